@@ -1,0 +1,210 @@
+"""Who is calling, and may they: signature check, key status, session expiry, policies and trust.
+
+moto's own authorization mode matches every Allow against ``*``, lets inactive keys authenticate and answers JSON
+services in XML; this module replaces it. Texts and codes are AWS's (IAM user guide, "Troubleshoot access denied error
+messages"; common errors of the service references).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from moto.iam.models import IAMBackend, iam_backends
+
+from nhisync_aws.emulator.policy import Effect, Query, as_list, evaluate
+from nhisync_aws.emulator.wire import ApiError, Call, is_query
+
+PARTITION = "aws"
+_ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdentity"})
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Temporary credentials of an assumed role.
+
+    Attributes:
+        account: account of the role.
+        role: role name.
+        name: session name.
+        secret_key: signing key.
+        token: session token, compared byte for byte.
+        expires: instant after which the session no longer authenticates, aware UTC.
+    """
+
+    account: str
+    role: str
+    name: str
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller; `documents` are all policy documents that apply to it."""
+
+    arn: str
+    account: str
+    user_id: str
+    documents: tuple[Mapping[str, Any], ...] = field(repr=False)
+    boundary: tuple[Mapping[str, Any], ...] | None = field(default=None, repr=False)
+
+
+ANONYMOUS = Principal(arn="", account="", user_id="", documents=())
+
+
+def iam(account: str) -> IAMBackend:
+    """moto's IAM of one account."""
+    return iam_backends[account][PARTITION]
+
+
+def authenticate(call: Call, accounts: frozenset[str], sessions: Mapping[str, Session], now: datetime) -> Principal:
+    """Find the caller and check the signature.
+
+    Raises:
+        ApiError: unknown or inactive key, wrong session token, expired session, wrong signature.
+    """
+    if not call.access_key:
+        return ANONYMOUS
+    session = sessions.get(call.access_key)
+    if session is not None:
+        return _session_principal(call, session, now)
+    return _user_principal(call, accounts)
+
+
+def authorize(call: Call, principal: Principal, resource: str, context: Mapping[str, str]) -> None:
+    """Evaluate the caller's policies.
+
+    Raises:
+        ApiError: AccessDenied(Exception) with AWS's text, which names who, what, on what, and why.
+    """
+    if call.name in _ALWAYS_ALLOWED:
+        return
+    query = Query(iam_action(call), resource, context)
+    effect = evaluate(principal.documents, query)
+    if effect is Effect.ALLOWED and principal.boundary is not None:
+        bounded = evaluate(principal.boundary, query)
+        if bounded is not Effect.ALLOWED:
+            raise denial(call, principal, resource, bounded, policy="permissions boundary")
+    if effect is not Effect.ALLOWED:
+        raise denial(call, principal, resource, effect)
+
+
+def iam_action(call: Call) -> str:
+    """The IAM action of a call; the same word but for the few operations that share one."""
+    return call.name
+
+
+def denial(call: Call, principal: Principal, resource: str, effect: Effect, *, policy: str = "identity-based policy") -> ApiError:
+    """The denial in AWS's words."""
+    action = iam_action(call)
+    if effect is Effect.EXPLICIT_DENY:
+        article = "an" if policy[0] in "aeiou" else "a"
+        why = f"with an explicit deny in {article} {policy}"
+    else:
+        why = f"because no {policy} allows the {action} action"
+    text = f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} {why}"
+    if is_query(call.service):
+        return ApiError("AccessDenied", text, status=403)
+    return ApiError("AccessDeniedException", text, status=400)
+
+
+def role_documents(backend: IAMBackend, name: str) -> tuple[Mapping[str, Any], ...]:
+    """All policy documents of a role, inline and attached."""
+    role = backend.get_role(name)
+    inline = [_document(text) for text in role.policies.values()]
+    return tuple(inline + [_document(p.document) for p in role.managed_policies.values()])
+
+
+def _user_documents(backend: IAMBackend, name: str) -> tuple[Mapping[str, Any], ...]:
+    user = backend.get_user(name)
+    documents = [_document(text) for text in user.policies.values()]
+    documents += [_document(p.document) for p in user.managed_policies.values()]
+    for group in backend.get_groups_for_user(name):
+        documents += [_document(text) for text in group.policies.values()]
+        documents += [_document(p.document) for p in group.managed_policies.values()]
+    return tuple(documents)
+
+
+def _document(text: Any) -> Mapping[str, Any]:
+    if isinstance(text, Mapping):
+        return text
+    document = json.loads(unquote(text) if text.lstrip().startswith("%") else text)
+    return document if isinstance(document, dict) else {"Statement": as_list(document)}
+
+
+def _session_principal(call: Call, session: Session, now: datetime) -> Principal:
+    if call.raw.header("x-amz-security-token") != session.token:
+        raise _unknown_key(call)
+    _check_signature(call, session.secret_key, session.token)
+    if now >= session.expires:
+        raise expired(call)
+    backend = iam(session.account)
+    if session.role not in {role.name for role in backend.roles.values()}:
+        raise _unknown_key(call)
+    role = backend.get_role(session.role)
+    boundary = None
+    if role.permissions_boundary_arn:
+        boundary = (_document(backend.get_policy(role.permissions_boundary_arn).document),)
+    return Principal(
+        arn=f"arn:{PARTITION}:sts::{session.account}:assumed-role/{session.role}/{session.name}",
+        account=session.account,
+        user_id=f"{role.id}:{session.name}",
+        documents=role_documents(backend, session.role),
+        boundary=boundary,
+    )
+
+
+def _user_principal(call: Call, accounts: frozenset[str]) -> Principal:
+    for account in accounts:
+        backend = iam(account)
+        key = backend.access_keys.get(call.access_key)
+        if key is None or key.user_name is None:
+            continue
+        if key.status != "Active" or call.raw.header("x-amz-security-token"):
+            raise _unknown_key(call)
+        _check_signature(call, key.secret_access_key, "")
+        user = backend.get_user(key.user_name)
+        return Principal(
+            arn=str(user.arn), account=account, user_id=user.id, documents=_user_documents(backend, user.name)
+        )
+    raise _unknown_key(call)
+
+
+def expired(call: Call) -> ApiError:
+    """The answer to a session past its end."""
+    text = "The security token included in the request is expired"
+    if is_query(call.service):
+        return ApiError("ExpiredToken", text, status=403)
+    return ApiError("ExpiredTokenException", text, status=400)
+
+
+def _unknown_key(call: Call) -> ApiError:
+    text = "The security token included in the request is invalid."
+    if is_query(call.service):
+        return ApiError("InvalidClientTokenId", text, status=403)
+    return ApiError("UnrecognizedClientException", text, status=400)
+
+
+def _check_signature(call: Call, secret_key: str, token: str) -> None:
+    """Recompute the SigV4 signature over the headers that the client signed."""
+    authorization = call.raw.header("authorization")
+    fields = dict(part.strip().partition("=")[::2] for part in authorization.partition(" ")[2].split(","))
+    signed = {name: call.raw.header(name) for name in fields.get("SignedHeaders", "").split(";")}
+    request = AWSRequest(method=call.raw.method, url=call.raw.path, data=call.raw.body, headers=signed)
+    request.context["timestamp"] = call.raw.header("x-amz-date")
+    signer = SigV4Auth(Credentials(call.access_key, secret_key, token or None), call.service, call.region)
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    if signer.signature(text, request) != fields.get("Signature"):
+        code = "SignatureDoesNotMatch" if is_query(call.service) else "InvalidSignatureException"
+        message = (
+            "The request signature we calculated does not match the signature you provided. "
+            "Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+        )
+        raise ApiError(code, message, status=403 if is_query(call.service) else 400)

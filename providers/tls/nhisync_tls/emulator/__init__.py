@@ -1,0 +1,252 @@
+"""The TLS part of the embedded world: real endpoints on loopback, any chain, any fault.
+
+Seed kind ``tls``; `Seed.expires` and `Seed.rotated` become the leaf's dates (by the world's clock). Options of a seed
+are the fields of `EndpointOptions`; options of a source those of `SourceOptions`; both are listed in the README.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from nhisync.clock import Clock
+from nhisync.testing.world import Seed
+from nhisync_tls.emulator.chains import Chain, Hierarchy, LeafPlan, build_chain, make_hierarchy
+from nhisync_tls.emulator.endpoint import Endpoint, Identity
+from nhisync_tls.emulator.pki import Issued, PrivateKey, Shape, issue, pem
+
+_DEFAULT_LIFETIME = timedelta(days=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """What `TlsWorld.add_source` understands.
+
+    Attributes:
+        authority: label of the certification authority; sources with one label share root and intermediate.
+        root_expires: time left for the root of a new authority.
+        intermediate_expires: time left for its intermediate.
+        client_certificate: give the source a client certificate for endpoints that demand one.
+    """
+
+    authority: str = "Demo"
+    root_expires: timedelta = timedelta(days=3650)
+    intermediate_expires: timedelta = timedelta(days=1825)
+    client_certificate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointOptions:
+    """What a seed of kind ``tls`` understands in `Seed.options`.
+
+    Attributes:
+        server_name: name clients ask for; "" = the seed's name, with ``.example.com`` when it has no dot.
+        names: subject alternative names; None = the server name alone, empty = no such extension.
+        chain: what is served: a word of `nhisync_tls.emulator.chains.CHAINS`.
+        key: key kind of the leaf.
+        key_label: leaves with one label share one key (a copied key), across sources and paths.
+        certificate_label: seeds with one label serve the very same certificate, across sources and paths.
+        serial: fixed serial number.
+        usages: extended key usages of the leaf; empty = no such extension.
+        starts_in: the leaf becomes valid only after this time.
+        starttls: ``smtp``, ``postgres`` or ``ldap``; "" = TLS from the first byte.
+        alpn: protocols offered.
+        client_certificate: ``none``, ``requested`` or ``required``.
+        version: ``1.2`` or ``1.3`` alone; "" = both.
+        endpoint: label; seeds of one source with one label share a port and are told apart by SNI.
+    """
+
+    server_name: str = ""
+    names: tuple[str, ...] | None = None
+    chain: str = "complete"
+    key: str = "ec-p256"
+    key_label: str = ""
+    certificate_label: str = ""
+    serial: int | None = None
+    usages: tuple[str, ...] = ("server_auth",)
+    starts_in: timedelta | None = None
+    starttls: str = ""
+    alpn: tuple[str, ...] = ()
+    client_certificate: str = "none"
+    version: str = ""
+    endpoint: str = ""
+
+
+@dataclass(slots=True)
+class _Source:
+    """One source on one path."""
+
+    directory: Path
+    hierarchy: Hierarchy
+    client_ca: Path
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+
+
+class TlsWorld:
+    """Any number of TLS endpoints per (path, source); satisfies `nhisync.testing.world.WorldPart`."""
+
+    provider: ClassVar[str] = "tls"
+
+    def __init__(self, *, clock: Clock, directory: Path) -> None:
+        self._clock = clock
+        self._directory = directory
+        self._hierarchies: dict[str, Hierarchy] = {}
+        self._keys: dict[str, PrivateKey] = {}
+        self._chains: dict[str, Chain] = {}
+        self._sources: dict[tuple[str, str], _Source] = {}
+        self._client_root: Issued | None = None
+
+    def start(self) -> None:
+        """Make the directory; every seed opens its own listener, which answers when `seed` returns."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+
+    def add_source(self, path: str, source: str, *, region: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Create the trust files of one source and return its configuration document.
+
+        Raises:
+            TypeError: an option that `SourceOptions` does not have.
+        """
+        chosen = SourceOptions(**options)
+        directory = self._directory / path / source
+        directory.mkdir(parents=True)
+        hierarchy = self._hierarchy(chosen)
+        roots = _write(directory / "roots.pem", pem(hierarchy.root.certificate))
+        known = _write(directory / "intermediates.pem", pem(hierarchy.intermediate.certificate))
+        client_ca = _write(directory / "client-ca.pem", pem(self._client_authority().certificate))
+        self._sources[path, source] = _Source(directory=directory, hierarchy=hierarchy, client_ca=client_ca)
+        document = {
+            "provider": self.provider,
+            "region": region,
+            "trust_file": str(roots),
+            "intermediates_file": str(known),
+        }
+        return document | (self._client_files(directory) if chosen.client_certificate else {})
+
+    def seed(self, path: str, source: str, item: Seed) -> str:
+        """Open an endpoint that serves what `item` asks for; returns ``tls/127.0.0.1:<port>?…``.
+
+        Raises:
+            ValueError: another kind than ``tls``.
+            TypeError: an option that `EndpointOptions` does not have.
+            KeyError: an unknown chain, key or usage word.
+        """
+        if item.kind != "tls":
+            raise ValueError(f"the TLS world seeds only the kind tls, not {item.kind}")
+        place = self._sources[path, source]
+        options = EndpointOptions(**item.options)
+        server_name = options.server_name or (item.name if "." in item.name else f"{item.name}.example.com")
+        endpoint = self._endpoint(place, options, item.name)
+        endpoint.add(self._identity(place, item, options, server_name), server_name=server_name)
+        query = {"name": server_name} | ({"starttls": options.starttls} if options.starttls else {})
+        return f"tls/127.0.0.1:{endpoint.port}?{urlencode(query)}"
+
+    def fault(self, path: str, source: str, name: str, **options: Any) -> None:
+        """Switch a fault of `nhisync_tls.emulator.endpoint.FAULTS` on, or off with ``off=True``.
+
+        ``item="<seed or endpoint label>"`` limits it to one endpoint of the source; ``delay`` (seconds) tunes ``slow``.
+
+        Raises:
+            ValueError: no such fault.
+            KeyError: no such source or endpoint.
+        """
+        only = options.pop("item", None)
+        endpoints = self._sources[path, source].endpoints
+        for endpoint in [endpoints[only]] if only else list(endpoints.values()):
+            endpoint.fault(name, **options)
+
+    def endpoint(self, path: str, source: str, label: str) -> Endpoint:
+        """The endpoint behind a seed, for tests that look at it from the server's side."""
+        return self._sources[path, source].endpoints[label]
+
+    def stop(self) -> None:
+        """Close every endpoint; safe to call twice."""
+        for place in self._sources.values():
+            while place.endpoints:
+                place.endpoints.popitem()[1].close()
+
+    def _hierarchy(self, chosen: SourceOptions) -> Hierarchy:
+        """The authority of this label, made on first use."""
+        if chosen.authority not in self._hierarchies:
+            self._hierarchies[chosen.authority] = make_hierarchy(
+                chosen.authority,
+                self._clock.now(),
+                root_expires=chosen.root_expires,
+                intermediate_expires=chosen.intermediate_expires,
+            )
+        return self._hierarchies[chosen.authority]
+
+    def _client_authority(self) -> Issued:
+        """The authority of all client certificates: never the servers' one, or OpenSSL would complete chains from it."""
+        if self._client_root is None:
+            self._client_root = make_hierarchy("Clients", self._clock.now()).root
+        return self._client_root
+
+    def _client_files(self, directory: Path) -> dict[str, str]:
+        now = self._clock.now()
+        shape = Shape(
+            subject="nhisync",
+            not_before=now - timedelta(days=1),
+            not_after=now + _DEFAULT_LIFETIME,
+            usages=("client_auth",),
+        )
+        client = issue(shape, self._client_authority())
+        return {
+            "client_certificate_file": str(_write(directory / "client.pem", pem(client.certificate))),
+            "client_key_file": str(_write(directory / "client-key.pem", client.key_pem())),
+        }
+
+    def _endpoint(self, place: _Source, options: EndpointOptions, name: str) -> Endpoint:
+        """The open endpoint of this label, made on first use."""
+        label = options.endpoint or name
+        if label not in place.endpoints:
+            directory = place.directory / f"endpoint-{len(place.endpoints)}"
+            directory.mkdir()
+            endpoint = Endpoint(directory, starttls=options.starttls)
+            endpoint.open()
+            place.endpoints[label] = endpoint
+        return place.endpoints[label]
+
+    def _identity(self, place: _Source, item: Seed, options: EndpointOptions, server_name: str) -> Identity:
+        chain = self._chain(place, item, options, server_name)
+        return Identity(
+            leaf=chain.leaf,
+            others=chain.others,
+            alpn=tuple(options.alpn),
+            client_ca=place.client_ca,
+            client_certificate=options.client_certificate,
+            version=options.version,
+        )
+
+    def _chain(self, place: _Source, item: Seed, options: EndpointOptions, server_name: str) -> Chain:
+        """A new chain, or the one already made for this certificate label."""
+        label = options.certificate_label
+        if label in self._chains:
+            return self._chains[label]
+        now = self._clock.now()
+        issued_at = now + options.starts_in if options.starts_in else now - (item.rotated or item.created)
+        ends_at = now + (_DEFAULT_LIFETIME if item.expires is None else item.expires)
+        plan = LeafPlan(
+            names=(server_name,) if options.names is None else tuple(options.names),
+            not_before=min(issued_at, ends_at - timedelta(days=1)),
+            not_after=ends_at,
+            key=options.key,
+            reuse_key=self._keys.get(options.key_label) if options.key_label else None,
+            serial=options.serial,
+            usages=tuple(options.usages),
+            chain=options.chain,
+        )
+        chain = build_chain(place.hierarchy, plan, now)
+        if options.key_label:
+            self._keys.setdefault(options.key_label, chain.leaf.key)
+        if label:
+            self._chains[label] = chain
+        return chain
+
+
+def _write(file: Path, content: bytes) -> Path:
+    """Write `content`, readable by the owner alone, and return `file`."""
+    file.touch(mode=0o600)
+    file.write_bytes(content)
+    return file

@@ -1,0 +1,67 @@
+"""Frozen values that everything else speaks in; no IO, no clock, no SDK."""
+
+from nhisync.model.chain import CertificateFacts, Chain
+from nhisync.model.coverage import Coverage
+from nhisync.model.finding import EvidenceRef, Finding, Verdict
+from nhisync.model.item import (
+    COPY_SCHEMES,
+    SHARED_TARGET_SCHEMES,
+    Dependency,
+    ErrorFact,
+    Item,
+    Moment,
+    PublicId,
+    Rotation,
+)
+from nhisync.model.locator import Locator
+from nhisync.model.pair import App, MatchRule, Pair, Waiver
+from nhisync.model.words import (
+    Consequence,
+    CoverageStatus,
+    CredentialState,
+    Layer,
+    Lifecycle,
+    Mode,
+    PairClass,
+    Precision,
+    Presence,
+    Severity,
+    Side,
+    State,
+    Word,
+)
+
+__all__ = [
+    "COPY_SCHEMES",
+    "SHARED_TARGET_SCHEMES",
+    "App",
+    "CertificateFacts",
+    "Chain",
+    "Consequence",
+    "Coverage",
+    "CoverageStatus",
+    "CredentialState",
+    "Dependency",
+    "ErrorFact",
+    "EvidenceRef",
+    "Finding",
+    "Item",
+    "Layer",
+    "Lifecycle",
+    "Locator",
+    "MatchRule",
+    "Mode",
+    "Moment",
+    "Pair",
+    "PairClass",
+    "Precision",
+    "Presence",
+    "PublicId",
+    "Rotation",
+    "Severity",
+    "Side",
+    "State",
+    "Verdict",
+    "Waiver",
+    "Word",
+]

@@ -1,0 +1,112 @@
+"""Apps, paths and pairs as the engine sees them; the configuration is turned into these values."""
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from nhisync.model.locator import Locator
+from nhisync.model.words import Mode, PairClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Same purpose, two identities, named by hand.
+
+    Attributes:
+        app: the app's name.
+        name: unique in its app.
+        kind: the credential's purpose in the user's words (``api-key``, ``certificate``, ``db-role``).
+        primary: where the primary identity stands.
+        backup: where its counterpart stands.
+        pair_class: independent, shared or exempt.
+        owner: who answers for a shared or exempt pair, or "".
+        until: last day of a shared or exempt pair, or None.
+        reason: why it is shared or exempt, or "".
+        line: line in the configuration file, 0 = none.
+    """
+
+    app: str
+    name: str
+    kind: str
+    primary: Locator
+    backup: Locator
+    pair_class: PairClass = PairClass.INDEPENDENT
+    owner: str = ""
+    until: date | None = None
+    reason: str = ""
+    line: int = 0
+
+    @property
+    def key(self) -> str:
+        """The logical key, ``app/name``."""
+        return f"{self.app}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchRule:
+    """Templates that pair many items: ``vault:kv/secret/{app}/{name}`` with ``aws:secret/{app}/{name}``.
+
+    Attributes:
+        app: the app that `{app}` stands for.
+        kind: the credential's purpose in the user's words.
+        primary: template with exactly one ``{name}``; ``{app}`` is already substituted.
+        backup: the same for the other side.
+        pair_class: class of all pairs it makes.
+        line: line in the configuration file, 0 = none.
+    """
+
+    app: str
+    kind: str
+    primary: str
+    backup: str
+    pair_class: PairClass = PairClass.INDEPENDENT
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """An application that fails over as a unit.
+
+    Attributes:
+        name: ``[a-z0-9-]+``.
+        tier: name of the policy that judges it.
+        mode: whether its verdict gates its signal.
+        owner: who is woken, or "".
+        runbook: URL, or "".
+        primary: name of the path in the primary role.
+        backups: names of the paths in the backup role.
+        pairs: named by hand.
+        matches: templates.
+    """
+
+    name: str
+    tier: str
+    mode: Mode = Mode.ENFORCE
+    owner: str = ""
+    runbook: str = ""
+    primary: str = "primary"
+    backups: tuple[str, ...] = ("backup",)
+    pairs: tuple[Pair, ...] = ()
+    matches: tuple[MatchRule, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """An accepted exception; expired = the finding fails again.
+
+    Attributes:
+        pair: ``app/pair``.
+        code: one rule code.
+        until: last day on which it holds.
+        approved_by: who accepted the risk.
+        reason: why.
+        ticket: reference, or "".
+        origin: ``file:line`` or ``store``.
+    """
+
+    pair: str
+    code: str
+    until: date
+    approved_by: str
+    reason: str
+    ticket: str = ""
+    origin: str = ""

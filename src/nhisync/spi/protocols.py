@@ -1,0 +1,387 @@
+"""What an adapter may offer. Small protocols; a class declares which of them it meets in `ProviderInfo.capabilities`.
+
+Constructors do no IO. Adapters observe and execute; they never decide. Everything they raise is a `ProviderError`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from nhisync.clock import Clock, Randomness
+from nhisync.model import Coverage, ErrorFact, Item, Locator
+from nhisync.spi.limits import Budget
+from nhisync.spi.secret import SecretBytes
+from nhisync.spi.settings import SourceSettings
+
+SPI_VERSION = 1
+"""Raised when a change here breaks an adapter; the registry refuses other versions."""
+
+
+class Capability(StrEnum):
+    """What a provider class can do; each word stands for one protocol below."""
+
+    INVENTORY = "inventory"
+    IDENTIFY = "identify"
+    FINGERPRINT = "fingerprint"
+    PERMISSIONS = "permissions"
+    EXAMINE = "examine"
+    PROBE = "probe"
+    GRANTS = "grants"
+    ROTATE = "rotate"
+
+
+class AccessMode(StrEnum):
+    """The permission modes of `nhisync permissions`."""
+
+    READ = "read"
+    FINGERPRINT = "fingerprint"
+    PROBE = "probe"
+    ROTATE = "rotate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindInfo:
+    """One kind of item a provider inventories.
+
+    Attributes:
+        name: first segment of its locators.
+        title: what it is, for a person.
+        locator: an example locator without the source (``kv/secret/payments/stripe#api_key``).
+        authoritative: a complete listing proves absence (False = the adapter confirms absences by a single read).
+    """
+
+    name: str
+    title: str
+    locator: str
+    authoritative: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderInfo:
+    """A provider's declaration; checked against its class when it is loaded.
+
+    Attributes:
+        name: word used in ``provider:`` and as the extra's name.
+        title: for a person.
+        capabilities: which protocols the class meets.
+        kinds: what it inventories.
+        settings: its settings class.
+        sdk_roots: import roots of its SDKs, so that a missing SDK is told apart from a bug in the adapter.
+        spi_version: the SPI it was written for.
+    """
+
+    name: str
+    title: str
+    capabilities: frozenset[Capability]
+    kinds: tuple[KindInfo, ...]
+    settings: type[SourceSettings]
+    sdk_roots: tuple[str, ...] = ()
+    spi_version: int = SPI_VERSION
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceContext:
+    """Where an adapter instance stands.
+
+    Attributes:
+        path: name of the path.
+        source: name of the source inside the path.
+        region: the source's region, or the path's, or None.
+        base: folder against which relative files of the configuration are resolved.
+        clock: the only time.
+        randomness: the only randomness.
+    """
+
+    path: str
+    source: str
+    region: str | None
+    base: Path
+    clock: Clock
+    randomness: Randomness
+
+    def file(self, name: Path | str) -> Path:
+        """`name` resolved against the configuration's folder; ``~`` is expanded."""
+        return self.base / Path(name).expanduser()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchanged:
+    """The listing's marker equals the known one: the stored detail still holds.
+
+    Attributes:
+        locator: address of the item.
+        observed_at: when the listing said so.
+    """
+
+    locator: Locator
+    observed_at: datetime
+
+
+Observation = Item | Unchanged | Coverage
+"""What an inventory yields, in any order; rows go straight to the store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryRequest:
+    """What one cycle wants of one source.
+
+    Attributes:
+        kinds: kinds to sweep; other kinds are only touched for `wanted`.
+        wanted: items (without field) that pairs name. Each must be answered: PRESENT, ABSENT after an authoritative
+            read, or a typed reason.
+        prefixes: kind → literal name prefixes that templates need; a kind that is absent here is swept whole.
+        known: wanted items whose detail is stored → their marker.
+        budget: spend before every request.
+    """
+
+    budget: Budget
+    kinds: frozenset[str] = frozenset()
+    wanted: tuple[Locator, ...] = ()
+    prefixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    known: Mapping[Locator, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceIdentity:
+    """Who we are at a provider, and where.
+
+    Attributes:
+        authority: the realm that judges identities (``aws:111122223333``, ``vault:<cluster_id>/<namespace>``).
+        principal: who we are there (role ARN, entity or display name).
+        endpoint: host that answered.
+        detail: version and the like, for a person.
+    """
+
+    authority: str
+    principal: str
+    endpoint: str
+    detail: str = ""
+
+
+class CheckState(StrEnum):
+    """Result of one doctor check."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of `nhisync doctor`.
+
+    Attributes:
+        name: ``reachable``, ``tls``, ``clock``, ``identity``, ``permission:<action>`` …
+        state: result.
+        observed: what was seen.
+        fix: the exact next step when not OK.
+        error: the typed reason, when there is one.
+    """
+
+    name: str
+    state: CheckState
+    observed: str
+    fix: str = ""
+    error: ErrorFact | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermissionDocument:
+    """A least-privilege document for this configuration.
+
+    Attributes:
+        title: what it grants, to whom.
+        language: ``json``, ``hcl``, ``yaml``, ``sql`` or ``sh``.
+        text: the document, ready to apply.
+        actions: the single permissions it holds, in the provider's own notation.
+    """
+
+    title: str
+    language: str
+    text: str
+    actions: tuple[str, ...]
+
+
+class FieldValue:
+    """One field of one item with its value; exists only inside the short-lived comparing process."""
+
+    __slots__ = ("field", "locator", "value")
+
+    def __init__(self, locator: Locator, field: str, value: SecretBytes) -> None:
+        self.locator, self.field, self.value = locator, field, value
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """What every provider class has."""
+
+    info: ClassVar[ProviderInfo]
+
+    def __init__(self, settings: Any, context: SourceContext) -> None:
+        """Keep the arguments; no IO."""
+        ...
+
+    def close(self) -> None:
+        """Release sockets; safe to call twice and from another thread."""
+        ...
+
+
+@runtime_checkable
+class Inventory(Protocol):
+    """Lists items by metadata; must be unable to read a value with the READ permission document."""
+
+    def inventory(self, request: InventoryRequest) -> Iterator[Observation]:
+        """Yield items, unchanged marks and one coverage entry per kind × scope.
+
+        One denied, broken or odd item never ends the run: it is yielded with its typed reason.
+
+        Raises:
+            ProviderError: only when nothing at all could be asked (own credential refused, endpoint unreachable).
+        """
+        ...
+
+
+@runtime_checkable
+class Identifier(Protocol):
+    """Says who and where we are, so that both paths cannot be one identity."""
+
+    def identify(self, budget: Budget) -> SourceIdentity:
+        """Ask the provider.
+
+        Raises:
+            ProviderError: the kind says why not.
+        """
+        ...
+
+
+@runtime_checkable
+class Fingerprinter(Protocol):
+    """Reads values for the opt-in reuse comparison, only ever inside the comparing process."""
+
+    def values(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[FieldValue | tuple[Locator, ErrorFact]]:
+        """Yield every field of every wanted item, or why it cannot be read."""
+        ...
+
+
+@runtime_checkable
+class Permissions(Protocol):
+    """Prints what it needs."""
+
+    def permissions(
+        self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]
+    ) -> tuple[PermissionDocument, ...]:
+        """Least privilege for exactly these items and swept kinds; no IO."""
+        ...
+
+
+@runtime_checkable
+class Examiner(Protocol):
+    """Looks at its own situation for `nhisync doctor`."""
+
+    def examine(
+        self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget
+    ) -> Iterator[Check]:
+        """Yield checks, reachability first; never raises ProviderError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResult:
+    """What a live authentication showed, without the credential.
+
+    Attributes:
+        locator: whose credential was presented.
+        depth: ``tcp``, ``tls``, ``auth`` or ``txn``.
+        accepted: True, False, or None when the probe itself could not be made.
+        seen_as: the identity the service saw, or "".
+        observed_at: when.
+        error: why it could not be made, or why it was refused.
+    """
+
+    locator: Locator
+    depth: str
+    accepted: bool | None
+    observed_at: datetime
+    seen_as: str = ""
+    error: ErrorFact | None = None
+
+
+@runtime_checkable
+class Prober(Protocol):
+    """Presents a stored credential to the service that judges it, with least harm."""
+
+    def probe(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[ProbeResult]:
+        """Yield one result per wanted item; changes nothing it does not undo."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantFacts:
+    """Effective rights of one identity in the provider's canonical notation.
+
+    Attributes:
+        locator: whose rights.
+        rights: ``effect action resource condition`` lines, sorted.
+        observed_at: when.
+        error: why they are not known, or None.
+    """
+
+    locator: Locator
+    rights: tuple[str, ...]
+    observed_at: datetime
+    error: ErrorFact | None = None
+
+
+@runtime_checkable
+class GrantReader(Protocol):
+    """Reads what an identity may do."""
+
+    def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
+        """Yield the rights of each wanted identity."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationStep:
+    """One provider call of a rotation, planned; see the rotation protocol of architecture.md law 7.
+
+    Attributes:
+        target: whose credential.
+        action: the provider's own verb.
+        operation: our operation id, embedded where the provider allows it.
+        reversible: the undo exists and is possible now.
+    """
+
+    target: Locator
+    action: str
+    operation: str
+    reversible: bool
+
+
+@runtime_checkable
+class Rotator(Protocol):
+    """Executes single rotation steps through this side's own lifecycle, each re-entrant from observed state."""
+
+    def execute(self, step: RotationStep, budget: Budget) -> Item:
+        """Run one step on the mint client (no retries) and return the item as observed afterwards.
+
+        Raises:
+            ProviderError: `indeterminate` when the effect may have happened.
+        """
+        ...
+
+
+PROTOCOLS: Mapping[Capability, type] = {
+    Capability.INVENTORY: Inventory,
+    Capability.IDENTIFY: Identifier,
+    Capability.FINGERPRINT: Fingerprinter,
+    Capability.PERMISSIONS: Permissions,
+    Capability.EXAMINE: Examiner,
+    Capability.PROBE: Prober,
+    Capability.GRANTS: GrantReader,
+    Capability.ROTATE: Rotator,
+}
+"""Which protocol a declared capability promises."""

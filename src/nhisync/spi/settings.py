@@ -1,0 +1,84 @@
+"""The base of every provider's settings: a pydantic model at the edge, strict, silent about its input."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+\Z")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Read ``90s``, ``15m``, ``1h30m``, ``7d``; a number without a unit is an error.
+
+    Raises:
+        ValueError: when there is no unit or the text is something else.
+    """
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not _DURATION.match(value.strip()):
+        raise ValueError("a duration needs a number and a unit: ms, s, m, h, d or w, like 90s or 1h30m")
+    return timedelta(seconds=sum(float(n) * _UNITS[u] for n, u in _PART.findall(value)))
+
+
+def format_duration(value: timedelta) -> str:
+    """The shortest exact text that `parse_duration` reads back (``1h30m``)."""
+    rest = round(value.total_seconds() * 1000)
+    parts = []
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration),
+    Field(json_schema_extra={"type": "string", "examples": ["90s", "15m", "1h30m", "7d"]}),
+]
+"""A time span with a unit."""
+
+
+class Document(BaseModel):
+    """Base of all configuration documents: unknown keys are errors, input never shows in error text."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+        populate_by_name=True,
+    )
+
+
+class Limits(Document):
+    """How much a source may be asked per cycle; every number can be set per source.
+
+    Attributes:
+        deadline: end of the cycle for this source.
+        calls: most requests in one cycle.
+        rates: calls a second by API family (each provider's README lists its families).
+    """
+
+    deadline: Duration = timedelta(seconds=60)
+    calls: int = Field(default=100_000, ge=1)
+    rates: dict[str, float] = Field(default_factory=dict)
+
+
+class SourceSettings(Document):
+    """What every source has; a provider's settings class adds its own keys.
+
+    Attributes:
+        provider: name of the provider.
+        region: fault domain part; defaults to the path's region.
+        limits: budget of one cycle.
+    """
+
+    provider: str
+    region: str | None = None
+    limits: Limits = Limits()
