@@ -1,0 +1,147 @@
+"""The shape of a rule: declared metadata and one pure function over the two rows of a pair."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from nhisync.model import Consequence, Layer, Severity, Side, State
+from nhisync.parity.row import Row
+from nhisync.parity.thresholds import Thresholds
+
+
+class Outcome(NamedTuple):
+    """What one rule says about one pair.
+
+    Attributes:
+        state: pass, fail or unknown (waivers are applied by the engine).
+        side: the role it speaks about.
+        observed: what was seen, for a person; "" for a pass.
+        expected: what policy wants, for a person.
+    """
+
+    state: State
+    side: Side = Side.PAIR
+    observed: str = ""
+    expected: str = ""
+
+
+PASS: Final = Outcome(State.PASS)
+"""The rule was asked and holds; one shared value, so that a million passes cost nothing."""
+
+
+def fail(side: Side, observed: str, expected: str = "") -> Outcome:
+    """The rule was asked and does not hold."""
+    return Outcome(State.FAIL, side, observed, expected)
+
+
+def unknown(side: Side, observed: str, expected: str = "") -> Outcome:
+    """The rule was asked and there is not enough evidence to answer."""
+    return Outcome(State.UNKNOWN, side, observed, expected)
+
+
+class PairView:
+    """What a rule may read about one pair. One object is reused by the engine for all pairs: rules keep nothing.
+
+    Attributes:
+        key: ``app/pair``.
+        primary: the primary's row, None when the run holds none.
+        backup: the backup's row, None when the run holds none.
+        present: both rows exist and say PRESENT; most rules ask only then.
+        thresholds: the tier's numbers.
+        now: epoch seconds of the assessment.
+        shared: the pair is shared by design and that is still in force.
+        shared_until: epoch seconds of the end of a shared pair; None = not shared.
+        shared_owner: who answers for a shared pair.
+        field_primary: field named on the primary, or None.
+        field_backup: field named on the backup, or None.
+        missing_primary: why there is no primary row (word of `Presence`).
+        missing_backup: why there is no backup row.
+        primary_domains: fault domains of the primary path.
+        recheck: earliest instant after `now` at which any rule may answer differently for the same rows.
+    """
+
+    __slots__ = (
+        "backup",
+        "field_backup",
+        "field_primary",
+        "key",
+        "missing_backup",
+        "missing_primary",
+        "now",
+        "present",
+        "primary",
+        "primary_domains",
+        "recheck",
+        "shared",
+        "shared_owner",
+        "shared_until",
+        "thresholds",
+    )
+
+    key: str
+    primary: Row | None
+    backup: Row | None
+    present: bool
+    thresholds: Thresholds
+    now: int
+    shared: bool
+    shared_until: int | None
+    shared_owner: str
+    field_primary: str | None
+    field_backup: str | None
+    missing_primary: str
+    missing_backup: str
+    primary_domains: frozenset[str]
+    recheck: int
+
+    def passed(self, instant: int) -> bool:
+        """Whether `instant` is over; every rule compares with time through this, so that `recheck` is right."""
+        if instant <= self.now:
+            return True
+        self.recheck = min(self.recheck, instant)
+        return False
+
+
+Check = Callable[[PairView], Outcome | None]
+"""A rule's function: an outcome, `PASS`, or None when it does not apply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleInfo:
+    """A rule's declaration; ``docs/rules/<code>.md`` and `nhisync explain` are made from it.
+
+    Attributes:
+        code: ``NHS`` + family digit + two digits.
+        title: what holds when the rule passes fails to hold, in three to six words (``backup credential missing``).
+        severity: default; tiers may change it.
+        layer: layer of equivalence.
+        consequence: what goes wrong in a failover.
+        block: block word of the readiness body (contracts.md §4).
+        compared: what is compared, one or two sentences.
+        hurts: why it hurts in a failover, one or two sentences.
+        false_alarm: when a fail is not a problem, and what to do then.
+        remediation: provider or ``*`` → exact step; ``{app}`` and ``{pair}`` are substituted.
+        policy: dotted policy keys that decide it.
+        frameworks: control ids (must exist in policy.frameworks).
+    """
+
+    code: str
+    title: str
+    severity: Severity
+    layer: Layer
+    consequence: Consequence
+    block: str
+    compared: str
+    hurts: str
+    false_alarm: str
+    remediation: Mapping[str, str]
+    policy: tuple[str, ...] = ()
+    frameworks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Declaration and function together."""
+
+    info: RuleInfo
+    check: Check = field(compare=False)

@@ -1,0 +1,44 @@
+"""A tier's numbers in the unit of rows (whole seconds), computed once per tier and run."""
+
+from typing import NamedTuple
+
+from nhisync.policy import Tier
+
+
+class Thresholds(NamedTuple):
+    """See `nhisync.policy.tier` for the meaning of each number; spans are seconds, shares 0..1."""
+
+    inventory_max_age: int
+    primary_baseline_max_age: int
+    max_lag: int
+    grace: int
+    max_cycles: int
+    rotation_max_age: int
+    overdue_share: float
+    max_pending: int
+    failover_window: int
+    block_fraction: float
+    warn_fraction: float
+    chain_horizon: int
+    min_rsa_bits: int
+    min_ec_bits: int
+
+
+def thresholds_of(tier: Tier) -> Thresholds:
+    """Flatten `tier`."""
+    return Thresholds(
+        inventory_max_age=int(tier.evidence.inventory_max_age.total_seconds()),
+        primary_baseline_max_age=int(tier.evaluate.primary_baseline_max_age.total_seconds()),
+        max_lag=int(tier.lockstep.max_lag.total_seconds()),
+        grace=int(tier.lockstep.grace.total_seconds()),
+        max_cycles=tier.lockstep.max_cycles,
+        rotation_max_age=int(tier.rotation.max_age.total_seconds()),
+        overdue_share=tier.rotation.overdue_share,
+        max_pending=int(tier.rotation.max_pending.total_seconds()),
+        failover_window=int(tier.expiry.failover_window.total_seconds()),
+        block_fraction=tier.expiry.block_fraction,
+        warn_fraction=tier.expiry.warn_fraction,
+        chain_horizon=int(tier.chain.horizon.total_seconds()),
+        min_rsa_bits=tier.chain.min_rsa_bits,
+        min_ec_bits=tier.chain.min_ec_bits,
+    )

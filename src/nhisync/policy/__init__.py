@@ -1,0 +1,29 @@
+"""Tiers, thresholds and waivers: what is demanded, as values (pure)."""
+
+from nhisync.policy.builtin import BUILTIN
+from nhisync.policy.tier import (
+    ChainLimits,
+    Damping,
+    Evaluate,
+    Evidence,
+    Expiry,
+    Failback,
+    Lockstep,
+    RotationLimits,
+    Tier,
+)
+from nhisync.policy.waivers import Waivers
+
+__all__ = [
+    "BUILTIN",
+    "ChainLimits",
+    "Damping",
+    "Evaluate",
+    "Evidence",
+    "Expiry",
+    "Failback",
+    "Lockstep",
+    "RotationLimits",
+    "Tier",
+    "Waivers",
+]

@@ -1,0 +1,166 @@
+"""What one criticality tier demands; frozen values, read from ``policies/<tier>.yaml`` by `nhisync.config`.
+
+The numbers of the built-in tiers are those of the readiness contract (per-tier table): three evaluations fit into
+`entry_max_age`, and expiry horizons cover the stay lease plus the longest outage.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from nhisync.model import Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluate:
+    """When the app is evaluated and how long an evaluation is believed.
+
+    Attributes:
+        every: cadence of the sync job.
+        entry_max_age: a verdict older than this never lets traffic in.
+        stay_lease: how long a serving backup may stay on ignorance alone.
+        rise: how long a backup must be ready before the signal says so.
+        primary_baseline_max_age: how long the primary's last complete snapshot stays the reference in an outage.
+    """
+
+    every: timedelta
+    entry_max_age: timedelta
+    stay_lease: timedelta
+    rise: timedelta
+    primary_baseline_max_age: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """How old evidence may be, and when a sweep is not believed (R5, R6).
+
+    Attributes:
+        inventory_max_age: an observation older than this is stale.
+        shrink_share: a sweep that lost more than this share of its items (0..1) is not believed.
+        compare_values: whether values are compared for reuse (opt-in; reads values in a child process).
+    """
+
+    inventory_max_age: timedelta
+    shrink_share: float
+    compare_values: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lockstep:
+    """How closely the generations of both sides follow each other (R29).
+
+    Attributes:
+        max_lag: the other side's generation may be this much older.
+        grace: time the lagging side has after the leading side rotated.
+        max_cycles: the most rotations of the leading side that the lagging one may miss.
+    """
+
+    max_lag: timedelta
+    grace: timedelta
+    max_cycles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationLimits:
+    """What counts as an active lifecycle (R41).
+
+    Attributes:
+        max_age: the current generation may be this old.
+        overdue_share: part of the interval that a scheduled rotation may be late (0..1).
+        max_pending: an unfinished rotation may last this long.
+    """
+
+    max_age: timedelta
+    overdue_share: float
+    max_pending: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiry:
+    """How much validity must be left.
+
+    Attributes:
+        failover_window: the longest expected outage plus the stay; nothing may expire inside it.
+        block_fraction: a credential with less than this share of its lifetime left blocks (0..1).
+        warn_fraction: with less than this share left it warns (0..1).
+    """
+
+    failover_window: timedelta
+    block_fraction: float
+    warn_fraction: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainLimits:
+    """What a certificate chain must offer.
+
+    Attributes:
+        horizon: no certificate of the chain may end inside it.
+        min_rsa_bits: smallest RSA or DSA modulus.
+        min_ec_bits: smallest elliptic curve.
+    """
+
+    horizon: timedelta
+    min_rsa_bits: int
+    min_ec_bits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failback:
+    """When traffic may return (used by the readiness machine).
+
+    Attributes:
+        mode: ``approve`` needs a person, ``auto`` does not.
+        min_hold: shortest stay on the backup.
+        stability: how long the primary must have been good.
+        silent: ``closed`` or ``open``: what controllers do while nhisync is silent.
+    """
+
+    mode: str
+    min_hold: timedelta
+    stability: timedelta
+    silent: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damping:
+    """Flap penalty in the terms of RFC 2439.
+
+    Attributes:
+        half_life: time in which the penalty halves.
+        suppress: penalty above which failback is suppressed.
+        reuse: penalty below which it is allowed again.
+        max_suppress: longest suppression.
+    """
+
+    half_life: timedelta
+    suppress: int
+    reuse: int
+    max_suppress: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """The effective policy of one criticality tier.
+
+    Attributes:
+        name: ``critical``, ``high``, ``standard`` or an operator's own.
+        severities: rule code → severity, where it differs from the rule's default.
+        off: rule codes this tier does not ask.
+        origins: dotted key → where its value came from (``policies/critical.yaml:7`` or ``built-in``).
+        digest: ``sha256:…`` over the canonical effective values.
+    """
+
+    name: str
+    evaluate: Evaluate
+    evidence: Evidence
+    lockstep: Lockstep
+    rotation: RotationLimits
+    expiry: Expiry
+    chain: ChainLimits
+    failback: Failback
+    damping: Damping
+    severities: Mapping[str, Severity] = field(default_factory=dict)
+    off: frozenset[str] = frozenset()
+    origins: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
