@@ -1,0 +1,101 @@
+"""What the engine must know about each app, prepared once per assessment."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
+
+from nhisync.model import App, Pair, PairClass, Severity
+from nhisync.parity.rule import Rule
+from nhisync.parity.thresholds import Thresholds, thresholds_of
+from nhisync.policy import Tier, Waivers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairTerms:
+    """What differs from pair to pair.
+
+    Attributes:
+        shared: the pair is shared by design.
+        exempt: the pair is exempt.
+        until: epoch seconds of the end of a shared or exempt pair; None = neither.
+        owner: who answers for it.
+        field_primary: field named on the primary, or None.
+        field_backup: field named on the backup, or None.
+        reason: why it is shared or exempt.
+        line: its line in the configuration, 0 = none.
+    """
+
+    shared: bool = False
+    exempt: bool = False
+    until: int | None = None
+    owner: str = ""
+    field_primary: str | None = None
+    field_backup: str | None = None
+    reason: str = ""
+    line: int = 0
+
+
+_PLAIN = PairTerms()
+
+
+def terms_of(pair: Pair) -> PairTerms:
+    """The terms of one explicit pair."""
+    end = datetime.combine(pair.until, time.max, UTC).timestamp() if pair.until else None
+    return PairTerms(
+        shared=pair.pair_class is PairClass.SHARED,
+        exempt=pair.pair_class is PairClass.EXEMPT,
+        until=None if end is None else int(end),
+        owner=pair.owner,
+        field_primary=pair.primary.field,
+        field_backup=pair.backup.field,
+        reason=pair.reason,
+        line=pair.line,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppTerms:
+    """One app as the engine reads it.
+
+    Attributes:
+        app: the app.
+        tier: its policy.
+        rules: the rules its tier asks, ordered by code.
+        thresholds: the tier's numbers.
+        pairs: key → terms of explicit pairs.
+        default: terms of pairs made by templates and tags.
+        primary_domains: fault domains of the primary path.
+        waivers: accepted exceptions.
+    """
+
+    app: App
+    tier: Tier
+    rules: tuple[Rule, ...]
+    thresholds: Thresholds
+    pairs: Mapping[str, PairTerms] = field(default_factory=dict)
+    default: PairTerms = _PLAIN
+    primary_domains: frozenset[str] = frozenset()
+    waivers: Waivers = field(default_factory=Waivers)
+
+    def terms(self, key: str) -> PairTerms:
+        """The terms of the pair with this key."""
+        return self.pairs.get(key, self.default)
+
+    def severity(self, rule: Rule) -> Severity:
+        """The rule's severity in this tier."""
+        return self.tier.severities.get(rule.info.code, rule.info.severity)
+
+
+def app_terms(
+    app: App, tier: Tier, rules: Iterable[Rule], *, primary_domains: frozenset[str], waivers: Waivers
+) -> AppTerms:
+    """Prepare `app` for the engine."""
+    return AppTerms(
+        app=app,
+        tier=tier,
+        rules=tuple(rule for rule in rules if rule.info.code not in tier.off),
+        thresholds=thresholds_of(tier),
+        pairs={pair.key: terms_of(pair) for pair in app.pairs},
+        primary_domains=primary_domains,
+        waivers=waivers,
+    )
