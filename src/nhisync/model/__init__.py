@@ -15,6 +15,7 @@ from nhisync.model.item import (
 )
 from nhisync.model.locator import Locator
 from nhisync.model.pair import App, MatchRule, Pair, Waiver
+from nhisync.model.report import SCHEMA_VERSION, AppReport, LayerCount, PathSummary, Report, SourceSummary
 from nhisync.model.words import (
     Consequence,
     CoverageStatus,
@@ -33,8 +34,10 @@ from nhisync.model.words import (
 
 __all__ = [
     "COPY_SCHEMES",
+    "SCHEMA_VERSION",
     "SHARED_TARGET_SCHEMES",
     "App",
+    "AppReport",
     "CertificateFacts",
     "Chain",
     "Consequence",
@@ -47,6 +50,7 @@ __all__ = [
     "Finding",
     "Item",
     "Layer",
+    "LayerCount",
     "Lifecycle",
     "Locator",
     "MatchRule",
@@ -54,12 +58,15 @@ __all__ = [
     "Moment",
     "Pair",
     "PairClass",
+    "PathSummary",
     "Precision",
     "Presence",
     "PublicId",
+    "Report",
     "Rotation",
     "Severity",
     "Side",
+    "SourceSummary",
     "State",
     "Verdict",
     "Waiver",
