@@ -1,4 +1,4 @@
-"""Fold findings into a verdict. Unknown never rolls up to ready; zero pairs are never parity; 99 of 100 is not ready."""
+"""Fold findings into a verdict: unknown never rolls up to ready, zero pairs are no parity, 99 of 100 is not ready."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
