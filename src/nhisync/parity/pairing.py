@@ -111,6 +111,10 @@ class Pairing:
         """Items (without field) that explicit pairs name here, sorted."""
         return tuple(sorted(self._explicit))
 
+    def keys_of(self, locator: Locator) -> tuple[str, ...]:
+        """Keys of the explicit pairs that name this item."""
+        return tuple(self._explicit.get(locator, ()))
+
     def expected(self, key: str) -> Locator | None:
         """Where the item of an explicit pair stands on this path."""
         both = self._counterparts.get(key)

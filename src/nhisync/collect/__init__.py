@@ -1,0 +1,1 @@
+"""Run inventories with deadlines and budgets; partial results stay `unknown`."""

@@ -1,0 +1,152 @@
+"""One source, one cycle: identify, inventory, translate into rows, answer for everything that was wanted."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+from nhisync.clock import Clock
+from nhisync.model import Coverage, CoverageStatus, ErrorFact, Item, Locator, Presence, SourceSummary
+from nhisync.parity.pairing import UNMAPPED, Pairing
+from nhisync.parity.row import Row, row_of, unanswered
+from nhisync.spi import (
+    Budget,
+    Capability,
+    ErrorKind,
+    Identifier,
+    Inventory,
+    InventoryRequest,
+    Provider,
+    ProviderError,
+    SourceIdentity,
+    Unchanged,
+)
+
+_COVERAGE = {
+    ErrorKind.DENIED: CoverageStatus.DENIED,
+    ErrorKind.AUTH_FAILED: CoverageStatus.DENIED,
+    ErrorKind.THROTTLED: CoverageStatus.THROTTLED,
+    ErrorKind.QUOTA: CoverageStatus.THROTTLED,
+    ErrorKind.UNSUPPORTED: CoverageStatus.UNSUPPORTED,
+}
+
+Emitted = Row | Coverage | Unchanged
+"""What a source's thread hands to the one writer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcePlan:
+    """What to ask of one source.
+
+    Attributes:
+        path: name of its path.
+        name: name of the source.
+        provider: the adapter, not yet used.
+        domain: region of an item (None = the source's own) → fault domain, or None when unknown.
+        pairing: which keys its items stand for.
+        budget: of this cycle.
+        kinds: kinds to sweep.
+        wanted: items that need an answer.
+        prefixes: kind → literal name prefixes.
+        known: wanted item → stored marker.
+        unmapped: also emit items that no pair claims (inventory, discover).
+        identify: ask who we are first.
+    """
+
+    path: str
+    name: str
+    provider: Provider
+    domain: Callable[[str | None], str | None]
+    pairing: Pairing
+    budget: Budget
+    kinds: frozenset[str] = frozenset()
+    wanted: tuple[Locator, ...] = ()
+    prefixes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    known: dict[Locator, str] = field(default_factory=dict)
+    unmapped: bool = False
+    identify: bool = True
+
+
+@dataclass(slots=True)
+class SourceRun:
+    """One source's cycle; `stream` is consumed in the source's own thread.
+
+    Attributes:
+        plan: what to ask.
+        clock: the clock.
+        identity: filled when the provider said who we are.
+        error: why nothing at all could be asked.
+    """
+
+    plan: SourcePlan
+    clock: Clock
+    identity: SourceIdentity | None = None
+    error: ErrorFact | None = None
+    _answered: set[Locator] = field(default_factory=set)
+    _started: float = 0.0
+
+    def stream(self) -> Iterator[Emitted]:
+        """Rows, coverage and unchanged marks; always ends, and every wanted item is answered."""
+        self._started = self.clock.monotonic()
+        try:
+            yield from self._observe()
+        except ProviderError as failure:
+            yield from self._lost(failure)
+            return
+        yield from self._unanswered(Presence.UNKNOWN, None)
+
+    def summary(self) -> SourceSummary:
+        """What happened, for the report."""
+        who = self.identity
+        return SourceSummary(
+            name=self.plan.name,
+            provider=self.plan.provider.info.name,
+            region=(self.plan.domain(None) or "").partition("/")[2],
+            identity=f"{who.principal} at {who.authority}" if who else "",
+            error=self.error,
+            calls=self.plan.budget.spent,
+            seconds=max(0.0, self.clock.monotonic() - self._started),
+        )
+
+    def _observe(self) -> Iterator[Emitted]:
+        plan = self.plan
+        if plan.identify and Capability.IDENTIFY in plan.provider.info.capabilities:
+            self.identity = cast("Identifier", plan.provider).identify(plan.budget)
+        request = InventoryRequest(
+            budget=plan.budget, kinds=plan.kinds, wanted=plan.wanted, prefixes=plan.prefixes, known=plan.known
+        )
+        for seen in cast("Inventory", plan.provider).inventory(request):
+            if isinstance(seen, Item):
+                self._answered.add(seen.locator)
+                yield from self._rows(seen)
+            else:
+                if isinstance(seen, Unchanged):
+                    self._answered.add(seen.locator)
+                yield seen
+
+    def _rows(self, item: Item) -> Iterator[Row]:
+        claims = self.plan.pairing.claims(item)
+        domain = self.plan.domain(item.region)
+        for claim in claims:
+            row = row_of(item, key=claim.key, domain=domain)
+            yield row._replace(presence=Presence.AMBIGUOUS.value) if claim.ambiguous else row
+        if not claims and self.plan.unmapped:
+            yield row_of(item, key=f"{UNMAPPED}{item.locator}", domain=domain)
+
+    def _lost(self, failure: ProviderError) -> Iterator[Emitted]:
+        """Nothing at all could be asked: say so for every kind and every wanted item."""
+        self.error = failure.fact
+        status = _COVERAGE.get(failure.kind, CoverageStatus.UNREACHABLE)
+        for kind in sorted(self.plan.kinds | {w.kind for w in self.plan.wanted}):
+            yield Coverage(
+                source=self.plan.name, kind=kind, scope="", status=status, as_of=self.clock.now(), error=failure.fact
+            )
+        presence = failure.presence if failure.kind is not ErrorKind.NOT_FOUND else Presence.UNKNOWN
+        yield from self._unanswered(presence, failure.fact)
+
+    def _unanswered(self, presence: Presence, error: ErrorFact | None) -> Iterator[Row]:
+        reason = error or ErrorFact(kind=ErrorKind.MALFORMED.value, message="the adapter gave no answer for this item")
+        for locator in self.plan.wanted:
+            if locator not in self._answered:
+                blank = Item(locator=locator, observed_at=self.clock.now())
+                for claim in self.plan.pairing.claims(blank):
+                    yield unanswered(claim.key, str(locator), presence, reason, self.clock.now())
