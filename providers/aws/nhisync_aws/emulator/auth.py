@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from moto.iam.models import IAMBackend, iam_backends
+from moto.iam.models import IAMBackend, ManagedPolicy, iam_backends
 
 from nhisync_aws.emulator.policy import Effect, Query, as_list, evaluate
 from nhisync_aws.emulator.wire import ApiError, Call, is_query
@@ -60,7 +60,7 @@ ANONYMOUS = Principal(arn="", account="", user_id="", documents=())
 
 
 def iam(account: str) -> IAMBackend:
-    """moto's IAM of one account."""
+    """Moto's IAM of one account."""
     return iam_backends[account][PARTITION]
 
 
@@ -101,7 +101,9 @@ def iam_action(call: Call) -> str:
     return call.name
 
 
-def denial(call: Call, principal: Principal, resource: str, effect: Effect, *, policy: str = "identity-based policy") -> ApiError:
+def denial(
+    call: Call, principal: Principal, resource: str, effect: Effect, *, policy: str = "identity-based policy"
+) -> ApiError:
     """The denial in AWS's words."""
     action = iam_action(call)
     if effect is Effect.EXPLICIT_DENY:
@@ -119,17 +121,22 @@ def role_documents(backend: IAMBackend, name: str) -> tuple[Mapping[str, Any], .
     """All policy documents of a role, inline and attached."""
     role = backend.get_role(name)
     inline = [_document(text) for text in role.policies.values()]
-    return tuple(inline + [_document(p.document) for p in role.managed_policies.values()])
+    return tuple(inline + [_managed(p) for p in role.managed_policies.values()])
 
 
 def _user_documents(backend: IAMBackend, name: str) -> tuple[Mapping[str, Any], ...]:
     user = backend.get_user(name)
     documents = [_document(text) for text in user.policies.values()]
-    documents += [_document(p.document) for p in user.managed_policies.values()]
+    documents += [_managed(p) for p in user.managed_policies.values()]
     for group in backend.get_groups_for_user(name):
         documents += [_document(text) for text in group.policies.values()]
-        documents += [_document(p.document) for p in group.managed_policies.values()]
+        documents += [_managed(p) for p in group.managed_policies.values()]
     return tuple(documents)
+
+
+def _managed(policy: ManagedPolicy) -> Mapping[str, Any]:
+    version = next(v for v in policy.versions if v.version_id == policy.default_version_id)
+    return _document(version.document)
 
 
 def _document(text: Any) -> Mapping[str, Any]:
@@ -151,7 +158,7 @@ def _session_principal(call: Call, session: Session, now: datetime) -> Principal
     role = backend.get_role(session.role)
     boundary = None
     if role.permissions_boundary_arn:
-        boundary = (_document(backend.get_policy(role.permissions_boundary_arn).document),)
+        boundary = (_managed(backend.get_policy(role.permissions_boundary_arn)),)
     return Principal(
         arn=f"arn:{PARTITION}:sts::{session.account}:assumed-role/{session.role}/{session.name}",
         account=session.account,

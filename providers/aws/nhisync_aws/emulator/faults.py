@@ -20,6 +20,7 @@ FAULTS: Mapping[str, str] = {
     "hang": "no answer ever comes while the fault is on",
     "expired_token": "the session is answered as expired",
     "endless_paging": "every page of a list carries the token of the next one; same=True repeats one token",
+    "slow_report": "a credential report takes `seconds` of the world's clock",
     "list_lag": "ListSecrets shows the state of the moment at which the fault was switched on",
 }
 

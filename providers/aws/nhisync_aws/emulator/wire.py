@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
-from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.parse import PROTOCOL_PARSERS, RequestDict
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import Headers, MultiDict
 
 _SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 _QUERY_SERVICES = frozenset({"iam", "sts"})
@@ -121,7 +121,7 @@ def success(call: Call, result: Any, request_id: str) -> Reply:
 def failure(service: str, error: ApiError, request_id: str) -> Reply:
     """An error answer in the protocol of the service."""
     if is_query(service):
-        kind = "Receiver" if error.status >= 500 else "Sender"  # noqa: PLR2004 - RFC 9110 §15.6
+        kind = "Receiver" if error.status >= 500 else "Sender"
         body = (
             f"<ErrorResponse><Error><Type>{kind}</Type><Code>{escape(error.code)}</Code>"
             f"<Message>{escape(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
@@ -173,10 +173,10 @@ def _json_params(raw: RawRequest) -> dict[str, Any]:
 def _query_params(raw: RawRequest, model: Any) -> dict[str, Any]:
     values = MultiDict(parse_qsl(raw.body.decode("utf-8"), keep_blank_values=True))
     parser = PROTOCOL_PARSERS["query"](model)
-    request = {
+    request: RequestDict = {
         "method": raw.method,
         "values": values,
-        "headers": raw.headers,
+        "headers": Headers(list(raw.headers.items())),
         "body": raw.body,
         "url_path": raw.path,
         "url_params": {},

@@ -1,0 +1,134 @@
+"""The running world behind `AwsWorld`: the only module of the emulator that the world imports, and only at start."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nhisync.spi import Clock, Locator, Randomness
+from nhisync.testing.world import Seed
+from nhisync_aws.emulator import acm_overlay, iam_overlay, keys_overlay, secrets_overlay
+from nhisync_aws.emulator.auth import PARTITION, iam
+from nhisync_aws.emulator.cloud import Cloud
+from nhisync_aws.emulator.faults import SourceKey
+from nhisync_aws.emulator.secrets_overlay import snapshot
+from nhisync_aws.emulator.seed_certificates import seed_certificate, seed_server_certificate
+from nhisync_aws.emulator.seed_iam import seed_access_key, seed_role, seed_service_credential
+from nhisync_aws.emulator.seed_secrets import seed_parameter, seed_secret
+from nhisync_aws.emulator.seeding import Plot
+from nhisync_aws.emulator.server import EmulatorServer
+
+_SEEDERS: Mapping[str, Callable[[Plot, Seed], str]] = {
+    "secret": seed_secret,
+    "access-key": seed_access_key,
+    "role": seed_role,
+    "service-credential": seed_service_credential,
+    "server-certificate": seed_server_certificate,
+    "certificate": seed_certificate,
+    "parameter": seed_parameter,
+}
+
+
+class Backstage:
+    """One cloud and its server."""
+
+    def __init__(self, clock: Clock, randomness: Randomness) -> None:
+        handlers = {
+            **secrets_overlay.HANDLERS,
+            **iam_overlay.HANDLERS,
+            **acm_overlay.HANDLERS,
+            **keys_overlay.HANDLERS,
+        }
+        self.cloud = Cloud(clock, randomness, handlers)
+        self._server = EmulatorServer(self.cloud)
+        self._server.start()
+        self._hub = ""
+
+    @property
+    def url(self) -> str:
+        """Where the server answers."""
+        return self._server.url
+
+    def stop(self) -> None:
+        """Close the server, then drop the state."""
+        self._server.stop()
+        self.cloud.close()
+
+    def seed(self, key: SourceKey, account: str, region: str, item: Seed) -> str:
+        """Plant one credential.
+
+        Raises:
+            ValueError: no such kind.
+        """
+        seeder = _SEEDERS.get(item.kind)
+        if seeder is None:
+            raise ValueError(f"the AWS world has no kind {item.kind!r}; it has {', '.join(sorted(_SEEDERS))}")
+        with self.cloud.lock:
+            self.cloud.account(account)
+            return seeder(Plot(self.cloud, key, account, region), item)
+
+    def fault(self, key: SourceKey, account: str, region: str, name: str, options: dict[str, Any]) -> None:
+        """Switch a fault; a lagging list keeps the state of this moment."""
+        if name == "list_lag":
+            with self.cloud.lock:
+                lagging = None if options.get("off") else snapshot(self.cloud, account, region)
+                self.cloud.snapshots[key] = lagging
+        self.cloud.faults.switch(key, name, **options)
+
+    def hub_account(self, new_account: Callable[[], str]) -> str:
+        """Nhisync's own account, made on first use."""
+        if not self._hub:
+            self._hub = new_account()
+            self.cloud.account(self._hub)
+        return self._hub
+
+    def everything(self, key: SourceKey) -> tuple[Locator, ...]:
+        """Locators that stand for every item whose value may be compared."""
+        return (Locator(key.source, "secret", "*"), Locator(key.source, "parameter", "*"))
+
+    def user_with_keys(self, key: SourceKey, account: str, name: str, policy: Mapping[str, Any]) -> tuple[str, str]:
+        """An IAM user with one key and one policy; returns the key pair."""
+        with self.cloud.lock:
+            self.cloud.account(account)
+            backend = iam(account)
+            user_name = f"{name}-{key.path}-{key.source}"
+            backend.create_user("us-east-1", user_name).put_policy("nhisync", json.dumps(policy))
+            pair = backend.create_access_key(user_name=user_name)
+            self.cloud.owners[pair.access_key_id] = key
+            return pair.access_key_id, pair.secret_access_key
+
+    def role_for_user(
+        self, key: SourceKey, hub: str, account: str, role: str, policy: Mapping[str, Any], external_id: str | None
+    ) -> tuple[str, tuple[str, str]]:
+        """A role in `account` that a user of the hub account may assume; returns its ARN and the user's keys."""
+        arn = f"arn:{PARTITION}:iam::{account}:role/{role}"
+        may_assume = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": arn}
+        keys = self.user_with_keys(key, hub, "nhisync", {"Version": "2012-10-17", "Statement": [may_assume]})
+        user = f"arn:{PARTITION}:iam::{hub}:user/nhisync-{key.path}-{key.source}"
+        trust: dict[str, Any] = {"Effect": "Allow", "Principal": {"AWS": user}, "Action": "sts:AssumeRole"}
+        if external_id:
+            trust["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
+        self._role(account, role, trust, policy)
+        return arn, keys
+
+    def role_for_token(self, key: SourceKey, account: str, role: str, policy: Mapping[str, Any]) -> tuple[str, str]:
+        """A role that the bearer of a token may assume; returns its ARN and the token."""
+        provider = f"arn:{PARTITION}:iam::{account}:oidc-provider/oidc.example"
+        action = "sts:AssumeRoleWithWebIdentity"
+        self._role(account, role, {"Effect": "Allow", "Principal": {"Federated": provider}, "Action": action}, policy)
+        token = self.cloud.randomness.hex(32)
+        self.cloud.web_tokens[token] = key
+        return f"arn:{PARTITION}:iam::{account}:role/{role}", token
+
+    def _role(self, account: str, name: str, trust: Mapping[str, Any], policy: Mapping[str, Any]) -> None:
+        with self.cloud.lock:
+            self.cloud.account(account)
+            role = iam(account).create_role(
+                role_name=name,
+                assume_role_policy_document=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+                path="/",
+                permissions_boundary=None,
+                description="nhisync's own role",
+                tags=[],
+                max_session_duration="3600",
+            )
+            role.put_policy("nhisync", json.dumps(policy))

@@ -1,0 +1,251 @@
+"""The emulated cloud: accounts, sessions, faults, and the way of one call through them.
+
+``count → faults before → authenticate → authorize → answer (overlay, else moto) → faults after``, the middle part
+under one lock because moto's backends are not thread safe.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from nhisync.spi import Clock, Randomness
+from nhisync_aws.emulator.auth import Principal, Session, authenticate, authorize, expired
+from nhisync_aws.emulator.faults import CallCounter, FaultBoard, SourceKey
+from nhisync_aws.emulator.moto_app import MotoApp, forget_account
+from nhisync_aws.emulator.resources import context_of, resource_of
+from nhisync_aws.emulator.wire import ApiError, Call, RawRequest, Reply, failure, is_query, parse, service_of, success
+
+Handler = Callable[["Context"], Any]
+
+
+@dataclass(slots=True)
+class Report:
+    """The credential report of one account: at most one in four hours (IAM user guide, "credential reports")."""
+
+    content: bytes = field(default=b"", repr=False)
+    generated: datetime | None = None
+    started: datetime | None = None
+
+
+@dataclass(slots=True)
+class ServiceCredential:
+    """One service-specific credential (moto has none)."""
+
+    id: str
+    user: str
+    service: str
+    service_user: str
+    created: datetime
+    status: str = "Active"
+    expires: datetime | None = None
+    password: str = field(default="", repr=False)
+
+
+@dataclass(slots=True)
+class SecretExtra:
+    """What moto's secret has no place for.
+
+    Attributes:
+        schedule: ``rate(...)``/``cron(...)`` expression.
+        duration: length of the rotation window, for example ``3h``.
+        last_accessed: day of the last read.
+        next_rotation: latest bound of the next rotation.
+        version_kms: version id → key ARNs.
+        replica_keys: region → KMS key of the replica there.
+        owning_service: service that manages the secret.
+    """
+
+    schedule: str = ""
+    duration: str = ""
+    last_accessed: datetime | None = None
+    next_rotation: datetime | None = None
+    version_kms: dict[str, list[str]] = field(default_factory=dict)
+    replica_keys: dict[str, str] = field(default_factory=dict)
+    owning_service: str = ""
+
+
+@dataclass(slots=True)
+class Account:
+    """State of one account that moto does not keep."""
+
+    id: str
+    report: Report = field(default_factory=Report)
+    service_credentials: dict[str, ServiceCredential] = field(default_factory=dict)
+    secrets: dict[str, SecretExtra] = field(default_factory=dict)
+    server_certificate_dates: dict[str, datetime] = field(default_factory=dict)
+    key_next_rotation: dict[str, datetime] = field(default_factory=dict)
+    certificate_facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def secret(self, arn: str) -> SecretExtra:
+        """Extra facts of a secret, made on first use."""
+        return self.secrets.setdefault(arn, SecretExtra())
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that one handler needs: the cloud, the call and who makes it."""
+
+    cloud: "Cloud"
+    call: Call
+    principal: Principal
+    source: SourceKey | None
+
+    @property
+    def account(self) -> Account:
+        """The caller's account."""
+        return self.cloud.account(self.principal.account)
+
+    @property
+    def now(self) -> datetime:
+        """The world's instant."""
+        return self.cloud.clock.now()
+
+    def param(self, name: str, default: Any = None) -> Any:
+        """A request parameter."""
+        value = self.call.params.get(name)
+        return default if value is None else value
+
+    @property
+    def endless(self) -> str:
+        """How lists are kept from ending, "" when they end."""
+        fault = self.cloud.faults.hit(self.source, "endless_paging", self.call.name)
+        if fault is None:
+            return ""
+        return "same" if fault.options.get("same") else "fresh"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What goes back over the socket.
+
+    Attributes:
+        reply: the whole answer; None = the connection closes without one.
+        cut: send only the first half of the body, under the Content-Length of the whole.
+    """
+
+    reply: Reply | None
+    cut: bool = False
+
+
+class Cloud:
+    """One emulated AWS; any number of accounts and regions."""
+
+    def __init__(self, clock: Clock, randomness: Randomness, handlers: Mapping[str, Handler]) -> None:
+        self.clock = clock
+        self.randomness = randomness
+        self.lock = threading.RLock()
+        self.faults = FaultBoard()
+        self.counter = CallCounter()
+        self.delay = 0.0
+        self.sessions: dict[str, Session] = {}
+        self.owners: dict[str, SourceKey] = {}
+        self.web_tokens: dict[str, SourceKey] = {}
+        self.denied: dict[SourceKey, set[str]] = {}
+        self.snapshots: dict[SourceKey, Any] = {}
+        self.closing = threading.Event()
+        self._handlers = dict(handlers)
+        self._accounts: dict[str, Account] = {}
+        self._moto = MotoApp()
+
+    def account(self, account_id: str) -> Account:
+        """The account's extra state; a new account starts empty."""
+        if account_id not in self._accounts:
+            forget_account(account_id)
+            self._accounts[account_id] = Account(account_id)
+        return self._accounts[account_id]
+
+    @property
+    def accounts(self) -> frozenset[str]:
+        """Ids of all accounts."""
+        return frozenset(self._accounts)
+
+    def close(self) -> None:
+        """Release waiting calls and drop all state."""
+        self.closing.set()
+        with self.lock:
+            for account in self._accounts:
+                forget_account(account)
+            self._accounts.clear()
+
+    def answer(self, raw: RawRequest) -> Outcome:
+        """Answer one request, faults included."""
+        request_id = self._request_id()
+        try:
+            call = parse(raw)
+        except ApiError as error:
+            return Outcome(failure(service_of(raw), error, request_id))
+        source = self.owners.get(call.access_key) or self.web_tokens.get(str(call.params.get("WebIdentityToken")))
+        self.counter.count(source, call.name)
+        self._wait(source, call)
+        if self.closing.is_set() or self.faults.hit(source, "refuse", call.name):
+            return Outcome(None)
+        try:
+            reply = self._early(source, call) or self._handle(call, source, request_id)
+        except ApiError as error:
+            reply = failure(call.service, error, request_id)
+        if self.faults.hit(source, "drop_reply", call.name):
+            return Outcome(None)
+        return Outcome(reply, cut=self.faults.hit(source, "cut_body", call.name) is not None)
+
+    def _handle(self, call: Call, source: SourceKey | None, request_id: str) -> Reply:
+        with self.lock:
+            principal = authenticate(call, self.accounts, self.sessions, self.clock.now())
+            resource = resource_of(call, principal.account)
+            self._deny_by_fault(call, source, principal, resource)
+            authorize(call, principal, resource, context_of(call, principal.account, resource))
+            handler = self._handlers.get(call.name)
+            if handler is None:
+                return self._moto.answer(call, principal.account)
+            return success(call, handler(Context(self, call, principal, source)), request_id)
+
+    def _deny_by_fault(self, call: Call, source: SourceKey | None, principal: Principal, resource: str) -> None:
+        """Answer as if no policy allowed it, for a switched-on fault and for items that were seeded as denied."""
+        from_fault = self.faults.hit(source, "denied", call.name)
+        seeded = source is not None and resource in self.denied.get(source, ())
+        if from_fault is None and not seeded:
+            return
+        pattern = "*" if from_fault is None else str(from_fault.options.get("resource", "*"))
+        document = {"Statement": [{"Effect": "Allow", "Action": "*", "NotResource": pattern}]}
+        narrowed = Principal(principal.arn, principal.account, principal.user_id, (document,))
+        authorize(call, narrowed, resource, {})
+
+    def _early(self, source: SourceKey | None, call: Call) -> Reply | None:
+        fault = self.faults.hit(source, "throttled", call.name)
+        if fault is not None:
+            code = "Throttling" if is_query(call.service) else "ThrottlingException"
+            headers = {"Retry-After": str(fault.options["retry_after"])} if "retry_after" in fault.options else {}
+            raise ApiError(code, "Rate exceeded", headers=headers)
+        if self.faults.hit(source, "expired_token", call.name):
+            raise expired(call)
+        if self.faults.hit(source, "error_500", call.name):
+            return Reply(500, {"Content-Type": "text/html"}, b"<html><body><h1>500 oops</h1></body></html>")
+        if self.faults.hit(source, "garbage", call.name):
+            return Reply(200, {"Content-Type": "text/html"}, b"<html><body>Please log in to the proxy</body></html>")
+        return None
+
+    def _wait(self, source: SourceKey | None, call: Call) -> None:
+        """Stand in for the network: Event.wait instead of a sleep, so that closing the world releases the call."""
+        seconds = self.delay
+        fault = self.faults.hit(source, "slow", call.name)
+        if fault is not None:
+            seconds += float(fault.options.get("seconds", 1.0))
+        if self.faults.hit(source, "hang", call.name):
+            seconds = timedelta(hours=1).total_seconds()
+        if seconds > 0:
+            self.closing.wait(seconds)
+
+    def _request_id(self) -> str:
+        text = self.randomness.hex(16)
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def naive(instant: datetime) -> datetime:
+    """Moto keeps naive UTC datetimes; this is the only place where one is made."""
+    return instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def aware(instant: datetime) -> datetime:
+    """A moto datetime as an aware one."""
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

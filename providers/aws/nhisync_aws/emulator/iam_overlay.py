@@ -1,0 +1,385 @@
+"""IAM and STS as AWS answers them; reference: botocore's service models and the IAM user guide."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from cryptography import x509
+from moto.iam.models import Certificate, Role, User
+
+from nhisync_aws.emulator.auth import PARTITION, Session, iam
+from nhisync_aws.emulator.cloud import Context, Handler, ServiceCredential, aware
+from nhisync_aws.emulator.paging import page
+from nhisync_aws.emulator.policy import Query, trusts
+from nhisync_aws.emulator.wire import ApiError
+
+_MAX_ITEMS = 1000
+_DEFAULT_ITEMS = 100
+_REPORT_LIFETIME = timedelta(hours=4)
+_CREDENTIALS_PER_SERVICE = 2
+_SLOT_COLUMNS = ("active", "last_rotated", "last_used_date", "last_used_region", "last_used_service")
+_COLUMNS = (
+    *("user", "arn", "user_creation_time", "password_enabled", "password_last_used", "password_last_changed"),
+    *("password_next_rotation", "mfa_active"),
+    *(f"access_key_1_{name}" for name in _SLOT_COLUMNS),
+    *(f"access_key_2_{name}" for name in _SLOT_COLUMNS),
+    *("cert_1_active", "cert_1_last_rotated", "cert_2_active", "cert_2_last_rotated"),
+)
+
+
+def list_users(ctx: Context) -> dict[str, Any]:
+    """ListUsers in pages; tags and boundary are left out of the list, as in AWS."""
+    prefix = str(ctx.param("PathPrefix", "/"))
+    users = sorted((u for u in iam(ctx.account.id).users.values() if u.path.startswith(prefix)), key=lambda u: u.name)
+    return _paged(ctx, "Users", users, _user_entry)
+
+
+def list_roles(ctx: Context) -> dict[str, Any]:
+    """ListRoles in pages, without RoleLastUsed, Tags and PermissionsBoundary."""
+    prefix = str(ctx.param("PathPrefix", "/"))
+    roles = sorted((r for r in iam(ctx.account.id).roles.values() if r.path.startswith(prefix)), key=lambda r: r.name)
+    return _paged(ctx, "Roles", roles, _role_entry)
+
+
+def get_role(ctx: Context) -> dict[str, Any]:
+    """GetRole: with last use, boundary and tags."""
+    name = str(ctx.param("RoleName"))
+    for role in iam(ctx.account.id).roles.values():
+        if role.name == name:
+            return {"Role": _role_detail(role)}
+    raise _no_such("role", name)
+
+
+def list_access_keys(ctx: Context) -> dict[str, Any]:
+    """ListAccessKeys of one user."""
+    user = _user(ctx)
+    return _paged(
+        ctx,
+        "AccessKeyMetadata",
+        user.access_keys,
+        lambda key: {
+            "UserName": user.name,
+            "AccessKeyId": key.access_key_id,
+            "Status": key.status,
+            "CreateDate": aware(key.create_date),
+        },
+    )
+
+
+def get_access_key_last_used(ctx: Context) -> dict[str, Any]:
+    """GetAccessKeyLastUsed: ``N/A`` for service and region of a key that was never used."""
+    key = iam(ctx.account.id).access_keys.get(str(ctx.param("AccessKeyId")))
+    if key is None:
+        raise ApiError("AccessDenied", "The access key does not belong to this account.", status=403)
+    used = key.last_used
+    if used is None:
+        return {"UserName": key.user_name, "AccessKeyLastUsed": {"ServiceName": "N/A", "Region": "N/A"}}
+    last = {"LastUsedDate": aware(used.timestamp), "ServiceName": used.service, "Region": used.region}
+    return {"UserName": key.user_name, "AccessKeyLastUsed": last}
+
+
+def get_account_authorization_details(ctx: Context) -> dict[str, Any]:
+    """GetAccountAuthorizationDetails: users and roles in one paged stream."""
+    backend = iam(ctx.account.id)
+    wanted = set(ctx.param("Filter", []) or ["User", "Role"])
+    stream: list[User | Role] = []
+    if "User" in wanted:
+        stream += sorted(backend.users.values(), key=lambda u: u.name)
+    if "Role" in wanted:
+        stream += sorted(backend.roles.values(), key=lambda r: r.name)
+    found = _page(ctx, stream)
+    return {
+        "UserDetailList": [_user_detail(ctx, u) for u in found.items if isinstance(u, User)],
+        "RoleDetailList": [_role_detail(r) for r in found.items if isinstance(r, Role)],
+        "GroupDetailList": [],
+        "Policies": [],
+        **_marker(found.token),
+    }
+
+
+def generate_credential_report(ctx: Context) -> dict[str, Any]:
+    """GenerateCredentialReport: STARTED first, COMPLETE once it is made; a report younger than 4 hours is kept."""
+    report = ctx.account.report
+    _finish_report(ctx)
+    if report.generated is not None and ctx.now - report.generated < _REPORT_LIFETIME:
+        return {"State": "COMPLETE"}
+    if report.started is None:
+        report.started = ctx.now
+        return {"State": "STARTED", "Description": "No report exists. Starting a new report generation task"}
+    return {"State": "INPROGRESS"}
+
+
+def get_credential_report(ctx: Context) -> dict[str, Any]:
+    """GetCredentialReport: 410 when there is none or it has expired, 404 while it is made."""
+    report = ctx.account.report
+    _finish_report(ctx)
+    if report.started is not None:
+        raise ApiError("ReportInProgress", "Credential report is still being generated", status=404)
+    if report.generated is None:
+        raise ApiError("ReportNotPresent", "Credential report not present", status=410)
+    if ctx.now - report.generated >= _REPORT_LIFETIME:
+        raise ApiError("ReportExpired", "Credential report has expired", status=410)
+    return {"Content": report.content, "ReportFormat": "text/csv", "GeneratedTime": report.generated}
+
+
+def _finish_report(ctx: Context) -> None:
+    report = ctx.account.report
+    slow = ctx.cloud.faults.hit(ctx.source, "slow_report", ctx.call.name)
+    takes = timedelta(seconds=float(slow.options.get("seconds", 5.0))) if slow else timedelta()
+    if report.started is not None and ctx.now - report.started >= takes:
+        report.content, report.generated, report.started = _report(ctx), ctx.now, None
+
+
+def list_service_specific_credentials(ctx: Context) -> dict[str, Any]:
+    """ListServiceSpecificCredentials of one user, or of all users of one service."""
+    found = list(ctx.account.service_credentials.values())
+    if not ctx.param("AllUsers", default=False):
+        name = str(ctx.param("UserName") or "")
+        found = [c for c in found if c.user == name]
+    if ctx.param("ServiceName"):
+        found = [c for c in found if c.service == ctx.param("ServiceName")]
+    return _paged(ctx, "ServiceSpecificCredentials", found, _credential_entry)
+
+
+def create_service_specific_credential(ctx: Context) -> dict[str, Any]:
+    """CreateServiceSpecificCredential: at most two of one service for one user."""
+    user = _user(ctx)
+    service = str(ctx.param("ServiceName"))
+    same = [c for c in ctx.account.service_credentials.values() if c.user == user.name and c.service == service]
+    if len(same) >= _CREDENTIALS_PER_SERVICE:
+        raise ApiError("LimitExceeded", "Cannot exceed quota for ServiceSpecificCredentialsPerUser: 2", status=409)
+    days = ctx.param("CredentialAgeDays")
+    credential = ServiceCredential(
+        id="ACCA" + ctx.cloud.randomness.hex(8).upper(),
+        user=user.name,
+        service=service,
+        service_user=f"{user.name}-at-{ctx.account.id}",
+        created=ctx.now,
+        expires=ctx.now + timedelta(days=int(days)) if days else None,
+        password=ctx.cloud.randomness.hex(20),
+    )
+    ctx.account.service_credentials[credential.id] = credential
+    entry = {**_credential_entry(credential), "ServicePassword": credential.password}
+    return {"ServiceSpecificCredential": entry}
+
+
+def list_server_certificates(ctx: Context) -> dict[str, Any]:
+    """ListServerCertificates: names and dates, no body, no tags."""
+    found = sorted(iam(ctx.account.id).certificates.values(), key=lambda c: c.cert_name)
+    return _paged(ctx, "ServerCertificateMetadataList", found, lambda c: _server_certificate(ctx, c))
+
+
+def get_server_certificate(ctx: Context) -> dict[str, Any]:
+    """GetServerCertificate: the public PEM."""
+    name = str(ctx.param("ServerCertificateName"))
+    found = iam(ctx.account.id).certificates.get(name)
+    if found is None:
+        raise _no_such("Server Certificate", name)
+    return {
+        "ServerCertificate": {
+            "ServerCertificateMetadata": _server_certificate(ctx, found),
+            "CertificateBody": found.cert_body,
+            "CertificateChain": found.cert_chain,
+        }
+    }
+
+
+def get_caller_identity(ctx: Context) -> dict[str, Any]:
+    """GetCallerIdentity: needs no permission, and no Deny stops it."""
+    return {"UserId": ctx.principal.user_id, "Account": ctx.principal.account, "Arn": ctx.principal.arn}
+
+
+def assume_role(ctx: Context) -> dict[str, Any]:
+    """AssumeRole: the caller's policy allowed it already; now the role's trust policy must."""
+    return _assume(ctx, ctx.principal.arn, "sts:AssumeRole")
+
+
+def assume_role_with_web_identity(ctx: Context) -> dict[str, Any]:
+    """AssumeRoleWithWebIdentity: the token is the proof."""
+    if str(ctx.param("WebIdentityToken")) not in ctx.cloud.web_tokens:
+        raise ApiError("InvalidIdentityToken", "No OpenIDConnect provider found in your account", status=400)
+    account = str(ctx.param("RoleArn")).split(":")[4]
+    provider = f"arn:{PARTITION}:iam::{account}:oidc-provider/oidc.example"
+    return _assume(ctx, provider, "sts:AssumeRoleWithWebIdentity")
+
+
+def _assume(ctx: Context, principal: str, action: str) -> dict[str, Any]:
+    arn, name = str(ctx.param("RoleArn")), str(ctx.param("RoleSessionName"))
+    account, role_name = arn.split(":")[4], arn.rpartition("/")[2]
+    roles = iam(account).roles.values() if account in ctx.cloud.accounts else ()
+    role = next((r for r in roles if r.name == role_name), None)
+    query = Query(action, arn, {"sts:externalid": str(ctx.param("ExternalId", ""))})
+    if role is None or not trusts(json.loads(role.assume_role_policy_document), principal, query):
+        text = f"User: {principal} is not authorized to perform: {action} on resource: {arn}"
+        raise ApiError("AccessDenied", text, status=403)
+    seconds = int(ctx.param("DurationSeconds", 3600))
+    session = Session(
+        account, role_name, name, ctx.cloud.randomness.hex(20), ctx.cloud.randomness.hex(40),
+        ctx.now + timedelta(seconds=seconds),
+    )  # fmt: skip
+    key_id = "ASIA" + ctx.cloud.randomness.hex(8).upper()
+    ctx.cloud.sessions[key_id] = session
+    if ctx.source is not None:
+        ctx.cloud.owners[key_id] = ctx.source
+    return {
+        "Credentials": {
+            "AccessKeyId": key_id,
+            "SecretAccessKey": session.secret_key,
+            "SessionToken": session.token,
+            "Expiration": session.expires,
+        },
+        "AssumedRoleUser": {
+            "AssumedRoleId": f"{role.id}:{name}",
+            "Arn": f"arn:{PARTITION}:sts::{account}:assumed-role/{role_name}/{name}",
+        },
+    }
+
+
+def _report(ctx: Context) -> bytes:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, _COLUMNS, restval="N/A", lineterminator="\n")
+    writer.writeheader()
+    root = f"arn:{PARTITION}:iam::{ctx.account.id}:root"
+    flags = {"mfa_active": "true", "access_key_1_active": "false", "access_key_2_active": "false"}
+    idle = {"cert_1_active": "false", "cert_2_active": "false"}
+    writer.writerow({"user": "<root_account>", "arn": root, "password_enabled": "not_supported", **flags, **idle})
+    for user in iam(ctx.account.id).users.values():
+        row = {"user": user.name, "arn": user.arn, "user_creation_time": _iso(user.create_date)}
+        row |= {"password_enabled": "false", "mfa_active": "false", **idle}
+        for slot in (1, 2):
+            row |= _report_slot(user, slot)
+        writer.writerow(row)
+    return out.getvalue().encode()
+
+
+def _report_slot(user: User, slot: int) -> dict[str, str]:
+    prefix = f"access_key_{slot}"
+    if len(user.access_keys) < slot:
+        return {f"{prefix}_active": "false"}
+    key = user.access_keys[slot - 1]
+    row = {
+        f"{prefix}_active": "true" if key.status == "Active" else "false",
+        f"{prefix}_last_rotated": _iso(key.create_date),
+    }
+    if key.last_used is not None:
+        row[f"{prefix}_last_used_date"] = _iso(key.last_used.timestamp)
+        row[f"{prefix}_last_used_region"] = key.last_used.region
+        row[f"{prefix}_last_used_service"] = key.last_used.service
+    return row
+
+
+def _iso(instant: datetime) -> str:
+    return aware(instant).replace(microsecond=0).isoformat()
+
+
+def _user(ctx: Context) -> User:
+    name = str(ctx.param("UserName") or "")
+    user = iam(ctx.account.id).users.get(name)
+    if user is None:
+        raise _no_such("user", name)
+    return user
+
+
+def _no_such(kind: str, name: str) -> ApiError:
+    return ApiError("NoSuchEntity", f"The {kind} with name {name} cannot be found.", status=404)
+
+
+def _user_entry(user: User) -> dict[str, Any]:
+    entry = {"Path": user.path, "UserName": user.name, "UserId": user.id, "Arn": user.arn}
+    return {**entry, "CreateDate": aware(user.create_date)}
+
+
+def _user_detail(ctx: Context, user: User) -> dict[str, Any]:
+    tags = iam(ctx.account.id).tagger.list_tags_for_resource(str(user.arn))["Tags"]
+    return {**_user_entry(user), "Tags": tags, "GroupList": [], "AttachedManagedPolicies": []}
+
+
+def _role_entry(role: Role) -> dict[str, Any]:
+    return {
+        "Path": role.path,
+        "RoleName": role.name,
+        "RoleId": role.id,
+        "Arn": role.arn,
+        "CreateDate": aware(role.create_date),
+        "AssumeRolePolicyDocument": quote(role.assume_role_policy_document),
+        "Description": role.description or None,
+        "MaxSessionDuration": int(role.max_session_duration or 3600),
+    }
+
+
+def _role_detail(role: Role) -> dict[str, Any]:
+    used = {"LastUsedDate": aware(role.last_used), "Region": role.last_used_region} if role.last_used else {}
+    return {
+        **_role_entry(role),
+        "RoleLastUsed": used,
+        "PermissionsBoundary": role.permissions_boundary,
+        "Tags": role.tags,
+        "RolePolicyList": role.role_policy_list,
+        "AttachedManagedPolicies": role.attached_managed_policies,
+    }
+
+
+def _credential_entry(credential: ServiceCredential) -> dict[str, Any]:
+    return {
+        "UserName": credential.user,
+        "Status": credential.status,
+        "ServiceUserName": credential.service_user,
+        "CreateDate": credential.created,
+        "ExpirationDate": credential.expires,
+        "ServiceSpecificCredentialId": credential.id,
+        "ServiceName": credential.service,
+    }
+
+
+def _server_certificate(ctx: Context, certificate: Certificate) -> dict[str, Any]:
+    """Dates from the certificate itself; moto answers constants."""
+    parsed = x509.load_pem_x509_certificate(certificate.cert_body.encode())
+    return {
+        "Path": certificate.path,
+        "ServerCertificateName": certificate.cert_name,
+        "ServerCertificateId": "ASCA" + certificate.cert_name.upper()[:16],
+        "Arn": certificate.arn,
+        "UploadDate": ctx.account.server_certificate_dates.get(certificate.cert_name, ctx.now),
+        "Expiration": parsed.not_valid_after_utc,
+    }
+
+
+def _paged(ctx: Context, key: str, items: Sequence[Any], render: Callable[[Any], Mapping[str, Any]]) -> dict[str, Any]:
+    found = _page(ctx, items)
+    return {key: [render(item) for item in found.items], **_marker(found.token)}
+
+
+def _page(ctx: Context, items: Sequence[Any]) -> Any:
+    size = int(ctx.param("MaxItems", _DEFAULT_ITEMS))
+    if not 1 <= size <= _MAX_ITEMS:
+        raise ApiError("ValidationError", f"MaxItems must be between 1 and {_MAX_ITEMS}.")
+    bad = ApiError("ValidationError", "Invalid Marker.")
+    name = ctx.call.operation
+    return page(items, name=name, token=ctx.param("Marker"), size=size, bad_token=bad, endless=ctx.endless)
+
+
+def _marker(token: str) -> dict[str, Any]:
+    return {"IsTruncated": True, "Marker": token} if token else {"IsTruncated": False}
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "iam:ListUsers": list_users,
+    "iam:ListRoles": list_roles,
+    "iam:GetRole": get_role,
+    "iam:ListAccessKeys": list_access_keys,
+    "iam:GetAccessKeyLastUsed": get_access_key_last_used,
+    "iam:GetAccountAuthorizationDetails": get_account_authorization_details,
+    "iam:GenerateCredentialReport": generate_credential_report,
+    "iam:GetCredentialReport": get_credential_report,
+    "iam:ListServiceSpecificCredentials": list_service_specific_credentials,
+    "iam:CreateServiceSpecificCredential": create_service_specific_credential,
+    "iam:ListServerCertificates": list_server_certificates,
+    "iam:GetServerCertificate": get_server_certificate,
+    "sts:GetCallerIdentity": get_caller_identity,
+    "sts:AssumeRole": assume_role,
+    "sts:AssumeRoleWithWebIdentity": assume_role_with_web_identity,
+}

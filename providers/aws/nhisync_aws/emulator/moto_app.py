@@ -1,0 +1,61 @@
+"""moto as a WSGI application for every call that the overlay does not answer itself."""
+
+from typing import Any
+
+from moto.acm.models import acm_backends
+from moto.core.base_backend import BackendDict
+from moto.iam.models import iam_backends
+from moto.kms.models import kms_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.secretsmanager.models import secretsmanager_backends
+from moto.ssm.models import ssm_backends
+from moto.sts.models import sts_backends
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from nhisync_aws.emulator.wire import ApiError, Call, Reply
+
+_BACKENDS: tuple[BackendDict[Any], ...] = (
+    acm_backends,
+    iam_backends,
+    kms_backends,
+    secretsmanager_backends,
+    ssm_backends,
+    sts_backends,
+)
+
+
+def forget_account(account: str) -> None:
+    """Drop all of an account: moto's backends are process-wide, a world's accounts must not outlive it."""
+    for backends in _BACKENDS:
+        backends.pop(account, None)
+
+
+class MotoApp:
+    """Hands a call to moto, in the account that the overlay authenticated."""
+
+    def __init__(self) -> None:
+        self._app = DomainDispatcherApplication(create_backend_app)
+
+    def answer(self, call: Call, account: str) -> Reply:
+        """Moto's own answer.
+
+        Raises:
+            ApiError: moto does not implement the operation, or failed inside.
+        """
+        builder = EnvironBuilder(
+            method=call.raw.method,
+            base_url=f"http://{call.service}.{call.region}.amazonaws.com",
+            path="/",
+            data=call.raw.body,
+            headers=[*call.raw.headers.items(), ("x-moto-account-id", account)],
+        )
+        try:
+            body, status, headers = run_wsgi_app(self._app, builder.get_environ(), buffered=True)
+        except NotImplementedError:
+            raise ApiError("NotImplemented", f"{call.name} is not emulated", status=501) from None
+        except Exception as error:  # noqa: BLE001 - moto lets any exception out; a server answers InternalFailure
+            raise ApiError("InternalFailure", type(error).__name__, status=500) from None
+        finally:
+            builder.close()
+        kept = {k: v for k, v in headers.items() if k.lower() not in {"content-length", "connection", "date", "server"}}
+        return Reply(int(status.split()[0]), kept, b"".join(body))

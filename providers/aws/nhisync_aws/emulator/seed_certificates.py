@@ -1,0 +1,133 @@
+"""Seeds of kinds ``certificate`` (ACM) and ``server-certificate`` (IAM), with real X.509 material."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+from moto.acm.models import acm_backends
+from moto.iam.models import Certificate
+
+from nhisync.testing.world import Seed
+from nhisync_aws.emulator.acm_overlay import SeededBundle
+from nhisync_aws.emulator.auth import iam
+from nhisync_aws.emulator.seeding import YEAR, Plot, tags_of
+
+_RSA_BITS = {"RSA_1024": 1024, "RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}
+_CURVES: dict[str, type[ec.EllipticCurve]] = {
+    "EC_prime256v1": ec.SECP256R1,
+    "EC_secp384r1": ec.SECP384R1,
+    "EC_secp521r1": ec.SECP521R1,
+}
+_DEFAULT_KEY = "EC_prime256v1"
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """A leaf with its issuer, as PEM."""
+
+    certificate: str
+    key: str = field(repr=False)
+    chain: str
+
+
+def seed_certificate(plot: Plot, item: Seed) -> str:
+    """Plant an ACM certificate; the name is its domain. Options: README.md, kind ``certificate``."""
+    options = item.options
+    material = _material(plot, item)
+    kind = str(options.get("type", "IMPORTED"))
+    bundle = SeededBundle(
+        plot.account_id, material.certificate.encode(), material.key.encode(), region=plot.region, cert_type=kind
+    )
+    bundle.in_use_by = list(options.get("in_use_by", []))
+    for tag in tags_of(item):
+        bundle.tags[tag["Key"]] = tag["Value"]
+    acm_backends[plot.account_id][plot.region]._certificates[bundle.arn] = bundle  # noqa: SLF001
+    facts: dict[str, Any] = {
+        "created": plot.ago(item.created),
+        "imported": plot.ago(item.created if item.rotated is None else item.rotated),
+        "chain_pem": material.chain,
+    }
+    facts |= {k: options[k] for k in ("status", "origin", "renewal_eligibility", "renewal_summary") if k in options}
+    plot.account.certificate_facts[bundle.arn] = facts
+    if options.get("denied"):
+        plot.cloud.denied.setdefault(plot.key, set()).add(bundle.arn)
+    if options.get("locator") == "id":
+        return f"certificate/{bundle.arn.rpartition('/')[2]}"
+    return f"certificate/{item.name}"
+
+
+def seed_server_certificate(plot: Plot, item: Seed) -> str:
+    """Plant an IAM server certificate; options: ``key_type``, ``names``."""
+    material = _material(plot, item)
+    backend = iam(plot.account_id)
+    backend.certificates[item.name] = Certificate(
+        plot.account_id, plot.region, item.name, material.certificate, material.key, material.chain
+    )
+    age = item.created if item.rotated is None else item.rotated
+    plot.account.server_certificate_dates[item.name] = plot.ago(age)
+    return f"server-certificate/{item.name}"
+
+
+def _material(plot: Plot, item: Seed) -> _Material:
+    options = item.options
+    age = item.created if item.rotated is None else item.rotated
+    start = plot.ago(age)
+    end = plot.now + (YEAR if item.expires is None else item.expires)
+    start = min(start, end - timedelta(days=1))
+    issuer_key = ec.generate_private_key(ec.SECP256R1())
+    issuer = _name(str(options.get("issuer", "nhisync test issuing CA")))
+    far = max(end, plot.now) + YEAR
+    issuer_certificate = _sign(issuer, issuer_key.public_key(), issuer, issuer_key, start - YEAR, far, ca=True)
+    key = options.get("key") or _private_key(str(options.get("key_type", _DEFAULT_KEY)))
+    domain = str(options.get("domain", item.name))
+    names = [str(n) for n in options.get("names", [domain])]
+    leaf = _sign(_name(domain), key.public_key(), issuer, issuer_key, start, end, names=names)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return _Material(_pem(leaf), private.decode(), _pem(issuer_certificate))
+
+
+def _private_key(key_type: str) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+    if key_type in _RSA_BITS:
+        return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS[key_type])
+    return ec.generate_private_key(_CURVES[key_type]())
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _sign(
+    subject: x509.Name,
+    public_key: Any,
+    issuer: x509.Name,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    start: datetime,
+    end: datetime,
+    *,
+    names: list[str] | None = None,
+    ca: bool = False,
+) -> x509.Certificate:
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(end)
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=0 if ca else None), critical=True)
+    )
+    if names:
+        san = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+        builder = builder.add_extension(san, critical=False)
+    return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
