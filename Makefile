@@ -7,7 +7,7 @@ WORKERS ?= auto
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test e2e figures soak lint types format docs lock clean
+.PHONY: help setup demo test e2e figures lint types format docs lock clean
 
 help: ## show the targets
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1	/' | expand -t 18
@@ -42,15 +42,15 @@ types: $(STAMP) ## mypy, strict
 figures: $(STAMP) ## measure what README and docs publish (long; commits nothing)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-soak: $(STAMP) ## cycles on the embedded world with faults, watching memory and descriptors (long)
-	@$(BIN)/python -m benchmarks.soak $(ARGS)
-
 format: $(STAMP) ## rewrite the code in the house style
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
-lock: ## refresh requirements.lock: hashes, no index address (needs uv)
-	@uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --no-emit-index-url \
-		--no-annotate --no-header --output-file requirements.lock
+COMPILE = uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
+lock: ## refresh the lock files: hashes, no index address (needs uv)
+	@$(COMPILE) --all-extras --group dev --output-file requirements.lock
+	@$(COMPILE) --extra all --extra postgres-store --constraints requirements.lock --output-file requirements-runtime.lock
+	@uv pip compile --group build --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--constraints requirements.lock --output-file requirements-build.lock
 
 clean: ## remove what the targets made
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
