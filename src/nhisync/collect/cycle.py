@@ -1,8 +1,8 @@
-"""All sources of one path at once: a thread each, one writer, and an end that does not depend on anybody's goodwill."""
+"""All sources of a cycle at once: a thread each, one writer, and an end that does not depend on anybody's goodwill."""
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from nhisync.clock import Clock
@@ -30,17 +30,17 @@ def silent(_where: str, _what: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What one path's cycle brought.
+    """What one cycle brought.
 
     Attributes:
-        sources: one summary per source.
-        identities: source name → who we were there.
-        coverage: all coverage entries.
+        sources: path → one summary per source.
+        identities: (path, source) → who we were there.
+        coverage: path → its coverage entries.
     """
 
-    sources: tuple[SourceSummary, ...]
-    identities: dict[str, SourceIdentity]
-    coverage: tuple[Coverage, ...]
+    sources: dict[str, tuple[SourceSummary, ...]]
+    identities: dict[tuple[str, str], SourceIdentity]
+    coverage: dict[str, tuple[Coverage, ...]]
 
 
 class _Done:
@@ -53,90 +53,8 @@ class _Done:
 _Channel = queue.Queue[tuple[int, Emitted | _Done]]
 
 
-def collect(plans: Sequence[SourcePlan], sink: Sink, clock: Clock, progress: Progress = silent) -> Collected:
-    """Run all `plans` in parallel and write what they bring to `sink` from this thread.
-
-    A source that hangs beyond its deadline is left behind: what it owes becomes THROTTLED ignorance. A bug in an
-    adapter is raised here, not swallowed.
-    """
-    channel: _Channel = queue.Queue(maxsize=8 * BATCH)
-    runs = [SourceRun(plan, clock) for plan in plans]
-    for index, run in enumerate(runs):
-        threading.Thread(
-            target=_work, args=(index, run, channel), name=f"nhisync-{run.plan.path}-{run.plan.name}", daemon=True
-        ).start()
-        progress(f"{run.plan.path}/{run.plan.name}", "reading")
-    coverage = _drain(runs, channel, _Writer(sink), progress)
-    return Collected(
-        sources=tuple(run.summary() for run in runs),
-        identities={run.plan.name: run.identity for run in runs if run.identity is not None},
-        coverage=tuple(coverage),
-    )
-
-
-def _work(index: int, run: SourceRun, channel: _Channel) -> None:
-    failure: BaseException | None = None
-    try:
-        for emitted in run.stream():
-            channel.put((index, emitted), timeout=4 * GRACE)
-    except queue.Full:
-        return  # the writer left this source behind
-    except BaseException as bug:  # noqa: BLE001 - handed to the main thread, which raises it
-        failure = bug
-    finally:
-        run.plan.provider.close()
-    channel.put((index, _Done(failure)))
-
-
-def _drain(runs: list[SourceRun], channel: _Channel, writer: "_Writer", progress: Progress) -> list[Coverage]:
-    open_runs = dict(enumerate(runs))
-    ends = {i: run.clock.monotonic() + run.plan.budget.remaining + GRACE for i, run in open_runs.items()}
-    coverage: list[Coverage] = []
-    while open_runs:
-        index, emitted = _next(channel, min(ends[i] - run.clock.monotonic() for i, run in open_runs.items()))
-        if index in open_runs and isinstance(emitted, _Done):
-            run = open_runs.pop(index)
-            if emitted.failure is not None:
-                raise emitted.failure
-            progress(f"{run.plan.path}/{run.plan.name}", "done")
-        elif index in open_runs and emitted is not None and not isinstance(emitted, _Done):
-            if isinstance(emitted, Coverage):
-                coverage.append(emitted)
-            writer.take(emitted)
-        for late in [i for i, run in open_runs.items() if run.clock.monotonic() >= ends[i]]:
-            coverage.extend(_abandon(open_runs.pop(late), writer))
-    writer.flush()
-    return coverage
-
-
-def _next(channel: _Channel, seconds: float) -> tuple[int, Emitted | _Done | None]:
-    """The next thing any source said, or ``(-1, None)`` when nobody spoke for `seconds`."""
-    try:
-        return channel.get(timeout=max(0.01, seconds))
-    except queue.Empty:
-        return -1, None
-
-
-def _abandon(run: SourceRun, writer: "_Writer") -> list[Coverage]:
-    """Leave a hanging source behind; whatever it still owes is not known."""
-    run.plan.budget.cancel()
-    run.plan.provider.close()
-    now = run.clock.now()
-    run.error = ErrorFact(kind=ErrorKind.THROTTLED.value, message="the source did not finish within its deadline")
-    lost = [
-        Coverage(source=run.plan.name, kind=kind, scope="", status=CoverageStatus.THROTTLED, as_of=now, error=run.error)
-        for kind in sorted(run.plan.kinds | {w.kind for w in run.plan.wanted})
-    ]
-    for entry in lost:
-        writer.take(entry)
-    for key in (key for locator in run.plan.wanted for key in run.plan.pairing.keys_of(locator)):
-        locator = run.plan.pairing.expected(key)
-        writer.take(unanswered(key, str(locator), Presence.THROTTLED, run.error, now))
-    return lost
-
-
 class _Writer:
-    """Batches what comes in by what must be done with it."""
+    """Batches what comes in for one path by what must be done with it."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -160,3 +78,92 @@ class _Writer:
         self._sink.put(self._rows)
         self._sink.keep(self._ignorance)
         self._rows, self._ignorance = [], []
+
+
+def collect(
+    plans: Sequence[SourcePlan], sinks: Mapping[str, Sink], clock: Clock, progress: Progress = silent
+) -> Collected:
+    """Run all `plans` in parallel and write what they bring to the sinks of their paths from this thread.
+
+    A source that hangs beyond its deadline is left behind: what it owes becomes THROTTLED ignorance. A bug in an
+    adapter is raised here, not swallowed.
+    """
+    channel: _Channel = queue.Queue(maxsize=8 * BATCH)
+    runs = [SourceRun(plan, clock) for plan in plans]
+    for index, run in enumerate(runs):
+        threading.Thread(
+            target=_work, args=(index, run, channel), name=f"nhisync-{run.plan.path}-{run.plan.name}", daemon=True
+        ).start()
+        progress(f"{run.plan.path}/{run.plan.name}", "reading")
+    coverage = _drain(runs, channel, {path: _Writer(sink) for path, sink in sinks.items()}, progress)
+    return Collected(
+        sources={path: tuple(run.summary() for run in runs if run.plan.path == path) for path in sinks},
+        identities={(r.plan.path, r.plan.name): r.identity for r in runs if r.identity is not None},
+        coverage={path: tuple(entries) for path, entries in coverage.items()},
+    )
+
+
+def _work(index: int, run: SourceRun, channel: _Channel) -> None:
+    failure: BaseException | None = None
+    try:
+        for emitted in run.stream():
+            channel.put((index, emitted), timeout=4 * GRACE)
+    except queue.Full:
+        return  # the writer left this source behind
+    except BaseException as bug:  # noqa: BLE001 - handed to the main thread, which raises it
+        failure = bug
+    finally:
+        run.plan.provider.close()
+    channel.put((index, _Done(failure)))
+
+
+def _drain(
+    runs: list[SourceRun], channel: _Channel, writers: dict[str, _Writer], progress: Progress
+) -> dict[str, list[Coverage]]:
+    open_runs = dict(enumerate(runs))
+    ends = {i: run.clock.monotonic() + run.plan.budget.remaining + GRACE for i, run in open_runs.items()}
+    coverage: dict[str, list[Coverage]] = {path: [] for path in writers}
+    while open_runs:
+        index, emitted = _next(channel, min(ends[i] - run.clock.monotonic() for i, run in open_runs.items()))
+        if index in open_runs and isinstance(emitted, _Done):
+            run = open_runs.pop(index)
+            if emitted.failure is not None:
+                raise emitted.failure
+            progress(f"{run.plan.path}/{run.plan.name}", "done")
+        elif index in open_runs and emitted is not None and not isinstance(emitted, _Done):
+            path = open_runs[index].plan.path
+            if isinstance(emitted, Coverage):
+                coverage[path].append(emitted)
+            writers[path].take(emitted)
+        for late in [i for i, run in open_runs.items() if run.clock.monotonic() >= ends[i]]:
+            run = open_runs.pop(late)
+            coverage[run.plan.path].extend(_abandon(run, writers[run.plan.path]))
+    for writer in writers.values():
+        writer.flush()
+    return coverage
+
+
+def _next(channel: _Channel, seconds: float) -> tuple[int, Emitted | _Done | None]:
+    """The next thing any source said, or ``(-1, None)`` when nobody spoke for `seconds`."""
+    try:
+        return channel.get(timeout=max(0.01, seconds))
+    except queue.Empty:
+        return -1, None
+
+
+def _abandon(run: SourceRun, writer: _Writer) -> list[Coverage]:
+    """Leave a hanging source behind; whatever it still owes is not known."""
+    run.plan.budget.cancel()
+    run.plan.provider.close()
+    now = run.clock.now()
+    run.error = ErrorFact(kind=ErrorKind.THROTTLED.value, message="the source did not finish within its deadline")
+    lost = [
+        Coverage(source=run.plan.name, kind=kind, scope="", status=CoverageStatus.THROTTLED, as_of=now, error=run.error)
+        for kind in sorted(run.plan.kinds | {w.kind for w in run.plan.wanted})
+    ]
+    for entry in lost:
+        writer.take(entry)
+    for key in (key for locator in run.plan.wanted for key in run.plan.pairing.keys_of(locator)):
+        locator = run.plan.pairing.expected(key)
+        writer.take(unanswered(key, str(locator), Presence.THROTTLED, run.error, now))
+    return lost
