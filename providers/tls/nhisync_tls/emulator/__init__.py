@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from nhisync.clock import Clock
+from nhisync.spi import Clock
 from nhisync.testing.world import Seed
 from nhisync_tls.emulator.chains import Chain, Hierarchy, LeafPlan, build_chain, make_hierarchy
-from nhisync_tls.emulator.endpoint import Endpoint, Identity
+from nhisync_tls.emulator.endpoint import FAULTS, Endpoint, Identity
 from nhisync_tls.emulator.pki import Issued, PrivateKey, Shape, issue, pem
 
 _DEFAULT_LIFETIME = timedelta(days=60)
@@ -137,8 +137,9 @@ class TlsWorld:
         place = self._sources[path, source]
         options = EndpointOptions(**item.options)
         server_name = options.server_name or (item.name if "." in item.name else f"{item.name}.example.com")
+        identity = self._identity(place, item, options, server_name)
         endpoint = self._endpoint(place, options, item.name)
-        endpoint.add(self._identity(place, item, options, server_name), server_name=server_name)
+        endpoint.add(identity, server_name=server_name)
         query = {"name": server_name} | ({"starttls": options.starttls} if options.starttls else {})
         return f"tls/127.0.0.1:{endpoint.port}?{urlencode(query)}"
 
@@ -151,6 +152,8 @@ class TlsWorld:
             ValueError: no such fault.
             KeyError: no such source or endpoint.
         """
+        if name not in FAULTS:
+            raise ValueError(f"no such fault: {name}")
         only = options.pop("item", None)
         endpoints = self._sources[path, source].endpoints
         for endpoint in [endpoints[only]] if only else list(endpoints.values()):
@@ -178,7 +181,7 @@ class TlsWorld:
         return self._hierarchies[chosen.authority]
 
     def _client_authority(self) -> Issued:
-        """The authority of all client certificates: never the servers' one, or OpenSSL would complete chains from it."""
+        """The authority of client certificates; another than the servers', or OpenSSL would complete chains from it."""
         if self._client_root is None:
             self._client_root = make_hierarchy("Clients", self._clock.now()).root
         return self._client_root

@@ -1,9 +1,8 @@
 """What an endpoint serves: hierarchies, and chains with one named fault each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from cryptography import x509
 
@@ -176,7 +175,7 @@ def _issued_by_root(hierarchy: Hierarchy, plan: LeafPlan, _: datetime) -> Chain:
     return Chain(leaf=_leaf(plan, hierarchy.root), others=())
 
 
-CHAINS: Mapping[str, Any] = {
+CHAINS: Mapping[str, Callable[[Hierarchy, LeafPlan, datetime], Chain]] = {
     "complete": _complete,
     "missing_intermediate": _missing_intermediate,
     "with_root": _with_root,

@@ -139,7 +139,7 @@ def _name(common_name: str) -> x509.Name:
     )
 
 
-def _digest(signer: PrivateKey) -> hashes.HashAlgorithm | None:
+def _digest(signer: PrivateKey) -> hashes.SHA256 | None:
     """Ed25519 brings its own digest (RFC 8410); everything else signs SHA-256."""
     return None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
 

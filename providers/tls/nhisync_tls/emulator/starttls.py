@@ -1,4 +1,4 @@
-"""The plaintext words before TLS, server side: SMTP (RFC 3207), PostgreSQL SSLRequest, LDAP StartTLS (RFC 4511 §4.14)."""
+"""The words before TLS, server side: SMTP (RFC 3207), PostgreSQL SSLRequest, LDAP StartTLS (RFC 4511 §4.14)."""
 
 import socket
 import struct
