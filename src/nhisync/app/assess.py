@@ -1,0 +1,180 @@
+"""One primary path against one backup path: stream both cursors through the engine and gather what the report needs."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from nhisync.model import (
+    AppReport,
+    Coverage,
+    CoverageStatus,
+    Finding,
+    Layer,
+    LayerCount,
+    Severity,
+    Side,
+    State,
+)
+from nhisync.parity.book import AppTerms
+from nhisync.parity.engine import FAR, Judged, Missing, Remembered, judge, stamp
+from nhisync.parity.findings import findings_of
+from nhisync.parity.row import Row, instant
+from nhisync.parity.rules import BY_CODE
+from nhisync.readiness import Tally, fold
+
+EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR = "NHS906", "NHS907", "NHS905"
+"""Codes the engine cannot find in rows, because there are none."""
+
+Stored = Callable[[str], Sequence[Finding]]
+"""key → the stored findings of a pair whose remembered result still holds."""
+
+
+@dataclass(slots=True)
+class _AppTally:
+    tally: Tally = field(default_factory=Tally)
+    layers: dict[Layer, list[int]] = field(default_factory=dict)
+    unseen: set[str] = field(default_factory=set)
+    oldest: int = FAR
+    unchanged: int = 0
+
+    def count(self, layer: Layer, state: State) -> None:
+        row = self.layers.setdefault(layer, [0, 0, 0, 0])
+        row[_COLUMN[state]] += 1
+
+
+_COLUMN = {State.PASS: 0, State.FAIL: 1, State.UNKNOWN: 2, State.WAIVED: 3}
+_WORST = {State.FAIL: 0, State.UNKNOWN: 1, State.WAIVED: 2, State.PASS: 3}
+_GRAVE = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
+
+
+@dataclass(slots=True, kw_only=True)
+class Assessment:
+    """One primary path against one backup path.
+
+    Attributes:
+        book: app name → terms; only these apps are judged.
+        primary: name of the primary path.
+        backup: name of the backup path.
+        now: the one instant of the assessment.
+        shrunk: coverage entries that were not believed.
+        keep_passes: make findings of passes too.
+        findings: what did not pass (and passes when asked for).
+        memory: what to remember of pairs with both rows.
+        oldest: epoch seconds of the oldest observation judged.
+    """
+
+    book: Mapping[str, AppTerms]
+    primary: str
+    backup: str
+    now: datetime
+    shrunk: Sequence[Coverage] = ()
+    keep_passes: bool = False
+    findings: list[Finding] = field(default_factory=list)
+    memory: list[Remembered] = field(default_factory=list)
+    oldest: int = FAR
+    _tallies: dict[str, _AppTally] = field(default_factory=dict)
+
+    def run(
+        self,
+        primary: Iterator[Row],
+        backup: Iterator[Row],
+        missing: Missing,
+        *,
+        remembered: Iterator[Remembered] | None = None,
+        stored: Stored = lambda _key: (),
+    ) -> tuple[AppReport, ...]:
+        """Judge all pairs; returns one report per app, in order of name."""
+        seconds = int(self.now.timestamp())
+        for name, terms in self.book.items():
+            self._tallies[name] = _AppTally(unseen=set(terms.pairs))
+        rows = judge(primary, backup, self.book, now=seconds, missing=missing, remembered=remembered, passes=True)
+        for judged in rows:
+            self._take(judged, seconds, stored)
+        for name, terms in sorted(self.book.items()):
+            self._without_rows(terms, self._tallies[name])
+        self.findings.sort(key=lambda f: (f.app, _WORST[f.state], _GRAVE[f.severity], f.code, f.pair))
+        return tuple(self._report(terms) for _, terms in sorted(self.book.items()))
+
+    def _take(self, judged: Judged, seconds: int, stored: Stored) -> None:
+        app = judged.key.partition("/")[0]
+        terms, tally = self.book[app], self._tallies[app]
+        tally.unseen.discard(judged.key)
+        for row in (judged.primary, judged.backup):
+            if row is not None:
+                self.oldest = min(self.oldest, row.observed)
+        if judged.backup is not None:
+            tally.oldest = min(tally.oldest, judged.backup.observed)
+        if judged.outcomes is None:
+            tally.unchanged += 1
+            found: Iterable[Finding] = stored(judged.key)
+        else:
+            found = findings_of(judged, terms, primary=self.primary, backup=self.backup, now=seconds)
+        self._count(tally, list(found))
+        if judged.primary is not None and judged.backup is not None:
+            self.memory.append(Remembered(judged.key, stamp(judged.primary), stamp(judged.backup), judged.recheck))
+
+    def _count(self, tally: _AppTally, found: list[Finding]) -> None:
+        """Count one pair and keep its findings."""
+        for finding in found:
+            tally.count(finding.layer, finding.state)
+        open_ones = [f for f in found if f.state is not State.PASS]
+        tally.tally.add(open_ones, [BY_CODE[f.code].info.block for f in open_ones])
+        self.findings.extend(found if self.keep_passes else open_ones)
+
+    def _without_rows(self, terms: AppTerms, tally: _AppTally) -> None:
+        """What no row can tell: pairs nobody looked at, an app without pairs, a sweep that is not believed."""
+        for key in sorted(tally.unseen):
+            text = "neither side was looked at in this run"
+            self._count(tally, [self._unknown(UNSEEN_PAIR, terms, key.partition("/")[2], text)])
+        for entry in self.shrunk:
+            message = entry.error.message if entry.error else "the sweep shrank"
+            tally.tally.blockers.append((1, SHRUNK_SWEEP, "", BY_CODE[SHRUNK_SWEEP].info.block))
+            self.findings.append(self._unknown(SHRUNK_SWEEP, terms, "", f"{entry.source}:{entry.kind}: {message}"))
+        if not tally.tally.pairs:
+            tally.tally.blockers.append((1, EMPTY_APP, "", BY_CODE[EMPTY_APP].info.block))
+            self.findings.append(self._unknown(EMPTY_APP, terms, "", "no pair was found for this app"))
+
+    def _unknown(self, code: str, terms: AppTerms, pair: str, observed: str) -> Finding:
+        info = BY_CODE[code].info
+        fix = info.remediation.get("*", "").replace("{app}", terms.app.name).replace("{pair}", pair)
+        return Finding(
+            code=code,
+            state=State.UNKNOWN,
+            severity=terms.severity(BY_CODE[code]),
+            app=terms.app.name,
+            pair=pair,
+            title=info.title,
+            side=Side.PAIR,
+            layer=info.layer,
+            consequence=info.consequence,
+            observed=observed,
+            next=tuple(step for step in (fix, f"nhisync explain {code}") if step),
+            frameworks=info.frameworks,
+        )
+
+    def _report(self, terms: AppTerms) -> AppReport:
+        app, tally = terms.app, self._tallies[terms.app.name]
+        age = timedelta(seconds=terms.thresholds.inventory_max_age)
+        expires = None if tally.oldest == FAR else instant(tally.oldest) + age
+        return AppReport(
+            app=app.name,
+            tier=terms.tier.name,
+            owner=app.owner,
+            runbook=app.runbook,
+            primary=self.primary,
+            backup=self.backup,
+            verdict=fold(app, self.backup, terms.tier, tally.tally, now=self.now, evidence_expires=expires),
+            layers=tuple(_layer(layer, tally.layers.get(layer)) for layer in Layer),
+            pairs=tally.tally.pairs,
+            unchanged=tally.unchanged,
+        )
+
+
+def _layer(layer: Layer, counts: list[int] | None) -> LayerCount:
+    passed, failed, unknown, waived = counts or (0, 0, 0, 0)
+    return LayerCount(layer=layer, passed=passed, failed=failed, unknown=unknown, waived=waived)
+
+
+def shrunk(coverage: Iterable[Coverage]) -> tuple[Coverage, ...]:
+    """The sweeps that were not believed."""
+    return tuple(entry for entry in coverage if entry.status is CoverageStatus.SHRUNK)

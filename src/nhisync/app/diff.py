@@ -1,0 +1,265 @@
+"""`nhisync diff`: inventory two paths, judge every pair, say what a person on call can act on."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from nhisync.app.assess import Assessment, Stored, shrunk
+from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, scope_of, unconfirmed
+from nhisync.app.reuse import compare
+from nhisync.app.session import Session
+from nhisync.collect.cycle import Collected, Progress, silent
+from nhisync.collect.guard import Counts
+from nhisync.collect.reuse import Wanted
+from nhisync.collect.sink import Sink
+from nhisync.errors import NhisyncError
+from nhisync.model import App, AppReport, Coverage, Finding, Locator, PathSummary, Report, Waiver
+from nhisync.parity.book import AppTerms, app_terms
+from nhisync.parity.engine import FAR, Remembered
+from nhisync.parity.row import Row, instant
+from nhisync.parity.rules import RULES
+from nhisync.policy import Waivers
+
+
+class Desk(Protocol):
+    """The store as this use case needs it: one run, both paths."""
+
+    run_id: str
+
+    def sink(self, path: str, share: float) -> Sink:
+        """Where the rows of `path` go; sweeps that lost more than `share` are not believed."""
+        ...
+
+    def counts(self, path: str) -> Counts:
+        """Items of the last complete sweeps."""
+        ...
+
+    def rows(self, path: str) -> Iterator[Row]:
+        """Rows of pairs of `path`, in key order."""
+        ...
+
+    def coverage(self, path: str) -> tuple[Coverage, ...]:
+        """What is known of the last sweep of `path`."""
+        ...
+
+    def known(self, path: str, locators: Sequence[Locator]) -> Mapping[Locator, str]:
+        """Stored markers of wanted items."""
+        ...
+
+    def size(self, path: str) -> tuple[int, int]:
+        """(rows of pairs, rows no pair claims)."""
+        ...
+
+    def group(self, groups: Mapping[str, Mapping[str, str]]) -> None:
+        """Replace the equality classes: path → key → group."""
+        ...
+
+    def remembered(self, primary: str, backup: str) -> Iterator[Remembered] | None:
+        """Earlier results of the same policy and configuration in key order, or None."""
+        ...
+
+    def stored(self, primary: str, backup: str) -> Stored:
+        """The stored findings of unchanged pairs."""
+        ...
+
+    def keep(self, primary: str, backup: str, reports: Sequence[AppReport], found: Assessment) -> None:
+        """Remember results, findings and verdicts."""
+        ...
+
+    def waivers(self) -> Iterable[Waiver]:
+        """Waivers recorded in the store."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffOptions:
+    """What to compare and what to show; filters narrow what is shown, never what is judged.
+
+    Attributes:
+        primary: path name or role word.
+        backup: path name or role word.
+        apps: only these apps.
+        pairs: show only these pairs (``name`` or ``app/name``).
+        checks: show only these codes, code prefixes (``NHS2``) or layers.
+        show_passing: also show what passed.
+        cached: judge what the store holds, contact nothing.
+        command: word in the report.
+    """
+
+    primary: str
+    backup: str
+    apps: tuple[str, ...] = ()
+    pairs: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+    show_passing: bool = False
+    cached: bool = False
+    command: str = "diff"
+
+
+def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress = silent) -> Report:
+    """Compare and report.
+
+    Raises:
+        UsageError: unknown path or app.
+        GuardError: one identity on both paths.
+        RegistryError: a provider's SDK is missing.
+    """
+    targets = session.resolve(options.primary, options.backup, options.apps)
+    apps = tuple({app.name: app for app, _, _ in targets}.values())
+    paths = tuple(dict.fromkeys(path for _, p, b in targets for path in (p, b)))
+    scope = scope_of(apps, paths)
+    collected = None if options.cached else _observe(session, scope, targets, desk, progress)
+    now = session.clock.now()
+    notes = list(_compare_values(session, apps, targets, desk, progress)) if collected else []
+    coverage = {path: desk.coverage(path) for path in paths}
+    findings: list[Finding] = []
+    reports: list[AppReport] = []
+    oldest = FAR
+    for primary, backup, group in _groups(targets):
+        assessment = Assessment(
+            book=_book(session, group, primary, desk.waivers()),
+            primary=primary,
+            backup=backup,
+            now=now,
+            shrunk=shrunk((*coverage[primary], *coverage[backup])),
+            keep_passes=options.show_passing,
+        )
+        found = assessment.run(
+            desk.rows(primary),
+            desk.rows(backup),
+            missing_of(scope, primary, backup, coverage),
+            remembered=desk.remembered(primary, backup),
+            stored=desk.stored(primary, backup),
+        )
+        desk.keep(primary, backup, found, assessment)
+        reports.extend(found)
+        findings.extend(assessment.findings)
+        oldest = min(oldest, assessment.oldest)
+    return Report(
+        run_id=desk.run_id,
+        command=options.command,
+        generated_at=now,
+        expires_at=min((r.verdict.valid_until for r in reports), default=now),
+        policy_digest=_policy_digest(session, apps),
+        config_file=str(session.configuration.file),
+        primary=options.primary,
+        backup=options.backup,
+        paths=tuple(_path(session, path, collected, coverage[path], desk) for path in paths),
+        apps=tuple(reports),
+        findings=tuple(f for f in findings if _shown(f, options)),
+        evidence_age=timedelta(0) if oldest == FAR else max(timedelta(0), now - instant(oldest)),
+        notes=tuple(notes),
+    )
+
+
+def _observe(
+    session: Session,
+    scope: Scope,
+    targets: Sequence[tuple[App, str, str]],
+    desk: Desk,
+    progress: Progress,
+) -> Collected:
+    """Sweep both paths, then prove the absences that a listing cannot prove."""
+    share = min(session.configuration.tiers[app.tier].evidence.shrink_share for app, _, _ in targets)
+    sinks = {path: desk.sink(path, share) for path in scope.pairings}
+    known: Known = {
+        (path, source): desk.known(path, [w for w in pairing.wanted if w.source == source])
+        for path, pairing in scope.pairings.items()
+        for source in session.configuration.paths[path].sources
+    }
+    collected = gather(session, scope, sinks, known=known, progress=progress)
+    for primary, backup, _ in _groups(targets):
+        doubtful = unconfirmed(session, scope, (primary, desk.rows(primary)), (backup, desk.rows(backup)))
+        confirm(session, scope, doubtful, sinks, progress)
+    return collected
+
+
+def _compare_values(
+    session: Session,
+    apps: Sequence[App],
+    targets: Sequence[tuple[App, str, str]],
+    desk: Desk,
+    progress: Progress,
+) -> Iterator[str]:
+    """Run the opt-in value comparison for apps whose tier asks for it; yields remarks for the reader."""
+    asking = {app.name for app in apps if session.configuration.tiers[app.tier].evidence.compare_values}
+    if not asking:
+        return
+    paths = dict.fromkeys(path for app, p, b in targets if app.name in asking for path in (p, b))
+    wanted = [one for path in paths for one in _comparable(session, path, asking, desk)]
+    progress("both paths", "comparing values in a child process")
+    try:
+        reuse = compare(session, wanted)
+    except NhisyncError as failure:
+        yield f"Values were not compared: {failure.message}."
+        return
+    desk.group(reuse.groups)
+    if reuse.unread:
+        yield f"{len(reuse.unread)} values could not be read and were not compared; the first: {reuse.unread[0][1]}."
+
+
+def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iterator[Wanted]:
+    fields: dict[str, str | None] = {}
+    for app in session.configuration.apps:
+        for pair in app.pairs:
+            fields[pair.key] = (pair.primary if app.primary == path else pair.backup).field
+    for row in desk.rows(path):
+        if row.presence == "present" and row.key.partition("/")[0] in apps:
+            bare = Locator.parse(row.locator)
+            yield Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, fields.get(row.key)))
+
+
+def _groups(targets: Sequence[tuple[App, str, str]]) -> Iterator[tuple[str, str, tuple[App, ...]]]:
+    """Apps that share a primary and a backup path are judged in one join."""
+    found: dict[tuple[str, str], list[App]] = {}
+    for app, primary, backup in targets:
+        found.setdefault((primary, backup), []).append(app)
+    for (primary, backup), apps in found.items():
+        yield primary, backup, tuple(apps)
+
+
+def _book(session: Session, apps: Sequence[App], primary: str, recorded: Iterable[Waiver]) -> Mapping[str, AppTerms]:
+    waivers = Waivers((*session.configuration.waivers, *recorded))
+    return {
+        app.name: app_terms(
+            app,
+            session.configuration.tiers[app.tier],
+            RULES,
+            primary_domains=session.domains(primary),
+            waivers=waivers,
+        )
+        for app in apps
+    }
+
+
+def _policy_digest(session: Session, apps: Sequence[App]) -> str:
+    tiers = {app.tier for app in apps}
+    digests = sorted(session.configuration.tiers[tier].digest for tier in tiers)
+    return digests[0] if len(digests) == 1 else "+".join(digests)
+
+
+def _path(
+    session: Session, path: str, collected: Collected | None, coverage: tuple[Coverage, ...], desk: Desk
+) -> PathSummary:
+    items, unmapped = desk.size(path)
+    ages = [entry.as_of for entry in coverage]
+    oldest: datetime | None = min(ages, default=None)
+    return PathSummary(
+        name=path,
+        region=session.configuration.paths[path].region or "",
+        sources=collected.sources.get(path, ()) if collected else (),
+        coverage=coverage,
+        items=items,
+        unmapped=unmapped,
+        oldest=oldest,
+    )
+
+
+def _shown(finding: Finding, options: DiffOptions) -> bool:
+    if options.pairs and finding.pair not in options.pairs and finding.key not in options.pairs:
+        return False
+    if not options.checks:
+        return True
+    words = {check.lower() for check in options.checks}
+    return finding.layer.value in words or any(finding.code.lower().startswith(word) for word in words)

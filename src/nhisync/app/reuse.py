@@ -1,0 +1,132 @@
+"""The value comparison: a short-lived child process reads both sides and answers with equality classes only.
+
+The parent never holds a value: it sends locators and gets ``{path, key, group}`` lines and typed errors back. The child
+cannot dump core and cannot be traced; its memory is gone with it.
+"""
+
+import ctypes
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from nhisync.app.session import Session
+from nhisync.collect.reuse import Classes, Wanted
+from nhisync.errors import NhisyncError
+from nhisync.model import ErrorFact, Locator
+from nhisync.spi import Capability, ErrorKind, FieldValue, Fingerprinter, ProviderError
+
+_PR_SET_DUMPABLE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """What the comparison found.
+
+    Attributes:
+        groups: path → key → group id, only for values that stand on more than one path.
+        unread: (path, locator, why) of what could not be read and therefore was not compared.
+    """
+
+    groups: dict[str, dict[str, str]]
+    unread: tuple[tuple[str, str, ErrorFact], ...]
+
+
+def compare(session: Session, wanted: Sequence[Wanted], policies: Path | None = None) -> Reuse:
+    """Compare the values behind `wanted` in a child process.
+
+    Raises:
+        NhisyncError: the child could not be run; nothing is known about reuse then.
+    """
+    task = {
+        "config": str(session.configuration.file),
+        "policies": str(policies) if policies else None,
+        "timeout": session.timeout,
+        "wanted": [[w.path, w.key, str(w.locator)] for w in wanted],
+    }
+    child = subprocess.run(
+        [sys.executable, "-m", "nhisync.app.reuse"],
+        input=json.dumps(task),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if child.returncode != 0:
+        raise NhisyncError(
+            f"the value comparison ended with code {child.returncode}; nothing is known about reuse",
+            fix="Run `nhisync doctor` and look at the fingerprint permissions of both paths.",
+        )
+    return _read(child.stdout.splitlines())
+
+
+def _read(lines: Iterable[str]) -> Reuse:
+    groups: dict[str, dict[str, str]] = {}
+    unread = []
+    for line in lines:
+        found = json.loads(line)
+        if "group" in found:
+            groups.setdefault(found["path"], {})[found["key"]] = found["group"]
+        else:
+            unread.append((found["path"], found["locator"], ErrorFact(kind=found["kind"], message=found["message"])))
+    return Reuse(groups, tuple(unread))
+
+
+def harden() -> None:
+    """No core dump, no tracing, no reading of /proc/self/mem by others: best effort where the platform allows it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def main(stdin: TextIO, stdout: TextIO) -> int:
+    """The child: read the task, compare, print classes."""
+    harden()
+    task: dict[str, Any] = json.load(stdin)
+    policies = Path(task["policies"]) if task["policies"] else None
+    session = Session.open(Path(task["config"]), policies=policies, timeout=task["timeout"])
+    wanted = [Wanted(path, key, Locator.parse(text)) for path, key, text in task["wanted"]]
+    classes = Classes(session.randomness)
+    sources = sorted({(w.path, w.locator.source) for w in wanted})
+    for path, source in sources:
+        mine = [w for w in wanted if (w.path, w.locator.source) == (path, source)]
+        for line in _read_source(session, path, source, mine, classes):
+            print(json.dumps(line), file=stdout)
+    for (path, key), group in sorted(classes.groups().items()):
+        print(json.dumps({"path": path, "key": key, "group": group}), file=stdout)
+    return 0
+
+
+def _read_source(
+    session: Session, path: str, source: str, wanted: Sequence[Wanted], classes: Classes
+) -> Iterable[dict[str, str]]:
+    """Digest all values of one source; yields what could not be read."""
+    holders: dict[Locator, list[Wanted]] = {}
+    for one in wanted:
+        holders.setdefault(one.locator.item, []).append(one)
+    if Capability.FINGERPRINT not in session.source_info(path, source).capabilities:
+        return
+    provider = session.provider(path, source)
+    try:
+        reader = cast("Fingerprinter", provider)
+        for answer in reader.values(sorted(holders), session.budget(path, source)):
+            if isinstance(answer, FieldValue):
+                classes.add(answer, holders.get(answer.locator.item, ()))
+            else:
+                yield _unread(path, str(answer[0]), answer[1].kind, answer[1].message)
+    except ProviderError as failure:
+        for locator in holders:
+            yield _unread(path, str(locator), failure.kind.value, failure.message)
+    finally:
+        provider.close()
+
+
+def _unread(path: str, locator: str, kind: str, message: str) -> dict[str, str]:
+    return {"path": path, "locator": locator, "kind": ErrorKind(kind).value, "message": message}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.stdin, sys.stdout))
