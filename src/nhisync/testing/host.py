@@ -1,0 +1,34 @@
+"""The embedded world in a process of its own: ``python -m nhisync.testing.host DIRECTORY``.
+
+Prints one JSON line with the configuration's path when everything answers, then lives until its standard input ends:
+when the parent dies, the world dies with it.
+"""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+from nhisync.errors import NhisyncError
+from nhisync.testing.demo import scenario
+from nhisync.testing.embedded import EmbeddedWorld
+
+
+def main(directory: str) -> int:
+    """Run the demo's world until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the parent, which then closes our stdin
+    world = EmbeddedWorld(scenario(), directory=Path(directory))
+    try:
+        answer = {"config": str(world.start())}
+    except NhisyncError as failure:
+        world.stop()
+        print(json.dumps({"error": failure.message, "fix": failure.fix}), flush=True)  # noqa: T201
+        return 1
+    print(json.dumps(answer), flush=True)  # noqa: T201
+    sys.stdin.read()
+    world.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
