@@ -1,0 +1,112 @@
+"""A desk that keeps everything in memory: the store's behaviour for tests of use cases, without a database."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from nhisync.model import Coverage, Finding, Locator, Presence, Waiver
+from nhisync.parity.engine import Remembered
+from nhisync.parity.pairing import UNMAPPED
+from nhisync.parity.row import Row
+
+_ANSWERS = frozenset({Presence.PRESENT.value, Presence.ABSENT.value})
+
+
+class MemoryDesk:
+    """Satisfies `nhisync.app.diff.Desk`."""
+
+    def __init__(self, *, run_id: str = "run-1", waivers: Iterable[Waiver] = ()) -> None:
+        self.run_id = run_id
+        self.held: dict[str, dict[str, Row]] = {}
+        self.covered: dict[str, list[Coverage]] = {}
+        self.memory: dict[tuple[str, str], list[Remembered]] = {}
+        self.findings: dict[tuple[str, str], dict[str, list[Finding]]] = {}
+        self._waivers = tuple(waivers)
+
+    def sink(self, path: str, share: float) -> "MemorySink":
+        """Where the rows of `path` go; every sweep is believed."""
+        del share
+        self.covered[path] = []
+        return MemorySink(self.held.setdefault(path, {}), self.covered[path])
+
+    def counts(self, path: str) -> Mapping[tuple[str, str, str], int]:
+        """Items of the last sweeps."""
+        return {(c.source, c.kind, c.scope): c.items for c in self.covered.get(path, ())}
+
+    def rows(self, path: str) -> Iterator[Row]:
+        """Rows of pairs in key order."""
+        held = self.held.get(path, {})
+        return iter([held[key] for key in sorted(held, key=str.encode) if not key.startswith(UNMAPPED)])
+
+    def coverage(self, path: str) -> tuple[Coverage, ...]:
+        """What was seen."""
+        return tuple(self.covered.get(path, ()))
+
+    def known(self, path: str, locators: Sequence[Locator]) -> Mapping[Locator, str]:
+        """Stored markers."""
+        markers = {row.locator: row.marker for row in self.held.get(path, {}).values() if row.marker}
+        return {locator: markers[str(locator)] for locator in locators if str(locator) in markers}
+
+    def size(self, path: str) -> tuple[int, int]:
+        """(rows of pairs, rows no pair claims)."""
+        unmapped = sum(key.startswith(UNMAPPED) for key in self.held.get(path, {}))
+        return len(self.held.get(path, {})) - unmapped, unmapped
+
+    def group(self, groups: Mapping[str, Mapping[str, str]]) -> None:
+        """Replace the equality classes."""
+        for path, held in self.held.items():
+            for key, row in held.items():
+                held[key] = row._replace(group=groups.get(path, {}).get(key))
+
+    def remembered(self, primary: str, backup: str) -> Iterator[Remembered] | None:
+        """Earlier results."""
+        return iter(self.memory.get((primary, backup), []))
+
+    def stored(self, primary: str, backup: str) -> Any:
+        """Findings of unchanged pairs."""
+        found = self.findings.get((primary, backup), {})
+        return lambda key: found.get(key, [])
+
+    def keep(self, primary: str, backup: str, reports: Sequence[Any], found: Any) -> None:
+        """Remember results and findings."""
+        del reports
+        self.memory[primary, backup] = list(found.memory)
+        by_key: dict[str, list[Finding]] = {}
+        for finding in found.findings:
+            by_key.setdefault(finding.key, []).append(finding)
+        self.findings[primary, backup] = by_key
+
+    def waivers(self) -> Iterable[Waiver]:
+        """Recorded waivers."""
+        return self._waivers
+
+
+class MemorySink:
+    """One path's rows in a dictionary."""
+
+    def __init__(self, held: dict[str, Row], covered: list[Coverage]) -> None:
+        self._held, self._covered = held, covered
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Keep rows; a key claimed by two locators becomes AMBIGUOUS."""
+        for row in rows:
+            old = self._held.get(row.key)
+            clash = old is not None and old.presence in _ANSWERS and old.locator != row.locator
+            self._held[row.key] = row._replace(presence=Presence.AMBIGUOUS.value) if clash else row
+
+    def keep(self, rows: Iterable[Row]) -> None:
+        """Keep ignorance only where no answer is held."""
+        for row in rows:
+            if self._held.get(row.key) is None or self._held[row.key].presence not in _ANSWERS:
+                self._held[row.key] = row
+
+    def touch(self, locators: Iterable[str], observed_at: datetime) -> None:
+        """The rows of these items still hold."""
+        names = set(locators)
+        for key, row in self._held.items():
+            if row.locator in names:
+                self._held[key] = row._replace(observed=int(observed_at.timestamp()))
+
+    def cover(self, coverage: Coverage) -> None:
+        """Remember what was seen."""
+        self._covered.append(coverage)
