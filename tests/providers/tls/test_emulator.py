@@ -142,6 +142,8 @@ def test_sni_selects_the_chain(world: TlsWorld, source: dict[str, str]) -> None:
         with python_client(port, name) as tls:
             der = tls.getpeercert(binary_form=True)
             assert der
+            tls.sendall(b"x")
+            assert tls.recv(100), "an answer proves that the server has recorded its side"
             received[name] = x509.load_der_x509_certificate(der).subject.rfc4514_string().split(",")[0]
     assert received == {
         "one.example.com": "CN=one.example.com",

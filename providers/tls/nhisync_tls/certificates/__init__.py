@@ -6,7 +6,7 @@ byte.
 """
 
 from .chain import chain_facts, state_at
-from .facts import MalformedError, certificate_facts, decode, decode_pem, public_ids
+from .facts import MalformedError, certificate_facts, decode, decode_pem, public_ids, quiet, text
 from .paths import Profile, Trust, holds_until
 
 __all__ = [
@@ -19,5 +19,7 @@ __all__ = [
     "decode_pem",
     "holds_until",
     "public_ids",
+    "quiet",
     "state_at",
+    "text",
 ]

@@ -1,0 +1,119 @@
+"""What one handshake showed, as the facts of an `Item`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from cryptography import x509
+
+from nhisync.spi import Chain, ErrorKind, Item, Locator, Moment, Precision, Presence, ProviderError
+from nhisync_tls.certificates import (
+    MalformedError,
+    Profile,
+    chain_facts,
+    decode,
+    holds_until,
+    public_ids,
+    quiet,
+    state_at,
+    text,
+)
+from nhisync_tls.handshake import Served
+from nhisync_tls.trust import Loaded
+
+UNREADABLE = "unreadable-certificate"
+"""Word in `Chain.weak`: a served certificate that no parser here can read."""
+
+
+def item_of(locator: Locator, name: str, served: Served, trust: Loaded | None, problem: str, now: datetime) -> Item:
+    """The facts of one endpoint.
+
+    Args:
+        locator: its address.
+        name: the name verified; "" = none is known.
+        served: what the handshake showed.
+        trust: roots and intermediates; None = they cannot be used, and nothing is verified.
+        problem: why there is no trust, or "".
+        now: the instant of verification.
+
+    Raises:
+        ProviderError: MALFORMED, when the leaf itself cannot be read.
+    """
+    with quiet():
+        certificates, unreadable = _decoded(served.certificates, locator)
+        chain = chain_facts(certificates, trust.trust if trust else None, name=name, now=now)
+        chain = replace(
+            chain,
+            problem=chain.problem or problem,
+            surplus=chain.surplus + unreadable,
+            weak=tuple(sorted({*chain.weak, *([UNREADABLE] if unreadable else [])})),
+            asks_client_certificate=_demand(served.client_certificate),
+        )
+        leaf = certificates[0]
+        return Item(
+            locator=locator,
+            observed_at=now,
+            provider_id=locator.name.partition("?")[0],
+            state=state_at(leaf, now),
+            version=format(leaf.serial_number, "x"),
+            # Authorities backdate notBefore by up to an hour, so the day is what can be relied on.
+            rotated=Moment(leaf.not_valid_before_utc, Precision.DAY),
+            not_before=Moment(leaf.not_valid_before_utc),
+            expires=Moment(leaf.not_valid_after_utc),
+            fields=(),
+            ids=public_ids(leaf),
+            chain=chain,
+            attributes=_attributes(served, trust, certificates, chain, now),
+        )
+
+
+def failed_item(locator: Locator, failure: ProviderError, now: datetime) -> Item:
+    """An endpoint of which only the reason is known; silence and refusal never mean that a credential is absent."""
+    presence = Presence.UNKNOWN if failure.presence is Presence.ABSENT else failure.presence
+    return Item(locator=locator, observed_at=now, presence=presence, error=failure.fact)
+
+
+def _decoded(served: Sequence[bytes], locator: Locator) -> tuple[list[x509.Certificate], int]:
+    """The readable certificates in order, and how many after the leaf are not readable."""
+    found: list[x509.Certificate] = []
+    for der in served:
+        try:
+            found.append(decode(der))
+        except MalformedError:
+            if not found:
+                break
+    if not found:
+        raise ProviderError(
+            ErrorKind.MALFORMED,
+            f"{locator.name}: the leaf that is served is no readable certificate",
+            resource=locator.name,
+            reason="leaf-unreadable",
+            fix="Replace the certificate; clients with strict parsers refuse it too.",
+        )
+    return found, len(served) - len(found)
+
+
+def _demand(word: str) -> bool | None:
+    """Whether the server demands a client certificate; None when it merely asks, or when nobody can tell."""
+    return {"required": True, "none": False}.get(word)
+
+
+def _attributes(
+    served: Served, trust: Loaded | None, certificates: list[x509.Certificate], chain: Chain, now: datetime
+) -> tuple[tuple[str, str], ...]:
+    """Display facts that stay the same while the endpoint does (no durations, no addresses of a pool)."""
+    facts = {
+        "alpn": served.alpn,
+        "cipher": served.cipher,
+        "client-certificate": served.client_certificate,
+        "sni": served.sni or "not sent",
+        "tls-version": served.version,
+    }
+    if trust is not None:
+        facts["trust"] = trust.origin
+        facts["profile"] = trust.trust.profile.value if trust.trust.profile is not Profile.WEB else ""
+        end = holds_until(certificates[0], certificates[1:], trust.trust, now) if chain.builds else None
+        if end is not None:
+            facts["chain-holds-until"] = f"{end[0]:%Y-%m-%dT%H:%M:%SZ}"
+            facts["chain-ends-with"] = text(end[1].subject.rfc4514_string())
+    return tuple(sorted((key, word) for key, word in facts.items() if word))

@@ -1,0 +1,259 @@
+"""The provider ``tls``: looks at endpoints the way their clients do."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from typing import ClassVar
+
+from nhisync.spi import (
+    AccessMode,
+    Budget,
+    Capability,
+    Check,
+    Coverage,
+    CoverageStatus,
+    ErrorKind,
+    InventoryRequest,
+    Item,
+    KindInfo,
+    Locator,
+    Observation,
+    PermissionDocument,
+    Presence,
+    ProbeResult,
+    ProviderError,
+    ProviderInfo,
+    Rate,
+    SourceContext,
+)
+from nhisync_tls.certificates import Profile
+from nhisync_tls.doctor import examine
+from nhisync_tls.handshake import ClientFiles, Patience, Served, look
+from nhisync_tls.items import failed_item, item_of
+from nhisync_tls.permissions import permission_documents
+from nhisync_tls.settings import TlsSettings
+from nhisync_tls.target import Target
+from nhisync_tls.trust import Loaded, load_trust
+
+KIND = "tls"
+"""The only kind: one endpoint, as served to one name."""
+
+FAMILY = "handshake"
+"""Family of the budget's rates."""
+
+
+class TlsProvider:
+    """TLS endpoints: the chain really served, and whether a client would believe it.
+
+    It holds no credential (but for the optional client certificate of `probe`) and sends nothing but the handshake.
+    """
+
+    info: ClassVar[ProviderInfo] = ProviderInfo(
+        name="tls",
+        title="TLS endpoints",
+        capabilities=frozenset({Capability.INVENTORY, Capability.PERMISSIONS, Capability.EXAMINE, Capability.PROBE}),
+        kinds=(
+            KindInfo(
+                name=KIND,
+                title="certificate chain served by an endpoint",
+                locator="tls/192.0.2.10:443?name=api.example.com",
+                authoritative=False,
+            ),
+        ),
+        settings=TlsSettings,
+    )
+
+    def __init__(self, settings: TlsSettings, context: SourceContext) -> None:
+        self._settings = settings
+        self._context = context
+        self._closed = threading.Event()
+
+    def close(self) -> None:
+        """Start no further handshake; those under way end within their limits."""
+        self._closed.set()
+
+    def inventory(self, request: InventoryRequest) -> Iterator[Observation]:
+        """Yield one item per wanted endpoint, and per configured endpoint when the kind ``tls`` is swept.
+
+        Raises:
+            ProviderError: never; each failure is the answer for its endpoint.
+        """
+        self._apply_rates(request.budget)
+        trust, problem = self._trust()
+        swept = self._configured() if KIND in request.kinds else ()
+        wanted = list(dict.fromkeys((*(item.item for item in request.wanted), *swept)))
+        seen = 0
+        for locator, answer in self._look_at(wanted, request.budget, None):
+            item = self._item(locator, answer, trust, problem)
+            seen += item.presence is Presence.PRESENT
+            yield item
+        yield self._coverage(seen, len(wanted))
+
+    def probe(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[ProbeResult]:
+        """Show the configured client certificate to each endpoint; a TLS 1.3 refusal is awaited (RFC 8446 §4.4.2.4).
+
+        An endpoint that asks for none judges nothing: its result is "not made", not "accepted".
+        """
+        self._apply_rates(budget)
+        client = self._client()
+        for locator, answer in self._look_at([item.item for item in wanted], budget, client):
+            yield self._probed(locator, answer, client)
+
+    def permissions(
+        self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]
+    ) -> tuple[PermissionDocument, ...]:
+        """Network openings and file modes for exactly these endpoints; an endpoint grants nothing else."""
+        targets = self._targets([item.item for item in wanted], kinds)
+        return permission_documents(mode, [target for _, target in targets], self._settings)
+
+    def examine(
+        self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget
+    ) -> Iterator[Check]:
+        """Reachability of every endpoint, then the trust files and the client certificate."""
+        locators = [locator for locator, _ in self._targets([item.item for item in wanted], kinds)]
+        answers = self._look_at(locators, budget, None)
+        yield from examine(mode, self._settings, self._context, answers)
+
+    def _trust(self) -> tuple[Loaded | None, str]:
+        """The trust, or None and the reason: chains are then described but not verified."""
+        resolve, settings = self._context.file, self._settings
+        try:
+            loaded = load_trust(
+                resolve(settings.trust_file) if settings.trust_file else None,
+                resolve(settings.intermediates_file) if settings.intermediates_file else None,
+                Profile(settings.profile),
+            )
+        except ProviderError as failure:
+            return None, failure.message
+        return loaded, ""
+
+    def _client(self) -> ClientFiles | None:
+        certificate, key = self._settings.client_certificate_file, self._settings.client_key_file
+        if certificate is None or key is None:
+            return None
+        return ClientFiles(certificate=self._context.file(certificate), key=self._context.file(key))
+
+    def _apply_rates(self, budget: Budget) -> None:
+        """Configured rates only: endpoints are many services, so no number fits them all."""
+        rates = self._settings.limits.rates
+        if rates:
+            budget.set_rates({family: Rate(per_second=rate) for family, rate in rates.items()})
+
+    def _configured(self) -> Iterable[Locator]:
+        return (Locator(self._context.source, KIND, endpoint) for endpoint in self._settings.endpoints)
+
+    def _targets(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> list[tuple[Locator, Target]]:
+        """The readable targets among `wanted` and, when swept, the configured ones."""
+        found = []
+        for locator in dict.fromkeys((*wanted, *(self._configured() if KIND in kinds else ()))):
+            try:
+                found.append((locator, _target(locator)))
+            except ProviderError:
+                continue
+        return found
+
+    def _look_at(
+        self, wanted: Sequence[Locator], budget: Budget, client: ClientFiles | None
+    ) -> Iterator[tuple[Locator, Served | ProviderError]]:
+        """Handshakes in parallel, answers as they come; parsing stays in the caller's thread."""
+        with ThreadPoolExecutor(self._settings.parallel, thread_name_prefix="nhisync-tls") as pool:
+            pending: dict[Future[Served], Locator] = {
+                pool.submit(self._shake, locator, budget, client): locator for locator in wanted
+            }
+            try:
+                for done in as_completed(pending):
+                    yield pending[done], _answer(done)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _shake(self, locator: Locator, budget: Budget, client: ClientFiles | None) -> Served:
+        """One handshake within the cycle's budget; runs in a worker thread."""
+        target = _target(locator)
+        if self._closed.is_set():
+            raise ProviderError(ErrorKind.THROTTLED, "the cycle ended before this endpoint was asked")
+        budget.spend(FAMILY)
+        settings, left = self._settings, budget.remaining
+        patience = Patience(
+            connect=min(settings.connect_timeout.total_seconds(), left),
+            handshake=min(settings.handshake_timeout.total_seconds(), left),
+            settle=min(settings.settle.total_seconds(), left),
+        )
+        name = target.expected_name(settings.server_name)
+        return look(target, name, patience, self._context.clock, client=client)
+
+    def _item(self, locator: Locator, answer: Served | ProviderError, trust: Loaded | None, problem: str) -> Item:
+        now = self._context.clock.now()
+        if isinstance(answer, ProviderError):
+            return failed_item(locator, answer, now)
+        name = _target(locator).expected_name(self._settings.server_name)
+        try:
+            return item_of(locator, name, answer, trust, problem, now)
+        except ProviderError as failure:
+            return failed_item(locator, failure, now)
+
+    def _coverage(self, seen: int, asked: int) -> Coverage:
+        """Endpoints are named by configuration, so a listing proves no absence, and one silent endpoint is a part."""
+        status = CoverageStatus.COMPLETE
+        if seen < asked:
+            status = CoverageStatus.PARTIAL if seen else CoverageStatus.UNREACHABLE
+        return Coverage(
+            source=self._context.source,
+            kind=KIND,
+            scope="",
+            status=status,
+            as_of=self._context.clock.now(),
+            items=seen,
+        )
+
+    def _probed(self, locator: Locator, answer: Served | ProviderError, client: ClientFiles | None) -> ProbeResult:
+        """True and False only when a certificate was shown to a server that asked for one."""
+        now = self._context.clock.now()
+        failure, accepted = None, None
+        if isinstance(answer, ProviderError):
+            failure = answer
+        elif answer.client_certificate not in ("requested", "required"):
+            failure = ProviderError(
+                ErrorKind.UNSUPPORTED, "the endpoint asks for no client certificate", resource=locator.name
+            )
+        elif client is None:
+            failure = ProviderError(
+                ErrorKind.MISCONFIGURED,
+                "no client certificate is configured for this source",
+                resource=locator.name,
+                fix="Set client_certificate_file and client_key_file.",
+            )
+        else:
+            accepted = not answer.refused
+            if answer.refused:
+                failure = ProviderError(
+                    ErrorKind.AUTH_FAILED, "the endpoint refuses our client certificate", resource=locator.name
+                )
+        fact = failure.fact if failure else None
+        return ProbeResult(locator=locator, depth="tls", accepted=accepted, observed_at=now, error=fact)
+
+
+def _target(locator: Locator) -> Target:
+    """The endpoint a locator names.
+
+    Raises:
+        ProviderError: MISCONFIGURED or UNSUPPORTED.
+    """
+    if locator.kind != KIND:
+        raise ProviderError(ErrorKind.UNSUPPORTED, f"provider tls has no kind {locator.kind}", resource=str(locator))
+    try:
+        return Target.parse(locator.name)
+    except ValueError as wrong:
+        raise ProviderError(
+            ErrorKind.MISCONFIGURED,
+            f"{locator}: {wrong}",
+            resource=str(locator),
+            reason="locator",
+            fix="Write tls/<host>:<port>?name=<server name>.",
+        ) from None
+
+
+def _answer(done: Future[Served]) -> Served | ProviderError:
+    try:
+        return done.result()
+    except ProviderError as failure:
+        return failure
