@@ -1,0 +1,262 @@
+"""Family 6, first half: a certificate chain builds from what is served, and keeps building through a failover.
+
+Adapters verify twice, with the served certificates alone and with the configured intermediates added; these rules only
+read what came out. Chains follow RFC 5280 §6; the order of TLS 1.3 (RFC 8446 §4.4.2) is a recommendation that old
+clients rely on.
+"""
+
+from nhisync.model import Consequence, Layer, Severity
+from nhisync.parity.rule import Outcome, PairView, Rule, RuleInfo, fail, unknown
+from nhisync.parity.rules.controls import CHAIN, EXPIRY
+from nhisync.parity.rules.facts import CertificateRow, ChainRow, chain_of
+from nhisync.parity.rules.sides import answered, either
+from nhisync.parity.text import clean, span, when
+
+NOT_BUILT = RuleInfo(
+    code="NHS601",
+    title="certificate chain does not build",
+    severity=Severity.ERROR,
+    layer=Layer.CHAIN,
+    consequence=Consequence.OUTAGE,
+    block="CHAIN",
+    compared="Whether the chain reaches a configured root, with the served certificates and with the configured "
+    "intermediates added.",
+    hurts="Every client that verifies refuses the backup: a switch ends in handshake errors for all of them at once.",
+    false_alarm="The root is a private one that nhisync was not given. Configure it for the source (ca_file), and "
+    "check that the consumers trust it, too.",
+    remediation={
+        "aws": "Import the whole chain: aws acm import-certificate --certificate-chain …",
+        "vault": "Let the role issue under an issuer whose chain ends in the consumers' root: vault read "
+        "pki/issuer/…; vault write pki/config/issuers default=…",
+        "tls": "Serve leaf and all intermediates of one chain; look at it with openssl s_client -showcerts",
+        "file": "Write leaf and all intermediates into the file, leaf first",
+        "*": "Install a chain for {app}/{pair} on the backup that ends in a root its consumers trust",
+    },
+    frameworks=CHAIN,
+)
+
+
+def check_not_built(view: PairView) -> Outcome | None:
+    """Fail for each side whose chain does not build either way; None without a verified chain."""
+    b, p = chains(view)
+    if not _verified(b) and not _verified(p):
+        return None
+    return either(fail, _broken(b), _broken(p), "a chain to a trusted root")
+
+
+MISSING_INTERMEDIATE = RuleInfo(
+    code="NHS602",
+    title="intermediate certificate not served",
+    severity=Severity.ERROR,
+    layer=Layer.CHAIN,
+    consequence=Consequence.OUTAGE,
+    block="CHAIN",
+    compared="Whether the chain builds from the served certificates alone, where it builds with the configured "
+    "intermediates added.",
+    hurts="Browsers that have cached the intermediate work, machines do not: after a switch API clients, agents and "
+    "phones fail while a look from a desk says that all is well.",
+    false_alarm="All consumers are known to carry the intermediate themselves. Waive it with that reason; a new "
+    "consumer will not.",
+    remediation={
+        "aws": "Import again with the intermediates: aws acm import-certificate --certificate-chain …",
+        "vault": "Write ca_chain behind the certificate when it is installed, not the leaf alone",
+        "tls": "Append the intermediates to the served chain (fullchain instead of cert), reload, and check with "
+        "openssl s_client -showcerts",
+        "file": "Append the intermediates to the file, leaf first",
+        "*": "Serve the intermediates of {app}/{pair} together with its leaf",
+    },
+    frameworks=CHAIN,
+)
+
+
+def check_missing_intermediate(view: PairView) -> Outcome | None:
+    """Fail for each side that only builds with known intermediates; None without a verified chain."""
+    b, p = chains(view)
+    if not _verified(b) and not _verified(p):
+        return None
+    text = "builds only with intermediates that are not served"
+    return either(fail, text if _lacking(b) else None, text if _lacking(p) else None, "every intermediate served")
+
+
+DISORDERED = RuleInfo(
+    code="NHS603",
+    title="served chain out of order",
+    severity=Severity.WARNING,
+    layer=Layer.CHAIN,
+    consequence=Consequence.INCONSISTENCY,
+    block="CHAIN",
+    compared="Whether each served certificate is followed by its issuer, and whether certificates are served that "
+    "the chain does not use.",
+    hurts="Strict or old TLS stacks refuse such a chain, newer ones sort it: some clients of the backup fail and "
+    "nobody can say which.",
+    false_alarm="A surplus cross-signed certificate is served on purpose, for old trust stores. Waive it until the "
+    "last of them is gone.",
+    remediation={
+        "aws": "Import again with the chain in order, leaf's issuer first, without the root",
+        "vault": "Install certificate and ca_chain in the order in which they are returned",
+        "tls": "Put the served file in order: leaf, its issuer, that one's issuer; without the root and strangers",
+        "file": "Put the file in order: leaf, its issuer, that one's issuer; without the root and strangers",
+        "*": "Serve the chain of {app}/{pair} in order, and nothing else",
+    },
+    frameworks=CHAIN,
+)
+
+
+def check_disordered(view: PairView) -> Outcome | None:
+    """Fail for each side that serves its chain out of order or with surplus; None without a chain."""
+    b, p = chains(view)
+    if not _served(b) and not _served(p):
+        return None
+    return either(fail, _disorder(b), _disorder(p), "leaf first, each followed by its issuer, nothing else")
+
+
+CHAIN_ENDS = RuleInfo(
+    code="NHS604",
+    title="chain ends inside the horizon",
+    severity=Severity.ERROR,
+    layer=Layer.CHAIN,
+    consequence=Consequence.OUTAGE,
+    block="CHAIN",
+    compared="The end of validity of every intermediate and of the root in the path, with the present plus the chain "
+    "horizon. The leaf is family 3's.",
+    hurts="Everything below an intermediate or root stops verifying in the same second, renewed leaves included; it "
+    "cannot be mended during a failover.",
+    false_alarm="A longer-lived cross-signed path exists and every consumer finds it. Serve that one.",
+    remediation={
+        "aws": "Install leaf and chain of the CA's next intermediate; AWS Private CA: renew the CA certificate",
+        "vault": "Generate and import the next issuer (vault write pki/intermediate/generate/…), make it the default, "
+        "and issue {pair} again",
+        "tls": "Install a leaf and chain issued under the CA's next intermediate",
+        "file": "Write a leaf and chain issued under the CA's next intermediate",
+        "*": "Move {app}/{pair} to the CA's next intermediate or root, after its consumers trust it",
+    },
+    policy=("chain.horizon",),
+    frameworks=(*CHAIN, *(control for control in EXPIRY if control not in CHAIN)),
+)
+
+
+def check_chain_ends(view: PairView) -> Outcome | None:
+    """Fail for each side whose issuers end inside the horizon; None without a chain that names an issuer's end."""
+    b, p = chains(view)
+    end_b, end_p = _first_end(b), _first_end(p)
+    if end_b is None and end_p is None:
+        return None
+    horizon = view.thresholds.chain_horizon
+    return either(
+        fail, _ending(view, end_b), _ending(view, end_p), f"every issuer valid for {span(horizon)} and longer"
+    )
+
+
+NOT_VERIFIED = RuleInfo(
+    code="NHS609",
+    title="certificate chain not verified",
+    severity=Severity.ERROR,
+    layer=Layer.CHAIN,
+    consequence=Consequence.OUTAGE,
+    block="CHAIN",
+    compared="Whether the chain of each side was verified at all, and whether both sides have one.",
+    hurts="Nobody knows whether clients will accept the backup; the first to find out would be the traffic.",
+    false_alarm="The chain cannot be read without the value's permission, or no root is configured for the source. "
+    "Configure ca_file, or pair the served endpoint (tls) instead of the stored item.",
+    remediation={
+        "aws": "Grant acm:GetCertificate (public part only; never acm:ExportCertificate), and configure ca_file",
+        "vault": "Grant read on pki/cert/+ and pki/issuer/+, and configure ca_file",
+        "tls": "Configure ca_file for the source, and check that the address answers: nhisync doctor",
+        "file": "Configure ca_file for the source, and let nhisync read the public part of the file",
+        "*": "Let nhisync read the chain of {app}/{pair}, and name the roots its consumers trust (ca_file)",
+    },
+    frameworks=CHAIN,
+)
+
+
+def check_not_verified(view: PairView) -> Outcome | None:
+    """Unknown for each side whose chain was not verified, or is missing beside the other's; None without any chain."""
+    b, p = chains(view)
+    if b is None and p is None:
+        return None
+    backup = _unverified(b) if b is not None or view.present else None
+    primary = _unverified(p) if p is not None or view.present else None
+    return either(unknown, backup, primary, "a verified chain on each side")
+
+
+def chains(view: PairView) -> tuple[ChainRow | None, ChainRow | None]:
+    """The chains of backup and primary, as far as each side answers and has one."""
+    b, p = (view.backup, view.primary) if view.present else answered(view)
+    return chain_of(b), chain_of(p)
+
+
+def path_of(chain: ChainRow) -> tuple[CertificateRow, ...]:
+    """The served certificates that the path from the leaf uses, leaf first.
+
+    Without surplus that is all of them. With surplus the issuers are followed by name; where several served
+    certificates could be the issuer (cross-signing), the one that lives longest counts.
+    """
+    if not chain.surplus or not chain.certificates:
+        return chain.certificates
+    path = [chain.certificates[0]]
+    rest = list(chain.certificates[1:])
+    while True:
+        issuers = [c for c in rest if c.subject == path[-1].issuer]
+        if not issuers:
+            return tuple(path)
+        longest = max(issuers, key=lambda c: c.not_after)
+        rest.remove(longest)
+        path.append(longest)
+
+
+def _served(chain: ChainRow | None) -> bool:
+    return chain is not None and bool(chain.certificates)
+
+
+def _verified(chain: ChainRow | None) -> bool:
+    return chain is not None and chain.builds is not None
+
+
+def _broken(chain: ChainRow | None) -> str | None:
+    if chain is None or chain.builds is not False or chain.builds_with_known:
+        return None
+    return clean(chain.problem) or "no path to a trusted root"
+
+
+def _lacking(chain: ChainRow | None) -> bool:
+    return chain is not None and chain.builds is False and chain.builds_with_known is True
+
+
+def _disorder(chain: ChainRow | None) -> str | None:
+    if chain is None:
+        return None
+    parts = ("served out of order" if not chain.ordered else "", f"{chain.surplus} surplus" if chain.surplus else "")
+    return ", ".join(part for part in parts if part) or None
+
+
+def _first_end(chain: ChainRow | None) -> tuple[int, str] | None:
+    """The earliest end among the issuers of the path, and whose it is."""
+    if chain is None:
+        return None
+    ends = [(c.not_after, c.subject) for c in path_of(chain)[1:]]
+    if chain.anchor_not_after is not None:
+        ends.append((chain.anchor_not_after, chain.anchor))
+    return min(ends, default=None)
+
+
+def _ending(view: PairView, end: tuple[int, str] | None) -> str | None:
+    if end is None or not view.passed(end[0] - view.thresholds.chain_horizon):
+        return None
+    return f"{clean(end[1], 80) or 'an issuer'} ends {when(end[0])}"
+
+
+def _unverified(chain: ChainRow | None) -> str | None:
+    if chain is None:
+        return "no chain was read, the other side has one"
+    if chain.builds is False or (chain.builds and chain.certificates):
+        return None
+    return clean(chain.problem) or "the chain was not verified"
+
+
+RULES = (
+    Rule(NOT_BUILT, check_not_built),
+    Rule(MISSING_INTERMEDIATE, check_missing_intermediate),
+    Rule(DISORDERED, check_disordered),
+    Rule(CHAIN_ENDS, check_chain_ends),
+    Rule(NOT_VERIFIED, check_not_verified),
+)

@@ -1,0 +1,285 @@
+"""Family 3, expiry horizon: what stands on the backup outlives the failover.
+
+Each side has one grade, the worst that applies, so that one credential gives one of NHS301 to NHS304. Shares of the
+lifetime are used instead of fixed days, because lifetimes keep shrinking (CA/Browser Forum Baseline Requirements: 200
+days from 2026, 47 from 2029). An end counts as reached in its own second.
+"""
+
+from nhisync.model import Consequence, Layer, Severity
+from nhisync.parity.row import Row
+from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
+from nhisync.parity.rules.controls import EXPIRY, ROTATION
+from nhisync.parity.rules.sides import answered, either, missed
+from nhisync.parity.text import share, span, when
+
+_FINE, _WARN, _UNDATED, _BLOCK, _WINDOW, _EXPIRED = range(6)
+"""Grades of one side, worse is higher; `_UNDATED` = the end is far enough away, the lifetime is not known."""
+
+_TICK = 60
+"""Seconds a provider's own scheduler may be late without having failed (OpenBao's rotation queue looks every 5 s)."""
+
+EXPIRED = RuleInfo(
+    code="NHS301",
+    title="credential expired",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.OUTAGE,
+    block="EXPIRED",
+    compared="The end of validity of each side's credential with the present.",
+    hurts="An expired key, token or certificate is refused by everything that checks it: the switch would turn a "
+    "partial outage into a whole one.",
+    false_alarm="None: an expired credential does not work. If nothing uses it any more, retire the pair.",
+    remediation={
+        "aws": "nhisync rotate {app}/{pair}; an imported certificate: aws acm import-certificate with the same ARN and "
+        "a new key",
+        "vault": "nhisync rotate {app}/{pair} (a new secret-id, or vault write pki/issue/… in the backup cluster)",
+        "tls": "Renew the certificate of {pair} and reload the listener",
+        "file": "Let the owning agent renew the file of {pair}",
+        "*": "Renew {app}/{pair} through its own lifecycle: nhisync rotate {app}/{pair}",
+    },
+    frameworks=EXPIRY,
+)
+
+
+def check_expired(view: PairView) -> Outcome | None:
+    """Fail for each side whose credential has ended; None when neither side's ends."""
+    b, p = (view.backup, view.primary) if view.present else answered(view)
+    if (b is None or b.expires is None) and (p is None or p.expires is None):
+        return None
+    return _graded(view, b, p, _EXPIRED, "in force")
+
+
+IN_WINDOW = RuleInfo(
+    code="NHS302",
+    title="expires inside the failover window",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.OUTAGE,
+    block="EXPIRED",
+    compared="The end of validity with the present plus the failover window (the longest outage policy expects). A "
+    "credential that lives shorter than the window passes when its own schedule runs: it is renewed, not kept.",
+    hurts="The backup would take the traffic and then lose its credential while the primary, and perhaps the issuer, "
+    "are still gone.",
+    false_alarm="The renewal is due within hours and has never failed. Let it run now rather than wait for it.",
+    remediation={
+        "aws": "nhisync rotate {app}/{pair} now; for ACM check RenewalStatus and that the validation record resolves "
+        "from the backup's zone",
+        "vault": "nhisync rotate {app}/{pair} now; give the role a ttl well above expiry.failover_window",
+        "tls": "Renew the certificate of {pair} now and reload the listener",
+        "file": "Let the owning agent renew the file of {pair} now",
+        "*": "Renew {app}/{pair} before a failover has to rely on it: nhisync rotate {app}/{pair}",
+    },
+    policy=("expiry.failover_window",),
+    frameworks=EXPIRY,
+)
+
+
+def check_in_window(view: PairView) -> Outcome | None:
+    """Fail for each side that ends inside the failover window; None when neither ends, or all that end have ended."""
+    b, p = (view.backup, view.primary) if view.present else answered(view)
+    if (b is None or b.expires is None) and (p is None or p.expires is None):
+        return None
+    return _graded(view, b, p, _WINDOW, f"valid for {span(view.thresholds.failover_window)} and longer")
+
+
+NEARLY_SPENT = RuleInfo(
+    code="NHS303",
+    title="lifetime nearly used up",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.OUTAGE,
+    block="EXPIRED",
+    compared="How much of the lifetime (from the start of validity, else the last rotation, else creation) is left.",
+    hurts="A renewal that should have happened at a third of the lifetime has not: it fails quietly, and the backup "
+    "is where nobody notices.",
+    false_alarm="The credential is used to its end on purpose, with its successor in place. Then rotate to the "
+    "successor.",
+    remediation={
+        "aws": "Find out why the renewal fails (ACM: RenewalStatus; secrets: the rotation function's log), then: "
+        "nhisync rotate {app}/{pair}",
+        "vault": "nhisync rotate {app}/{pair}; let the renewal begin at a third of the lifetime",
+        "tls": "Read the log of the ACME client or of the certificate agent on the backup; renew by hand once",
+        "file": "Read the log of the agent that writes the file; trigger it once",
+        "*": "Renew {app}/{pair}, and find out why its renewal did not run",
+    },
+    policy=("expiry.block_fraction",),
+    frameworks=EXPIRY,
+)
+
+
+def check_nearly_spent(view: PairView) -> Outcome | None:
+    """Fail for each side with little of its lifetime left; unknown when a lifetime has an end and no beginning."""
+    b, p = (view.backup, view.primary) if view.present else answered(view)
+    if (b is None or b.expires is None) and (p is None or p.expires is None):
+        return None
+    graded = _graded(view, b, p, _BLOCK, f"more than {share(view.thresholds.block_fraction)} of its lifetime left")
+    if graded is not None and graded is not PASS:
+        return graded
+    text = "ends, but its beginning is not known"
+    undated_b, undated_p = (text if _grade(view, row) == _UNDATED else None for row in (b, p))
+    if undated_b is None and undated_p is None:
+        return graded
+    return either(unknown, undated_b, undated_p, "beginning and end of validity")
+
+
+GETTING_LATE = RuleInfo(
+    code="NHS304",
+    title="renewal due soon",
+    severity=Severity.WARNING,
+    layer=Layer.FRESH,
+    consequence=Consequence.OUTAGE,
+    block="EXPIRED",
+    compared="How much of the lifetime is left, against the share at which a renewal should have begun.",
+    hurts="Nothing yet. Renewals begin at about a third of the lifetime; one that has not begun is the earliest sign "
+    "of one that fails.",
+    false_alarm="The issuer renews later than the policy warns. Set expiry.warn_fraction to the issuer's habit.",
+    remediation={
+        "aws": "Watch the next renewal; or do it now: nhisync rotate {app}/{pair}",
+        "vault": "Watch the next renewal; or do it now: nhisync rotate {app}/{pair}",
+        "tls": "Check that the ACME client or certificate agent of the backup still runs",
+        "file": "Check that the agent that writes the file still runs",
+        "*": "See that the renewal of {app}/{pair} is scheduled before the end",
+    },
+    policy=("expiry.warn_fraction",),
+    frameworks=EXPIRY,
+)
+
+
+def check_getting_late(view: PairView) -> Outcome | None:
+    """Fail for each side whose renewal should have begun; None when a worse grade or no lifetime speaks for each."""
+    b, p = (view.backup, view.primary) if view.present else answered(view)
+    if (b is None or b.expires is None) and (p is None or p.expires is None):
+        return None
+    return _graded(view, b, p, _WARN, f"more than {share(view.thresholds.warn_fraction)} of its lifetime left")
+
+
+ROTATION_MISSED = RuleInfo(
+    code="NHS305",
+    title="announced rotation did not happen",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.INCONSISTENCY,
+    block="ROTATION_DRIFT",
+    compared="The next rotation that the provider itself announces, plus a minute, with the time of the observation.",
+    hurts="The provider says that it should have rotated and has not: its rotation is failing, even if the schedule "
+    "is on and the credential still works.",
+    false_alarm="The provider announces the beginning of a long rotation window. Wait for the window to close.",
+    remediation={
+        "aws": "A NextRotationDate in the past means that rotation fails: read the rotation function's log, then "
+        "nhisync rotate {app}/{pair}",
+        "vault": "last rotation + period lies in the past: check the active node and the connection of the role, then "
+        "nhisync rotate {app}/{pair}",
+        "*": "Find out why the announced rotation of {app}/{pair} failed, then nhisync rotate {app}/{pair}",
+    },
+    frameworks=ROTATION,
+)
+
+
+def check_rotation_missed(view: PairView) -> Outcome | None:
+    """Fail for each side whose announced rotation was seen not to have happened; None when none is announced."""
+    b, p = (view.backup, view.primary) if view.present else answered(view)
+    backup = None if b is None or b.rotation == 0 else b.next_rotation
+    primary = None if p is None or p.rotation == 0 else p.next_rotation
+    if backup is None and primary is None:
+        return None
+    return either(fail, _missed(view, b, backup), _missed(view, p, primary), "rotated when announced")
+
+
+NOT_YET_VALID = RuleInfo(
+    code="NHS306",
+    title="credential not yet valid",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.OUTAGE,
+    block="EXPIRED",
+    compared="The start of validity with the present, and whether the provider calls the current version "
+    "pre-activation.",
+    hurts="A credential that is not valid yet is refused like an expired one; after a switch nothing would "
+    "authenticate until its start.",
+    false_alarm="The clock of this host, or of the issuer, is wrong: nhisync doctor shows the skew.",
+    remediation={
+        "aws": "Make the version in force current again (aws secretsmanager update-secret-version-stage), or wait for "
+        "the start",
+        "vault": "Issue the certificate again with a not_before in the past (pki: not_before_duration)",
+        "tls": "Serve the certificate in force until the new one's start",
+        "file": "Keep the generation in force until the new one's start",
+        "*": "Check the clocks (nhisync doctor); keep the credential of {app}/{pair} that is in force until the start",
+    },
+    frameworks=EXPIRY,
+)
+
+
+def check_not_yet_valid(view: PairView) -> Outcome | None:
+    """Fail for each side whose validity has not begun; None when neither side has a beginning or a state."""
+    b, p = (view.backup, view.primary) if view.present else answered(view)
+    quiet_b = b is None or (b.not_before is None and b.state is None)
+    if quiet_b and (p is None or (p.not_before is None and p.state is None)):
+        return None
+    return either(fail, _early(view, b), _early(view, p), "in force")
+
+
+def _grade(view: PairView, row: Row | None) -> int:
+    """The worst grade of one side; `_FINE` also for a side that does not end."""
+    if row is None or row.expires is None:
+        return _FINE
+    end, limits, lifetime = row.expires, view.thresholds, _lifetime(row)
+    if view.passed(end):
+        return _EXPIRED
+    renewed = row.rotation == 1 and lifetime is not None and lifetime <= limits.failover_window
+    if not renewed and view.passed(end - limits.failover_window):
+        return _WINDOW
+    if lifetime is None:
+        return _UNDATED
+    if view.passed(end - int(lifetime * limits.block_fraction)):
+        return _BLOCK
+    return _WARN if view.passed(end - int(lifetime * limits.warn_fraction)) else _FINE
+
+
+def _lifetime(row: Row) -> int | None:
+    """Seconds from the start of validity (else the last rotation, else creation) to the end; None = not known."""
+    starts = (row.not_before, row.rotated, row.created)
+    start = next((s for s in starts if s is not None), None)
+    if start is None or row.expires is None or row.expires <= start:
+        return None
+    return row.expires - start
+
+
+def _graded(view: PairView, b: Row | None, p: Row | None, grade: int, expected: str) -> Outcome | None:
+    """Fail for sides of exactly this grade, pass for better ones; None when each side that ends is worse."""
+    grade_b, grade_p = _grade(view, b), _grade(view, p)
+    if grade in {grade_b, grade_p}:
+        return either(fail, _ends(b) if grade_b == grade else None, _ends(p) if grade_p == grade else None, expected)
+    better_b = b is not None and b.expires is not None and grade_b < grade
+    better_p = p is not None and p.expires is not None and grade_p < grade
+    return PASS if better_b or better_p else None
+
+
+def _ends(row: Row | None) -> str | None:
+    if row is None or row.expires is None:
+        return None
+    lifetime = _lifetime(row)
+    return f"ends {when(row.expires)}" + (f" after a lifetime of {span(lifetime)}" if lifetime else "")
+
+
+def _missed(view: PairView, row: Row | None, announced: int | None) -> str | None:
+    if row is None or announced is None or not missed(view, row, announced + _TICK):
+        return None
+    return f"announced for {when(announced)}, not seen since"
+
+
+def _early(view: PairView, row: Row | None) -> str | None:
+    if row is None:
+        return None
+    if row.not_before is not None and not view.passed(row.not_before):
+        return f"begins {when(row.not_before)}"
+    return "the current version is pre-activation" if row.state == "pre-activation" else None
+
+
+RULES = (
+    Rule(EXPIRED, check_expired),
+    Rule(IN_WINDOW, check_in_window),
+    Rule(NEARLY_SPENT, check_nearly_spent),
+    Rule(GETTING_LATE, check_getting_late),
+    Rule(ROTATION_MISSED, check_rotation_missed),
+    Rule(NOT_YET_VALID, check_not_yet_valid),
+)

@@ -1,0 +1,240 @@
+"""Family 2, second half: each side's own lifecycle runs (R41).
+
+A rotation that should have happened is only missed when it was looked for afterwards: NHS204, NHS205 and NHS305
+ask `nhisync.parity.rules.sides.missed`. Between two observations nothing is claimed (NHS901
+bounds that time), so an hourly rotation does not flap, and a primary that an outage made silent is not accused of
+rotations that nobody could see.
+"""
+
+from nhisync.model import Consequence, Layer, Severity
+from nhisync.parity.row import Row
+from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail
+from nhisync.parity.rules.controls import ROTATION
+from nhisync.parity.rules.lockstep import generation
+from nhisync.parity.rules.sides import answered, either, missed
+from nhisync.parity.text import share, span, when
+
+OVERDUE = RuleInfo(
+    code="NHS204",
+    title="scheduled rotation overdue",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.INCONSISTENCY,
+    block="ROTATION_DRIFT",
+    compared="Where a schedule runs: the last rotation plus its interval plus the overdue share, with the present and "
+    "with the time of the observation.",
+    hurts="The schedule is on, so everybody believes the credential is rotated; in truth the rotation fails quietly "
+    "and the backup drifts away until its credential is refused.",
+    false_alarm="The rotation window is wider than the overdue share allows (a weekly window on a daily schedule). "
+    "Raise rotation.overdue_share, or narrow the window.",
+    remediation={
+        "aws": "Read the rotation function's log (aws logs tail /aws/lambda/…) and DescribeSecret; repair it, then "
+        "nhisync rotate {app}/{pair}",
+        "vault": "Check the connection of the role (vault read database/config/…) and the cluster's active node; "
+        "then vault write -f database/rotate-role/… on the side that is late",
+        "file": "Check that the agent that writes the file still runs and may log in to its issuer",
+        "*": "Find out why the schedule of {app}/{pair} does not rotate, then rotate it once: nhisync rotate "
+        "{app}/{pair}",
+    },
+    policy=("rotation.overdue_share",),
+    frameworks=ROTATION,
+)
+
+
+def check_overdue(view: PairView) -> Outcome | None:
+    """Fail for each side whose running schedule missed its time; None when no schedule runs."""
+    b, p = (view.backup, view.primary) if view.present else answered(view)
+    if (b is None or b.rotation != 1) and (p is None or p.rotation != 1):
+        return None
+    late = view.thresholds.overdue_share
+    return either(fail, _overdue(view, b), _overdue(view, p), f"rotated within its interval plus {share(late)}")
+
+
+STUCK = RuleInfo(
+    code="NHS205",
+    title="rotation stuck half way",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.OUTAGE,
+    block="ROTATION_DRIFT",
+    compared="How long a begun rotation was still unfinished when the item was last observed.",
+    hurts="With a rotation half done the store and the service may disagree about which value is valid; a switch in "
+    "that moment can meet either. Nothing rotates until somebody clears it.",
+    false_alarm="The new value waits for a person or a change window. Finish it, or raise rotation.max_pending.",
+    remediation={
+        "aws": "Read the rotation function's log; when it cannot finish, remove AWSPENDING from the dangling version "
+        "(aws secretsmanager update-secret-version-stage --remove-from-version-id …), then nhisync rotate "
+        "{app}/{pair}. Never cancel-rotate-secret: it turns the schedule off",
+        "vault": "Check the database connection of the role; repeating vault write -f database/rotate-role/… is safe, "
+        "the cluster keeps the new password and retries",
+        "file": "Finish or remove the half-written generation beside the file",
+        "*": "Finish the rotation of {app}/{pair} or take it back; nhisync apply --resume RUN if nhisync began it",
+    },
+    policy=("rotation.max_pending",),
+    frameworks=ROTATION,
+)
+
+
+def check_stuck(view: PairView) -> Outcome | None:
+    """Fail for each side with a rotation unfinished for too long; None when neither side has rotation facts."""
+    b, p = (view.backup, view.primary) if view.present else answered(view)
+    if (b is None or b.pending is None) and (p is None or p.pending is None):
+        quiet = (b is None or b.rotation is None) and (p is None or p.rotation is None)
+        return None if quiet else PASS
+    limit = view.thresholds.max_pending
+    return either(fail, _stuck(view, b), _stuck(view, p), f"finished within {span(limit)}")
+
+
+STOPPED = RuleInfo(
+    code="NHS206",
+    title="rotation schedule switched off",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.INCONSISTENCY,
+    block="ROTATION_DRIFT",
+    compared="Whether a schedule that has an interval is switched on (a provider may keep the rules of a schedule "
+    "that was cancelled).",
+    hurts="The credential looks scheduled and is not: from now on only one side is rotated, and the distance grows "
+    "with every cycle.",
+    false_alarm="The schedule is off during a planned migration. Waive it until that ends.",
+    remediation={
+        "aws": "Turn it on again: aws secretsmanager rotate-secret --rotation-rules … (this rotates at once unless "
+        "--no-rotate-immediately is given)",
+        "vault": "Set rotation_period (or rotation_schedule) of the role again, or unpause the rotation",
+        "file": "Enable the timer of the agent that writes the file",
+        "*": "Switch the rotation schedule of {app}/{pair} on again",
+    },
+    frameworks=ROTATION,
+)
+
+
+def check_stopped(view: PairView) -> Outcome | None:
+    """Fail for each side with an interval whose schedule is off; None when no side has a schedule."""
+    b, p = (view.backup, view.primary) if view.present else answered(view)
+    backup = None if b is None or b.interval is None else b.rotation
+    primary = None if p is None or p.interval is None else p.rotation
+    if backup is None and primary is None:
+        return None
+    return either(
+        fail,
+        _stopped(b) if backup == 0 else None,
+        _stopped(p) if primary == 0 else None,
+        "a schedule that runs",
+    )
+
+
+NEVER_ROTATED = RuleInfo(
+    code="NHS207",
+    title="never rotated since creation",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.EXPOSURE,
+    block="ROTATION_DRIFT",
+    compared="Creation time plus the greatest age that policy allows, for credentials that were never rotated. "
+    "Credentials with a validity window are judged by family 3 instead.",
+    hurts="Whoever saw the value once still holds it, and nobody has ever shown that it can be rotated on this "
+    "side: in a failover that would be the first try.",
+    false_alarm="The provider does not record rotations that are made by hand. Let the rotation go through the "
+    "provider, so that it leaves a date.",
+    remediation={
+        "aws": "nhisync rotate {app}/{pair}; then give it a schedule (aws secretsmanager rotate-secret "
+        "--rotation-rules …), or move to a role without stored keys",
+        "vault": "nhisync rotate {app}/{pair}; then give it a rotation_period, or move to a dynamic role",
+        "file": "Let the owning agent write a new generation, and put it on a timer",
+        "*": "Rotate {app}/{pair} once through its own lifecycle (nhisync rotate {app}/{pair}), then schedule it",
+    },
+    policy=("rotation.max_age",),
+    frameworks=ROTATION,
+)
+
+
+def check_never_rotated(view: PairView) -> Outcome | None:
+    """Fail for each side that was created too long ago and never rotated; None when that can be said of no side."""
+    b, p = (view.backup, view.primary) if view.present else answered(view)
+    backup = None if b is None or b.rotated is not None else _unbounded(b, b.created)
+    primary = None if p is None or p.rotated is not None else _unbounded(p, p.created)
+    return _aged(view, backup, primary, "created")
+
+
+TOO_OLD = RuleInfo(
+    code="NHS208",
+    title="credential older than policy allows",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.EXPOSURE,
+    block="ROTATION_DRIFT",
+    compared="The last rotation plus the greatest age that policy allows. Credentials with a validity window are "
+    "judged by family 3 instead.",
+    hurts="An old value has been seen by more people, logs and images; and a rotation that nobody has done for "
+    "months tends to fail when it is needed.",
+    false_alarm="The service limits how often the credential may change. Set rotation.max_age for the tier from a "
+    "risk analysis, and write that down.",
+    remediation={
+        "aws": "nhisync rotate {app}/{pair} (aws secretsmanager rotate-secret, or a second access key)",
+        "vault": "nhisync rotate {app}/{pair} (vault write -f database/rotate-role/…, or a new secret-id)",
+        "file": "Trigger the owning agent so that it writes a new generation",
+        "*": "nhisync rotate {app}/{pair}, and shorten its interval below the policy's limit",
+    },
+    policy=("rotation.max_age",),
+    frameworks=ROTATION,
+)
+
+
+def check_too_old(view: PairView) -> Outcome | None:
+    """Fail for each side that was rotated too long ago; None when neither was ever rotated."""
+    b, p = (view.backup, view.primary) if view.present else answered(view)
+    backup = None if b is None or b.rotated is None else _unbounded(b, b.rotated)
+    primary = None if p is None or p.rotated is None else _unbounded(p, p.rotated)
+    return _aged(view, backup, primary, "last rotated")
+
+
+def _overdue(view: PairView, row: Row | None) -> str | None:
+    if row is None or row.rotation != 1 or row.interval is None or row.interval <= 0:
+        return None
+    last = generation(row)
+    if last is None:
+        return None
+    deadline = last + row.interval + int(row.interval * view.thresholds.overdue_share)
+    if not missed(view, row, deadline):
+        return None
+    return f"last rotated {when(last)}, every {span(row.interval)}, due by {when(deadline)}"
+
+
+def _stuck(view: PairView, row: Row | None) -> str | None:
+    if row is None or row.pending is None or not missed(view, row, row.pending + view.thresholds.max_pending):
+        return None
+    return f"begun {when(row.pending)} and still unfinished"
+
+
+def _stopped(row: Row | None) -> str | None:
+    return None if row is None or row.interval is None else f"every {span(row.interval)} is set, but switched off"
+
+
+def _unbounded(row: Row, since: int | None) -> int | None:
+    """`since`, unless the credential ends by itself."""
+    return None if row.not_before is not None and row.expires is not None else since
+
+
+def _aged(view: PairView, backup: int | None, primary: int | None, verb: str) -> Outcome | None:
+    if backup is None and primary is None:
+        return None
+    limit = view.thresholds.rotation_max_age
+    late_b = backup is not None and view.passed(backup + limit)
+    late_p = primary is not None and view.passed(primary + limit)
+    if not late_b and not late_p:
+        return PASS
+    return either(
+        fail,
+        f"{verb} {when(backup)}" if late_b and backup is not None else None,
+        f"{verb} {when(primary)}" if late_p and primary is not None else None,
+        f"rotated within {span(limit)}",
+    )
+
+
+RULES = (
+    Rule(OVERDUE, check_overdue),
+    Rule(STUCK, check_stuck),
+    Rule(STOPPED, check_stopped),
+    Rule(NEVER_ROTATED, check_never_rotated),
+    Rule(TOO_OLD, check_too_old),
+)

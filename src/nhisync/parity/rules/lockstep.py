@@ -1,0 +1,165 @@
+"""Family 2, first half, lockstep: the backup's generation follows the primary's.
+
+Generations are compared by their times, never by version ids (those mean nothing across providers). Stale evidence is
+another matter: family 9. A credential with a validity window (a certificate) was generated when the window opened, and
+it is renewed at the pace of its own CA: it may lag until its own renewal point, the moment at which policy begins to
+warn about the rest of its lifetime (NHS304).
+"""
+
+from nhisync.model import Consequence, Layer, Severity, Side
+from nhisync.parity.row import Row
+from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
+from nhisync.parity.rules.controls import ROTATION
+from nhisync.parity.text import span, when
+
+BACKUP_LAGS = RuleInfo(
+    code="NHS201",
+    title="backup generation lags the primary",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.INCONSISTENCY,
+    block="ROTATION_DRIFT",
+    compared="The time of the backup's current generation with the primary's; it may be max_lag older, and it has the "
+    "grace after each rotation of the primary. Certificates may lag until their own renewal point.",
+    hurts="The primary was rotated for a reason (a leak, a leaver, a changed contract) and the backup was not: after "
+    "a switch the application presents a credential that its services may have retired.",
+    false_alarm="The backup's credential was issued independently and its service still accepts it (a live login "
+    "passed recently). Then the schedules are out of step: align them, or raise lockstep.max_lag for the tier.",
+    remediation={
+        "aws": "nhisync rotate {app}/{pair} (aws secretsmanager rotate-secret in the backup's region, or a second "
+        "access key and then retiring the first)",
+        "vault": "nhisync rotate {app}/{pair} (vault write -f database/rotate-role/…, or a new secret-id, in the "
+        "backup cluster)",
+        "tls": "Renew the backup's certificate through its own CA or ACME account, and reload the listener",
+        "file": "Trigger the backup host's own agent so that it writes a new generation",
+        "*": "nhisync plan {app} --to-ready --out plan.json, then nhisync apply plan.json: rotates the backup through "
+        "its own lifecycle, never by copying",
+    },
+    policy=("lockstep.max_lag", "lockstep.grace", "expiry.warn_fraction"),
+    frameworks=ROTATION,
+)
+
+
+def generation(row: Row) -> int | None:
+    """Epoch seconds of the current generation: the validity window's start, else the last rotation, else creation."""
+    if row.not_before is not None and row.expires is not None:
+        return row.not_before
+    return row.rotated if row.rotated is not None else row.created
+
+
+def check_backup_lags(view: PairView) -> Outcome | None:
+    """Fail when the backup's generation is too old beside the primary's; unknown when either has no time."""
+    p, b = view.primary, view.backup
+    if p is None or b is None or not view.present:
+        return None
+    newer, older = generation(p), generation(b)
+    if newer is None or older is None:
+        side = Side.BACKUP if newer is not None else Side.PRIMARY if older is not None else Side.PAIR
+        return unknown(side, "neither rotation nor creation time is known", "the time of each generation")
+    if newer - older <= view.thresholds.max_lag:
+        return PASS
+    return _lag(view, Side.BACKUP, b, newer, older)
+
+
+PRIMARY_LAGS = RuleInfo(
+    code="NHS202",
+    title="primary generation lags the backup",
+    severity=Severity.WARNING,
+    layer=Layer.FRESH,
+    consequence=Consequence.INCONSISTENCY,
+    block="ROTATION_DRIFT",
+    compared="The time of the primary's current generation with the backup's, with the same lag and grace as NHS201.",
+    hurts="Nothing yet: the backup is ahead. After the failback the application would return to the older "
+    "credential, perhaps one that was replaced because it leaked.",
+    false_alarm="The backup was rotated first on purpose (as in an emergency rotation) and the primary follows by its "
+    "own schedule.",
+    remediation={
+        "aws": "Rotate the primary's half by its own schedule or by hand: aws secretsmanager rotate-secret",
+        "vault": "Rotate the primary's half in its own cluster: vault write -f database/rotate-role/…",
+        "tls": "Renew the primary's certificate and reload the listener",
+        "file": "Trigger the primary host's own agent",
+        "*": "Rotate the primary's half of {app}/{pair} through its own lifecycle before a failback",
+    },
+    policy=("lockstep.max_lag", "lockstep.grace", "expiry.warn_fraction"),
+    frameworks=ROTATION,
+)
+
+
+def check_primary_lags(view: PairView) -> Outcome | None:
+    """Fail when the primary's generation is too old beside the backup's; None when a time is unknown (NHS201)."""
+    p, b = view.primary, view.backup
+    if p is None or b is None or not view.present:
+        return None
+    newer, older = generation(b), generation(p)
+    if newer is None or older is None:
+        return None
+    if newer - older <= view.thresholds.max_lag:
+        return PASS
+    return _lag(view, Side.PRIMARY, p, newer, older)
+
+
+CYCLES_MISSED = RuleInfo(
+    code="NHS203",
+    title="backup missed rotation cycles",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.INCONSISTENCY,
+    block="ROTATION_DRIFT",
+    compared="How many rotations of the primary (by the primary's interval, else the backup's) lie between the two "
+    "generations.",
+    hurts="Short intervals hide behind a lag limit of hours: a credential rotated every hour is several generations "
+    "old long before max_lag ends, and services that keep two generations no longer accept it.",
+    false_alarm="The primary's interval was shortened recently, so that the distance is counted in cycles that never "
+    "took place. It goes away with the backup's next rotation.",
+    remediation={
+        "aws": "Give the backup's secret the primary's schedule: aws secretsmanager rotate-secret --rotation-rules …; "
+        "then nhisync rotate {app}/{pair}",
+        "vault": "Give the backup's static role the primary's rotation_period; then nhisync rotate {app}/{pair}",
+        "file": "Give the backup host's agent the primary's interval, and trigger it once",
+        "*": "Give {app}/{pair} the same rotation interval on both paths, then nhisync rotate {app}/{pair}",
+    },
+    policy=("lockstep.max_cycles",),
+    frameworks=ROTATION,
+)
+
+
+def check_cycles_missed(view: PairView) -> Outcome | None:
+    """Fail when more rotations than allowed lie between the generations; None without an interval."""
+    p, b = view.primary, view.backup
+    if p is None or b is None or not view.present:
+        return None
+    interval = p.interval or b.interval
+    newer, older = generation(p), generation(b)
+    if interval is None or interval <= 0 or newer is None or older is None:
+        return None
+    missed = (newer - older) // interval
+    allowed = view.thresholds.max_cycles
+    if missed <= allowed:
+        return PASS
+    observed = f"{missed} rotations of {span(interval)} missed since {when(older)}"
+    return fail(Side.BACKUP, observed, f"at most {allowed} rotations missed")
+
+
+def _lag(view: PairView, side: Side, lagging: Row, newer: int, older: int) -> Outcome:
+    limits = view.thresholds
+    allowed = max(limits.max_lag, _renewal_point(lagging, limits.warn_fraction))
+    if newer - older <= allowed or not view.passed(newer + limits.grace):
+        return PASS
+    observed = f"generation of {when(older)}, {span(newer - older)} behind that of {when(newer)}"
+    expected = f"at most {span(allowed)} behind, {span(limits.grace)} after the other side rotated"
+    return fail(side, observed, expected)
+
+
+def _renewal_point(row: Row, warn_fraction: float) -> int:
+    """Seconds after its start at which a credential with a validity window should have been renewed; 0 without one."""
+    if row.not_before is None or row.expires is None:
+        return 0
+    lifetime = row.expires - row.not_before
+    return lifetime - int(lifetime * warn_fraction)
+
+
+RULES = (
+    Rule(BACKUP_LAGS, check_backup_lags),
+    Rule(PRIMARY_LAGS, check_primary_lags),
+    Rule(CYCLES_MISSED, check_cycles_missed),
+)
