@@ -1,0 +1,84 @@
+"""Take over what the sync process publishes: a thread that looks at the file and swaps the site's table."""
+
+import logging
+import threading
+from pathlib import Path
+
+from nhisync.app.publish import moment, read
+from nhisync.clock import Clock
+from nhisync.server.answers import Table, table_of
+from nhisync.server.site import Site
+from nhisync.statement import StatementError, admit, parse
+
+LOOK_EVERY = 0.25
+"""Seconds between two looks; a verdict reaches the pollers at most this much later."""
+
+_log = logging.getLogger(__name__)
+
+
+class Watcher:
+    """Follows one publication file.
+
+    A file that is gone was retracted: everything blocks at once. A file that is refused (cut, older, from the future,
+    of another version or boot) changes nothing: what is served ends by itself at its ``valid_until``.
+
+    Args:
+        file: the publication.
+        site: whose table is swapped.
+        clock: this machine's clocks.
+        not_before: publications evaluated earlier on the boot clock (seconds) belong to an earlier start and are
+            refused; None = take whatever is still valid.
+    """
+
+    def __init__(self, file: Path, site: Site, clock: Clock, *, not_before: float | None = None) -> None:
+        self._file, self._site, self._clock, self._not_before = file, site, clock, not_before
+        self._unpublished: Table = site.table
+        self._seen: bytes | None = None
+        self._last_sequence: int | None = None
+        self._complaint = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="nhisync-watch", daemon=True)
+
+    def start(self) -> None:
+        """Look once, then go on looking in a thread of its own (a hanging file system stops no answer)."""
+        self.look()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def look(self) -> None:
+        """Look at the file once and swap the table when there is something new to believe."""
+        try:
+            self._take(read(self._file))
+        except FileNotFoundError:
+            self._seen, self._site.table = None, self._unpublished
+            self._complain("nothing is published: every signal is blocked")
+        except (StatementError, OSError) as refusal:
+            self._complain(f"the publication is refused: {refusal}")
+
+    def _take(self, data: bytes) -> None:
+        if data == self._seen:
+            return
+        try:
+            publication = parse(data)
+        except StatementError:
+            self._seen = data  # these bytes will never be a publication; one that is only too early may become one
+            raise
+        admit(publication, moment(self._clock), last_sequence=self._last_sequence)
+        if self._not_before is not None and publication.boottime < self._not_before:
+            raise StatementError("it was evaluated before this start; the first evaluation is awaited")
+        self._site.table = table_of(publication)
+        self._seen, self._last_sequence, self._complaint = data, publication.sequence, ""
+        _log.debug("serving sequence %d", publication.sequence)
+
+    def _complain(self, text: str) -> None:
+        if text != self._complaint:
+            self._complaint = text
+            _log.warning("%s", text)
+
+    def _run(self) -> None:
+        while not self._stop.wait(LOOK_EVERY):
+            self.look()

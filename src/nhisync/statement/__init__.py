@@ -1,0 +1,35 @@
+"""What the sync process tells the listener: values, canonical bytes, and when they still count (pure)."""
+
+from nhisync.statement.codec import LARGEST, StatementError, encode, parse
+from nhisync.statement.compose import blocked, compose
+from nhisync.statement.publication import (
+    BLOCK_WORDS,
+    SCHEMA_VERSION,
+    Publication,
+    Role,
+    Signal,
+    SignalState,
+)
+from nhisync.statement.validity import FUTURE_TOLERANCE, Decision, Moment, Window, admit, decide, next_sequence
+
+__all__ = [
+    "BLOCK_WORDS",
+    "FUTURE_TOLERANCE",
+    "LARGEST",
+    "SCHEMA_VERSION",
+    "Decision",
+    "Moment",
+    "Publication",
+    "Role",
+    "Signal",
+    "SignalState",
+    "StatementError",
+    "Window",
+    "admit",
+    "blocked",
+    "compose",
+    "decide",
+    "encode",
+    "next_sequence",
+    "parse",
+]
