@@ -28,8 +28,8 @@ class Version:
     data: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def readable(self, now: datetime) -> bool:
-        """Whether its data may be returned."""
-        return not self.destroyed and (self.deletion is None or self.deletion >= now)
+        """Whether its data may be returned; at the very instant of its deletion it may not (the clock can stand)."""
+        return not self.destroyed and (self.deletion is None or self.deletion > now)
 
     def facts(self) -> dict[str, Any]:
         """The version as metadata shows it."""
