@@ -30,7 +30,8 @@ def chain_facts(certificates: Sequence[x509.Certificate], trust: Trust | None, *
             return Chain(certificates=(), problem="no certificate", name=name)
         leaf, others = certificates[0], list(certificates[1:])
         served = build(leaf, others, trust, now) if trust else ()
-        known = served or (build(leaf, [*others, *trust.intermediates], trust, now) if trust else ())
+        more = trust.intermediates if trust else ()
+        known = served or (build(leaf, [*others, *more], trust, now) if trust and more else ())
         path = known or _by_name(certificates)
         found = Chain(
             certificates=tuple(certificate_facts(item) for item in certificates),
@@ -38,7 +39,7 @@ def chain_facts(certificates: Sequence[x509.Certificate], trust: Trust | None, *
             surplus=_surplus(certificates, path),
             name=name,
             covers_name=covers(leaf, name) if name else None,
-            weak=weaknesses(leaf, [item for item in path[1:] if item.subject != item.issuer]),
+            weak=weaknesses(leaf, path[1:]),
         )
         if trust is None:
             return found

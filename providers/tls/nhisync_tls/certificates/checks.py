@@ -12,21 +12,25 @@ from .facts import extension, extensions_readable, key_facts, signature_word
 
 _MINIMUM_RSA_BITS = 2048
 _CURVE_BITS = frozenset({256, 384, 521})
+_SERIAL_LIMIT = 1 << 159
+"""Twenty octets with a clear sign bit (RFC 5280 §4.1.2.2)."""
+
 _BROKEN_DIGESTS = ("md5", "sha1")
 
 
 def weaknesses(leaf: x509.Certificate, path: Sequence[x509.Certificate]) -> tuple[str, ...]:
-    """Words for all that is weak about `leaf` and about the authorities of `path` (without the anchor), sorted.
+    """Words for all that is weak about `leaf` and about the authorities of `path` (the anchor included), sorted.
 
     ``<type>-<bits>-leaf`` or ``-ca`` (too small, or no curve of the web PKI), ``dsa-leaf``, ``unknown-key-leaf``,
     ``no-eku``, ``any-eku``, ``no-server-auth``, ``ca-leaf``, ``sha1-signature``, ``md5-signature``, ``no-names``,
     ``bad-serial``, ``unreadable-extensions``.
     """
-    found = {*_key(leaf, "leaf"), *_usage(leaf), *_shape(leaf)}
+    found = {*_key(leaf, "leaf"), *_usage(leaf), *_shape(leaf), *_encoding(leaf)}
     for authority in path:
         found.update(_key(authority, "ca"))
-    for certificate in (leaf, *path):
-        found.update(_encoding(certificate))
+        # A root is trusted by being configured, whatever it says about itself; real ones have serial number zero.
+        if authority.subject != authority.issuer:
+            found.update(_encoding(authority))
     return tuple(sorted(found))
 
 
@@ -65,7 +69,7 @@ def _encoding(certificate: x509.Certificate) -> Iterator[str]:
     """Digests that can be forged, serial numbers RFC 5280 §4.1.2.2 forbids, extensions nobody can read."""
     signature = signature_word(certificate)
     yield from (f"{digest}-signature" for digest in _BROKEN_DIGESTS if digest in signature)
-    if not 0 < certificate.serial_number.bit_length() <= 160 or certificate.serial_number < 0:
+    if not 0 < certificate.serial_number < _SERIAL_LIMIT:
         yield "bad-serial"
     if not extensions_readable(certificate):
         yield "unreadable-extensions"

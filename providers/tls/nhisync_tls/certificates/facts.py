@@ -101,6 +101,7 @@ def _touch(certificate: x509.Certificate) -> None:
     _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
 
+@quiet()
 def certificate_facts(certificate: x509.Certificate) -> CertificateFacts:
     """The public facts of one certificate (RFC 5280 §4.1 and §4.2); unreadable extensions count as absent."""
     key_type, key_bits = key_facts(certificate)
@@ -123,6 +124,7 @@ def certificate_facts(certificate: x509.Certificate) -> CertificateFacts:
     )
 
 
+@quiet()
 def public_ids(certificate: x509.Certificate) -> tuple[PublicId, ...]:
     """Equal on both paths: ``spki-sha256`` = the same key pair, ``issuer-serial`` = the very same certificate."""
     issuer = text(certificate.issuer.rfc4514_string())

@@ -102,7 +102,7 @@ def explain(leaf: x509.Certificate, others: Sequence[x509.Certificate], trust: T
     if _own_subject(leaf) is None:
         return "the leaf names no server in a subject alternative name"
     known = (*others, *trust.intermediates)
-    if build(leaf, known, trust, now):
+    if trust.intermediates and build(leaf, known, trust, now):
         return "an intermediate is not served (it is known here)"
     if not_now := _wrong_time(leaf, known, trust, now):
         return not_now
