@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from nhisync.model import (
+    App,
     AppReport,
     Coverage,
     CoverageStatus,
@@ -18,12 +19,13 @@ from nhisync.model import (
 from nhisync.parity.book import AppTerms
 from nhisync.parity.engine import FAR, Judged, Missing, Remembered, judge, stamp
 from nhisync.parity.findings import findings_of
+from nhisync.parity.pairing import Pairing
 from nhisync.parity.row import Row, instant
 from nhisync.parity.rules import BY_CODE
 from nhisync.readiness import Tally, fold
 
-EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR = "NHS906", "NHS907", "NHS905"
-"""Codes the engine cannot find in rows, because there are none."""
+EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905", "NHS401"
+"""Codes that no row can tell, because there is none or because the comparison of values failed."""
 
 Stored = Callable[[str], Sequence[Finding]]
 """key → the stored findings of a pair whose remembered result still holds."""
@@ -56,7 +58,8 @@ class Assessment:
         primary: name of the primary path.
         backup: name of the backup path.
         now: the one instant of the assessment.
-        shrunk: coverage entries that were not believed.
+        shrunk: (app, coverage entry that was not believed).
+        uncompared: key → why its values were not compared although policy asks for it.
         keep_passes: make findings of passes too.
         findings: what did not pass (and passes when asked for).
         memory: what to remember of pairs with both rows.
@@ -67,7 +70,8 @@ class Assessment:
     primary: str
     backup: str
     now: datetime
-    shrunk: Sequence[Coverage] = ()
+    shrunk: Sequence[tuple[str, Coverage]] = ()
+    uncompared: Mapping[str, str] = field(default_factory=dict)
     keep_passes: bool = False
     findings: list[Finding] = field(default_factory=list)
     memory: list[Remembered] = field(default_factory=list)
@@ -109,9 +113,15 @@ class Assessment:
             found: Iterable[Finding] = stored(judged.key)
         else:
             found = findings_of(judged, terms, primary=self.primary, backup=self.backup, now=seconds)
-        self._count(tally, list(found))
+        self._count(tally, [*found, *self._uncompared(judged, terms)])
         if judged.primary is not None and judged.backup is not None:
             self.memory.append(Remembered(judged.key, stamp(judged.primary), stamp(judged.backup), judged.recheck))
+
+    def _uncompared(self, judged: Judged, terms: AppTerms) -> Iterator[Finding]:
+        """Policy asks for the comparison and it was not made: unknown, never "not equal"."""
+        reason = self.uncompared.get(judged.key)
+        if reason and judged.primary is not None and judged.backup is not None:
+            yield self._unknown(EQUAL_VALUE, terms, judged.key.partition("/")[2], reason)
 
     def _count(self, tally: _AppTally, found: list[Finding]) -> None:
         """Count one pair and keep its findings."""
@@ -126,7 +136,7 @@ class Assessment:
         for key in sorted(tally.unseen):
             text = "neither side was looked at in this run"
             self._count(tally, [self._unknown(UNSEEN_PAIR, terms, key.partition("/")[2], text)])
-        for entry in self.shrunk:
+        for entry in (entry for app, entry in self.shrunk if app == terms.app.name):
             message = entry.error.message if entry.error else "the sweep shrank"
             tally.tally.blockers.append((1, SHRUNK_SWEEP, "", BY_CODE[SHRUNK_SWEEP].info.block))
             self.findings.append(self._unknown(SHRUNK_SWEEP, terms, "", f"{entry.source}:{entry.kind}: {message}"))
@@ -175,6 +185,11 @@ def _layer(layer: Layer, counts: list[int] | None) -> LayerCount:
     return LayerCount(layer=layer, passed=passed, failed=failed, unknown=unknown, waived=waived)
 
 
-def shrunk(coverage: Iterable[Coverage]) -> tuple[Coverage, ...]:
-    """The sweeps that were not believed."""
-    return tuple(entry for entry in coverage if entry.status is CoverageStatus.SHRUNK)
+def shrunk(app: App, path: str, coverage: Iterable[Coverage]) -> Iterator[tuple[str, Coverage]]:
+    """The sweeps of `path` that were not believed and that `app` rests on."""
+    pairing = Pairing(path, (app,))
+    needed = {(locator.source, locator.kind) for locator in pairing.wanted}
+    needed |= {(source, kind) for source, kinds in pairing.swept.items() for kind in kinds}
+    for entry in coverage:
+        if entry.status is CoverageStatus.SHRUNK and (entry.source, entry.kind) in needed:
+            yield app.name, entry

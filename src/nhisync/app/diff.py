@@ -111,7 +111,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     scope = scope_of(apps, paths)
     collected = None if options.cached else _observe(session, scope, targets, desk, progress)
     now = session.clock.now()
-    notes = list(_compare_values(session, apps, targets, desk, progress)) if collected else []
+    uncompared = _compare_values(session, apps, targets, desk, progress) if collected else {}
     coverage = {path: desk.coverage(path) for path in paths}
     findings: list[Finding] = []
     reports: list[AppReport] = []
@@ -122,7 +122,8 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
             primary=primary,
             backup=backup,
             now=now,
-            shrunk=shrunk((*coverage[primary], *coverage[backup])),
+            shrunk=[one for app in group for path in (primary, backup) for one in shrunk(app, path, coverage[path])],
+            uncompared=uncompared,
             keep_passes=options.show_passing,
         )
         found = assessment.run(
@@ -149,7 +150,6 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         apps=tuple(reports),
         findings=tuple(f for f in findings if _shown(f, options)),
         evidence_age=timedelta(0) if oldest == FAR else max(timedelta(0), now - instant(oldest)),
-        notes=tuple(notes),
     )
 
 
@@ -181,22 +181,22 @@ def _compare_values(
     targets: Sequence[tuple[App, str, str]],
     desk: Desk,
     progress: Progress,
-) -> Iterator[str]:
-    """Run the opt-in value comparison for apps whose tier asks for it; yields remarks for the reader."""
+) -> dict[str, str]:
+    """Run the opt-in value comparison for apps whose tier asks for it; returns key → why it was not compared."""
     asking = {app.name for app in apps if session.configuration.tiers[app.tier].evidence.compare_values}
     if not asking:
-        return
+        return {}
     paths = dict.fromkeys(path for app, p, b in targets if app.name in asking for path in (p, b))
     wanted = [one for path in paths for one in _comparable(session, path, asking, desk)]
     progress("both paths", "comparing values in a child process")
     try:
         reuse = compare(session, wanted)
     except NhisyncError as failure:
-        yield f"Values were not compared: {failure.message}."
-        return
+        return {one.key: failure.message for one in wanted}
     desk.group(reuse.groups)
-    if reuse.unread:
-        yield f"{len(reuse.unread)} values could not be read and were not compared; the first: {reuse.unread[0][1]}."
+    lost = {(path, locator): error.message for path, locator, error in reuse.unread}
+    reasons = ((one.key, lost.get((one.path, str(one.locator.item)))) for one in wanted)
+    return {key: f"the value was not compared: {reason}" for key, reason in reasons if reason}
 
 
 def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iterator[Wanted]:
