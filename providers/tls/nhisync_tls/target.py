@@ -77,7 +77,7 @@ def is_address(host: str) -> bool:
 
 def _place(place: str) -> tuple[str, int]:
     """Host and port of ``host:port``, ``[v6]:port`` or ``host``."""
-    if not place or any(c in place for c in "/@# "):
+    if not place or place.startswith(":") or any(c in place for c in "/@# "):
         raise ValueError("a TLS endpoint needs a host, like 192.0.2.10:443 or [2001:db8::1]:443")
     try:
         parts = urlsplit(f"//{place}")
