@@ -11,7 +11,7 @@ _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 _ILLEGAL_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:^=])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]#|~]|(?<=:)//|(?<=www)\.|\A[-+=]|(?<=\A\d)[.)])")
 
 
 def printable(text: str) -> str:

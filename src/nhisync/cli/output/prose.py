@@ -1,0 +1,200 @@
+"""The words of all human-readable formats: ages, verdict sentences, explanations."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from nhisync.cli.output.options import RenderOptions
+from nhisync.model import AppReport, Finding, LayerCount, Mode, PathSummary, Report, Severity, State, Verdict, Word
+
+WORDS = {Word.READY: "READY", Word.NOT_READY: "NOT READY", Word.UNKNOWN: "UNKNOWN"}
+"""The verdict, literally as contracts.md §1 has it."""
+
+
+def zulu(instant: datetime) -> str:
+    """RFC 3339 in UTC with ``Z``, seconds."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def age(span: timedelta) -> str:
+    """``00:38``, ``05:12:09`` or ``6d04h``."""
+    seconds = max(0, int(span.total_seconds()))
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days}d{hours:02}h"
+    return f"{hours:02}:{minutes:02}:{seconds % 60:02}" if hours else f"{minutes:02}:{seconds % 60:02}"
+
+
+def plural(count: int, word: str) -> str:
+    """``1 pair``, ``2 pairs``."""
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital and a full stop; commands keep their case."""
+    stripped = text.strip()
+    if not stripped:
+        return ""
+    return stripped[0].upper() + stripped[1:] + ("" if stripped.endswith((".", "!", "?")) else ".")
+
+
+def wanted(finding: Finding) -> str:
+    """``Wanted: at most 24h.``, or nothing."""
+    text = finding.expected.strip()
+    return f"Wanted: {text}{'' if text.endswith(('.', '!', '?')) else '.'}" if text else ""
+
+
+def state_word(finding: Finding) -> str:
+    """``FAIL``; with the severity when it is one that does not block: ``FAIL (warning)``."""
+    if finding.severity is Severity.ERROR or finding.state in {State.PASS, State.WAIVED}:
+        return finding.state.value.upper()
+    return f"{finding.state.value.upper()} ({finding.severity.value})"
+
+
+def place(path: PathSummary | None, name: str) -> str:
+    """``primary vault+tls@eu-west-1``."""
+    if path is None:
+        return name
+    providers = "+".join(dict.fromkeys(source.provider for source in path.sources))
+    region = f"@{path.region}" if path.region else ""
+    return f"{name} {providers}{region}".strip() if providers or region else name
+
+
+def heading(app: AppReport, report: Report) -> str:
+    """The line above an app's table."""
+    paths = {path.name: path for path in report.paths}
+    primary, backup = place(paths.get(app.primary), app.primary), place(paths.get(app.backup), app.backup)
+    parts = [app.app, f"tier {app.tier}", f"{primary} → {backup}", f"evidence {age(report.evidence_age)} old"]
+    if app.verdict.mode is Mode.OBSERVE:
+        parts.append("mode observe: gates nothing")
+    return " · ".join(parts)
+
+
+def layers(app: AppReport) -> str:
+    """All layers of equivalence in order, none left out: those nobody asked about stand last."""
+    told = [f"{count.layer.value} {_layer(count)}" for count in app.layers if _layer(count)]
+    silent = [count.layer.value for count in app.layers if not _layer(count)]
+    return " · ".join([*told, *([f"not asked: {', '.join(silent)}"] if silent else [])])
+
+
+def _layer(count: LayerCount) -> str:
+    named = ((count.failed, "fail"), (count.unknown, "unknown"), (count.waived, "waived"))
+    told = [f"{number} {word}" for number, word in named if number]
+    return ", ".join(told) or ("ok" if count.passed else "")
+
+
+def verdict_sentence(verdict: Verdict) -> str:
+    """What the verdict means for this app and path."""
+    counts = [f"{verdict.failing} fail"] if verdict.failing else []
+    counts += [f"{verdict.unknown} unknown"] if verdict.unknown else []
+    told = f"{', '.join(counts) or 'nothing judged'} of {plural(verdict.pairs, 'pair')}"
+    if verdict.word is Word.READY:
+        text = f"{verdict.path} can take {verdict.app}: {verdict.passing} of {plural(verdict.pairs, 'pair')} pass"
+        text += f", valid until {zulu(verdict.valid_until)}."
+    elif verdict.word is Word.NOT_READY:
+        text = f"{verdict.path} cannot take {verdict.app}: {told}."
+    else:
+        text = f"nobody knows whether {verdict.path} can take {verdict.app}: {told}. Treat it as not ready."
+    if verdict.primary_baseline:
+        text += f" {sentence(verdict.primary_baseline)}"
+    if verdict.mode is Mode.OBSERVE and verdict.word is not Word.READY:
+        text += " Mode observe: this would block, and gates nothing."
+    return text
+
+
+def verdict_lines(report: Report, exit_code: int) -> list[tuple[Word, str]]:
+    """(word, line) per app, the worst last; the exit code ends the last line."""
+    order = (Word.READY, Word.UNKNOWN, Word.NOT_READY)
+    verdicts = sorted(report.verdicts, key=lambda v: order.index(v.word))
+    lines = [(v.word, f"{WORDS[v.word]:<9}  {verdict_sentence(v)}") for v in verdicts]
+    if not lines:
+        lines = [(Word.UNKNOWN, "UNKNOWN    no app was judged. Treat every path as not ready.")]
+    word, text = lines[-1]
+    return [*lines[:-1], (word, f"{text} Exit {exit_code}.")]
+
+
+def final_step(report: Report) -> str:
+    """The one command to type now: of the worst finding, or to publish what is ready."""
+    for finding in report.findings:
+        if finding.state in {State.FAIL, State.UNKNOWN}:
+            commands = [step for step in finding.next if step.startswith("nhisync ")]
+            return commands[0] if commands else f"nhisync explain {finding.code}"
+    if report.verdicts and all(verdict.word is Word.READY for verdict in report.verdicts):
+        return "nhisync serve   (publish it to the DNS controllers)"
+    lost = next((path.name for path in report.paths for source in path.sources if source.error), "")
+    return f"nhisync doctor {lost}".rstrip()
+
+
+def shown(findings: Iterable[Finding], options: RenderOptions) -> list[Finding]:
+    """What a person asked to see."""
+    hidden = {State.PASS: not options.show_passing, State.WAIVED: not options.show_waived}
+    return [finding for finding in findings if not hidden.get(finding.state, False)]
+
+
+def of_app(report: Report, app: AppReport) -> list[Finding]:
+    """The findings of one app against one backup path."""
+    several = sum(other.app == app.app for other in report.apps) > 1
+    mine = (f for f in report.findings if f.app == app.app)
+    return [f for f in mine if not several or f.path in {"", app.backup, app.primary}]
+
+
+def not_shown(app: AppReport, findings: Sequence[Finding], options: RenderOptions) -> list[str]:
+    """Remarks on what the table leaves out."""
+    remarks = []
+    touched = {f.pair for f in findings if f.state is not State.PASS}
+    blocking = {
+        f.pair for f in findings if f.state in {State.FAIL, State.UNKNOWN} and f.severity is Severity.ERROR and f.pair
+    }
+    passing = max(0, app.verdict.passing - len(touched - blocking - {""}))
+    if passing and not options.show_passing:
+        remarks.append(f"{plural(passing, 'passing pair')} not shown (--show-passing)")
+    waived = sum(f.state is State.WAIVED for f in findings)
+    if waived and not options.show_waived:
+        remarks.append(f"{plural(waived, 'waived finding')} not shown (--show-waived)")
+    return remarks
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One numbered remark below a table.
+
+    Attributes:
+        label: the pair, and how many more share the remark.
+        text: what was seen, what was wanted, why it hurts.
+        step: what to do.
+    """
+
+    label: str
+    text: str
+    step: str
+
+
+def explanations(findings: Iterable[Finding], options: RenderOptions) -> list[Explanation]:
+    """One remark per cause: pairs with the same code and the same kind of next step share it."""
+    groups: dict[tuple[str, State, str], list[Finding]] = {}
+    for finding in findings:
+        if finding.state in {State.FAIL, State.UNKNOWN}:
+            step = (finding.next or ("",))[0]
+            neutral = step.replace(finding.pair, "*") if finding.pair else step
+            groups.setdefault((finding.code, finding.state, neutral), []).append(finding)
+    return [_explanation(group, options) for group in groups.values()]
+
+
+def _explanation(group: Sequence[Finding], options: RenderOptions) -> Explanation:
+    first = group[0]
+    more = len({f.pair for f in group}) - 1
+    rule = options.rules.get(first.code)
+    parts = [
+        sentence(first.observed) or sentence(first.title),
+        wanted(first),
+        rule.hurts if rule and first.state is State.FAIL else "",
+        sentence(first.waiver),
+        ""
+        if first.severity is not Severity.ERROR or first.state is State.FAIL
+        else "It cannot be judged, so it blocks.",
+    ]
+    return Explanation(
+        label=(first.pair or first.app) + (f" and {more} more" if more > 0 else ""),
+        text=" ".join(part for part in parts if part),
+        step=(first.next or (f"nhisync explain {first.code}",))[0],
+    )

@@ -1,0 +1,102 @@
+"""Provider errors in the words of the one who must fix them: what is missing, on what, as whom, and the grant text."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from nhisync.cli.output.prose import plural, sentence
+from nhisync.model import CoverageStatus, ErrorFact, PathSummary, Report
+from nhisync.spi.errors import ErrorKind
+
+_GRANTABLE = frozenset({ErrorKind.DENIED.value})
+RESOURCES_SHOWN = 3
+"""Resources of one group that are listed; the rest is counted."""
+
+
+@dataclass(slots=True)
+class Trouble:
+    """Equal errors of one source, once.
+
+    Attributes:
+        path: path name.
+        source: source name.
+        provider: provider name.
+        fact: the error; its resource is that of the first.
+        scopes: ``kind`` or ``kind in scope`` of everything it struck; empty = the whole source.
+        resources: on what, without repetition.
+    """
+
+    path: str
+    source: str
+    provider: str
+    fact: ErrorFact
+    scopes: list[str] = field(default_factory=list)
+    resources: list[str] = field(default_factory=list)
+
+    @property
+    def where(self) -> str:
+        """``backup/aws``, with the provider when the source is called otherwise."""
+        same = self.provider in {"", self.source}
+        return f"{self.path}/{self.source}" if same else f"{self.path}/{self.source} ({self.provider})"
+
+
+def troubles(report: Report) -> tuple[Trouble, ...]:
+    """Everything that kept the run from seeing, grouped by cause."""
+    found: dict[tuple[str, ...], Trouble] = {}
+    for path in report.paths:
+        for trouble in _of_path(path):
+            fact = trouble.fact
+            key = (trouble.path, trouble.source, fact.kind, fact.message, fact.action, fact.principal, fact.reason)
+            known = found.setdefault(key, trouble)
+            if known is not trouble:
+                known.scopes += [scope for scope in trouble.scopes if scope not in known.scopes]
+                known.resources += [resource for resource in trouble.resources if resource not in known.resources]
+    return tuple(found.values())
+
+
+def _of_path(path: PathSummary) -> Iterator[Trouble]:
+    providers = {source.name: source.provider for source in path.sources}
+    whole = {source.name: source.error for source in path.sources if source.error is not None}
+    for name, error in whole.items():
+        yield Trouble(path.name, name, providers[name], error, [], [error.resource] if error.resource else [])
+    for entry in path.coverage:
+        if entry.error is None or entry.status is CoverageStatus.COMPLETE or whole.get(entry.source) == entry.error:
+            continue
+        scope = f"{entry.kind} in {entry.scope}" if entry.scope else entry.kind
+        resources = [entry.error.resource] if entry.error.resource else []
+        yield Trouble(path.name, entry.source, providers.get(entry.source, ""), entry.error, [scope], resources)
+
+
+def describe(trouble: Trouble) -> Iterator[str]:
+    """The lines of one group."""
+    affected = f" Not seen: {', '.join(trouble.scopes)}." if trouble.scopes else ""
+    yield from describe_error(trouble.fact, trouble.where, resources=trouble.resources, affected=affected)
+    if trouble.fact.kind in _GRANTABLE:
+        provider = f" --provider {trouble.provider}" if trouble.provider else ""
+        yield f"  Grant: the statement printed by  nhisync permissions{provider} --mode read"
+    elif not trouble.scopes:
+        yield f"  Next: nhisync doctor {trouble.path} -v"
+
+
+def describe_error(fact: ErrorFact, where: str, *, resources: Iterable[str] = (), affected: str = "") -> Iterator[str]:
+    """The lines of one error.
+
+    Args:
+        fact: the error.
+        where: who met it.
+        resources: on what; empty = the error's own resource.
+        affected: a sentence on what is not known because of it.
+    """
+    missing = f" Missing: {fact.action}." if fact.action else ""
+    yield f"{where}: {sentence(fact.message)}{missing}{affected}"
+    named = list(resources) or ([fact.resource] if fact.resource else [])
+    for resource in named[:RESOURCES_SHOWN]:
+        yield f"  on  {resource}"
+    if len(named) > RESOURCES_SHOWN:
+        yield f"  on  {plural(len(named) - RESOURCES_SHOWN, 'more resource')}"
+    if fact.principal or fact.reason:
+        reason = f"reason: {fact.reason}" if fact.reason else ""
+        yield "  " + "   ".join(part for part in (f"as  {fact.principal}" if fact.principal else "", reason) if part)
+    if fact.retry_after is not None:
+        yield f"  The provider asks to wait {int(fact.retry_after.total_seconds())}s."
+    if fact.request_id:
+        yield f"  request id {fact.request_id}"
