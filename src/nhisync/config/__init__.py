@@ -1,0 +1,47 @@
+"""Configuration and policy documents: read with places, checked all at once, handed on as frozen values."""
+
+from nhisync.config.load import load
+from nhisync.config.policies import Policies, effective_values, load_policies, load_policy
+from nhisync.config.problems import render_problems
+from nhisync.config.settings import all_source_problems, source_settings
+from nhisync.config.values import (
+    AppDetails,
+    Bind,
+    Configuration,
+    Health,
+    Listener,
+    Operator,
+    PathConfig,
+    Probe,
+    Publish,
+    Rotate,
+    Serving,
+    Signing,
+    SourceConfig,
+    Tls,
+)
+
+__all__ = [
+    "AppDetails",
+    "Bind",
+    "Configuration",
+    "Health",
+    "Listener",
+    "Operator",
+    "PathConfig",
+    "Policies",
+    "Probe",
+    "Publish",
+    "Rotate",
+    "Serving",
+    "Signing",
+    "SourceConfig",
+    "Tls",
+    "all_source_problems",
+    "effective_values",
+    "load",
+    "load_policies",
+    "load_policy",
+    "render_problems",
+    "source_settings",
+]

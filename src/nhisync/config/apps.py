@@ -1,0 +1,321 @@
+"""Apps from documents to model values, with everything that only the whole file can tell: roles, sources, templates."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nhisync.config.documents import (
+    AppDocument,
+    HealthDocument,
+    MatchDocument,
+    PairDocument,
+    ProbeDocument,
+    RolesDocument,
+    RotateDocument,
+)
+from nhisync.config.problems import Loc, Mark, Report, dotted, nearest
+from nhisync.config.secrecy import shown
+from nhisync.config.tree import Node
+from nhisync.config.validation import validate
+from nhisync.config.values import AppDetails, Health, Probe, Rotate, Serving
+from nhisync.model import App, Locator, MatchRule, Mode, Pair, PairClass
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_SIDES = ("primary", "backup")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What an app may name.
+
+    Attributes:
+        sources: path → source → its document with the effective region; None = the path could not be read.
+        tiers: names of tiers, unusable ones included.
+        report: takes the problems.
+    """
+
+    sources: Mapping[str, Mapping[str, Mapping[str, Any]] | None]
+    tiers: frozenset[str]
+    report: Report
+
+
+def build_app(name: str, node: Node, known: Known) -> tuple[App, AppDetails] | None:
+    """The app at ``apps.<name>``, or None after its problems were reported."""
+    return _AppBuilder(name, node, known).build()
+
+
+class _AppBuilder:
+    def __init__(self, name: str, node: Node, known: Known) -> None:
+        self._name, self._node, self._known = name, node, known
+        self._report = known.report
+        self._loc: Loc = ("apps", name)
+        self._roles: dict[str, tuple[str, ...]] = {"primary": (), "backup": ()}
+        self._pairs: dict[str, Pair] = {}
+        self._probes: dict[str, Probe] = {}
+        self._rotate: dict[str, Rotate] = {}
+        self._taken: dict[tuple[str, str], str] = {}
+
+    def build(self) -> tuple[App, AppDetails] | None:
+        """Check everything, then build; a wrong part does not hide the others."""
+        head = validate(AppDocument, self._node, self._loc, self._report)
+        self._check_tier()
+        self._assign_roles()
+        for index, node in self._listed("pairs"):
+            self._pair(node, (*self._loc, "pairs", index))
+        matches = [self._match(node, (*self._loc, "match", index)) for index, node in self._listed("match")]
+        if head is None:
+            return None
+        details = self._details(head)
+        app = App(
+            name=self._name,
+            tier=head.tier,
+            mode=Mode(head.mode),
+            owner=head.owner,
+            runbook=head.runbook or "",
+            primary=self._roles["primary"][0],
+            backups=self._roles["backup"],
+            pairs=tuple(self._pairs.values()),
+            matches=tuple(match for match in matches if match),
+        )
+        return app, details
+
+    def _listed(self, key: str) -> list[tuple[int, Node]]:
+        node = self._node.get(key)
+        return list(enumerate(node.items())) if node else []
+
+    def _note(self, mark: Mark, loc: Loc, text: str, suggestion: str = "") -> None:
+        self._report.add(mark, dotted(loc), f"{dotted(loc)}: {text}", suggestion=suggestion)
+
+    def _check_tier(self) -> None:
+        node = self._node.get("tier")
+        tiers = self._known.tiers
+        if node is None or not isinstance(node.value, str) or node.value.strip() in tiers:
+            return
+        text = f"`{shown(node.value)}` is not one of {', '.join(sorted(tiers))}"
+        self._note(node.mark, (*self._loc, "tier"), text, nearest(node.value, tiers))
+
+    def _assign_roles(self) -> None:
+        """Resolve the roles; each names paths of this file, none twice."""
+        node = self._node.get("roles") or Node({}, self._node.mark)
+        roles = validate(RolesDocument, node, (*self._loc, "roles"), Report(""))
+        if roles is None:
+            return  # reported with the app; no role is assumed
+        self._roles = {"primary": (roles.primary,), "backup": tuple(roles.backup)}
+        taken: set[str] = set()
+        for side, names in self._roles.items():
+            for index, name in enumerate(names):
+                mark, loc = self._role_place(side, index)
+                self._role(name, mark, loc, taken)
+                taken.add(name)
+
+    def _role_place(self, side: str, index: int) -> tuple[Mark, Loc]:
+        node = self._node.get("roles", side)
+        if node is None:
+            return (self._node.get("roles") or self._node).mark, (*self._loc, "roles", side)
+        item = node.get(index)
+        return (item.mark, (*self._loc, "roles", side, index)) if item else (node.mark, (*self._loc, "roles", side))
+
+    def _role(self, name: str, mark: Mark, loc: Loc, taken: set[str]) -> None:
+        paths = self._known.sources
+        if name not in paths:
+            text = f"there is no path `{shown(name)}`; paths are {', '.join(paths) or 'none'}"
+            self._note(mark, loc, text, nearest(name, paths))
+        elif name in taken:
+            self._note(mark, loc, f"path `{name}` has a role already; one path cannot stand in for itself")
+
+    def _pair(self, node: Node, loc: Loc) -> None:
+        document = validate(PairDocument, node, loc, self._report)
+        if document is None:
+            return
+        if document.name in self._pairs:
+            first = self._pairs[document.name].line
+            self._note(self._place(node, "name"), (*loc, "name"), f"`{document.name}` stands on line {first} already")
+        self._check_class(document, node, loc)
+        self._probe(document.name, node.get("probe"), (*loc, "probe"))
+        self._rotation(document.name, node.get("rotate"), (*loc, "rotate"))
+        locators = {side: self._locator(side, getattr(document, side), node, loc) for side in _SIDES}
+        primary, backup = locators["primary"], locators["backup"]
+        if primary is None or backup is None:
+            return
+        self._check_distinct(str(primary), str(backup), primary.source, node, loc)
+        pair = Pair(
+            app=self._name,
+            name=document.name,
+            kind=document.kind,
+            primary=primary,
+            backup=backup,
+            pair_class=PairClass(document.pair_class),
+            owner=document.owner,
+            until=document.until,
+            reason=document.reason,
+            line=node.mark.line,
+        )
+        self._pairs.setdefault(document.name, pair)
+
+    @staticmethod
+    def _place(node: Node, key: str) -> Mark:
+        found = node.get(key)
+        return found.mark if found else node.mark
+
+    def _check_class(self, document: PairDocument, node: Node, loc: Loc) -> None:
+        if document.pair_class == "independent":
+            return
+        missing = [key for key in ("owner", "until", "reason") if not getattr(document, key)]
+        if missing:
+            text = (
+                f"a pair of class {document.pair_class} needs {', '.join(missing)}: someone answers for it until a day"
+            )
+            self._note(self._place(node, "class"), (*loc, "class"), text)
+
+    def _probe(self, name: str, node: Node | None, loc: Loc) -> None:
+        probe = validate(ProbeDocument, node, loc, self._report) if node else None
+        if probe is None or node is None:
+            return
+        self._check_target(probe.type, probe.url, probe.address, node, loc)
+        if (probe.auth == "header") != (probe.header is not None):
+            self._note(node.mark, loc, "`header` and `auth: header` belong together")
+        self._probes[name] = _probe(probe)
+
+    def _rotation(self, name: str, node: Node | None, loc: Loc) -> None:
+        rotate = validate(RotateDocument, node, loc, self._report) if node else None
+        if rotate is not None:
+            self._rotate[name] = Rotate(primary=rotate.primary, backup=rotate.backup)
+
+    def _check_target(self, kind: str, url: str | None, address: str | None, node: Node, loc: Loc) -> None:
+        wanted = {"http": "url", "tls": "address", "tcp": "address"}.get(kind, "")
+        have = {key for key, value in (("url", url), ("address", address)) if value is not None}
+        if wanted and wanted not in have:
+            self._note(node.mark, loc, f"a check of type {kind} needs `{wanted}`")
+        for key in sorted(have - {wanted}):
+            self._note(self._place(node, key), (*loc, key), f"a check of type {kind} takes no `{key}`")
+
+    def _locator(self, side: str, text: str, node: Node, loc: Loc) -> Locator | None:
+        """A side's locator with ``{app}`` filled in; its source must exist on every path of the role."""
+        locator = Locator.parse(text.replace("{app}", self._name))
+        mark, place = self._place(node, side), (*loc, side)
+        if not self._known_source(side, locator.source, mark, place):
+            return None
+        first = self._taken.setdefault((side, str(locator)), dotted(loc))
+        if first != dotted(loc):
+            self._note(mark, place, f"{first} names the same {side} already")
+        return locator
+
+    def _known_source(self, side: str, source: str, mark: Mark, loc: Loc) -> bool:
+        for path in self._roles[side]:
+            sources = self._known.sources.get(path)
+            if sources is not None and source not in sources:
+                text = f"path `{path}` has no source `{shown(source)}`; it has {', '.join(sources) or 'none'}"
+                self._note(mark, loc, text, nearest(source, sources))
+                return False
+        return True
+
+    def _check_distinct(self, primary: str, backup: str, source: str, node: Node, loc: Loc) -> None:
+        """The same locator on two sources that are configured alike is one credential, not a pair."""
+        if primary != backup:
+            return
+        own = [self._known.sources.get(path) for path in self._roles["primary"]]
+        other = [self._known.sources.get(path) for path in self._roles["backup"]]
+        if any(a and b and a.get(source) == b.get(source) for a in own for b in other):
+            text = "primary and backup are the same item of the same source; a pair needs two identities"
+            self._note(self._place(node, "backup"), (*loc, "backup"), text)
+
+    def _match(self, node: Node, loc: Loc) -> MatchRule | None:
+        document = validate(MatchDocument, node, loc, self._report)
+        if document is None:
+            return None
+        templates = {side: self._template(side, getattr(document, side), node, loc) for side in _SIDES}
+        primary, backup = templates["primary"], templates["backup"]
+        if primary is None or backup is None:
+            return None
+        self._check_distinct(primary, backup, primary.partition(":")[0], node, loc)
+        return MatchRule(
+            app=self._name,
+            kind=document.kind,
+            primary=primary,
+            backup=backup,
+            pair_class=PairClass(document.pair_class),
+            line=node.mark.line,
+        )
+
+    def _template(self, side: str, text: str, node: Node, loc: Loc) -> str | None:
+        """A template with ``{app}`` filled in and exactly one ``{name}`` in its name part."""
+        mark, place = self._place(node, side), (*loc, side)
+        template = text.replace("{app}", self._name)
+        unknown = [found for found in _PLACEHOLDER.findall(template) if found != "name"]
+        if unknown:
+            self._note(mark, place, f"`{{{shown(unknown[0])}}}` stands for nothing; known are {{app}} and {{name}}")
+            return None
+        locator = Locator.parse(template)
+        if template.count("{name}") != 1 or "{name}" not in locator.name:
+            self._note(mark, place, "a template needs {name} exactly once, after <kind>/ and before #")
+            return None
+        if not self._known_source(side, locator.source, mark, place):
+            return None
+        first = self._taken.setdefault((side, template), dotted(loc))
+        if first != dotted(loc):
+            self._note(mark, place, f"{first} has the same template already")
+        return template
+
+    def _details(self, head: AppDocument) -> AppDetails:
+        serving = head.serving
+        addresses = self._by_path(serving.addresses if serving else {}, ("serving", "addresses"))
+        healths = self._by_path(head.health, ("health",))
+        for key, health in head.health.items():
+            node = self._node.get("health", key)
+            if node:
+                self._check_target(health.type, health.url, health.address, node, (*self._loc, "health", key))
+        return AppDetails(
+            serving=None
+            if serving is None
+            else Serving(
+                name=serving.name,
+                addresses={path: tuple(found) for path, found in addresses.items()},
+                resolvers={group: tuple(found) for group, found in serving.resolvers.items()},
+            ),
+            health={path: _health(found) for path, found in healths.items()},
+            probes=self._probes,
+            rotate=self._rotate,
+        )
+
+    def _by_path(self, found: Mapping[str, Any], below: Loc) -> dict[str, Any]:
+        """Keys that are role words or path names → path names; a role word stands for every path of the role."""
+        names: dict[str, Any] = {}
+        for key, value in found.items():
+            paths = tuple(self._paths_of(key))
+            if not paths:
+                parent = self._node.get(*below)
+                mark = parent.keys[key] if parent else self._node.mark
+                have = dict.fromkeys((*_SIDES, *self._roles["primary"], *self._roles["backup"]))
+                text = f"`{shown(key)}` is neither a role nor a path of this app; known are {', '.join(have)}"
+                self._note(mark, (*self._loc, *below), text, nearest(key, have))
+            names.update(dict.fromkeys(paths, value))
+        return names
+
+    def _paths_of(self, key: str) -> Iterator[str]:
+        if key in self._roles:
+            yield from self._roles[key]
+        elif any(key in names for names in self._roles.values()):
+            yield key
+
+
+def _health(document: HealthDocument) -> Health:
+    return Health(
+        type=document.type,
+        target=document.url or document.address or "",
+        expect=frozenset(document.expect),
+        timeout=document.timeout,
+    )
+
+
+def _probe(document: ProbeDocument) -> Probe:
+    return Probe(
+        type=document.type,
+        target=document.url or document.address or "",
+        auth=document.auth,
+        header=document.header or "",
+        expect=frozenset(document.expect),
+        depth=document.depth,
+        run_from=document.run_from,
+        timeout=document.timeout,
+    )

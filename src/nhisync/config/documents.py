@@ -1,0 +1,297 @@
+"""The configuration file as pydantic documents, at the edge only; `nhisync.config.values` holds what they become.
+
+The JSON schema is generated from these classes, so every key has a description. Nested entries are `Part`s: each is
+validated on its own by `nhisync.config.load`, the schema shows them as a whole.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from nhisync.config.fields import (
+    AppName,
+    BindText,
+    Code,
+    FaultDomain,
+    FileName,
+    HttpUrl,
+    IpAddress,
+    IsoDate,
+    LocatorText,
+    NonEmpty,
+    PairName,
+    Part,
+    PathName,
+    PositiveSpan,
+    ResolverAddress,
+    SourceName,
+    StoreUrl,
+    Strict,
+    Word,
+)
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[
+    list[PathName],
+    BeforeValidator(_listed),
+    Field(min_length=1),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]},
+    ),
+]
+"""One name or a list of names."""
+
+Status = Annotated[int, Field(ge=100, le=599)]
+"""An HTTP status code."""
+
+
+class StoreDocument(Strict):
+    """Where history, waivers and verdicts are kept."""
+
+    url: StoreUrl = Field(
+        default="sqlite:///nhisync.db",
+        description="sqlite:///<file>, relative to this file's folder, or postgresql+psycopg://<user>@<host>/<database>.",
+    )
+
+
+class SourceDocument(Strict):
+    """One provider instance; the provider's README lists the other keys."""
+
+    model_config = ConfigDict(extra="allow")
+
+    provider: Word = Field(description="Name of an installed provider.", examples=["vault", "aws", "tls", "file"])
+    region: NonEmpty | None = Field(default=None, description="Overrides the path's region.")
+
+
+class PathDocument(Strict):
+    """One complete way to serve an app."""
+
+    region: NonEmpty | None = Field(default=None, description="Region of all sources that name none themselves.")
+    fault_domains: Annotated[list[FaultDomain], Field(min_length=1)] | None = Field(
+        default=None, description="What this path fails with; default: <provider>/<region> of each source."
+    )
+    sources: Annotated[dict[SourceName, Part[SourceDocument]], Field(min_length=1)] = Field(
+        description="Provider instances by name; locators begin with the name."
+    )
+
+
+class RolesDocument(Strict):
+    """Which path has which role for this app."""
+
+    primary: PathName = Field(default="primary", description="Name of the primary path.")
+    backup: Names = Field(default=["backup"], description="Name of the backup path, or of several.")
+
+
+class ServingDocument(Strict):
+    """How the app is reached; asked to learn which path serves."""
+
+    name: NonEmpty = Field(description="DNS name that a failover switches.", examples=["api.example.com"])
+    addresses: dict[NonEmpty, list[IpAddress]] = Field(
+        default={}, description="Role or path name → addresses that answer when it serves."
+    )
+    resolvers: dict[NonEmpty, list[ResolverAddress]] = Field(
+        default={}, description="Groups of resolvers whose answers must agree, like internal and external."
+    )
+
+
+class HealthDocument(Strict):
+    """A health check of the app itself, without credentials."""
+
+    type: Literal["http", "tls", "tcp"] = Field(description="What is spoken.")
+    url: HttpUrl | None = Field(default=None, description="Address of an http check.")
+    address: BindText | None = Field(default=None, description="<host>:<port> of a tls or tcp check.")
+    expect: list[Status] = Field(default=[200], description="HTTP status codes that count as healthy.")
+    timeout: PositiveSpan = Field(default="5s", validate_default=True, description="Longest wait for the answer.")
+
+
+class ProbeDocument(Strict):
+    """How a pair's credential is presented to the service that judges it."""
+
+    type: Literal["http", "tls", "tcp", "provider"] = Field(
+        description="What is spoken; `provider` leaves it to the source's own provider."
+    )
+    url: HttpUrl | None = Field(default=None, description="Address of an http probe.")
+    address: BindText | None = Field(default=None, description="<host>:<port> of a tls or tcp probe.")
+    auth: Literal["none", "bearer", "basic", "header", "client-certificate"] = Field(
+        default="none", description="How the credential is presented."
+    )
+    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = Field(
+        default=None, description="Name of the header, for `auth: header`."
+    )
+    expect: list[Status] = Field(default=[200], description="HTTP status codes that mean accepted.")
+    depth: Literal["tcp", "tls", "auth", "txn"] = Field(
+        default="auth", description="What the probe proves: a port, a handshake, an accepted credential, a transaction."
+    )
+    run_from: Literal["local", "primary", "backup"] = Field(default="local", description="Where it is run from.")
+    timeout: PositiveSpan = Field(default="10s", validate_default=True, description="Longest wait for the answer.")
+
+
+Lifecycle = Literal["auto", "manual"]
+
+
+class RotateDocument(Strict):
+    """Who starts a rotation on each side."""
+
+    primary: Lifecycle = Field(default="manual", description="`auto`: policy may plan it; `manual`: a person does.")
+    backup: Lifecycle = Field(default="manual", description="The same for the backup's side.")
+
+
+class PairDocument(Strict):
+    """Same purpose, two identities."""
+
+    name: PairName = Field(description="Unique in its app.", examples=["stripe-api"])
+    kind: Word = Field(description="The credential's purpose in your words.", examples=["api-key", "certificate"])
+    pair_class: Literal["independent", "shared", "exempt"] = Field(
+        default="independent",
+        alias="class",
+        description="independent; shared by design; or exempt from judgement. The last two need owner, until, reason.",
+    )
+    primary: LocatorText = Field(description="Where the primary identity stands.")
+    backup: LocatorText = Field(description="Where its counterpart stands.")
+    rotate: Part[RotateDocument] | None = Field(default=None, description="Who starts a rotation on each side.")
+    probe: Part[ProbeDocument] | None = Field(default=None, description="Live authentication of this pair.")
+    owner: str = Field(default="", description="Who answers for the pair.")
+    until: IsoDate | None = Field(default=None, description="Last day of a shared or exempt pair.")
+    reason: str = Field(default="", description="Why it is shared or exempt.")
+
+
+class MatchDocument(Strict):
+    """One rule that pairs many items by name."""
+
+    kind: Word = Field(description="The credentials' purpose in your words.")
+    primary: LocatorText = Field(
+        description="Template with exactly one {name}; {app} stands for the app's name.",
+        examples=["vault:kv/secret/{app}/{name}"],
+    )
+    backup: LocatorText = Field(description="The same for the backup's side.", examples=["aws:secret/{app}/{name}"])
+    pair_class: Literal["independent"] = Field(
+        default="independent", alias="class", description="A shared or exempt pair is named under pairs."
+    )
+
+
+class AppDocument(Strict):
+    """An application that fails over as a unit."""
+
+    tier: Word = Field(description="Policy that judges it: critical, high, standard or your own. There is no default.")
+    mode: Literal["observe", "enforce"] = Field(
+        default="enforce", description="`observe` evaluates and reports but gates nothing."
+    )
+    owner: str = Field(default="", description="Who is woken.")
+    runbook: HttpUrl | None = Field(default=None, description="What that person reads.")
+    roles: RolesDocument = Field(default=RolesDocument(), description="Default: the paths named primary and backup.")
+    serving: ServingDocument | None = Field(default=None, description="How it is seen which path serves.")
+    health: dict[NonEmpty, HealthDocument] = Field(
+        default={}, description="Role or path name → health check of the app itself."
+    )
+    pairs: list[Part[PairDocument]] = Field(default=[], description="Pairs named by hand.")
+    match: list[Part[MatchDocument]] = Field(default=[], description="Rules that pair many items by name.")
+
+
+class WaiverDocument(Strict):
+    """An accepted exception; expired = the finding fails again."""
+
+    pair: Annotated[str, Field(pattern=r"^[a-z0-9-]+/\S+$")] = Field(
+        description="<app>/<pair>.", examples=["payments/api-tls"]
+    )
+    code: Code = Field(description="Rule code.", examples=["NHS602"])
+    until: IsoDate = Field(description="Last day on which it holds (UTC).")
+    approved_by: NonEmpty = Field(description="Who accepted the risk.")
+    reason: NonEmpty = Field(description="Why.")
+    ticket: str = Field(default="", description="Reference, like SEC-812.")
+
+
+class TlsDocument(Strict):
+    """Files of a TLS listener."""
+
+    cert: FileName = Field(description="Certificate chain, PEM.")
+    key: FileName = Field(description="Private key, PEM.")
+    client_ca: FileName | None = Field(default=None, description="Issuers of accepted client certificates, PEM.")
+
+
+class ListenerDocument(Strict):
+    """What controllers poll."""
+
+    bind: BindText = Field(default="127.0.0.1:8443", description="Address and port.", examples=["0.0.0.0:8443"])
+    tls: TlsDocument | None = Field(default=None, description="Plain HTTP without it.")
+    public_profile: bool = Field(
+        default=True, description="Answers leave out what blocks, and how much: gaps are reconnaissance."
+    )
+    agent_bind: BindText | None = Field(default=None, description="HAProxy agent-check listener.")
+
+
+class OperatorDocument(Strict):
+    """Status, findings, metrics and orders for operators; always authenticated."""
+
+    bind: BindText = Field(default="127.0.0.1:9443", description="Address and port.")
+    tls: TlsDocument | None = Field(default=None, description="Needed unless it listens on loopback only.")
+    token_file: FileName | None = Field(default=None, description="File with the bearer token of operators.")
+
+
+class SigningDocument(Strict):
+    """Keys that sign statements."""
+
+    key_file: FileName = Field(description="Private key that signs.")
+    next_key_file: FileName | None = Field(default=None, description="Its successor, announced before it signs.")
+
+
+class FilesDocument(Strict):
+    """Files that are written whenever the signal changes."""
+
+    snapshot: FileName | None = Field(
+        default=None, description="What the listener process serves; default: beside the store."
+    )
+    statement: FileName | None = Field(default=None, description="Signed statements.")
+    gdnsd_extfile: FileName | None = Field(default=None, description="States for gdnsd's extfile plugin.")
+    track_file: FileName | None = Field(default=None, description="State for keepalived's track_file.")
+
+
+class WebhookDocument(Strict):
+    """Who is told about a change."""
+
+    url: HttpUrl = Field(description="Receives CloudEvents by POST.")
+
+
+class ExecDocument(Strict):
+    """A program that is run on a change."""
+
+    command: Annotated[list[NonEmpty], Field(min_length=1)] = Field(description="Program and arguments; no shell.")
+
+
+class PublishDocument(Strict):
+    """Where the signal goes besides HTTP."""
+
+    files: FilesDocument = Field(default=FilesDocument(), description="Files.")
+    webhook: WebhookDocument | None = Field(default=None, description="Events by HTTP.")
+    exec: ExecDocument | None = Field(default=None, description="A program.")
+
+
+class ProvidersDocument(Strict):
+    """Whose code may run."""
+
+    allow: list[NonEmpty] = Field(
+        default=["nhisync"], description="Distributions whose providers may be imported.", examples=[["nhisync"]]
+    )
+
+
+class ConfigurationDocument(Strict):
+    """Configuration of nhisync."""
+
+    version: Literal[1] = Field(description="Version of this format.")
+    store: StoreDocument = Field(default=StoreDocument(), description="Where history, waivers and verdicts are kept.")
+    policies: FileName | None = Field(default=None, description="Folder with policy files; default: built-in tiers.")
+    paths: Annotated[dict[PathName, Part[PathDocument]], Field(min_length=1)] = Field(
+        description="Complete ways to serve an app, by name."
+    )
+    apps: dict[AppName, Part[AppDocument]] = Field(
+        default={}, description="Applications that fail over as a unit, by name."
+    )
+    waivers: list[Part[WaiverDocument]] = Field(default=[], description="Accepted exceptions.")
+    listener: Part[ListenerDocument] | None = Field(default=None, description="What controllers poll.")
+    operator: Part[OperatorDocument] | None = Field(default=None, description="What operators use.")
+    signing: Part[SigningDocument] | None = Field(default=None, description="Keys that sign statements.")
+    publish: Part[PublishDocument] | None = Field(default=None, description="Where the signal goes besides HTTP.")
+    providers: ProvidersDocument = Field(default=ProvidersDocument(), description="Whose code may run.")

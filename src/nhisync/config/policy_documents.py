@@ -1,0 +1,132 @@
+"""Policy files as pydantic documents: the keys of `nhisync.policy.tier`, each optional, because a file overrides.
+
+Null is not a value of a file: `nhisync.config.validation.refuse_empty` reports it, the JSON schema leaves it out.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nhisync.config.fields import Code, Fraction, PositiveSpan, Share, ShareBelowOne, Span, Strict, Word
+
+
+class EvaluateDocument(Strict):
+    """When the app is evaluated and how long an evaluation is believed."""
+
+    every: PositiveSpan | None = Field(default=None, description="Cadence of the sync job.")
+    entry_max_age: PositiveSpan | None = Field(
+        default=None, description="A verdict older than this never lets traffic in; at least twice `every`."
+    )
+    stay_lease: PositiveSpan | None = Field(
+        default=None, description="How long a serving backup may stay on ignorance alone."
+    )
+    rise: Span | None = Field(default=None, description="How long a backup must be ready before the signal says so.")
+    primary_baseline_max_age: PositiveSpan | None = Field(
+        default=None, description="How long the primary's last complete snapshot stays the reference in an outage."
+    )
+
+
+class EvidenceDocument(Strict):
+    """How old evidence may be, and when a sweep is not believed."""
+
+    inventory_max_age: PositiveSpan | None = Field(default=None, description="An observation older than this is stale.")
+    shrink_share: ShareBelowOne | None = Field(
+        default=None, description="A sweep that lost more than this share of its items is not believed."
+    )
+    compare_values: bool | None = Field(
+        default=None, description="Compare values for reuse; reads them in a short-lived child process."
+    )
+
+
+class LockstepDocument(Strict):
+    """How closely the generations of both sides follow each other."""
+
+    max_lag: PositiveSpan | None = Field(
+        default=None, description="The other side's generation may be this much older."
+    )
+    grace: Span | None = Field(default=None, description="Time the lagging side has after the leading side rotated.")
+    max_cycles: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Most rotations of the leading side that the lagging one may miss."
+    )
+
+
+class RotationDocument(Strict):
+    """What counts as an active lifecycle."""
+
+    max_age: PositiveSpan | None = Field(default=None, description="The current generation may be this old.")
+    overdue_share: Share | None = Field(
+        default=None, description="Part of the interval that a scheduled rotation may be late."
+    )
+    max_pending: PositiveSpan | None = Field(default=None, description="An unfinished rotation may last this long.")
+
+
+class ExpiryDocument(Strict):
+    """How much validity must be left."""
+
+    failover_window: PositiveSpan | None = Field(
+        default=None, description="Longest expected outage plus the stay; nothing may expire inside it."
+    )
+    block_fraction: Fraction | None = Field(
+        default=None, description="A credential with less than this share of its lifetime left blocks."
+    )
+    warn_fraction: Fraction | None = Field(
+        default=None, description="With less than this share left it warns; at least `block_fraction`."
+    )
+
+
+class ChainDocument(Strict):
+    """What a certificate chain must offer."""
+
+    horizon: PositiveSpan | None = Field(default=None, description="No certificate of the chain may end inside it.")
+    min_rsa_bits: Annotated[int, Field(ge=1024)] | None = Field(
+        default=None, description="Smallest RSA or DSA modulus, bits."
+    )
+    min_ec_bits: Annotated[int, Field(ge=160)] | None = Field(
+        default=None, description="Smallest elliptic curve, bits."
+    )
+
+
+class FailbackDocument(Strict):
+    """When traffic may return."""
+
+    mode: Literal["approve", "auto"] | None = Field(default=None, description="`approve` needs a person.")
+    min_hold: Span | None = Field(default=None, description="Shortest stay on the backup.")
+    stability: Span | None = Field(default=None, description="How long the primary must have been good.")
+    silent: Literal["closed", "open"] | None = Field(
+        default=None, description="What controllers do while nhisync is silent: block, or look at the app alone."
+    )
+
+
+class DampingDocument(Strict):
+    """Flap penalty in the terms of RFC 2439; a failover adds 1000."""
+
+    half_life: PositiveSpan | None = Field(default=None, description="Time in which the penalty halves.")
+    suppress: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Penalty above which failback is suppressed."
+    )
+    reuse: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Penalty below which it is allowed again."
+    )
+    max_suppress: PositiveSpan | None = Field(default=None, description="Longest suppression.")
+
+
+class PolicyDocument(Strict):
+    """What one criticality tier demands. Values that a file leaves out come from the tier it inherits."""
+
+    version: Literal[1] = Field(description="Version of this format.")
+    tier: Word = Field(description="Name of the tier; equals the name of the file.", examples=["critical"])
+    inherits: Word | None = Field(
+        default=None, description="Tier that fills the gaps; a built-in tier fills its own gaps without it."
+    )
+    evaluate: EvaluateDocument = Field(default=EvaluateDocument(), description="Cadence and belief.")
+    evidence: EvidenceDocument = Field(default=EvidenceDocument(), description="Age and completeness.")
+    lockstep: LockstepDocument = Field(default=LockstepDocument(), description="How closely both sides rotate.")
+    rotation: RotationDocument = Field(default=RotationDocument(), description="What counts as an active lifecycle.")
+    expiry: ExpiryDocument = Field(default=ExpiryDocument(), description="How much validity must be left.")
+    chain: ChainDocument = Field(default=ChainDocument(), description="What a certificate chain must offer.")
+    failback: FailbackDocument = Field(default=FailbackDocument(), description="When traffic may return.")
+    damping: DampingDocument = Field(default=DampingDocument(), description="Flap penalty.")
+    severities: dict[Code, Literal["error", "warning", "info"]] = Field(
+        default={}, description="Rule code → severity, where it differs from the rule's own."
+    )
+    off: list[Code] = Field(default=[], description="Rule codes this tier does not ask.")

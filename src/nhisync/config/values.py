@@ -1,0 +1,256 @@
+"""What a configuration is for the rest of the program: frozen values, resolved names, no pydantic."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from nhisync.config.problems import Mark
+from nhisync.config.reading import YamlFile
+from nhisync.model import App, Waiver
+from nhisync.policy import Tier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceConfig:
+    """One provider instance of a path.
+
+    Attributes:
+        name: first part of locators.
+        provider: name of its provider.
+        region: its own region, or its path's, or None.
+        document: the keys as written, validated later against the provider's settings class; never shown.
+        position: where it stands in the file.
+    """
+
+    name: str
+    provider: str
+    region: str | None
+    document: Mapping[str, Any] = field(repr=False)
+    position: Mark
+
+    @property
+    def domain(self) -> str | None:
+        """Its fault domain, ``<provider>/<region>``; None when no region is named."""
+        return f"{self.provider}/{self.region}" if self.region else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathConfig:
+    """One complete way to serve an app.
+
+    Attributes:
+        name: free, part of URLs.
+        region: region of sources that name none, or None.
+        fault_domains: what the path fails with, sorted: declared, or ``<provider>/<region>`` of each source.
+        sources: name → source, in the order of the file.
+    """
+
+    name: str
+    region: str | None
+    fault_domains: tuple[str, ...]
+    sources: Mapping[str, SourceConfig]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """How it is seen which path serves an app.
+
+    Attributes:
+        name: DNS name that a failover switches.
+        addresses: path name → addresses.
+        resolvers: group → resolver addresses.
+    """
+
+    name: str
+    addresses: Mapping[str, tuple[str, ...]]
+    resolvers: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """A health check of the app itself.
+
+    Attributes:
+        type: ``http``, ``tls`` or ``tcp``.
+        target: URL, or ``host:port``.
+        expect: HTTP status codes that count as healthy.
+        timeout: longest wait.
+    """
+
+    type: str
+    target: str
+    expect: frozenset[int]
+    timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """How a pair's credential is presented to the service that judges it.
+
+    Attributes:
+        type: ``http``, ``tls``, ``tcp`` or ``provider``.
+        target: URL or ``host:port``; "" for ``provider``.
+        auth: ``none``, ``bearer``, ``basic``, ``header`` or ``client-certificate``.
+        header: name of the header for ``header``, or "".
+        expect: HTTP status codes that mean accepted.
+        depth: ``tcp``, ``tls``, ``auth`` or ``txn``.
+        run_from: ``local``, ``primary`` or ``backup``.
+        timeout: longest wait.
+    """
+
+    type: str
+    target: str
+    auth: str
+    header: str
+    expect: frozenset[int]
+    depth: str
+    run_from: str
+    timeout: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotate:
+    """Who starts a rotation on each side: ``auto`` or ``manual``."""
+
+    primary: str = "manual"
+    backup: str = "manual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppDetails:
+    """What an app has besides what it is judged by.
+
+    Attributes:
+        serving: how it is seen which path serves, or None.
+        health: path name → health check.
+        probes: pair name → probe.
+        rotate: pair name → who starts rotations, for pairs that say so.
+    """
+
+    serving: Serving | None = None
+    health: Mapping[str, Health] = field(default_factory=dict)
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    rotate: Mapping[str, Rotate] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """An address to listen on; port 0 = any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """``host:port``, with brackets around IPv6."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """Files of a TLS listener; `client_ca` None = no client certificate is asked for."""
+
+    cert: Path
+    key: Path
+    client_ca: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """What controllers poll.
+
+    Attributes:
+        bind: where.
+        tls: None = plain HTTP.
+        public_profile: answers leave out what blocks.
+        agent_bind: HAProxy agent-check listener, or None.
+    """
+
+    bind: Bind
+    tls: Tls | None
+    public_profile: bool
+    agent_bind: Bind | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """What operators use; authenticated by `token_file`, by client certificates, or both."""
+
+    bind: Bind
+    tls: Tls | None
+    token_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """Key files for statements."""
+
+    key_file: Path
+    next_key_file: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publish:
+    """Where the signal goes besides HTTP.
+
+    Attributes:
+        snapshot: what the listener process serves; always set.
+        statement: file for signed statements, or None.
+        gdnsd_extfile: file for gdnsd, or None.
+        track_file: file for keepalived, or None.
+        webhook: URL that receives events, or None; may hold a capability and is never shown.
+        command: program that is run on a change, empty = none.
+    """
+
+    snapshot: Path
+    statement: Path | None = None
+    gdnsd_extfile: Path | None = None
+    track_file: Path | None = None
+    webhook: str | None = field(default=None, repr=False)
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """A valid configuration; sources' own settings are validated by `source_settings`.
+
+    Attributes:
+        file: as the user named it.
+        base: absolute folder against which relative files are resolved.
+        store_url: SQLAlchemy URL; SQLite files are absolute.
+        policies: folder of policy files, or None = built-in tiers only.
+        paths: name → path, in the order of the file.
+        apps: in the order of the file.
+        details: app name → serving, health, probes, rotation.
+        tiers: name → effective tier, built-in ones included.
+        waivers: declared ones; ``origin`` is ``file:line``.
+        listener: None = not configured.
+        operator: None = not configured.
+        signing: None = not configured.
+        publish: files, webhook, program.
+        allow: distributions whose providers may be imported.
+        digest: ``sha256:…`` over the canonical document and the tiers' digests.
+        document: the file with its places, for second-phase messages; never shown.
+    """
+
+    file: Path
+    base: Path
+    store_url: str
+    policies: Path | None
+    paths: Mapping[str, PathConfig]
+    apps: tuple[App, ...]
+    details: Mapping[str, AppDetails]
+    tiers: Mapping[str, Tier]
+    waivers: tuple[Waiver, ...]
+    listener: Listener | None
+    operator: Operator | None
+    signing: Signing | None
+    publish: Publish
+    allow: tuple[str, ...]
+    digest: str
+    document: YamlFile = field(repr=False, compare=False)
+
+    def app(self, name: str) -> App | None:
+        """The app called `name`, or None."""
+        return next((app for app in self.apps if app.name == name), None)
