@@ -1,0 +1,218 @@
+"""The main job, on scripted providers: what is absent, what is not known, what blocks."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from nhisync.app.diff import DiffOptions, diff
+from nhisync.app.session import Session
+from nhisync.errors import GuardError, UsageError
+from nhisync.model import Coverage, CoverageStatus, Item, Lifecycle, Locator, Moment, Report, State, Word
+from nhisync.registry import Registry
+from nhisync.spi import ErrorKind, InventoryRequest, Observation, ProviderError, SourceIdentity
+from nhisync.testing.clocks import CountingRandomness, FakeClock
+from nhisync.testing.desk import MemoryDesk
+from nhisync.testing.provider import FAKE_POINT, IDENTITIES, SCRIPTS
+
+NOW = datetime(2026, 11, 23, 3, 12, 9, tzinfo=UTC)
+
+CONFIG = """
+version: 1
+paths:
+  primary: {{region: here, sources: {{one: {{provider: fake, script: {name}-p}}}}}}
+  backup: {{region: there, sources: {{one: {{provider: fake, script: {name}-b}}}}}}
+providers: {{allow: [unknown]}}
+apps:
+  payments:
+    tier: critical
+    owner: payments-oncall
+{pairs}
+"""
+
+ONE_PAIR = """
+    pairs:
+      - {name: a, kind: secret, primary: "one:kv/a", backup: "one:kv/a"}
+"""
+
+TEMPLATE = """
+    match:
+      - {kind: secret, primary: "one:listed/{name}", backup: "one:listed/{name}"}
+"""
+
+
+def item(name: str, kind: str = "kv", **changes: object) -> Item:
+    """A healthy present item."""
+    facts = {"lifecycle": Lifecycle.OWN, "rotated": Moment(NOW - timedelta(days=5)), "owner": "x"} | changes
+    locator = Locator("one", kind, name)
+    return Item(locator=locator, observed_at=NOW, created=Moment(NOW - timedelta(days=60)), **facts)  # type: ignore[arg-type]
+
+
+def complete(kind: str = "kv", *, items: int = 1, authoritative: bool = True) -> Coverage:
+    """A complete coverage."""
+    return Coverage(
+        source="one",
+        kind=kind,
+        scope="",
+        status=CoverageStatus.COMPLETE,
+        as_of=NOW,
+        items=items,
+        authoritative=authoritative,
+    )
+
+
+def session(tmp_path: Path, name: str, pairs: str = ONE_PAIR) -> Session:
+    """A session on scripted sources called ``<name>-p`` and ``<name>-b``."""
+    file = tmp_path / "nhisync.yaml"
+    file.write_text(CONFIG.format(name=name, pairs=pairs), encoding="utf-8")
+    return Session.open(
+        file,
+        registry=Registry(allow=("unknown",), points=[FAKE_POINT]),
+        clock=FakeClock(NOW),
+        randomness=CountingRandomness(),
+    )
+
+
+def script(name: str, primary: list[Observation], backup: list[Observation]) -> None:
+    """Script both sides."""
+    SCRIPTS[f"{name}-p"] = lambda _request: iter(primary)
+    SCRIPTS[f"{name}-b"] = lambda _request: iter(backup)
+
+
+def run(opened: Session, desk: MemoryDesk | None = None, **options: object) -> Report:
+    """Diff primary against backup."""
+    chosen = DiffOptions(primary="primary", backup="backup", **options)  # type: ignore[arg-type]
+    return diff(opened, chosen, desk or MemoryDesk())
+
+
+def codes(report: Report) -> dict[str, str]:
+    """Code → state of everything that did not pass."""
+    return {f.code: f.state.value for f in report.findings}
+
+
+def test_equivalent_pair_is_ready(tmp_path: Path) -> None:
+    """Two healthy, independent items make the backup ready, and nothing is reported."""
+    script("healthy", [item("a"), complete()], [item("a"), complete()])
+    report = run(session(tmp_path, "healthy"))
+    assert codes(report) == {}
+    assert [v.word for v in report.verdicts] == [Word.READY]
+    assert report.verdicts[0].valid_until <= NOW + timedelta(seconds=90)
+
+
+@pytest.mark.requirement("R11")
+def test_proven_absence_is_missing(tmp_path: Path) -> None:
+    """An authoritative "no such item" on the backup is a fail."""
+    from nhisync.model import Presence
+
+    absent = Item(locator=Locator("one", "kv", "a"), observed_at=NOW, presence=Presence.ABSENT)
+    script("absent", [item("a"), complete()], [absent, complete()])
+    report = run(session(tmp_path, "absent"))
+    assert codes(report)["NHS101"] == "fail"
+    assert report.verdicts[0].word is Word.NOT_READY
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.DENIED, ErrorKind.THROTTLED, ErrorKind.MALFORMED])
+@pytest.mark.requirement("R6")
+def test_ignorance_is_unknown_and_never_missing(tmp_path: Path, kind: ErrorKind) -> None:
+    """Whatever keeps the backup from answering is unknown: not ready, but not "missing"."""
+
+    def lost(_request: InventoryRequest) -> Iterator[Observation]:
+        raise ProviderError(kind, "gone")
+        yield
+
+    script("lost", [item("a"), complete()], [])
+    SCRIPTS["lost-b"] = lost
+    report = run(session(tmp_path, "lost"))
+    assert set(codes(report).values()) == {"unknown"}
+    assert "NHS101" not in codes(report)
+    assert report.verdicts[0].word is Word.UNKNOWN
+
+
+@pytest.mark.requirement("R34")
+def test_one_unknown_of_many_blocks(tmp_path: Path) -> None:
+    """99 of 100 is not ready."""
+    names = [f"n{i:03}" for i in range(100)]
+    lines = "".join(
+        f'      - {{name: {n}, kind: secret, primary: "one:kv/{n}", backup: "one:kv/{n}"}}\n' for n in names
+    )
+    primary: list[Observation] = [*(item(n) for n in names), complete()]
+    backup: list[Observation] = [*(item(n) for n in names[:-1]), complete()]
+    script("many", primary, backup)
+    report = run(session(tmp_path, "many", f"\n    pairs:\n{lines}"))
+    verdict = report.verdicts[0]
+    assert (verdict.pairs, verdict.passing, verdict.unknown, verdict.word) == (100, 99, 1, Word.UNKNOWN)
+
+
+@pytest.mark.requirement("R6")
+def test_absence_in_a_lagging_listing_is_confirmed_by_a_single_read(tmp_path: Path) -> None:
+    """An item missing from an eventually consistent listing is read once more before anything is claimed."""
+    asked: list[tuple[Locator, ...]] = []
+
+    def listing(request: InventoryRequest) -> Iterator[Observation]:
+        asked.append(request.wanted)
+        if request.wanted:
+            yield item("late", "listed")
+        else:
+            yield complete("listed", items=0, authoritative=False)
+
+    script("lag", [item("late", "listed"), complete("listed", authoritative=False)], [])
+    SCRIPTS["lag-b"] = listing
+    report = run(session(tmp_path, "lag", TEMPLATE))
+    assert asked == [(), (Locator("one", "listed", "late"),)]
+    assert [v.word for v in report.verdicts] == [Word.READY]
+
+
+@pytest.mark.requirement("R6")
+def test_app_without_pairs_is_unknown(tmp_path: Path) -> None:
+    """Zero items are never parity."""
+    script("empty", [complete("listed", items=0)], [complete("listed", items=0)])
+    report = run(session(tmp_path, "empty", TEMPLATE))
+    assert codes(report) == {"NHS906": "unknown"}
+    assert report.verdicts[0].word is Word.UNKNOWN
+
+
+@pytest.mark.requirement("R32")
+def test_one_identity_on_both_paths_is_refused(tmp_path: Path) -> None:
+    """Two paths that are read as one identity are refused by a guard."""
+    same = SourceIdentity(authority="fake", principal="me", endpoint="x")
+    IDENTITIES["same-p"] = IDENTITIES["same-b"] = same
+    script("same", [item("a"), complete()], [item("a"), complete()])
+    with pytest.raises(GuardError, match="one identity"):
+        run(session(tmp_path, "same"))
+
+
+def test_filters_narrow_the_view_not_the_verdict(tmp_path: Path) -> None:
+    """Filtering findings away never makes a path ready."""
+    script("filter", [item("a"), complete()], [item("a", owner=""), complete()])
+    opened = session(tmp_path, "filter")
+    assert "NHS103" in codes(run(opened))
+    assert codes(run(opened, checks=("NHS3",))) == {}
+    assert codes(run(opened, pairs=("other",))) == {}
+    assert set(codes(run(opened, show_passing=True)).values()) > {State.PASS.value}
+
+
+def test_second_run_takes_over_unchanged_pairs(tmp_path: Path) -> None:
+    """Unchanged pairs are not judged again, and their stored findings still count."""
+    old = Moment(NOW - timedelta(days=40))
+    script("again", [item("a"), complete()], [item("a", rotated=old), complete()])
+    opened, desk = session(tmp_path, "again"), MemoryDesk()
+    first, second = run(opened, desk), run(opened, desk)
+    assert second.apps[0].unchanged == 1
+    assert codes(first) == codes(second) == {"NHS201": "fail"}
+    assert second.verdicts[0].word is Word.NOT_READY
+
+
+def test_cached_contacts_nothing(tmp_path: Path) -> None:
+    """`--cached` judges what is stored; a pair that was never looked at is unknown."""
+    script("cached", [], [])
+    report = run(session(tmp_path, "cached"), cached=True)
+    assert codes(report) == {"NHS905": "unknown"}
+    assert report.paths[0].sources == ()
+
+
+@pytest.mark.parametrize(("primary", "backup"), [("backup", "primary"), ("primary", "nowhere"), ("primary", "primary")])
+def test_unknown_paths_and_roles_are_usage_errors(tmp_path: Path, primary: str, backup: str) -> None:
+    """Paths that no app uses in these roles are refused before anything is contacted."""
+    with pytest.raises(UsageError):
+        diff(session(tmp_path, "x"), DiffOptions(primary=primary, backup=backup), MemoryDesk())
