@@ -4,10 +4,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from nhisync.spi import AccessMode, Check, CheckState, Locator, ProviderError, SourceContext
-from nhisync_tls.certificates import Profile
+from nhisync_tls.certificates import Loaded, Profile, load_trust
 from nhisync_tls.handshake import Served
 from nhisync_tls.settings import TlsSettings
-from nhisync_tls.trust import Loaded, load_trust
 
 _OTHERS = 0o077
 

@@ -8,6 +8,7 @@ from cryptography import x509
 
 from nhisync.spi import Chain, ErrorKind, Item, Locator, Moment, Precision, Presence, ProviderError
 from nhisync_tls.certificates import (
+    Loaded,
     MalformedError,
     Profile,
     chain_facts,
@@ -19,7 +20,6 @@ from nhisync_tls.certificates import (
     text,
 )
 from nhisync_tls.handshake import Served
-from nhisync_tls.trust import Loaded
 
 UNREADABLE = "unreadable-certificate"
 """Word in `Chain.weak`: a served certificate that no parser here can read."""

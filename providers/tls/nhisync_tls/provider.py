@@ -26,14 +26,13 @@ from nhisync.spi import (
     Rate,
     SourceContext,
 )
-from nhisync_tls.certificates import Profile
+from nhisync_tls.certificates import Loaded, Profile, load_trust
 from nhisync_tls.doctor import examine
 from nhisync_tls.handshake import ClientFiles, Patience, Served, look
 from nhisync_tls.items import failed_item, item_of
 from nhisync_tls.permissions import permission_documents
 from nhisync_tls.settings import TlsSettings
 from nhisync_tls.target import Target
-from nhisync_tls.trust import Loaded, load_trust
 
 KIND = "tls"
 """The only kind: one endpoint, as served to one name."""

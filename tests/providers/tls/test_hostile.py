@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nhisync.spi import Locator, ProviderError
-from nhisync_tls.certificates import MalformedError, Trust, certificate_facts, chain_facts, decode, decode_pem
+from nhisync_tls.certificates import Loaded, MalformedError, Trust, certificate_facts, chain_facts, decode, decode_pem
 from nhisync_tls.certificates.der import elements, subject_public_key_info
 from nhisync_tls.certificates.facts import text
 from nhisync_tls.emulator.chains import Hierarchy, LeafPlan, build_chain, make_hierarchy
@@ -20,7 +20,6 @@ from nhisync_tls.handshake import Served
 from nhisync_tls.items import UNREADABLE, item_of
 from nhisync_tls.starttls import PREAMBLES, RefusedError, StrangeError
 from nhisync_tls.target import Target
-from nhisync_tls.trust import Loaded
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 LOCATOR = Locator("edge", "tls", "192.0.2.10:443")

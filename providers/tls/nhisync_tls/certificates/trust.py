@@ -8,7 +8,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from nhisync.spi import ErrorKind, ProviderError
-from nhisync_tls.certificates import MalformedError, Profile, Trust, decode, decode_pem, quiet
+
+from .facts import MalformedError, decode, decode_pem, quiet
+from .paths import Profile, Trust
 
 _SIZE_LIMIT = 8 * 1024 * 1024
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
