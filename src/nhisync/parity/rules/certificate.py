@@ -52,7 +52,7 @@ def check_names(view: PairView) -> Outcome | None:
 
 WEAK_KEY = RuleInfo(
     code="NHS606",
-    title="weak key in the chain",
+    title="weak key or certificate",
     severity=Severity.ERROR,
     layer=Layer.CHAIN,
     consequence=Consequence.OUTAGE,
@@ -76,7 +76,7 @@ WEAK_KEY = RuleInfo(
 
 
 def check_weak_key(view: PairView) -> Outcome | None:
-    """Fail for each side with a weak key; unknown when a key's size is not known; None without a certificate."""
+    """Fail for each side with a weak key or certificate; unknown when a key's size is not known; None without any."""
     b, p = chains(view)
     if (b is None or not b.certificates) and (p is None or not p.certificates):
         return None
@@ -226,8 +226,9 @@ def _names_lost(b: ChainRow | None, p: ChainRow | None) -> list[str] | None:
 def _weak(view: PairView, chain: ChainRow | None) -> str | None:
     if chain is None:
         return None
-    found = [f"{_key(c)} of {clean(c.subject, 80)}" for c in path_of(chain) if _too_small(view, c)]
-    return listed([*found, *chain.weak]) or None
+    small = [c for c in path_of(chain) if _too_small(view, c)]
+    untold = [c for c in small if not any(word.startswith(f"{_key(c)}-") for word in chain.weak)]
+    return listed([*(f"{_key(c)} of {clean(c.subject, 80)}" for c in untold), *chain.weak]) or None
 
 
 def _too_small(view: PairView, certificate: CertificateRow) -> bool:

@@ -20,7 +20,7 @@ NOT_BUILT = RuleInfo(
     consequence=Consequence.OUTAGE,
     block="CHAIN",
     compared="Whether the chain reaches a configured root, with the served certificates and with the configured "
-    "intermediates added.",
+    "intermediates added. A leaf outside its own validity is NHS301's or NHS306's.",
     hurts="Every client that verifies refuses the backup: a switch ends in handshake errors for all of them at once.",
     false_alarm="The root is a private one that nhisync was not given. Configure it for the source (ca_file), and "
     "check that the consumers trust it, too.",
@@ -38,8 +38,8 @@ NOT_BUILT = RuleInfo(
 
 def check_not_built(view: PairView) -> Outcome | None:
     """Fail for each side whose chain does not build either way; None without a verified chain."""
-    b, p = chains(view)
-    if not _verified(b) and not _verified(p):
+    b, p = (_verified(view, chain) for chain in chains(view))
+    if b is None and p is None:
         return None
     return either(fail, _broken(b), _broken(p), "a chain to a trusted root")
 
@@ -71,8 +71,8 @@ MISSING_INTERMEDIATE = RuleInfo(
 
 def check_missing_intermediate(view: PairView) -> Outcome | None:
     """Fail for each side that only builds with known intermediates; None without a verified chain."""
-    b, p = chains(view)
-    if not _verified(b) and not _verified(p):
+    b, p = (_verified(view, chain) for chain in chains(view))
+    if b is None and p is None:
         return None
     text = "builds only with intermediates that are not served"
     return either(fail, text if _lacking(b) else None, text if _lacking(p) else None, "every intermediate served")
@@ -208,18 +208,24 @@ def _served(chain: ChainRow | None) -> bool:
     return chain is not None and bool(chain.certificates)
 
 
-def _verified(chain: ChainRow | None) -> bool:
-    return chain is not None and chain.builds is not None
+def _verified(view: PairView, chain: ChainRow | None) -> ChainRow | None:
+    """The chain, when its verification says something about it: nothing builds on a leaf outside its own validity."""
+    if chain is None or chain.builds is None:
+        return None
+    leaf = chain.leaf
+    if leaf is not None and (view.passed(leaf.not_after) or not view.passed(leaf.not_before)):
+        return None
+    return chain
 
 
 def _broken(chain: ChainRow | None) -> str | None:
-    if chain is None or chain.builds is not False or chain.builds_with_known:
+    if chain is None or chain.builds or chain.builds_with_known:
         return None
     return clean(chain.problem) or "no path to a trusted root"
 
 
 def _lacking(chain: ChainRow | None) -> bool:
-    return chain is not None and chain.builds is False and chain.builds_with_known is True
+    return chain is not None and not chain.builds and chain.builds_with_known is True
 
 
 def _disorder(chain: ChainRow | None) -> str | None:

@@ -35,11 +35,11 @@ def find(code: str) -> Rule:
         UsageError: when there is none, with the nearest codes.
     """
     text = code.strip().upper()
-    wanted = f"NHS{text}" if text.isdecimal() else text
+    wanted = text if text.startswith("N") else f"NHS{text}"
     rule = BY_CODE.get(wanted)
     if rule is None:
         near = get_close_matches(wanted, BY_CODE, n=3, cutoff=0.75)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Codes run from {min(BY_CODE)} to {max(BY_CODE)}."
+        hint = f"Did you mean {' or '.join(sorted(near))}?" if near else f"Codes run from {min(BY_CODE)} to {max(BY_CODE)}."
         raise UsageError(f"there is no rule {listed([code]) or 'without a code'}", fix=f"{hint} docs/rules lists all.")
     return rule
 

@@ -132,7 +132,8 @@ RETIRED = RuleInfo(
     consequence=Consequence.OUTAGE,
     block="MISSING",
     compared="The state of each side's current version, in the six words of NIST SP 800-57 Part 1: suspended, "
-    "deactivated, compromised and destroyed versions do not work or must not be used.",
+    "deactivated, compromised and destroyed versions do not work or must not be used. One that simply reached its "
+    "end is NHS301's.",
     hurts="The item is listed but refuses to work: a disabled key, a secret planned for deletion, a destroyed "
     "version. After a switch this is the same outage as a missing credential.",
     false_alarm="A rotation is between two of its steps. It goes away with the next observation; NHS205 speaks when "
@@ -150,7 +151,8 @@ RETIRED = RuleInfo(
     frameworks=INVENTORY,
 )
 
-_NOT_IN_FORCE = frozenset({"suspended", "deactivated", "compromised", "destroyed"})
+_DEACTIVATED = "deactivated"
+_NOT_IN_FORCE = frozenset({"suspended", _DEACTIVATED, "compromised", "destroyed"})
 
 
 def check_retired(view: PairView) -> Outcome | None:
@@ -160,7 +162,7 @@ def check_retired(view: PairView) -> Outcome | None:
     primary = None if p is None else p.state
     if backup is None and primary is None:
         return None
-    return either(fail, _out_of_force(backup), _out_of_force(primary), "an active version")
+    return either(fail, _out_of_force(view, b), _out_of_force(view, p), "an active version")
 
 
 FIELD_MISSING = RuleInfo(
@@ -203,8 +205,13 @@ def _nothing_at(row: Row | None) -> str:
     return "does not exist" if row is None else f"nothing at {clean(row.locator)}"
 
 
-def _out_of_force(state: str | None) -> str | None:
-    return f"the current version is {state}" if state in _NOT_IN_FORCE else None
+def _out_of_force(view: PairView, row: Row | None) -> str | None:
+    """Why the current version is out of force; one that simply reached its end is NHS301's."""
+    if row is None or row.state not in _NOT_IN_FORCE:
+        return None
+    if row.state == _DEACTIVATED and row.expires is not None and view.passed(row.expires):
+        return None
+    return f"the current version is {row.state}"
 
 
 def _lacks(row: Row | None, field: str | None) -> str | None:

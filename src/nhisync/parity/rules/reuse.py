@@ -60,7 +60,7 @@ def check_equal_value(view: PairView) -> Outcome | None:
         return None
     if view.shared:
         return PASS
-    where = "the primary's value" if p.group == b.group else "a value that stands on the primary path too"
+    where = "the primary's value" if p.group == b.group else "a value that stands on another path too"
     return fail(Side.PAIR, f"the backup holds {where}", "a value of its own")
 
 
