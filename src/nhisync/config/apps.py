@@ -30,7 +30,7 @@ class Known:
     """What an app may name.
 
     Attributes:
-        sources: path → source → its document with the effective region; None = the path could not be read.
+        sources: path → source → its document with the effective region ({} = unreadable); None = unreadable path.
         tiers: names of tiers, unusable ones included.
         report: takes the problems.
     """
@@ -216,7 +216,7 @@ class _AppBuilder:
             return
         own = [self._known.sources.get(path) for path in self._roles["primary"]]
         other = [self._known.sources.get(path) for path in self._roles["backup"]]
-        if any(a and b and a.get(source) == b.get(source) for a in own for b in other):
+        if any(a and b and a.get(source) and a.get(source) == b.get(source) for a in own for b in other):
             text = "primary and backup are the same item of the same source; a pair needs two identities"
             self._note(self._place(node, "backup"), (*loc, "backup"), text)
 

@@ -190,7 +190,7 @@ class _Loader:
 
     def _apps(self, policies: Policies, paths: Mapping[str, PathConfig | None]) -> list[tuple[App, AppDetails]]:
         known = Known(
-            sources={name: _comparable(path) for name, path in paths.items()},
+            sources={name: _sources(path, self._root.get("paths", name, "sources")) for name, path in paths.items()},
             tiers=policies.names,
             report=self._report,
         )
@@ -315,10 +315,10 @@ def _is_app_name(name: str) -> bool:
     return True
 
 
-def _comparable(path: PathConfig | None) -> dict[str, dict[str, Any]] | None:
-    """Source → what makes it that source; limits do not."""
+def _sources(path: PathConfig | None, node: Node | None) -> dict[str, dict[str, Any]] | None:
+    """Source → what makes it that source (limits do not); {} where that could not be read."""
     if path is None:
-        return None
+        return {name: {} for name, _ in node.entries()} if node else None
     return {
         name: {**{key: value for key, value in source.document.items() if key != "limits"}, "region": source.region}
         for name, source in path.sources.items()

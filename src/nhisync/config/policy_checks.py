@@ -34,8 +34,6 @@ SECTIONS: Final[Mapping[str, type]] = {
 }
 """Section of a policy file → the value it becomes."""
 
-_MAY_NOT_LOWER = frozenset({"NHS101", "NHS301"})
-
 
 class _Relation(NamedTuple):
     """Two values that must fit together: `holds` of both, `text` says how."""
@@ -138,15 +136,15 @@ def _check_relations(draft: Draft, file: PolicyFile) -> None:
 
 
 def _check_critical(draft: Draft, file: PolicyFile) -> None:
-    """A critical tier always asks whether a credential is there and has not expired, whatever it inherits."""
+    """A critical tier always asks whether a credential is there, has not expired, and could be seen at all (law 3)."""
     for code in sorted(draft.off):
-        if code.startswith("NHS1") or code == "NHS301":
+        if code.startswith(("NHS1", "NHS9")) or code == "NHS301":
             listed = file.document.off
             loc: Loc = ("off", listed.index(code)) if code in listed else ("inherits",)
-            said = f"off: a critical tier cannot switch `{code}` off (presence, expired)"
+            said = f"off: a critical tier cannot switch `{code}` off (presence, expired, evidence)"
             file.report.add(file.yaml.mark(loc), "off", said)
-    for code in sorted(_MAY_NOT_LOWER & set(draft.severities)):
-        if draft.severities[code] is not Severity.ERROR:
+    for code, severity in sorted(draft.severities.items()):
+        if severity is not Severity.ERROR and (code.startswith("NHS9") or code in {"NHS101", "NHS301"}):
             loc = ("severities", code) if code in file.document.severities else ("inherits",)
-            said = f"severities: a critical tier cannot lower `{code}` (presence, expired)"
+            said = f"severities: a critical tier cannot lower `{code}` (presence, expired, evidence)"
             file.report.add(file.yaml.mark(loc), "severities", said)
