@@ -35,6 +35,7 @@ def main(
     clock: Clock | None = None,
     randomness: Randomness | None = None,
     registry: "Registry | None" = None,
+    tree: Any = None,
 ) -> int:
     """Run one command line and return the process's exit code; never raises, never exits.
 
@@ -47,6 +48,7 @@ def main(
         clock: the only time of the run.
         randomness: the only randomness of the run.
         registry: providers to use; None = those installed.
+        tree: command tree to run; None = all of nhisync's commands.
     """
     invocation = Invocation(
         stdin=stdin or sys.stdin or io.StringIO(),
@@ -59,14 +61,22 @@ def main(
     )
     arguments = list(sys.argv[1:] if argv is None else argv)
     if COMPLETION_VARIABLE in invocation.environ:
-        root().main(arguments, prog_name="nhisync", complete_var=COMPLETION_VARIABLE, obj=invocation)
+        _complete(arguments, invocation)
     with contextlib.redirect_stdout(invocation.stdout), contextlib.redirect_stderr(invocation.stderr):
-        return int(_guarded(arguments, invocation))
+        return int(_guarded(arguments, invocation, tree or root()))
 
 
-def _guarded(arguments: list[str], invocation: Invocation) -> int:
+def _complete(arguments: list[str], invocation: Invocation) -> None:
+    """Answer the shell's question and end the process; Typer does both."""
+    from typer.completion import completion_init  # type: ignore[attr-defined]  # noqa: PLC0415 - only when asked
+
+    completion_init()
+    root().main(arguments, prog_name="nhisync", complete_var=COMPLETION_VARIABLE, obj=invocation)
+
+
+def _guarded(arguments: list[str], invocation: Invocation, tree: Any) -> int:
     try:
-        code = _run(arguments, invocation)
+        code = _run(arguments, invocation, tree)
         invocation.finish()
     except BrokenPipeError:
         _abandon(invocation)
@@ -91,8 +101,7 @@ def _told(failure: BaseException, invocation: Invocation) -> int:
         return ExitCode.PIPE_CLOSED
 
 
-def _run(arguments: list[str], invocation: Invocation) -> int:
-    tree = root()
+def _run(arguments: list[str], invocation: Invocation, tree: Any) -> int:
     if not arguments:
         from nhisync.cli.helptext import render_help  # noqa: PLC0415 - only when needed
 

@@ -1,8 +1,6 @@
 """What the process answers (contracts.md §1): 1 is a real answer, and nothing that went wrong can come out as it."""
 
-from enum import IntEnum, StrEnum
-
-from nhisync.model import Report, Severity, State, Word
+from enum import IntEnum
 
 
 class ExitCode(IntEnum):
@@ -18,51 +16,3 @@ class ExitCode(IntEnum):
     BUG = 70  # EX_SOFTWARE of sysexits.h
     INTERRUPTED = 130  # 128 + SIGINT
     PIPE_CLOSED = 141  # 128 + SIGPIPE
-
-
-class FailOn(StrEnum):
-    """From where on ``--fail-on`` answers 1; a verdict of NOT READY always does."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
-    UNKNOWN = "unknown"
-
-
-_COUNTED = {
-    FailOn.ERROR: frozenset({Severity.ERROR}),
-    FailOn.WARNING: frozenset({Severity.ERROR, Severity.WARNING}),
-    FailOn.INFO: frozenset(Severity),
-    FailOn.UNKNOWN: frozenset({Severity.ERROR}),
-}
-
-
-def exit_code_of(report: Report, *, fail_on: FailOn = FailOn.ERROR, exit_zero: bool = False) -> ExitCode:
-    """The answer of an assessment: fail outranks unknown, unknown never becomes 0 by itself.
-
-    Args:
-        report: the assessment.
-        fail_on: which findings answer 1; ``unknown`` lets an unknown verdict answer 1 as well.
-        exit_zero: answer 0 instead of 1 and 3. It never hides that nothing could be judged (4).
-    """
-    if nothing_judged(report):
-        return ExitCode.UNREACHABLE
-    code = _answer(report, fail_on)
-    return ExitCode.OK if exit_zero else code
-
-
-def _answer(report: Report, fail_on: FailOn) -> ExitCode:
-    words = {verdict.word for verdict in report.verdicts}
-    counted = _COUNTED[fail_on]
-    failing = any(f.state is State.FAIL and f.severity in counted for f in report.findings)
-    if Word.NOT_READY in words or failing:
-        return ExitCode.DRIFT
-    if words == {Word.READY}:
-        return ExitCode.OK
-    return ExitCode.DRIFT if fail_on is FailOn.UNKNOWN else ExitCode.UNKNOWN
-
-
-def nothing_judged(report: Report) -> bool:
-    """Whether a source gave no answer at all and, as a result, not one pair was judged."""
-    lost = any(source.error is not None for path in report.paths for source in path.sources)
-    return lost and not any(verdict.passing or verdict.failing for verdict in report.verdicts)

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from nhisync.cli import catalogue, global_options
-from nhisync.cli.output.safe import printable
+from nhisync.cli.safe import printable
 from nhisync.errors import UsageError
 
 
@@ -41,11 +41,15 @@ class LazyGroup(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-def root() -> Any:
-    """The command tree, fresh: commands keep state of their last call."""
+def root(cls: type[TyperGroup] = LazyGroup) -> Any:
+    """The command tree, fresh: commands keep state of their last call.
+
+    Args:
+        cls: where the commands come from; a test may bring its own.
+    """
     app = typer.Typer(
         name="nhisync",
-        cls=LazyGroup,
+        cls=cls,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from nhisync.cli.output.safe import printable
+from nhisync.cli.safe import printable
 from nhisync.clock import Clock, Randomness
 from nhisync.errors import NhisyncError, UsageError
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from nhisync.cli.output.options import RenderOptions
 from nhisync.cli.output.prose import WORDS, sentence, verdict_sentence, wanted
-from nhisync.cli.output.safe import xml_text
+from nhisync.cli.safe import xml_text
 from nhisync.model import AppReport, Finding, Report, State, Word
 
 _SUITE_TIME = "%Y-%m-%dT%H:%M:%S"

@@ -16,7 +16,7 @@ from nhisync.cli.output.prose import (
     verdict_sentence,
     zulu,
 )
-from nhisync.cli.output.safe import markdown, markdown_code
+from nhisync.cli.safe import markdown, markdown_code
 from nhisync.model import AppReport, Finding, Report
 
 _HEAD = ("State", "Code", "Pair", "Check", "Primary", "Backup")

@@ -16,7 +16,7 @@ from nhisync.cli.output.prose import (
     verdict_sentence,
     zulu,
 )
-from nhisync.cli.output.safe import html
+from nhisync.cli.safe import html
 from nhisync.model import AppReport, Report
 
 _STYLE = """

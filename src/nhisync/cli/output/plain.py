@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from nhisync.cli.output.options import RenderOptions
 from nhisync.cli.output.prose import WORDS, shown
-from nhisync.cli.output.safe import printable
+from nhisync.cli.safe import printable
 from nhisync.model import Report
 
 FINDING_COLUMNS = (

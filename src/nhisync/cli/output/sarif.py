@@ -14,8 +14,8 @@ from urllib.parse import quote
 from nhisync import __version__
 from nhisync.cli.output.options import RenderOptions
 from nhisync.cli.output.prose import sentence, wanted, zulu
-from nhisync.cli.output.safe import printable
 from nhisync.cli.output.trouble import troubles
+from nhisync.cli.safe import printable
 from nhisync.model import Finding, Report, Severity, State
 from nhisync.policy.frameworks import CONTROLS, FRAMEWORKS
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from nhisync.cli.output.options import RenderOptions
-from nhisync.cli.output.safe import printable
+from nhisync.cli.safe import printable
 from nhisync.model import State, Word
 
 STATE_STYLES = {State.FAIL: "bold red", State.UNKNOWN: "bold yellow", State.WAIVED: "cyan", State.PASS: "green"}

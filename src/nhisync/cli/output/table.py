@@ -15,8 +15,8 @@ from nhisync.cli.output.prose import (
     state_word,
     verdict_lines,
 )
-from nhisync.cli.output.safe import cell, printable
 from nhisync.cli.output.style import STATE_STYLES, WORD_STYLES, Painter
+from nhisync.cli.safe import cell, printable
 from nhisync.model import AppReport, Finding, Report
 
 COLUMNS = ("STATE", "CODE", "PAIR", "CHECK", "PRIMARY", "BACKUP")

@@ -1,0 +1,89 @@
+"""The exit code of an assessment, as the contract has it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from nhisync.cli.answer import FailOn, exit_code_of, nothing_judged
+from nhisync.cli.exit_codes import ExitCode
+from nhisync.model import Report, Severity, State, Word
+
+Reports = dict[str, Callable[[], Report]]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("ready", ExitCode.OK),
+        ("drift", ExitCode.DRIFT),
+        ("apps", ExitCode.DRIFT),
+        ("unknown", ExitCode.UNKNOWN),
+        ("empty", ExitCode.UNKNOWN),
+        ("blind", ExitCode.UNREACHABLE),
+    ],
+)
+def test_codes(reports: Reports, name: str, code: ExitCode) -> None:
+    """0 parity, 1 drift, 3 unknown or nothing to judge, 4 when an unreachable source left nothing judged."""
+    assert exit_code_of(reports[name]()) == code
+
+
+def test_fail_outranks_unknown(reports: Reports) -> None:
+    """One fail among unknowns answers 1."""
+    drift, unknown = reports["drift"](), reports["unknown"]()
+    both = replace(drift, apps=(*unknown.apps, *drift.apps), findings=(*unknown.findings, *drift.findings))
+    assert exit_code_of(both) == ExitCode.DRIFT
+
+
+@pytest.mark.parametrize(
+    ("fail_on", "severity", "code"),
+    [
+        (FailOn.ERROR, Severity.WARNING, ExitCode.OK),
+        (FailOn.WARNING, Severity.WARNING, ExitCode.DRIFT),
+        (FailOn.WARNING, Severity.INFO, ExitCode.OK),
+        (FailOn.INFO, Severity.INFO, ExitCode.DRIFT),
+        (FailOn.UNKNOWN, Severity.WARNING, ExitCode.OK),
+    ],
+)
+def test_fail_on_counts_severities(reports: Reports, fail_on: FailOn, severity: Severity, code: ExitCode) -> None:
+    """--fail-on lets lesser fails answer 1; the verdict itself stays what it is."""
+    ready = reports["ready"]()
+    fail = replace(reports["drift"]().findings[0], severity=severity)
+    assert exit_code_of(replace(ready, findings=(fail,)), fail_on=fail_on) == code
+
+
+def test_fail_on_unknown(reports: Reports) -> None:
+    """--fail-on unknown answers 1 instead of 3."""
+    assert exit_code_of(reports["unknown"](), fail_on=FailOn.UNKNOWN) == ExitCode.DRIFT
+
+
+@pytest.mark.parametrize(("name", "code"), [("drift", 0), ("unknown", 0), ("ready", 0), ("blind", 4)])
+def test_exit_zero_hides_answers_not_blindness(reports: Reports, name: str, code: int) -> None:
+    """--exit-zero turns 1 and 3 into 0, and never 4."""
+    assert exit_code_of(reports[name](), exit_zero=True) == code
+
+
+def test_one_judged_pair_is_an_answer(reports: Reports) -> None:
+    """With one passing pair an unreachable source is unknown (3), not blindness (4)."""
+    blind = reports["blind"]()
+    app = blind.apps[0]
+    seen = replace(app, verdict=replace(app.verdict, passing=1))
+    assert not nothing_judged(replace(blind, apps=(seen,)))
+    assert exit_code_of(replace(blind, apps=(seen,))) == ExitCode.UNKNOWN
+
+
+@pytest.mark.requirement("R34")
+def test_unknown_never_becomes_zero(reports: Reports) -> None:
+    """No word but READY for every app answers 0, whatever --fail-on says."""
+    ready = reports["ready"]()
+    for word in (Word.UNKNOWN, Word.NOT_READY):
+        odd = replace(ready.apps[0], verdict=replace(ready.apps[0].verdict, word=word))
+        for fail_on in FailOn:
+            assert exit_code_of(replace(ready, apps=(*ready.apps, odd)), fail_on=fail_on) != ExitCode.OK
+
+
+def test_passes_and_waived_never_count(reports: Reports) -> None:
+    """A waived error does not answer 1, even with the strictest --fail-on."""
+    ready = reports["ready"]()
+    waived = replace(reports["drift"]().findings[0], state=State.WAIVED)
+    assert exit_code_of(replace(ready, findings=(waived,)), fail_on=FailOn.INFO) == ExitCode.OK
