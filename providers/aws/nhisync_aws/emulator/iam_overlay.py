@@ -295,7 +295,13 @@ def _user_entry(user: User) -> dict[str, Any]:
 
 def _user_detail(ctx: Context, user: User) -> dict[str, Any]:
     tags = iam(ctx.account.id).tagger.list_tags_for_resource(str(user.arn))["Tags"]
-    return {**_user_entry(user), "Tags": tags, "GroupList": [], "AttachedManagedPolicies": []}
+    return {
+        **_user_entry(user),
+        "Tags": tags,
+        "GroupList": user.group_list,
+        "UserPolicyList": user.user_policy_list,
+        "AttachedManagedPolicies": user.attached_managed_policies,
+    }
 
 
 def _role_entry(role: Role) -> dict[str, Any]:

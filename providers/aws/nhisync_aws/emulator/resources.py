@@ -80,7 +80,7 @@ def _key(call: Call, account: str) -> str:
 
 
 def _parameter(call: Call, account: str) -> str:
-    name = call.params.get("Name")
+    name = call.params.get("Name") or call.params.get("ResourceId")
     if not name:
         return f"arn:{PARTITION}:ssm:{call.region}:{account}:*"
     return f"arn:{PARTITION}:ssm:{call.region}:{account}:parameter/{str(name).lstrip('/')}"

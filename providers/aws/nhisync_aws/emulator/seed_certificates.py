@@ -7,7 +7,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from moto.acm.models import acm_backends
 from moto.iam.models import Certificate
 
@@ -125,7 +125,8 @@ def _sign(
     )
     if names:
         san = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
-        builder = builder.add_extension(san, critical=False)
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        builder = builder.add_extension(san, critical=False).add_extension(usage, critical=False)
     return builder.sign(issuer_key, hashes.SHA256())
 
 

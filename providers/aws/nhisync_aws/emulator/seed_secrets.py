@@ -184,4 +184,6 @@ def seed_parameter(plot: Plot, item: Seed) -> str:
                 policies=policies,
             )
         )
+    tags = {tag["Key"]: tag["Value"] for tag in tags_of(item)}
+    backend.add_tags_to_resource("Parameter", item.name, tags)
     return f"parameter/{item.name}"

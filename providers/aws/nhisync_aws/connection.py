@@ -1,0 +1,288 @@
+"""One source's connection to AWS: explicit sessions, one client per service, answers checked before they are believed.
+
+botocore hands out an empty dict without an error when a 200 answer with a JSON body is cut, because it does not enforce
+Content-Length; and a proxy's HTML page with status 200 looks the same. Both are caught here.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import boto3
+from botocore import UNSIGNED, xform_name
+from botocore import exceptions as sdk
+from botocore.config import Config
+from botocore.loaders import Loader
+from botocore.parsers import ResponseParserError
+
+from nhisync.spi import Budget, ErrorKind, ProviderError, Rate, SourceContext
+from nhisync_aws.credentials import Keys, isolated_session, resolve
+from nhisync_aws.errors import Called, TruncatedError, malformed, translate
+from nhisync_aws.settings import AwsSettings
+
+RATES: Mapping[str, Rate] = {
+    "secretsmanager-list": Rate(per_second=25, burst=50),
+    "secretsmanager": Rate(per_second=100, burst=100),
+    "secretsmanager-value": Rate(per_second=50, burst=50),
+    "iam": Rate(per_second=10, burst=30),
+    "acm": Rate(per_second=5, burst=20),
+    "ssm": Rate(per_second=10, burst=20),
+    "kms": Rate(per_second=20, burst=40),
+    "sts": Rate(per_second=10, burst=20),
+}
+"""Calls a second by API family, well below AWS's published quotas (Secrets Manager: 100 lists a second); IAM and STS
+publish none and cannot be raised, so theirs are a guess on the safe side."""
+
+_FAMILIES: Mapping[str, str] = {
+    "secretsmanager:ListSecrets": "secretsmanager-list",
+    "secretsmanager:GetSecretValue": "secretsmanager-value",
+    "secretsmanager:BatchGetSecretValue": "secretsmanager-value",
+}
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
+_EARLY = timedelta(minutes=5)
+_LOGGERS = ("boto3", "botocore", "urllib3")
+_AWS_SUFFIXES = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+_LOADER = Loader()  # parsed service models: read-only data that every session of the process may share
+_UNREADABLE = (ResponseParserError, TruncatedError, ValueError, KeyError, TypeError, AttributeError)
+"""What botocore's parsers let out for bodies that are not what the model says."""
+
+
+@dataclass(slots=True)
+class _Ongoing:
+    """The call this thread is making; the event hooks write into it."""
+
+    budget: Budget
+    family: str
+    status: int = 0
+    request_id: str = ""
+
+
+_ongoing: ContextVar[_Ongoing] = ContextVar("nhisync_aws_ongoing")
+
+
+class Connection:
+    """Clients of one source; thread safe, opened by its first call."""
+
+    def __init__(self, settings: AwsSettings, context: SourceContext) -> None:
+        self._settings = settings
+        self._context = context
+        self._lock = threading.Lock()  # held for moments only, so that close() never waits for the network
+        self._keys_lock = threading.Lock()
+        self._clients: dict[str, Any] = {}
+        self._keys: Keys | None = None
+
+    @property
+    def region(self) -> str:
+        """The source's region.
+
+        Raises:
+            ProviderError: MISCONFIGURED when neither source nor path names one.
+        """
+        region = self._settings.region or self._context.region
+        if not region:
+            raise ProviderError(
+                ErrorKind.MISCONFIGURED, "the source has no region", fix="Add region: … to the source or its path."
+            )
+        return region
+
+    def keys(self, budget: Budget) -> Keys:
+        """The keys in use, fetched or renewed where needed.
+
+        Raises:
+            ProviderError: why there are none.
+        """
+        with self._keys_lock:
+            if not self._usable(self._keys):
+                budget.check()
+                self._forget_keys()
+                self._keys = resolve(self._settings, self._context, lambda k, op, p: self._sts(k, op, p, budget))
+            return cast("Keys", self._keys)
+
+    def call(self, service: str, operation: str, budget: Budget, **parameters: Any) -> dict[str, Any]:
+        """One read; retried within the configured attempts when it was throttled, lost or cut.
+
+        Raises:
+            ProviderError: every failure, typed; SDK exceptions never leave.
+        """
+        try:
+            return self._patiently(service, operation, budget, parameters)
+        except _ExpiredError:
+            self._forget_keys()
+        try:
+            return self._patiently(service, operation, budget, parameters)
+        except _ExpiredError as again:
+            raise again.error from None
+
+    def require(self, service: str, operation: str, budget: Budget, key: str, **parameters: Any) -> Any:
+        """One read whose answer must hold `key`; an answer without it is MALFORMED, never empty.
+
+        Raises:
+            ProviderError: every failure, typed.
+        """
+        answer = self.call(service, operation, budget, **parameters)
+        if key not in answer:
+            request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
+            raise malformed(Called(f"{service}:{operation}", 200, request_id), f"the answer holds no {key}")
+        return answer[key]
+
+    def endpoint(self, service: str, budget: Budget) -> str:
+        """URL that the client of `service` really uses."""
+        return str(self._client(service, budget).meta.endpoint_url)
+
+    def close(self) -> None:
+        """Close all clients; the next call would open them anew."""
+        with self._lock:
+            self._drop_clients()
+
+    def _patiently(self, service: str, operation: str, budget: Budget, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Botocore retries what it sees as a failure; a cut answer it does not see, so that is asked again here."""
+        for _ in range(self._settings.attempts - 1):
+            try:
+                return self._send(self._client(service, budget), f"{service}:{operation}", budget, parameters)
+            except ProviderError as error:
+                if error.kind is not ErrorKind.MALFORMED:
+                    raise
+        return self._send(self._client(service, budget), f"{service}:{operation}", budget, parameters)
+
+    def _send(self, client: Any, name: str, budget: Budget, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        service, _, operation = name.partition(":")
+        ongoing = _Ongoing(budget, _FAMILIES.get(name, service))
+        token = _ongoing.set(ongoing)
+        try:
+            answer = getattr(client, xform_name(operation))(**parameters)
+        except (ProviderError, sdk.BotoCoreError, sdk.ClientError, *_UNREADABLE) as error:
+            failure = translate(error, Called(name, ongoing.status, ongoing.request_id))
+            if isinstance(error, sdk.ClientError) and error.response.get("Error", {}).get("Code") in _EXPIRED:
+                raise _ExpiredError(failure) from None
+            raise failure from None
+        finally:
+            _ongoing.reset(token)
+        return dict(answer)
+
+    def _client(self, service: str, budget: Budget) -> Any:
+        keys = self.keys(budget)
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._make_client(service, keys)
+            return self._clients[service]
+
+    def _usable(self, keys: Keys | None) -> bool:
+        if keys is None:
+            return False
+        return keys.expires is None or keys.expires - self._context.clock.now() >= _EARLY
+
+    def _sts(self, keys: Keys | None, operation: str, parameters: dict[str, Any], budget: Budget) -> dict[str, Any]:
+        """One STS call with keys that are not the source's own yet."""
+        client = self._make_client("sts", keys)
+        try:
+            return self._send(client, f"sts:{operation}", budget, parameters)
+        except _ExpiredError as expired:
+            raise expired.error from None
+        finally:
+            client.close()
+
+    def _make_client(self, service: str, keys: Keys | None) -> Any:
+        quiet_sdk()
+        core = isolated_session()
+        core.register_component("data_loader", _LOADER)
+        session = boto3.session.Session(botocore_session=core)
+        # An unsigned call gets a pair that signs nothing: without one botocore would search the surroundings.
+        access_key, secret_key = (keys.access_key, keys.secret_key) if keys else ("unsigned", "unsigned")
+        ca_file = self._settings.ca_file
+        try:
+            client = session.client(
+                service,
+                region_name=self.region,
+                endpoint_url=self._settings.endpoint_of(service),
+                verify=str(self._context.file(ca_file)) if ca_file else None,
+                config=self._config(signed=keys is not None),
+                aws_access_key_id=access_key,
+                aws_secret_access_key=secret_key,
+                aws_session_token=keys.token if keys else None,
+            )
+        except (sdk.BotoCoreError, ValueError) as error:
+            raise translate(error, Called(f"{service}:(client)")) from None
+        client.meta.events.register("before-send", _before_send)
+        client.meta.events.register("before-parse", _before_parse)
+        self._check_endpoint(service, str(client.meta.endpoint_url))
+        return client
+
+    def _config(self, *, signed: bool) -> Config:
+        settings = self._settings
+        proxies = {"http": settings.proxy, "https": settings.proxy} if settings.proxy else None
+        return Config(
+            connect_timeout=settings.connect_timeout.total_seconds(),
+            read_timeout=settings.read_timeout.total_seconds(),
+            max_pool_connections=settings.workers,
+            retries={"mode": "standard", "total_max_attempts": settings.attempts},
+            ignore_configured_endpoint_urls=True,
+            use_fips_endpoint=settings.fips,
+            use_dualstack_endpoint=False,
+            proxies=proxies,
+            user_agent_extra="nhisync",
+            **({} if signed else {"signature_version": UNSIGNED}),
+        )
+
+    def _check_endpoint(self, service: str, actual: str) -> None:
+        """The client must talk to the configured URL, or to AWS itself: nothing in between may redirect it."""
+        wanted = self._settings.endpoint_of(service)
+        if wanted is not None and actual.rstrip("/") == wanted:
+            return
+        host = urlsplit(actual).hostname or ""
+        if wanted is None and actual.startswith("https://") and host.endswith(_AWS_SUFFIXES):
+            return
+        raise ProviderError(
+            ErrorKind.MISCONFIGURED,
+            f"the {service} client would talk to {host}, which the configuration does not name",
+            fix="Set endpoint (or endpoints) of the source.",
+        )
+
+    def _forget_keys(self) -> None:
+        with self._lock:
+            self._keys = None
+            self._drop_clients()
+
+    def _drop_clients(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+
+class _ExpiredError(Exception):
+    """The session ended early; new keys are worth one try."""
+
+    def __init__(self, error: ProviderError) -> None:
+        super().__init__("expired")
+        self.error = error
+
+
+def quiet_sdk() -> None:
+    """Pin the SDK's loggers: at DEBUG they print whole bodies, values included."""
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        if logger.level < logging.WARNING:  # NOTSET too: it would follow a root logger set to DEBUG later
+            logger.setLevel(logging.WARNING)
+
+
+def _before_send(**_: Any) -> None:
+    """Account for every request on the wire, retries included."""
+    ongoing = _ongoing.get()
+    ongoing.budget.spend(ongoing.family)
+
+
+def _before_parse(response_dict: Mapping[str, Any], **_: Any) -> None:
+    """Compare what came with what was announced, before a parser can make an empty dict of it."""
+    ongoing = _ongoing.get()
+    headers: Mapping[str, str] = response_dict.get("headers") or {}
+    ongoing.status = int(response_dict.get("status_code") or 0)
+    ongoing.request_id = str(headers.get("x-amzn-requestid") or "")
+    body, announced = response_dict.get("body"), headers.get("content-length")
+    if announced is None or headers.get("content-encoding") or not isinstance(body, bytes):
+        return
+    if announced.isdecimal() and len(body) != int(announced):
+        raise TruncatedError

@@ -1,0 +1,188 @@
+"""nhisync's own credentials: read exactly where the configuration says, never from the ambient chain.
+
+The environment, default profiles and metadata services are not asked unless the method names them, so that the sources
+of two paths cannot become one identity by accident.
+"""
+
+import configparser
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import botocore.session
+from botocore import exceptions as sdk
+from botocore.credentials import create_credential_resolver
+from botocore.utils import InstanceMetadataFetcher
+
+from nhisync.spi import ErrorKind, ProviderError, SourceContext
+from nhisync_aws.settings import (
+    AssumeRoleAuth,
+    AwsSettings,
+    BaseAuth,
+    InstanceRoleAuth,
+    KeysFileAuth,
+    ProfileAuth,
+    WebIdentityAuth,
+)
+
+_AMBIENT = ("env", "container-role", "iam-role", "boto-config", "ec2-credentials-file")
+"""Providers of botocore's chain that answer for whoever started the process."""
+
+_PROFILE_LIFETIME = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """A key pair, perhaps temporary; shows nothing of itself.
+
+    Attributes:
+        access_key: access key id.
+        secret_key: signing key.
+        token: session token, or None.
+        expires: end of a temporary pair, aware UTC; None = lasts.
+        principal: ARN, when the exchange that gave the keys said so.
+    """
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
+    expires: datetime | None = None
+    principal: str = ""
+
+
+StsCall = Callable[[Keys | None, str, dict[str, Any]], dict[str, Any]]
+"""(keys or None for an unsigned call, operation, parameters) → answer."""
+
+
+def resolve(settings: AwsSettings, context: SourceContext, sts: StsCall) -> Keys:
+    """Follow the source's `auth` to keys.
+
+    Args:
+        settings: the source's settings.
+        context: for relative files and the clock.
+        sts: makes one STS call in the source's region.
+
+    Raises:
+        ProviderError: MISCONFIGURED for files and sections that are not there, AUTH_FAILED for refused exchanges.
+    """
+    auth = settings.auth
+    if not isinstance(auth, AssumeRoleAuth):
+        return _base(auth, context, sts)
+    if auth.base is None:
+        raise ProviderError(
+            ErrorKind.MISCONFIGURED,
+            "auth.method assume_role names no credential that may assume the role",
+            fix="Add auth.base, like base: {method: keys_file, file: …}; nhisync takes none from the environment.",
+        )
+    parameters: dict[str, Any] = {
+        "RoleArn": auth.role_arn,
+        "RoleSessionName": auth.session_name,
+        "DurationSeconds": int(auth.duration.total_seconds()),
+    }
+    if auth.external_id:
+        parameters["ExternalId"] = auth.external_id
+    return _session(sts(_base(auth.base, context, sts), "AssumeRole", parameters))
+
+
+def _base(auth: BaseAuth, context: SourceContext, sts: StsCall) -> Keys:
+    if isinstance(auth, KeysFileAuth):
+        return _from_file(auth, context)
+    if isinstance(auth, ProfileAuth):
+        return _from_profile(auth, context)
+    if isinstance(auth, WebIdentityAuth):
+        return _from_token(auth, context, sts)
+    return _from_instance(auth)
+
+
+def _from_file(auth: KeysFileAuth, context: SourceContext) -> Keys:
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(context.file(auth.file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _unusable(f"the keys file {auth.file} cannot be read ({error.strerror})") from None
+    except (configparser.Error, UnicodeDecodeError):
+        raise _unusable(f"the keys file {auth.file} is not in the form of an AWS credentials file") from None
+    if not parser.has_section(auth.profile):
+        raise _unusable(f"the keys file {auth.file} has no section [{auth.profile}]")
+    section = parser[auth.profile]
+    access_key, secret_key = section.get("aws_access_key_id", ""), section.get("aws_secret_access_key", "")
+    if not access_key or not secret_key:
+        raise _unusable(f"section [{auth.profile}] of {auth.file} lacks aws_access_key_id or aws_secret_access_key")
+    return Keys(access_key, secret_key, section.get("aws_session_token") or None)
+
+
+def _from_profile(auth: ProfileAuth, context: SourceContext) -> Keys:
+    try:
+        session = botocore.session.Session(profile=auth.name)
+        session.get_scoped_config()
+        resolver = create_credential_resolver(session)
+        for name in _AMBIENT:
+            resolver.remove(name)
+        found = resolver.load_credentials()
+        frozen = found.get_frozen_credentials() if found is not None else None
+    except (sdk.BotoCoreError, sdk.ClientError):
+        raise _unusable(f"the profile {auth.name} cannot be used", kind=ErrorKind.AUTH_FAILED) from None
+    if frozen is None or not frozen.access_key or not frozen.secret_key:
+        raise _unusable(f"the profile {auth.name} holds no credentials")
+    expires = context.clock.now() + _PROFILE_LIFETIME if frozen.token else None
+    return Keys(frozen.access_key, frozen.secret_key, frozen.token, expires)
+
+
+def _from_token(auth: WebIdentityAuth, context: SourceContext, sts: StsCall) -> Keys:
+    try:
+        token = context.file(auth.token_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise _unusable(f"the token file {auth.token_file} cannot be read") from None
+    parameters = {
+        "RoleArn": auth.role_arn,
+        "RoleSessionName": auth.session_name,
+        "WebIdentityToken": token,
+        "DurationSeconds": int(auth.duration.total_seconds()),
+    }
+    return _session(sts(None, "AssumeRoleWithWebIdentity", parameters))
+
+
+def _from_instance(auth: InstanceRoleAuth) -> Keys:
+    config = {"ec2_metadata_service_endpoint": f"{auth.endpoint}/"} if auth.endpoint else {}
+    # An empty environment: AWS_EC2_METADATA_DISABLED must not turn a method off that the configuration names.
+    fetcher = InstanceMetadataFetcher(timeout=2, num_attempts=2, env={}, config=config)
+    found = fetcher.retrieve_iam_role_credentials()
+    if not found:
+        raise ProviderError(
+            ErrorKind.AUTH_FAILED,
+            "the machine's metadata service gave no role credentials",
+            fix="Attach an instance profile to this machine, or name another auth.method.",
+        )
+    expires = datetime.fromisoformat(str(found["expiry_time"]))
+    return Keys(found["access_key"], found["secret_key"], found["token"], expires.astimezone(UTC))
+
+
+def _session(answer: dict[str, Any]) -> Keys:
+    """Keys out of an STS answer."""
+    found, who = answer.get("Credentials") or {}, answer.get("AssumedRoleUser") or {}
+    if not found.get("AccessKeyId") or not found.get("SecretAccessKey"):
+        raise ProviderError(ErrorKind.MALFORMED, "STS answered without credentials")
+    expires = found.get("Expiration")
+    return Keys(
+        found["AccessKeyId"],
+        found["SecretAccessKey"],
+        found.get("SessionToken"),
+        expires.astimezone(UTC) if isinstance(expires, datetime) else None,
+        str(who.get("Arn") or ""),
+    )
+
+
+def _unusable(message: str, *, kind: ErrorKind = ErrorKind.MISCONFIGURED) -> ProviderError:
+    return ProviderError(kind, message, fix="Correct the source's auth; see nhisync doctor.")
+
+
+def isolated_session() -> botocore.session.Session:
+    """A botocore session that reads no profile, no configuration file and no credentials of the surroundings."""
+    nowhere = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return botocore.session.Session(session_vars=nowhere)

@@ -1,0 +1,149 @@
+"""The AWS provider: the class that nhisync loads."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from nhisync.spi import (
+    AccessMode,
+    Budget,
+    Capability,
+    Check,
+    ErrorFact,
+    FieldValue,
+    InventoryRequest,
+    KindInfo,
+    Locator,
+    Observation,
+    PermissionDocument,
+    ProviderInfo,
+    Rate,
+    SourceContext,
+    SourceIdentity,
+)
+from nhisync_aws.collectors import COLLECTORS
+from nhisync_aws.connection import RATES, Connection, quiet_sdk
+from nhisync_aws.doctor import Situation, examine
+from nhisync_aws.fanout import merged
+from nhisync_aws.permissions import Scope, documents
+from nhisync_aws.run import Run
+from nhisync_aws.settings import AssumeRoleAuth, AwsSettings, WebIdentityAuth
+from nhisync_aws.values import values
+
+KINDS = (
+    KindInfo(
+        name="secret", title="Secrets Manager secret", locator="secret/payments/stripe#api_key", authoritative=False
+    ),
+    KindInfo(
+        name="access-key", title="access key of an IAM user", locator="access-key/svc-payments", authoritative=False
+    ),
+    KindInfo(name="role", title="IAM role", locator="role/payments-task"),
+    KindInfo(
+        name="service-credential",
+        title="service-specific credential of an IAM user",
+        locator="service-credential/codecommit.amazonaws.com/svc-git",
+    ),
+    KindInfo(name="server-certificate", title="certificate kept in IAM", locator="server-certificate/old-balancer"),
+    KindInfo(name="certificate", title="ACM certificate", locator="certificate/api.example.com"),
+    KindInfo(name="parameter", title="SSM SecureString parameter", locator="parameter//payments/stripe"),
+)
+
+
+class AwsProvider:
+    """One account and region of AWS, or of something that speaks its APIs."""
+
+    info: ClassVar[ProviderInfo] = ProviderInfo(
+        name="aws",
+        title="Amazon Web Services",
+        capabilities=frozenset(
+            {
+                Capability.INVENTORY,
+                Capability.IDENTIFY,
+                Capability.FINGERPRINT,
+                Capability.PERMISSIONS,
+                Capability.EXAMINE,
+            }
+        ),
+        kinds=KINDS,
+        settings=AwsSettings,
+        sdk_roots=("boto3", "botocore"),
+    )
+
+    def __init__(self, settings: AwsSettings, context: SourceContext) -> None:
+        self._settings = settings
+        self._context = context
+        self._connection = Connection(settings, context)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._connection.close()
+
+    def identify(self, budget: Budget) -> SourceIdentity:
+        """Who we are: AssumeRole's own answer says it, other methods ask GetCallerIdentity, which needs no grant.
+
+        Raises:
+            ProviderError: the kind says why not.
+        """
+        self._pace(budget)
+        connection = self._connection
+        principal = connection.keys(budget).principal
+        if not principal:
+            principal = str(connection.require("sts", "GetCallerIdentity", budget, "Arn"))
+        partition, account = principal.split(":")[1], principal.split(":")[4]
+        return SourceIdentity(
+            authority=f"{partition}:{account}",
+            principal=principal,
+            endpoint=urlsplit(connection.endpoint("sts", budget)).netloc,
+            detail=f"region {connection.region}",
+        )
+
+    def inventory(self, request: InventoryRequest) -> Iterator[Observation]:
+        """All kinds at once, each in its own thread, so that one slow service costs only its own answers.
+
+        Raises:
+            ProviderError: nothing at all could be asked.
+        """
+        quiet_sdk()
+        self._pace(request.budget)
+        self._connection.keys(request.budget)
+        run = Run(self._connection, self._settings, self._context, request)
+        readers = [partial(collect, run) for kind, collect in COLLECTORS.items() if run.touched(kind)]
+        yield from merged(readers)
+
+    def values(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[FieldValue | tuple[Locator, ErrorFact]]:
+        """Every field of the wanted secrets and parameters; only ever called in the comparing process.
+
+        Raises:
+            ProviderError: nothing at all could be asked.
+        """
+        quiet_sdk()
+        self._pace(budget)
+        self._connection.keys(budget)
+        settings = self._settings
+        yield from values(self._connection, wanted, budget, batch=settings.batch_values, workers=settings.workers)
+
+    def permissions(
+        self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]
+    ) -> tuple[PermissionDocument, ...]:
+        """IAM documents for exactly these items and swept kinds."""
+        auth = self._settings.auth
+        arn = auth.role_arn if isinstance(auth, (AssumeRoleAuth, WebIdentityAuth)) else ""
+        parts = arn.split(":") if arn else ["", "aws", "", "", "*"]
+        scope = Scope(
+            region=self._connection.region, account=parts[4], partition=parts[1], batch=self._settings.batch_values
+        )
+        return documents(mode, wanted, kinds, scope)
+
+    def examine(
+        self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget
+    ) -> Iterator[Check]:
+        """Checks of this source's situation, reachability first."""
+        quiet_sdk()
+        situation = Situation(self._connection, self._settings, self._context, self.identify)
+        yield from examine(situation, mode, wanted, kinds, budget)
+
+    def _pace(self, budget: Budget) -> None:
+        """Give the cycle its rates: the defaults of this provider, and what the configuration says instead."""
+        configured = {family: Rate(per_second=rate) for family, rate in self._settings.limits.rates.items()}
+        budget.set_rates({**RATES, **configured})
