@@ -41,7 +41,9 @@ NOW = datetime(2026, 11, 23, 3, 12, 9, tzinfo=UTC)
 FIRST, LAST = datetime(2000, 1, 2, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 instants = st.datetimes(FIRST.replace(tzinfo=None), LAST.replace(tzinfo=None), timezones=st.just(UTC))
 app_names = st.from_regex(r"[a-z0-9-]{1,63}", fullmatch=True).filter(lambda n: "nhisync-ready" not in n)
-path_names = st.from_regex(r"[A-Za-z0-9_-]{1,63}", fullmatch=True).filter(lambda n: "nhisync-ready" not in n.lower())
+path_names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", fullmatch=True).filter(
+    lambda n: "nhisync-ready" not in n.lower() and not n.endswith(".txt")
+)
 
 
 @st.composite
@@ -124,7 +126,8 @@ def test_no_blocked_answer_ever_holds_the_ready_token(publication: Publication, 
                 assert b"nhisync-ready" not in answer.body.lower() + b"".join(v for _, v in answer.headers).lower()
         assert gate.stale.status == 503
         # The HTTP answer and the decision that `nhisync ready` prints are one and the same.
-        app, word = url.removesuffix(".txt").split("/")[3:]
+        app, word = url.split("/")[3:]
+        word = word.removesuffix(".txt")
         here = Moment(now=now, boottime=boottime, boot_id=publication.boot_id)
         decision = decide(publication, publication.find(app, word), here)
         assert decision.open is (gate.at(now, boottime).status == 200)
@@ -161,7 +164,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], object]] = {
     "six blocks": lambda d: d["signals"][1].update(blocks=["UNKNOWN"] * 6),
     "app in capitals": lambda d: d["signals"][1].update(app="Payments"),
     "path with a slash": lambda d: d["signals"][1].update(path="a/b"),
-    "path with a dot": lambda d: d["signals"][1].update(path="backup.txt"),
+    "path that looks like a text URL": lambda d: d["signals"][1].update(path="backup.txt"),
     "token as a path": lambda d: d["signals"][1].update(path="x-NHISYNC-Ready"),
     "token as an app": lambda d: d["signals"][1].update(app="nhisync-ready-app"),
     "token as the instance": lambda d: d.update(instance="nhisync-ready"),

@@ -28,7 +28,7 @@ LARGEST = 16 * 1024 * 1024
 """Bytes a publication may have; some 50,000 signals. More is no publication of ours."""
 
 _APP = re.compile(r"[a-z0-9-]{1,63}")
-_PATH = re.compile(r"[A-Za-z0-9_-]{1,63}")  # no dot: `.txt` is an ending of the URL
+_PATH = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}(?<!\.txt)")  # `.txt` is an ending of the URL itself
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,63}")
 _BOOT_ID = re.compile(r"[0-9a-f-]{0,36}")
 _INSTANT = re.compile(r"2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?Z")

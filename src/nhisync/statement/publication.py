@@ -52,7 +52,7 @@ class Signal:
 
     Attributes:
         app: app name, ``[a-z0-9-]``, at most 63 characters.
-        path: name of the path, at most 63 characters.
+        path: name of the path, at most 63 characters, not ending in ``.txt``.
         role: the part the path plays for this app.
         tier: policy that judged.
         mode: observe never gates.
@@ -94,9 +94,9 @@ class Publication:
     Attributes:
         instance: which nhisync speaks (its host name).
         sequence: rises with every publication of this instance.
-        at: wall clock of the evaluation, UTC.
-        boot_id: the kernel's boot id then; "" where the platform has none.
-        boottime: CLOCK_BOOTTIME then, in seconds; it counts in suspend and never jumps.
+        at: wall clock right after the evaluation, UTC.
+        boot_id: the kernel's boot id; "" where the platform has none.
+        boottime: CLOCK_BOOTTIME at the very moment of `at`, in seconds; it counts in suspend and never jumps.
         public_profile: whether answers leave out the block words (readiness gaps are reconnaissance).
         signals: one per app and path.
     """
