@@ -1,17 +1,19 @@
 """The main job, on scripted providers: what is absent, what is not known, what blocks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from nhisync.app.desk import StoreDesk
 from nhisync.app.diff import DiffOptions, diff
 from nhisync.app.session import Session
 from nhisync.errors import GuardError, UsageError
 from nhisync.model import Coverage, CoverageStatus, Item, Lifecycle, Locator, Moment, Report, State, Word
 from nhisync.registry import Registry
 from nhisync.spi import ErrorKind, InventoryRequest, Observation, ProviderError, SourceIdentity
+from nhisync.store import Store
 from nhisync.testing.clocks import CountingRandomness, FakeClock
 from nhisync.testing.desk import MemoryDesk
 from nhisync.testing.provider import FAKE_POINT, IDENTITIES, SCRIPTS
@@ -80,10 +82,23 @@ def script(name: str, primary: list[Observation], backup: list[Observation]) -> 
     SCRIPTS[f"{name}-b"] = lambda _request: iter(backup)
 
 
-def run(opened: Session, desk: MemoryDesk | None = None, **options: object) -> Report:
-    """Diff primary against backup."""
-    chosen = DiffOptions(primary="primary", backup="backup", **options)  # type: ignore[arg-type]
-    return diff(opened, chosen, desk or MemoryDesk())
+Run = Callable[..., Report]
+
+
+@pytest.fixture(params=["memory", "store"])
+def run(request: pytest.FixtureRequest) -> Iterator[Run]:
+    """Diff primary against backup, keeping what is learnt between two runs of a test; on both desks."""
+    memory = MemoryDesk()
+    with Store.temporary(clock=FakeClock(NOW), randomness=CountingRandomness()) as store:
+
+        def both(opened: Session, **options: object) -> Report:
+            chosen = DiffOptions(primary="primary", backup="backup", **options)  # type: ignore[arg-type]
+            if request.param == "memory":
+                return diff(opened, chosen, memory)
+            with store.run("diff") as handle:
+                return diff(opened, chosen, StoreDesk(opened, store, handle, cached=chosen.cached))
+
+        yield both
 
 
 def codes(report: Report) -> dict[str, str]:
@@ -91,7 +106,7 @@ def codes(report: Report) -> dict[str, str]:
     return {f.code: f.state.value for f in report.findings}
 
 
-def test_equivalent_pair_is_ready(tmp_path: Path) -> None:
+def test_equivalent_pair_is_ready(run: Run, tmp_path: Path) -> None:
     """Two healthy, independent items make the backup ready, and nothing is reported."""
     script("healthy", [item("a"), complete()], [item("a"), complete()])
     report = run(session(tmp_path, "healthy"))
@@ -101,7 +116,7 @@ def test_equivalent_pair_is_ready(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("R11")
-def test_proven_absence_is_missing(tmp_path: Path) -> None:
+def test_proven_absence_is_missing(run: Run, tmp_path: Path) -> None:
     """An authoritative "no such item" on the backup is a fail."""
     from nhisync.model import Presence
 
@@ -114,7 +129,7 @@ def test_proven_absence_is_missing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [ErrorKind.UNREACHABLE, ErrorKind.DENIED, ErrorKind.THROTTLED, ErrorKind.MALFORMED])
 @pytest.mark.requirement("R6")
-def test_ignorance_is_unknown_and_never_missing(tmp_path: Path, kind: ErrorKind) -> None:
+def test_ignorance_is_unknown_and_never_missing(run: Run, tmp_path: Path, kind: ErrorKind) -> None:
     """Whatever keeps the backup from answering is unknown: not ready, but not "missing"."""
 
     def lost(_request: InventoryRequest) -> Iterator[Observation]:
@@ -130,7 +145,7 @@ def test_ignorance_is_unknown_and_never_missing(tmp_path: Path, kind: ErrorKind)
 
 
 @pytest.mark.requirement("R34")
-def test_one_unknown_of_many_blocks(tmp_path: Path) -> None:
+def test_one_unknown_of_many_blocks(run: Run, tmp_path: Path) -> None:
     """99 of 100 is not ready."""
     names = [f"n{i:03}" for i in range(100)]
     lines = "".join(
@@ -145,7 +160,7 @@ def test_one_unknown_of_many_blocks(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("R6")
-def test_absence_in_a_lagging_listing_is_confirmed_by_a_single_read(tmp_path: Path) -> None:
+def test_absence_in_a_lagging_listing_is_confirmed_by_a_single_read(run: Run, tmp_path: Path) -> None:
     """An item missing from an eventually consistent listing is read once more before anything is claimed."""
     asked: list[tuple[Locator, ...]] = []
 
@@ -164,7 +179,7 @@ def test_absence_in_a_lagging_listing_is_confirmed_by_a_single_read(tmp_path: Pa
 
 
 @pytest.mark.requirement("R6")
-def test_app_without_pairs_is_unknown(tmp_path: Path) -> None:
+def test_app_without_pairs_is_unknown(run: Run, tmp_path: Path) -> None:
     """Zero items are never parity."""
     script("empty", [complete("listed", items=0)], [complete("listed", items=0)])
     report = run(session(tmp_path, "empty", TEMPLATE))
@@ -173,7 +188,7 @@ def test_app_without_pairs_is_unknown(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("R32")
-def test_one_identity_on_both_paths_is_refused(tmp_path: Path) -> None:
+def test_one_identity_on_both_paths_is_refused(run: Run, tmp_path: Path) -> None:
     """Two paths that are read as one identity are refused by a guard."""
     same = SourceIdentity(authority="fake", principal="me", endpoint="x")
     IDENTITIES["same-p"] = IDENTITIES["same-b"] = same
@@ -182,7 +197,7 @@ def test_one_identity_on_both_paths_is_refused(tmp_path: Path) -> None:
         run(session(tmp_path, "same"))
 
 
-def test_filters_narrow_the_view_not_the_verdict(tmp_path: Path) -> None:
+def test_filters_narrow_the_view_not_the_verdict(run: Run, tmp_path: Path) -> None:
     """Filtering findings away never makes a path ready."""
     script("filter", [item("a"), complete()], [item("a", owner=""), complete()])
     opened = session(tmp_path, "filter")
@@ -192,18 +207,18 @@ def test_filters_narrow_the_view_not_the_verdict(tmp_path: Path) -> None:
     assert set(codes(run(opened, show_passing=True)).values()) > {State.PASS.value}
 
 
-def test_second_run_takes_over_unchanged_pairs(tmp_path: Path) -> None:
+def test_second_run_takes_over_unchanged_pairs(run: Run, tmp_path: Path) -> None:
     """Unchanged pairs are not judged again, and their stored findings still count."""
     old = Moment(NOW - timedelta(days=40))
     script("again", [item("a"), complete()], [item("a", rotated=old), complete()])
-    opened, desk = session(tmp_path, "again"), MemoryDesk()
-    first, second = run(opened, desk), run(opened, desk)
+    opened = session(tmp_path, "again")
+    first, second = run(opened), run(opened)
     assert second.apps[0].unchanged == 1
     assert codes(first) == codes(second) == {"NHS201": "fail"}
     assert second.verdicts[0].word is Word.NOT_READY
 
 
-def test_cached_contacts_nothing(tmp_path: Path) -> None:
+def test_cached_contacts_nothing(run: Run, tmp_path: Path) -> None:
     """`--cached` judges what is stored; a pair that was never looked at is unknown."""
     script("cached", [], [])
     report = run(session(tmp_path, "cached"), cached=True)

@@ -59,7 +59,7 @@ def plan(script: str, *names: str, seconds: float = 30.0) -> SourcePlan:
 def run(*plans: SourcePlan) -> tuple[MemoryDesk, cycle.Collected]:
     """Collect into a memory desk."""
     desk = MemoryDesk()
-    collected = cycle.collect(plans, {"primary": desk.sink("primary", 0.2)}, SystemClock())
+    collected = cycle.collect(plans, {"primary": desk.sink("primary", Pairing("primary", []), 0.2)}, SystemClock())
     return desk, collected
 
 
@@ -175,7 +175,7 @@ def test_ignorance_keeps_the_older_answer() -> None:
     """An unreachable source does not overwrite what was known: it stays, with its true age."""
     desk, _ = run(plan(script("first", present("a"), complete()), "a"))
     SCRIPTS.pop("gone", None)
-    cycle.collect([plan("gone", "a")], {"primary": desk.sink("primary", 0.2)}, SystemClock())
+    cycle.collect([plan("gone", "a")], {"primary": desk.sink("primary", Pairing("primary", []), 0.2)}, SystemClock())
     row = next(desk.rows("primary"))
     assert (row.presence, row.observed) == ("present", int(AT.timestamp()))
 

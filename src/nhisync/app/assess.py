@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from nhisync.model import (
     App,
@@ -29,6 +30,33 @@ EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905"
 
 Stored = Callable[[str], Sequence[Finding]]
 """key → the stored findings of a pair whose remembered result still holds."""
+
+
+class Notebook(Protocol):
+    """What earlier runs say about a comparison, and where this run's findings and memories go.
+
+    Attributes:
+        remembered: earlier results of the same policy and configuration, in key order; None = none.
+        stored: the stored findings of a pair taken over unchanged; asked in key order.
+    """
+
+    @property
+    def remembered(self) -> Iterator[Remembered] | None:
+        """Earlier results."""
+        ...
+
+    @property
+    def stored(self) -> Stored:
+        """Earlier findings."""
+        ...
+
+    def finding(self, finding: Finding) -> None:
+        """Take one finding that stands."""
+        ...
+
+    def remember(self, result: Remembered) -> None:
+        """Take the memory of one newly judged pair."""
+        ...
 
 
 @dataclass(slots=True)
@@ -62,7 +90,6 @@ class Assessment:
         uncompared: key → why its values were not compared although policy asks for it.
         keep_passes: make findings of passes too.
         findings: what did not pass (and passes when asked for).
-        memory: what to remember of pairs with both rows.
         oldest: epoch seconds of the oldest observation judged.
     """
 
@@ -74,26 +101,26 @@ class Assessment:
     uncompared: Mapping[str, str] = field(default_factory=dict)
     keep_passes: bool = False
     findings: list[Finding] = field(default_factory=list)
-    memory: list[Remembered] = field(default_factory=list)
     oldest: int = FAR
     _tallies: dict[str, _AppTally] = field(default_factory=dict)
+    _notebook: Notebook | None = None
 
     def run(
         self,
         primary: Iterator[Row],
         backup: Iterator[Row],
         missing: Missing,
-        *,
-        remembered: Iterator[Remembered] | None = None,
-        stored: Stored = lambda _key: (),
+        notebook: Notebook,
     ) -> tuple[AppReport, ...]:
         """Judge all pairs; returns one report per app, in order of name."""
+        self._notebook = notebook
+        remembered = None if self.keep_passes else notebook.remembered  # passes are not stored
         seconds = int(self.now.timestamp())
         for name, terms in self.book.items():
             self._tallies[name] = _AppTally(unseen=set(terms.pairs))
         rows = judge(primary, backup, self.book, now=seconds, missing=missing, remembered=remembered, passes=True)
         for judged in rows:
-            self._take(judged, seconds, stored)
+            self._take(judged, seconds, notebook.stored)
         for name, terms in sorted(self.book.items()):
             self._without_rows(terms, self._tallies[name])
         self.findings.sort(key=lambda f: (f.app, _WORST[f.state], _GRAVE[f.severity], f.code, f.pair))
@@ -113,9 +140,26 @@ class Assessment:
             found: Iterable[Finding] = stored(judged.key)
         else:
             found = findings_of(judged, terms, primary=self.primary, backup=self.backup, now=seconds)
-        self._count(tally, [*found, *self._uncompared(judged, terms)])
-        if judged.primary is not None and judged.backup is not None:
-            self.memory.append(Remembered(judged.key, stamp(judged.primary), stamp(judged.backup), judged.recheck))
+        kept, doubts = list(found), list(self._uncompared(judged, terms))
+        self._count(tally, [*kept, *doubts])
+        if not doubts:
+            self._remember(judged, kept)
+
+    def _remember(self, judged: Judged, found: Sequence[Finding]) -> None:
+        """Remember a newly judged pair, unless its result also rests on the end of a waiver."""
+        if self._notebook is None or judged.outcomes is None or judged.primary is None or judged.backup is None:
+            return
+        if not any(finding.waiver for finding in found):
+            stamps = stamp(judged.primary), stamp(judged.backup)
+            self._notebook.remember(Remembered(judged.key, *stamps, judged.recheck))
+
+    def _keep(self, findings: Iterable[Finding]) -> None:
+        """Add to the report, and to the record what did not pass."""
+        for finding in findings:
+            if finding.state is not State.PASS and self._notebook is not None:
+                self._notebook.finding(finding)
+            if finding.state is not State.PASS or self.keep_passes:
+                self.findings.append(finding)
 
     def _uncompared(self, judged: Judged, terms: AppTerms) -> Iterator[Finding]:
         """Policy asks for the comparison and it was not made: unknown, never "not equal"."""
@@ -129,7 +173,7 @@ class Assessment:
             tally.count(finding.layer, finding.state)
         open_ones = [f for f in found if f.state is not State.PASS]
         tally.tally.add(open_ones, [BY_CODE[f.code].info.block for f in open_ones])
-        self.findings.extend(found if self.keep_passes else open_ones)
+        self._keep(found)
 
     def _without_rows(self, terms: AppTerms, tally: _AppTally) -> None:
         """What no row can tell: pairs nobody looked at, an app without pairs, a sweep that is not believed."""
@@ -139,10 +183,10 @@ class Assessment:
         for entry in (entry for app, entry in self.shrunk if app == terms.app.name):
             message = entry.error.message if entry.error else "the sweep shrank"
             tally.tally.blockers.append((1, SHRUNK_SWEEP, "", BY_CODE[SHRUNK_SWEEP].info.block))
-            self.findings.append(self._unknown(SHRUNK_SWEEP, terms, "", f"{entry.source}:{entry.kind}: {message}"))
+            self._keep([self._unknown(SHRUNK_SWEEP, terms, "", f"{entry.source}:{entry.kind}: {message}")])
         if not tally.tally.pairs:
             tally.tally.blockers.append((1, EMPTY_APP, "", BY_CODE[EMPTY_APP].info.block))
-            self.findings.append(self._unknown(EMPTY_APP, terms, "", "no pair was found for this app"))
+            self._keep([self._unknown(EMPTY_APP, terms, "", "no pair was found for this app")])
 
     def _unknown(self, code: str, terms: AppTerms, pair: str, observed: str) -> Finding:
         info = BY_CODE[code].info

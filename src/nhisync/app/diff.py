@@ -1,22 +1,23 @@
 """`nhisync diff`: inventory two paths, judge every pair, say what a person on call can act on."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from nhisync.app.assess import Assessment, Stored, shrunk
+from nhisync.app.assess import Assessment, Notebook, shrunk
 from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, scope_of, unconfirmed
 from nhisync.app.reuse import compare
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected, Progress, silent
-from nhisync.collect.guard import Counts
 from nhisync.collect.reuse import Wanted
 from nhisync.collect.sink import Sink
 from nhisync.errors import NhisyncError
-from nhisync.model import App, AppReport, Coverage, Finding, Locator, PathSummary, Report, Waiver
+from nhisync.model import App, AppReport, Coverage, Finding, Locator, PathSummary, Report, Verdict, Waiver
 from nhisync.parity.book import AppTerms, app_terms
-from nhisync.parity.engine import FAR, Remembered
+from nhisync.parity.engine import FAR
+from nhisync.parity.pairing import Pairing
 from nhisync.parity.row import Row, instant
 from nhisync.parity.rules import RULES
 from nhisync.policy import Waivers
@@ -27,12 +28,8 @@ class Desk(Protocol):
 
     run_id: str
 
-    def sink(self, path: str, share: float) -> Sink:
+    def sink(self, path: str, pairing: Pairing, share: float) -> Sink:
         """Where the rows of `path` go; sweeps that lost more than `share` are not believed."""
-        ...
-
-    def counts(self, path: str) -> Counts:
-        """Items of the last complete sweeps."""
         ...
 
     def rows(self, path: str) -> Iterator[Row]:
@@ -43,8 +40,8 @@ class Desk(Protocol):
         """What is known of the last sweep of `path`."""
         ...
 
-    def known(self, path: str, locators: Sequence[Locator]) -> Mapping[Locator, str]:
-        """Stored markers of wanted items."""
+    def known(self, path: str, pairing: Pairing, source: str) -> Mapping[Locator, str]:
+        """Stored markers of the items that explicit pairs want of `source`."""
         ...
 
     def size(self, path: str) -> tuple[int, int]:
@@ -55,16 +52,18 @@ class Desk(Protocol):
         """Replace the equality classes: path → key → group."""
         ...
 
-    def remembered(self, primary: str, backup: str) -> Iterator[Remembered] | None:
-        """Earlier results of the same policy and configuration in key order, or None."""
+    def settle(self, collected: Collected) -> None:
+        """Forget items that complete sweeps did not see, and pairs that the configuration no longer names."""
         ...
 
-    def stored(self, primary: str, backup: str) -> Stored:
-        """The stored findings of unchanged pairs."""
+    def notebook(
+        self, primary: str, backup: str, now: datetime, apps: Sequence[str]
+    ) -> AbstractContextManager[Notebook]:
+        """Earlier results of one comparison and where new ones go: kept when the block ends, gone when it raises."""
         ...
 
-    def keep(self, primary: str, backup: str, reports: Sequence[AppReport], found: Assessment) -> None:
-        """Remember results, findings and verdicts."""
+    def verdict(self, verdict: Verdict) -> None:
+        """Keep a verdict."""
         ...
 
     def waivers(self) -> Iterable[Waiver]:
@@ -126,17 +125,13 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
             uncompared=uncompared,
             keep_passes=options.show_passing,
         )
-        found = assessment.run(
-            desk.rows(primary),
-            desk.rows(backup),
-            missing_of(scope, primary, backup, coverage),
-            remembered=desk.remembered(primary, backup),
-            stored=desk.stored(primary, backup),
-        )
-        desk.keep(primary, backup, found, assessment)
-        reports.extend(found)
+        missing = missing_of(scope, primary, backup, coverage)
+        with desk.notebook(primary, backup, now, [app.name for app in group]) as notebook:
+            reports += assessment.run(desk.rows(primary), desk.rows(backup), missing, notebook)
         findings.extend(assessment.findings)
         oldest = min(oldest, assessment.oldest)
+    for report in reports:
+        desk.verdict(report.verdict)
     return Report(
         run_id=desk.run_id,
         command=options.command,
@@ -162,13 +157,14 @@ def _observe(
 ) -> Collected:
     """Sweep both paths, then prove the absences that a listing cannot prove."""
     share = min(session.configuration.tiers[app.tier].evidence.shrink_share for app, _, _ in targets)
-    sinks = {path: desk.sink(path, share) for path in scope.pairings}
+    sinks = {path: desk.sink(path, pairing, share) for path, pairing in scope.pairings.items()}
     known: Known = {
-        (path, source): desk.known(path, [w for w in pairing.wanted if w.source == source])
+        (path, source): desk.known(path, pairing, source)
         for path, pairing in scope.pairings.items()
         for source in session.configuration.paths[path].sources
     }
     collected = gather(session, scope, sinks, known=known, progress=progress)
+    desk.settle(collected)
     for primary, backup, _ in _groups(targets):
         doubtful = unconfirmed(session, scope, (primary, desk.rows(primary)), (backup, desk.rows(backup)))
         confirm(session, scope, doubtful, sinks, progress)

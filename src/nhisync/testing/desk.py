@@ -1,12 +1,13 @@
 """A desk that keeps everything in memory: the store's behaviour for tests of use cases, without a database."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from nhisync.model import Coverage, Finding, Locator, Presence, Waiver
+from nhisync.model import Coverage, Finding, Locator, Presence, Verdict, Waiver
 from nhisync.parity.engine import Remembered
-from nhisync.parity.pairing import UNMAPPED
+from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row
 
 _ANSWERS = frozenset({Presence.PRESENT.value, Presence.ABSENT.value})
@@ -19,19 +20,16 @@ class MemoryDesk:
         self.run_id = run_id
         self.held: dict[str, dict[str, Row]] = {}
         self.covered: dict[str, list[Coverage]] = {}
-        self.memory: dict[tuple[str, str], list[Remembered]] = {}
+        self.memory: dict[tuple[str, str], dict[str, Remembered]] = {}
         self.findings: dict[tuple[str, str], dict[str, list[Finding]]] = {}
+        self.verdicts: list[Verdict] = []
         self._waivers = tuple(waivers)
 
-    def sink(self, path: str, share: float) -> "MemorySink":
+    def sink(self, path: str, pairing: Pairing, share: float) -> "MemorySink":
         """Where the rows of `path` go; every sweep is believed."""
-        del share
+        del pairing, share
         self.covered[path] = []
         return MemorySink(self.held.setdefault(path, {}), self.covered[path])
-
-    def counts(self, path: str) -> Mapping[tuple[str, str, str], int]:
-        """Items of the last sweeps."""
-        return {(c.source, c.kind, c.scope): c.items for c in self.covered.get(path, ())}
 
     def rows(self, path: str) -> Iterator[Row]:
         """Rows of pairs in key order."""
@@ -42,8 +40,9 @@ class MemoryDesk:
         """What was seen."""
         return tuple(self.covered.get(path, ()))
 
-    def known(self, path: str, locators: Sequence[Locator]) -> Mapping[Locator, str]:
+    def known(self, path: str, pairing: Pairing, source: str) -> Mapping[Locator, str]:
         """Stored markers."""
+        locators = [locator for locator in pairing.wanted if locator.source == source]
         markers = {row.locator: row.marker for row in self.held.get(path, {}).values() if row.marker}
         return {locator: markers[str(locator)] for locator in locators if str(locator) in markers}
 
@@ -58,27 +57,52 @@ class MemoryDesk:
             for key, row in held.items():
                 held[key] = row._replace(group=groups.get(path, {}).get(key))
 
-    def remembered(self, primary: str, backup: str) -> Iterator[Remembered] | None:
-        """Earlier results."""
-        return iter(self.memory.get((primary, backup), []))
+    def settle(self, collected: Any) -> None:
+        """Nothing is forgotten."""
 
-    def stored(self, primary: str, backup: str) -> Any:
-        """Findings of unchanged pairs."""
-        found = self.findings.get((primary, backup), {})
-        return lambda key: found.get(key, [])
+    @contextmanager
+    def notebook(self, primary: str, backup: str, now: datetime, apps: Sequence[str]) -> Iterator["MemoryNotebook"]:
+        """Earlier results, and where new ones go."""
+        del now, apps
+        book = MemoryNotebook(self.memory.get((primary, backup), {}), self.findings.get((primary, backup), {}))
+        yield book
+        self.memory[primary, backup] = book.memory
+        self.findings[primary, backup] = book.findings
 
-    def keep(self, primary: str, backup: str, reports: Sequence[Any], found: Any) -> None:
-        """Remember results and findings."""
-        del reports
-        self.memory[primary, backup] = list(found.memory)
-        by_key: dict[str, list[Finding]] = {}
-        for finding in found.findings:
-            by_key.setdefault(finding.key, []).append(finding)
-        self.findings[primary, backup] = by_key
+    def verdict(self, verdict: Verdict) -> None:
+        """Keep a verdict."""
+        self.verdicts.append(verdict)
 
     def waivers(self) -> Iterable[Waiver]:
         """Recorded waivers."""
         return self._waivers
+
+
+class MemoryNotebook:
+    """Findings by key, and what to remember."""
+
+    def __init__(self, memory: dict[str, Remembered], findings: dict[str, list[Finding]]) -> None:
+        self._before, self._found = memory, findings
+        self.memory = dict(memory)
+        self.findings: dict[str, list[Finding]] = {}
+
+    @property
+    def remembered(self) -> Iterator[Remembered]:
+        """Earlier results in key order."""
+        return iter([self._before[key] for key in sorted(self._before, key=str.encode)])
+
+    @property
+    def stored(self) -> Callable[[str], Sequence[Finding]]:
+        """Earlier findings."""
+        return lambda key: self._found.get(key, ())
+
+    def finding(self, finding: Finding) -> None:
+        """Take one finding."""
+        self.findings.setdefault(finding.key, []).append(finding)
+
+    def remember(self, result: Remembered) -> None:
+        """Replace the memory of a pair."""
+        self.memory[result.key] = result
 
 
 class MemorySink:

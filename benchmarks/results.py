@@ -1,0 +1,36 @@
+"""Writing results: one JSON and one Markdown file a benchmark, with date, commit and machine."""
+
+import json
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def stamp() -> dict[str, str]:
+    """When, from which commit and on what the figures were taken."""
+    git = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    dirty = subprocess.run(["git", "status", "--porcelain"], capture_output=True, text=True, check=False)
+    commit = git.stdout.strip() or "unknown"
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "commit": commit + ("+changes" if dirty.stdout.strip() else ""),
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}",
+    }
+
+
+def write(name: str, title: str, header: list[str], rows: list[list[str]], data: Any, notes: str = "") -> str:
+    """Write ``results/<name>.{json,md}``; returns the Markdown."""
+    made = stamp()
+    line = "| " + " | ".join(header) + " |\n|" + "---|" * len(header)
+    body = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    where = f"{made['date']}, commit {made['commit']}, {made['machine']}"
+    text = f"# {title}\n{line}\n{body}\n\n{notes}\n\nTaken {where}. Reproduce: `python -m benchmarks {name}`.\n"
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
+    (RESULTS / f"{name}.json").write_text(json.dumps({**made, "data": data}, indent=1) + "\n", encoding="utf-8")
+    return text

@@ -1,0 +1,182 @@
+"""The store as `diff` and `sync` use it: one run, both paths."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from nhisync import __version__
+from nhisync.app.assess import Stored
+from nhisync.app.session import Session
+from nhisync.collect.cycle import Collected
+from nhisync.collect.guard import Counts, believed
+from nhisync.model import Coverage, CoverageStatus, Item, Locator, Verdict, Waiver
+from nhisync.parity.engine import Remembered
+from nhisync.parity.pairing import UNMAPPED, Pairing
+from nhisync.parity.row import Row
+from nhisync.store import Comparison, RunHandle, Scope, Store
+
+_FOLDER = "/"
+"""A coverage scope that ends so is a literal beginning of names (a mount, a folder); others are regions."""
+
+
+class StoreDesk:
+    """Satisfies `nhisync.app.diff.Desk` over an open store.
+
+    Args:
+        session: whose configuration is judged.
+        store: open for writing.
+        run: the run that everything written belongs to.
+        cached: nothing is observed in this run: coverage is that of the last one.
+    """
+
+    def __init__(self, session: Session, store: Store, run: RunHandle, *, cached: bool = False) -> None:
+        self._session = session
+        self._store = store
+        self._run = run
+        self._cached = cached
+        self._pairings: dict[str, Pairing] = {}
+
+    @property
+    def run_id(self) -> str:
+        """The run's random id."""
+        return self._run.id
+
+    def sink(self, path: str, pairing: Pairing, share: float) -> "StoreSink":
+        """Where the rows of `path` go; sweeps that lost more than `share` are not believed."""
+        self._pairings[path] = pairing
+        self._run.forget_sources(path, self._session.configuration.paths[path].sources)
+        with self._store.reader() as reader:
+            counts = reader.believed_counts(path)
+        return StoreSink(self._run, path, pairing, counts, share)
+
+    def rows(self, path: str) -> Iterator[Row]:
+        """Rows of pairs of `path`, in key order."""
+        return self._store.cursor(path, high=UNMAPPED)
+
+    def coverage(self, path: str) -> tuple[Coverage, ...]:
+        """What this run saw of `path`, or the last one did."""
+        with self._store.reader() as reader:
+            return reader.coverage(path, None if self._cached else self._run.number)
+
+    def known(self, path: str, pairing: Pairing, source: str) -> Mapping[Locator, str]:
+        """Stored markers of the items that explicit pairs want of `source`."""
+        wanted = {str(w): w for w in pairing.wanted if w.source == source}
+        claims = [(key, text) for text, locator in wanted.items() for key in pairing.keys_of(locator)]
+        markers = self._store.known_markers(path, claims)
+        return {wanted[text]: marker for text, marker in markers.items()}
+
+    def size(self, path: str) -> tuple[int, int]:
+        """(rows of pairs, rows no pair claims)."""
+        with self._store.reader() as reader:
+            pairs, rest = reader.counts(path, high=UNMAPPED), reader.counts(path, low=UNMAPPED)
+        return sum(pairs.values()), sum(rest.values())
+
+    def group(self, groups: Mapping[str, Mapping[str, str]]) -> None:
+        """Replace the equality classes of all paths of this run."""
+        for path in self._pairings:
+            self._run.set_groups(path, groups.get(path, {}))
+
+    def settle(self, collected: Collected) -> None:
+        """Forget items that complete sweeps did not see, and pairs that the configuration no longer names."""
+        for path, pairing in self._pairings.items():
+            self._run.finish_path(path, _complete(self.coverage(path), pairing))
+            silent = {source.name for source in collected.sources.get(path, ()) if source.error is not None}
+            self._run.forget(path, list(self._orphaned(path, pairing, silent)))
+
+    def _orphaned(self, path: str, pairing: Pairing, silent: set[str]) -> Iterator[str]:
+        """Keys of rows this run did not see and no pair of the configuration stands for (any more)."""
+        with self._store.reader() as reader:
+            for key, text in reader.unclaimed(path, self._run.number):
+                locator = Locator.parse(text)
+                if locator.source in silent:
+                    continue
+                blank = Item(locator=locator, observed_at=self._run.started)
+                if key not in {claim.key for claim in pairing.claims(blank)}:
+                    yield key
+
+    @contextmanager
+    def notebook(self, primary: str, backup: str, now: datetime, apps: Sequence[str]) -> Iterator["StoreNotebook"]:
+        """Earlier results of one comparison and where new ones go."""
+        digest = self._digest()
+        with (
+            self._store.reader() as reader,
+            self._run.comparison(primary, backup, policy_digest=digest, now=now, apps=apps) as comparison,
+        ):
+            yield StoreNotebook(reader.remembered(primary, backup, digest), reader.stored(primary, backup), comparison)
+
+    def verdict(self, verdict: Verdict) -> None:
+        """Keep a verdict."""
+        self._run.put_verdict(verdict)
+
+    def waivers(self) -> Iterable[Waiver]:
+        """Waivers recorded in the store."""
+        with self._store.reader() as reader:
+            return reader.waivers()
+
+    def _digest(self) -> str:
+        """Over everything but rows and time that results rest on."""
+        waivers = sorted(f"{w.pair} {w.code} {w.until} {w.approved_by} {w.reason}" for w in self.waivers())
+        text = "\n".join((__version__, self._session.configuration.digest, *waivers))
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+class StoreNotebook:
+    """One comparison in the store.
+
+    Attributes:
+        remembered: earlier results in key order.
+        stored: earlier findings, asked in key order.
+    """
+
+    def __init__(self, remembered: Iterator[Remembered], stored: Stored, comparison: Comparison) -> None:
+        self.remembered, self.stored = remembered, stored
+        self.finding, self.remember = comparison.finding, comparison.remember
+
+
+class StoreSink:
+    """One path's rows of one run.
+
+    Args:
+        run: the run.
+        path: the path.
+        pairing: which keys its items stand for.
+        before: items of the last complete sweeps.
+        share: largest share of items a sweep may lose and still be believed.
+    """
+
+    def __init__(self, run: RunHandle, path: str, pairing: Pairing, before: Counts, share: float) -> None:
+        self._run, self._path, self._pairing, self._before, self._share = run, path, pairing, before, share
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Keep rows."""
+        self._run.put_rows(self._path, rows)
+
+    def keep(self, rows: Iterable[Row]) -> None:
+        """Keep ignorance only where no answer is held."""
+        self._run.keep_rows(self._path, rows)
+
+    def touch(self, locators: Iterable[str], observed_at: datetime) -> None:
+        """The stored rows of these items still hold."""
+        claims = [(key, text) for text in locators for key in self._pairing.keys_of(Locator.parse(text))]
+        self._run.touch(self._path, claims, observed_at)
+
+    def cover(self, coverage: Coverage) -> None:
+        """Remember what was seen, as far as it is believed."""
+        self._run.put_coverage(self._path, [believed(coverage, self._before, self._share)])
+
+
+def _complete(coverage: Sequence[Coverage], pairing: Pairing) -> list[Scope]:
+    """The scopes in which a row that was not seen is gone."""
+    kinds: dict[tuple[str, str], list[Coverage]] = {}
+    for entry in coverage:
+        if entry.kind in pairing.swept.get(entry.source, ()):
+            kinds.setdefault((entry.source, entry.kind), []).append(entry)
+    found = []
+    for (source, kind), entries in kinds.items():
+        whole = [entry for entry in entries if entry.status is CoverageStatus.COMPLETE]
+        if len(whole) == len(entries):
+            found.append(Scope(source, kind))
+        else:
+            found += [Scope(source, kind, e.scope) for e in whole if e.scope.endswith(_FOLDER)]
+    return found

@@ -1,0 +1,122 @@
+"""`nhisync permissions`: the least privilege that exactly this configuration needs; nothing is contacted."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import cast
+
+from nhisync.app.session import Session
+from nhisync.errors import UsageError
+from nhisync.model import App, Locator, Side
+from nhisync.parity.pairing import Pairing, Template, role_of
+from nhisync.spi import AccessMode, Capability, PermissionDocument, Permissions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """One document for one source.
+
+    Attributes:
+        path: path name.
+        source: source name.
+        provider: provider name.
+        document: what to grant there.
+    """
+
+    path: str
+    source: str
+    provider: str
+    document: PermissionDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a source must be able to see.
+
+    Attributes:
+        wanted: items that pairs name.
+        kinds: kinds that are listed.
+    """
+
+    wanted: tuple[Locator, ...]
+    kinds: frozenset[str]
+
+
+def permissions(
+    session: Session, mode: AccessMode, *, provider: str = "", path: str = "", pair: str = ""
+) -> tuple[Granted, ...]:
+    """Documents for all sources, or those of one provider, one path, one pair.
+
+    Raises:
+        UsageError: the provider, path or pair is not configured.
+        RegistryError: a provider's SDK is missing.
+    """
+    _known(provider, path, session)
+    found = []
+    for where, source in sources_of(session, path):
+        info = session.source_info(where, source)
+        if provider not in {"", info.name} or Capability.PERMISSIONS not in info.capabilities:
+            continue
+        need = need_of(session, where, source, pair)
+        if pair and not need.wanted:
+            continue
+        found += [
+            Granted(path=where, source=source, provider=info.name, document=document)
+            for document in documents(session, where, source, mode, need)
+        ]
+    if pair and not found:
+        raise UsageError(f"no pair is called `{pair}`", fix="Name it as `pair` or `app/pair`, as in the configuration.")
+    return tuple(found)
+
+
+def documents(session: Session, path: str, source: str, mode: AccessMode, need: Need) -> tuple[PermissionDocument, ...]:
+    """What one source's provider prints for `need`."""
+    instance = session.provider(path, source)
+    try:
+        return cast("Permissions", instance).permissions(mode, need.wanted, need.kinds)
+    finally:
+        instance.close()
+
+
+def need_of(session: Session, path: str, source: str, pair: str = "") -> Need:
+    """What the configured apps want of one source; without any app: everything its provider can list."""
+    apps = session.configuration.apps
+    if pair:
+        return Need(tuple(sorted({w for w in _named(apps, path, pair) if w.source == source})), frozenset())
+    pairing = Pairing(path, apps)
+    wanted = tuple(locator for locator in pairing.wanted if locator.source == source)
+    kinds = pairing.swept.get(source, frozenset())
+    if not apps:
+        kinds = frozenset(kind.name for kind in session.source_info(path, source).kinds)
+    return Need(wanted, kinds)
+
+
+def sources_of(session: Session, path: str = "") -> Iterator[tuple[str, str]]:
+    """(path, source) of all sources, or of those of one path, in the order of the file."""
+    for name, configured in session.configuration.paths.items():
+        if path in {"", name}:
+            for source in configured.sources:
+                yield name, source
+
+
+def _named(apps: Iterable[App], path: str, pair: str) -> Iterator[Locator]:
+    """Where the pair called `pair` (``name`` or ``app/name``) stands on `path`; templates are filled with its name."""
+    app_name, slash, name = pair.rpartition("/")
+    for app in apps:
+        role = role_of(app, path)
+        if role is None or (slash and app.name != app_name):
+            continue
+        explicit = [p for p in app.pairs if p.name == name]
+        for one in explicit:
+            yield (one.primary if role is Side.PRIMARY else one.backup).item
+        if not explicit:
+            for rule in app.matches:
+                yield Template.parse(rule.primary if role is Side.PRIMARY else rule.backup).fill(name).item
+
+
+def _known(provider: str, path: str, session: Session) -> None:
+    paths = session.configuration.paths
+    if path and path not in paths:
+        raise UsageError(f"no path is called `{path}`", fix=f"Configured paths: {', '.join(paths)}.")
+    used = sorted({source.provider for one in paths.values() for source in one.sources.values()})
+    if provider and provider not in used:
+        raise UsageError(f"no source uses the provider `{provider}`", fix=f"In use: {', '.join(used)}.")

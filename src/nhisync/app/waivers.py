@@ -1,0 +1,115 @@
+"""`nhisync waive` and `nhisync waivers`: accepted exceptions, declared in the file or recorded in the store."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from nhisync.app.session import Session
+from nhisync.errors import StoreError, UsageError
+from nhisync.model import Waiver
+from nhisync.parity.rules import codes
+from nhisync.store import Store
+from nhisync.store.address import parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One waiver as a person asks for it.
+
+    Attributes:
+        waiver: what was accepted.
+        number: its number in the store; 0 = it stands in the configuration.
+        recorded_by: who recorded it, or "".
+        expired: its last day is over, so the finding fails again.
+    """
+
+    waiver: Waiver
+    number: int = 0
+    recorded_by: str = ""
+    expired: bool = False
+
+
+def waive(session: Session, waiver: Waiver, *, actor: str) -> int:
+    """Record `waiver` in the store, audited; returns its number.
+
+    Raises:
+        UsageError: the pair or code does not exist, the date is over, or a reason is missing.
+        GuardError: another process writes to the store.
+        StoreError: the store cannot be written.
+    """
+    _check(session, waiver)
+    with _writing(session, "nhisync waive") as store:
+        return store.waive(waiver, actor=actor)
+
+
+def withdraw(session: Session, number: int, *, actor: str) -> Waiver:
+    """Withdraw the recorded waiver `number`, audited.
+
+    Raises:
+        UsageError: there is no such waiver, or it was withdrawn before.
+        GuardError: another process writes to the store.
+        StoreError: the store cannot be written.
+    """
+    with _writing(session, "nhisync waivers") as store:
+        record = store.withdraw(number, actor=actor)
+    if record is None:
+        raise UsageError(f"no recorded waiver has the number {number}", fix="`nhisync waivers` shows the numbers.")
+    return record.waiver
+
+
+def waivers(session: Session, *, expired_only: bool = False) -> tuple[Listed, ...]:
+    """All waivers that stand, soonest end first.
+
+    Raises:
+        StoreError: there is a store, and it cannot be read.
+    """
+    today = session.clock.now().date()
+    found = [*_declared(session, today), *_recorded(session, today)]
+    kept = [one for one in found if one.expired or not expired_only]
+    return tuple(sorted(kept, key=lambda one: (one.waiver.until, one.waiver.pair, one.waiver.code)))
+
+
+def _declared(session: Session, today: date) -> Iterator[Listed]:
+    for waiver in session.configuration.waivers:
+        yield Listed(waiver=waiver, expired=waiver.until < today)
+
+
+def _recorded(session: Session, today: date) -> Iterator[Listed]:
+    file = parse(session.configuration.store_url).file
+    if file is not None and not file.exists():
+        return
+    store = Store.open(session.configuration.store_url, clock=session.clock, randomness=session.randomness, mode="read")
+    with store, store.reader() as reader:
+        for record in reader.waiver_records():
+            yield Listed(
+                waiver=record.waiver,
+                number=record.number,
+                recorded_by=record.created_by,
+                expired=record.waiver.until < today,
+            )
+
+
+def _writing(session: Session, purpose: str) -> Store:
+    try:
+        return Store.open(
+            session.configuration.store_url, clock=session.clock, randomness=session.randomness, purpose=purpose
+        )
+    except StoreError as failure:
+        raise StoreError(f"nothing was recorded: {failure.message}", fix=failure.fix) from None
+
+
+def _check(session: Session, waiver: Waiver) -> None:
+    app_name, _, name = waiver.pair.partition("/")
+    app = session.configuration.app(app_name)
+    if app is None or not name:
+        have = ", ".join(one.name for one in session.configuration.apps) or "none"
+        raise UsageError(f"`{waiver.pair}` is no pair of a configured app", fix=f"Name it app/pair; apps: {have}.")
+    if not app.matches and name not in {pair.name for pair in app.pairs}:
+        have = ", ".join(pair.name for pair in app.pairs) or "none"
+        raise UsageError(f"`{app_name}` has no pair called `{name}`", fix=f"Its pairs: {have}.")
+    if waiver.code not in codes():
+        raise UsageError(f"no rule has the code `{waiver.code}`", fix="The report shows codes, like NHS602.")
+    if waiver.until < session.clock.now().date():
+        raise UsageError(f"{waiver.until} is over", fix="A waiver ends on a day to come; that day is its last.")
+    if not waiver.reason.strip() or not waiver.approved_by.strip():
+        raise UsageError("a waiver needs a reason and somebody who accepts the risk", fix="--reason, --approved-by")
