@@ -11,8 +11,10 @@ import pytest
 from botocore.config import Config
 from botocore.loaders import Loader
 
-from nhisync.testing.clocks import FakeClock
+from nhisync.spi import Budget, Coverage, InventoryRequest, Item, Locator, SourceContext, Unchanged
+from nhisync.testing.clocks import CountingRandomness, FakeClock
 from nhisync.testing.world import Seed
+from nhisync_aws import AwsProvider, AwsSettings
 from nhisync_aws.emulator import AwsWorld
 
 REGION = "eu-north-1"
@@ -100,3 +102,105 @@ def admin(aws: Aws) -> Callable[..., Any]:
     """A factory of clients that may do everything, in the account of one source made for it."""
     aws.source("backup", "admin", auth="keys_file", policy=ADMIN)
     return lambda service, region=REGION: aws.client(service, aws.keys("backup", "admin"), region)
+
+
+class Seen:
+    """What one inventory brought, sorted by what it is."""
+
+    def __init__(self, observations: list[Any]) -> None:
+        self.items = {f"{i.locator.kind}/{i.locator.name}": i for i in observations if isinstance(i, Item)}
+        self.unchanged = [f"{u.locator.kind}/{u.locator.name}" for u in observations if isinstance(u, Unchanged)]
+        self.coverage = [c for c in observations if isinstance(c, Coverage)]
+
+    @property
+    def status(self) -> dict[str, str]:
+        """Kind (and scope) to coverage word."""
+        return {f"{c.kind}:{c.scope}" if c.scope else c.kind: c.status.value for c in self.coverage}
+
+    @property
+    def markers(self) -> dict[Locator, str]:
+        """What a store would send back as known."""
+        return {item.locator: item.marker for item in self.items.values() if item.marker}
+
+    def __getitem__(self, name: str) -> Item:
+        return self.items[name]
+
+
+class Source:
+    """The adapter on one source of the world; every call to `see` is a new process in small."""
+
+    def __init__(self, aws: Aws, path: str, source: str, base: Path) -> None:
+        self.aws, self.path, self.source, self.base = aws, path, source, base
+        self._open: list[AwsProvider] = []
+
+    def provider(self, **settings: Any) -> AwsProvider:
+        """A fresh adapter; one attempt unless told otherwise, so that faults show at once."""
+        document = {**self.aws.documents[self.path, self.source], "attempts": 1, **settings}
+        context = SourceContext(
+            path=self.path,
+            source=self.source,
+            region=None,
+            base=self.base,
+            clock=self.aws.clock,
+            randomness=CountingRandomness(),
+        )
+        made = AwsProvider(AwsSettings.model_validate(document), context)
+        self._open.append(made)
+        return made
+
+    def budget(self, seconds: float = 600, calls: int = 100_000) -> Budget:
+        """A budget on the world's clock."""
+        return Budget(self.aws.clock, seconds=seconds, calls=calls)
+
+    def locator(self, name: str) -> Locator:
+        """``kind/name`` as a locator of this source."""
+        return Locator.parse(f"{self.source}:{name}")
+
+    def see(
+        self,
+        *wanted: str,
+        kinds: str = "",
+        known: Mapping[Locator, str] | None = None,
+        prefixes: Mapping[str, tuple[str, ...]] | None = None,
+        budget: Budget | None = None,
+        **settings: Any,
+    ) -> Seen:
+        """Run one inventory; `kinds` are blank-separated."""
+        request = InventoryRequest(
+            budget=budget or self.budget(),
+            kinds=frozenset(kinds.split()),
+            wanted=tuple(self.locator(name) for name in wanted),
+            known=known or {},
+            prefixes=prefixes or {},
+        )
+        return Seen(list(self.provider(**settings).inventory(request)))
+
+    def close(self) -> None:
+        """Close all adapters, twice, as a caller may."""
+        for made in self._open:
+            made.close()
+            made.close()
+
+
+@pytest.fixture
+def backup(aws: Aws, tmp_path: Path) -> Iterator[Source]:
+    """The adapter on ``backup/aws``, reached through an assumed role with the adapter's own read document."""
+    aws.source()
+    held = Source(aws, "backup", "aws", tmp_path)
+    yield held
+    held.close()
+
+
+@pytest.fixture
+def source_of(aws: Aws, tmp_path: Path) -> Iterator[Callable[..., Source]]:
+    """A factory: add a source with options and get the adapter on it."""
+    made: list[Source] = []
+
+    def factory(path: str = "backup", source: str = "aws", **options: Any) -> Source:
+        aws.source(path, source, **options)
+        made.append(Source(aws, path, source, tmp_path))
+        return made[-1]
+
+    yield factory
+    for held in made:
+        held.close()

@@ -2,7 +2,7 @@
 
 import fnmatch
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -90,18 +90,14 @@ def find(ctx: Context, secret_id: str) -> AnySecret:
 
 def list_secrets(ctx: Context) -> dict[str, Any]:
     """ListSecrets: pages of at most 100; a lagging list shows an older state."""
-    size = _size(ctx, _PAGE_LIMIT)
-    entries = _lagging(ctx)
-    if entries is None:
-        entries = snapshot(ctx.cloud, ctx.principal.account, ctx.call.region)
-    if not ctx.param("IncludePlannedDeletion", default=False):
-        entries = [e for e in entries if e["DeletedDate"] is None]
-    entries = [e for e in entries if all(_filter_holds(e, f) for f in ctx.param("Filters", []))]
+    lagging = _lagging(ctx)
+    rows: list[dict[str, Any] | AnySecret] = list(_live_rows(ctx)) if lagging is None else [*lagging]
+    for given in ctx.param("Filters", []):
+        rows = [row for row in rows if _filter_holds(_shown(ctx, row), given)]
     bad = ApiError("InvalidNextTokenException", "The NextToken value is invalid.")
-    found = page(
-        entries, name="ListSecrets", token=ctx.param("NextToken"), size=size, bad_token=bad, endless=ctx.endless
-    )
-    return _with_token({"SecretList": list(found.items)}, found.token)
+    token, size = ctx.param("NextToken"), _size(ctx, _PAGE_LIMIT)
+    found = page(rows, name="ListSecrets", token=token, size=size, bad_token=bad, endless=ctx.endless)
+    return _with_token({"SecretList": [_shown(ctx, row) for row in found.items]}, found.token)
 
 
 def describe_secret(ctx: Context) -> dict[str, Any]:
@@ -268,15 +264,25 @@ def _rotation(source: FakeSecret, extra: SecretExtra) -> dict[str, Any]:
     }
 
 
+def _live_rows(ctx: Context) -> Iterator[AnySecret]:
+    """All secrets that a list shows now; they become entries only on the page that is asked for."""
+    dying = bool(ctx.param("IncludePlannedDeletion", default=False))
+    for secret in dict.values(store(ctx.principal.account, ctx.call.region)):
+        if dying or not secret.is_deleted():
+            yield secret
+
+
+def _shown(ctx: Context, row: dict[str, Any] | AnySecret) -> dict[str, Any]:
+    return row if isinstance(row, dict) else _entry(ctx.cloud, row)
+
+
 def _lagging(ctx: Context) -> list[dict[str, Any]] | None:
-    """The list of an earlier moment while the fault ``list_lag`` is on."""
-    if ctx.source is None:
+    """The list of an earlier moment while the fault ``list_lag`` is on; None when it is off."""
+    if ctx.source is None or not ctx.cloud.faults.hit(ctx.source, "list_lag", ctx.call.name):
         return None
-    if not ctx.cloud.faults.hit(ctx.source, "list_lag", ctx.call.name):
-        ctx.cloud.snapshots.pop(ctx.source, None)
-        return None
-    found = ctx.cloud.snapshots.get(ctx.source)
-    return list(found) if found is not None else None
+    found = ctx.cloud.snapshots.get(ctx.source) or []
+    dying = bool(ctx.param("IncludePlannedDeletion", default=False))
+    return [entry for entry in found if dying or entry["DeletedDate"] is None]
 
 
 def snapshot(cloud: Cloud, account: str, region: str) -> list[dict[str, Any]]:
