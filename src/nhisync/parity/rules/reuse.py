@@ -272,7 +272,7 @@ def check_same_version(view: PairView) -> Outcome | None:
     p, b = view.primary, view.backup
     if p is None or b is None or b.version is None or p.version is None or not view.present:
         return None
-    if len(b.version) < _TOKEN_LENGTH or _common(view, COPY_SCHEMES):
+    if min(len(b.version), len(p.version)) < _TOKEN_LENGTH or _common(view, COPY_SCHEMES):
         return None
     if b.version != p.version or view.shared:
         return PASS
