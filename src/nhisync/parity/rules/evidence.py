@@ -66,7 +66,7 @@ def check_stale(view: PairView) -> Outcome | None:
 
 DENIED = RuleInfo(
     code="NHS902",
-    title="access denied",
+    title="read access denied",
     severity=Severity.ERROR,
     layer=Layer.EXISTS,
     consequence=Consequence.OUTAGE,
@@ -94,7 +94,7 @@ def check_denied(view: PairView) -> Outcome | None:
 
 UNREACHABLE = RuleInfo(
     code="NHS903",
-    title="provider unreachable",
+    title="provider not reachable",
     severity=Severity.ERROR,
     layer=Layer.EXISTS,
     consequence=Consequence.OUTAGE,
@@ -120,7 +120,7 @@ def check_unreachable(view: PairView) -> Outcome | None:
 
 AMBIGUOUS = RuleInfo(
     code="NHS904",
-    title="counterpart ambiguous",
+    title="counterpart is ambiguous",
     severity=Severity.ERROR,
     layer=Layer.EXISTS,
     consequence=Consequence.INCONSISTENCY,

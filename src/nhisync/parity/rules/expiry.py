@@ -20,7 +20,7 @@ _TICK = 60
 
 EXPIRED = RuleInfo(
     code="NHS301",
-    title="credential expired",
+    title="credential has expired",
     severity=Severity.ERROR,
     layer=Layer.FRESH,
     consequence=Consequence.OUTAGE,

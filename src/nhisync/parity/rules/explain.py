@@ -39,7 +39,11 @@ def find(code: str) -> Rule:
     rule = BY_CODE.get(wanted)
     if rule is None:
         near = get_close_matches(wanted, BY_CODE, n=3, cutoff=0.75)
-        hint = f"Did you mean {' or '.join(sorted(near))}?" if near else f"Codes run from {min(BY_CODE)} to {max(BY_CODE)}."
+        hint = (
+            f"Did you mean {' or '.join(sorted(near))}?"
+            if near
+            else f"Codes run from {min(BY_CODE)} to {max(BY_CODE)}."
+        )
         raise UsageError(f"there is no rule {listed([code]) or 'without a code'}", fix=f"{hint} docs/rules lists all.")
     return rule
 

@@ -144,7 +144,7 @@ def check_dependency_bound(view: PairView) -> Outcome | None:
 
 UNUSABLE = RuleInfo(
     code="NHS705",
-    title="dependency unusable",
+    title="dependency not usable",
     severity=Severity.ERROR,
     layer=Layer.DEPENDENCIES,
     consequence=Consequence.OUTAGE,
