@@ -228,7 +228,8 @@ class TlsWorld:
         if label in self._chains:
             return self._chains[label]
         now = self._clock.now()
-        issued_at = now + options.starts_in if options.starts_in else now - (item.rotated or item.created)
+        age = item.created if item.rotated is None else item.rotated
+        issued_at = now - age if options.starts_in is None else now + options.starts_in
         ends_at = now + (_DEFAULT_LIFETIME if item.expires is None else item.expires)
         plan = LeafPlan(
             names=(server_name,) if options.names is None else tuple(options.names),

@@ -1,0 +1,121 @@
+"""Parsed facts as an `Item`."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from cryptography import x509
+
+from nhisync.spi import Item, Locator, Moment, Precision, ProviderError
+from nhisync_file.certificates import (
+    Trust,
+    certificate_facts,
+    chain_facts,
+    holds_until,
+    is_root,
+    public_ids,
+    quiet,
+    state_at,
+    text,
+)
+from nhisync_file.parsed import Parsed
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What stored chains are judged with.
+
+    Attributes:
+        trust: roots, intermediates, profile; None = chains are described only.
+        problem: why there is no trust although it is configured, or "".
+    """
+
+    trust: Trust | None = None
+    problem: str = ""
+
+
+def item_of(
+    locator: Locator, parsed: Parsed, *, modified: datetime, exposed: str, judging: Judging, now: datetime
+) -> Item:
+    """The facts of one file or folder.
+
+    Args:
+        locator: its address.
+        parsed: what its parser handed on.
+        modified: last change of its content.
+        exposed: who else can read or change it, or "".
+        judging: how stored chains are judged.
+        now: the instant of verification.
+    """
+    with quiet():
+        found: dict[str, Any] = {
+            "provider_id": parsed.provider_id or locator.name,
+            "version": parsed.version,
+            # A copy may carry an older date, never a newer content: the generation was made then at the latest.
+            "rotated": Moment(parsed.rotated) if parsed.rotated else Moment(modified, Precision.UPPER_BOUND),
+            "expires": Moment(parsed.expires) if parsed.expires else None,
+            "ids": parsed.ids,
+        }
+        attributes = dict(parsed.attributes)
+        if is_bundle(parsed):
+            found |= _bundle(parsed.certificates)
+            attributes |= {"content": "trust-bundle", "authorities": str(len(parsed.certificates))}
+        elif parsed.certificates:
+            found |= _certificate(parsed, judging, now)
+            attributes |= _end(parsed.certificates, judging.trust, now)
+        return Item(
+            locator=locator,
+            observed_at=now,
+            fields=parsed.fields,
+            exposure=exposed,
+            attributes=tuple(sorted(attributes.items())),
+            **found,
+        )
+
+
+def failed_item(locator: Locator, failure: ProviderError, now: datetime) -> Item:
+    """An item of which only the reason is known; ABSENT when the file system itself says so."""
+    fact = replace(failure.fact, resource=failure.fact.resource or locator.name)
+    return Item(locator=locator, observed_at=now, presence=failure.presence, error=fact)
+
+
+def is_bundle(parsed: Parsed) -> bool:
+    """Whether the certificates are trust anchors rather than somebody's chain: all self-signed, and no key beside."""
+    return bool(parsed.certificates) and not parsed.secret and all(map(is_root, parsed.certificates))
+
+
+def _bundle(certificates: Sequence[x509.Certificate]) -> dict[str, Any]:
+    """A bundle is the same when it holds the same keys, in any order; equal bundles on both paths are no copied key."""
+    facts = [certificate_facts(one) for one in certificates]
+    keys = "\n".join(sorted({one.spki_sha256 for one in facts}))
+    return {
+        "version": hashlib.sha256(keys.encode()).hexdigest(),
+        "expires": Moment(min(one.not_after for one in facts)),
+    }
+
+
+def _certificate(parsed: Parsed, judging: Judging, now: datetime) -> dict[str, Any]:
+    leaf = parsed.certificates[0]
+    chain = chain_facts(parsed.certificates, judging.trust, name="", now=now)
+    return {
+        "state": state_at(leaf, now),
+        "version": parsed.version or format(leaf.serial_number, "x"),
+        # Authorities backdate notBefore by up to an hour, so the day is what can be relied on.
+        "rotated": Moment(leaf.not_valid_before_utc, Precision.DAY),
+        "not_before": Moment(leaf.not_valid_before_utc),
+        "expires": Moment(leaf.not_valid_after_utc),
+        "ids": (*parsed.ids, *public_ids(leaf)),
+        "chain": replace(chain, problem=chain.problem or judging.problem),
+    }
+
+
+def _end(certificates: Sequence[x509.Certificate], trust: Trust | None, now: datetime) -> dict[str, str]:
+    end = holds_until(certificates[0], certificates[1:], trust, now) if trust else None
+    if end is None:
+        return {}
+    return {
+        "chain-holds-until": f"{end[0]:%Y-%m-%dT%H:%M:%SZ}",
+        "chain-ends-with": text(end[1].subject.rfc4514_string()),
+    }

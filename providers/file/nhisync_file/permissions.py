@@ -1,0 +1,42 @@
+"""File modes as a shell document: access control entries for one user, nothing for anybody else."""
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from nhisync.spi import AccessMode, PermissionDocument
+
+_USER = "nhisync"
+
+
+def permission_documents(
+    mode: AccessMode, root: Path, names: Iterable[str], *, swept: bool
+) -> tuple[PermissionDocument, ...]:
+    """The entries that let the user ``nhisync`` read exactly `names` below `root`, or all of it when `swept`.
+
+    A file system knows no right to read names without values: the read and the fingerprint document are the same,
+    and an inventory's silence about values is a promise of the adapter.
+    """
+    if mode not in (AccessMode.READ, AccessMode.FINGERPRINT):
+        return ()
+    actions = ("read:" + str(root) + "/**",) if swept else tuple(f"read:{root / name}" for name in sorted(set(names)))
+    if not actions:
+        return ()
+    lines = [f"# Lets {_USER} read, and nobody write. Reading a file includes its values; nhisync keeps names only."]
+    lines += [f"setfacl -R -m u:{_USER}:rX {_quoted(root)}"] if swept else _entries(root, sorted(set(names)))
+    return (
+        PermissionDocument(
+            title=f"file access of the user {_USER}", language="sh", text="\n".join(lines) + "\n", actions=actions
+        ),
+    )
+
+
+def _entries(root: Path, names: list[str]) -> list[str]:
+    """Passage through the folders, reading at the end; a mounted folder's files are reached recursively."""
+    folders = {root, *(root / parent for name in names for parent in PurePosixPath(name).parents)}
+    passage = [f"setfacl -m u:{_USER}:x {_quoted(folder)}" for folder in sorted(folders)]
+    return passage + [f"setfacl -R -m u:{_USER}:rX {_quoted(root / name)}" for name in names]
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
