@@ -8,7 +8,7 @@ from nhisync.app.session import Session
 from nhisync.errors import StoreError, UsageError
 from nhisync.model import Waiver
 from nhisync.parity.rules import codes
-from nhisync.store import Store
+from nhisync.store import Store, WaiverRecord
 from nhisync.store.address import parse
 
 
@@ -74,19 +74,32 @@ def _declared(session: Session, today: date) -> Iterator[Listed]:
         yield Listed(waiver=waiver, expired=waiver.until < today)
 
 
+def recorded(session: Session) -> tuple[Waiver, ...]:
+    """Waivers recorded in the configured store; none where no store was made yet.
+
+    Raises:
+        StoreError: there is a store, and it cannot be read.
+    """
+    return tuple(record.waiver for record in _records(session))
+
+
 def _recorded(session: Session, today: date) -> Iterator[Listed]:
-    file = parse(session.configuration.store_url).file
+    for record in _records(session):
+        waiver = record.waiver
+        expired = waiver.until < today
+        yield Listed(waiver=waiver, number=record.number, recorded_by=record.created_by, expired=expired)
+
+
+def _records(session: Session) -> tuple[WaiverRecord, ...]:
+    url = session.configuration.store_url
+    file = parse(url).file
     if file is not None and not file.exists():
-        return
-    store = Store.open(session.configuration.store_url, clock=session.clock, randomness=session.randomness, mode="read")
-    with store, store.reader() as reader:
-        for record in reader.waiver_records():
-            yield Listed(
-                waiver=record.waiver,
-                number=record.number,
-                recorded_by=record.created_by,
-                expired=record.waiver.until < today,
-            )
+        return ()
+    with (
+        Store.open(url, clock=session.clock, randomness=session.randomness, mode="read") as store,
+        store.reader() as reader,
+    ):
+        return tuple(reader.waiver_records())
 
 
 def _writing(session: Session, purpose: str) -> Store:

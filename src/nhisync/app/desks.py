@@ -1,0 +1,144 @@
+"""Desks for looking without leaving a trace: a private temporary store, or the configured store read only.
+
+`nhisync diff` never writes to the configured store: a daemon may hold its lock, and looking must not change what the
+next cycle believes. Recorded waivers apply all the same.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import cast
+
+from nhisync.app.desk import StoreDesk
+from nhisync.app.diff import Desk
+from nhisync.app.session import Session
+from nhisync.app.waivers import recorded
+from nhisync.collect.cycle import Collected
+from nhisync.collect.sink import Sink
+from nhisync.errors import StoreError
+from nhisync.model import Coverage, Finding, Locator, Verdict, Waiver
+from nhisync.parity.engine import Remembered
+from nhisync.parity.pairing import UNMAPPED, Pairing
+from nhisync.parity.row import Row
+from nhisync.store import Reader, RunHandle, Store
+
+
+@contextmanager
+def private_desk(session: Session) -> Iterator[Desk]:
+    """A desk over a temporary store that is gone when the block ends.
+
+    Raises:
+        StoreError: there is no room for it, or the configured store's waivers cannot be read.
+    """
+    waivers = recorded(session)
+    with (
+        Store.temporary(clock=session.clock, randomness=session.randomness) as store,
+        store.run("diff", config_digest=session.configuration.digest) as run,
+    ):
+        yield cast("Desk", _PrivateDesk(session, store, run, waivers))
+
+
+@contextmanager
+def stored_desk(session: Session) -> Iterator[Desk]:
+    """A desk over what the configured store holds; a daemon may write meanwhile.
+
+    Raises:
+        StoreError: there is no store, or it cannot be read.
+    """
+    url = session.configuration.store_url
+    with (
+        Store.open(url, clock=session.clock, randomness=session.randomness, mode="read") as store,
+        store.reader() as reader,
+    ):
+        yield ReadDesk(reader, session.randomness.hex(8))
+
+
+class _PrivateDesk(StoreDesk):
+    """A store's desk with the waivers of another store."""
+
+    def __init__(self, session: Session, store: Store, run: RunHandle, waivers: Sequence[Waiver]) -> None:
+        super().__init__(session, store, run)
+        self._recorded = tuple(waivers)
+
+    def waivers(self) -> Iterable[Waiver]:
+        """Waivers recorded in the configured store."""
+        return self._recorded
+
+
+class ReadDesk:
+    """Satisfies `nhisync.app.diff.Desk` over one snapshot of a store, for judging what is already known.
+
+    Args:
+        reader: the snapshot.
+        run_id: id of this look; no run of the store has it.
+    """
+
+    def __init__(self, reader: Reader, run_id: str) -> None:
+        self._reader = reader
+        self.run_id = run_id
+
+    def sink(self, path: str, pairing: Pairing, share: float) -> Sink:
+        """Nothing is observed through this desk.
+
+        Raises:
+            StoreError: always.
+        """
+        del pairing, share
+        raise StoreError(f"the stored rows of `{path}` are only read here", fix="Leave out --cached.")
+
+    def rows(self, path: str) -> Iterator[Row]:
+        """Rows of pairs of `path`, in key order."""
+        return self._reader.cursor(path, high=UNMAPPED)
+
+    def coverage(self, path: str) -> tuple[Coverage, ...]:
+        """What the last sweep of `path` saw."""
+        return self._reader.coverage(path)
+
+    def known(self, path: str, pairing: Pairing, source: str) -> Mapping[Locator, str]:
+        """Markers matter only to a sweep."""
+        del path, pairing, source
+        return {}
+
+    def size(self, path: str) -> tuple[int, int]:
+        """(rows of pairs, rows no pair claims)."""
+        pairs, rest = self._reader.counts(path, high=UNMAPPED), self._reader.counts(path, low=UNMAPPED)
+        return sum(pairs.values()), sum(rest.values())
+
+    def group(self, groups: Mapping[str, Mapping[str, str]]) -> None:
+        """Equality classes stay as they are stored."""
+
+    def settle(self, collected: Collected) -> None:
+        """Nothing was swept, so nothing is forgotten."""
+
+    @contextmanager
+    def notebook(self, primary: str, backup: str, now: datetime, apps: Sequence[str]) -> Iterator["_BlankNotebook"]:
+        """Everything is judged anew and nothing is kept: the policies of this look need not be the daemon's."""
+        del primary, backup, now, apps
+        yield _BlankNotebook()
+
+    def verdict(self, verdict: Verdict) -> None:
+        """Not kept."""
+
+    def waivers(self) -> Iterable[Waiver]:
+        """Waivers recorded in the store."""
+        return self._reader.waivers()
+
+
+class _BlankNotebook:
+    """Knows nothing and keeps nothing."""
+
+    @property
+    def remembered(self) -> Iterator[Remembered] | None:
+        """No earlier results."""
+        return None
+
+    @staticmethod
+    def stored(_key: str) -> Sequence[Finding]:
+        """No earlier findings."""
+        return ()
+
+    def finding(self, finding: Finding) -> None:
+        """Not kept."""
+
+    def remember(self, result: Remembered) -> None:
+        """Not kept."""
