@@ -1,18 +1,18 @@
-"""The demo's world: two paths, three apps of three tiers (and one that nobody mapped yet), a planted fault for every rule.
+"""The demo's world: two paths, three apps of three tiers and one unmapped, a planted fault for every rule.
 
 Read it as a catalogue of what goes wrong with backup credentials: each `PlannedPair` is one story.
 """
 
-from datetime import timedelta
 from typing import Any
 
+from nhisync.testing.demo_parts import NORTH, WEST
 from nhisync.testing.demo_payments import PAYMENTS
 from nhisync.testing.demo_search import SEARCH
 from nhisync.testing.demo_wiki import WIKI
 from nhisync.testing.scenario import PlannedApp, PlannedFault, PlannedSource, Scenario
 
-ACCOUNT = "111122223333"
-"""The one AWS account both regions live in; nhisync's own roles differ."""
+ACCOUNT, STRAY_ACCOUNT, BUSY_ACCOUNT = "111122223333", "222233334444", "333344445555"
+"""AWS accounts: the one both regions live in, and those of two further sources of the backup path."""
 
 INTRANET = PlannedApp(
     name="intranet",
@@ -21,48 +21,51 @@ INTRANET = PlannedApp(
     runbook="https://wiki.example/intranet/failover",
     pairs=(),
     matches=(
-        {"kind": "secret", "primary": "vault:kv/secret/intranet/{name}", "backup": "bao:kv/secret/intranet/{name}"},
+        {
+            "kind": "secret",
+            "primary": "vault:kv/secret/intranet/{name}",
+            "backup": "archive:kv/secret/intranet/{name}",
+        },
     ),
-    expects={"NHS906": "unknown"},
+    expects={"NHS906": "unknown", "NHS907": "unknown"},
     verdict="unknown",
 )
-"""An app that somebody added to the file and nobody mapped: it must not look fine."""
+"""An app that somebody added to the file and nobody mapped, on a store that lost its content overnight."""
 
+WAIVER = {
+    "pair": "payments/statements-tls",
+    "code": "NHS602",
+    "until": "2099-12-31",
+    "approved_by": "security-oncall",
+    "ticket": "SEC-812",
+    "reason": "CA cut-over",
+}
 
-def _source(path: str, name: str, provider: str, region: str, **options: Any) -> PlannedSource:
-    return PlannedSource(path=path, name=name, provider=provider, region=region, options=options)
+CRITICAL = {"version": 1, "tier": "critical", "evidence": {"compare_values": True}}
+"""The value comparison is opt-in; the demo's critical tier opts in."""
 
 
 def scenario() -> Scenario:
     """The whole world."""
-    west, north = "eu-west-1", "eu-north-1"
     return Scenario(
         sources=(
-            _source("primary", "vault", "vault", west, fingerprint=True, census=True),
-            _source("primary", "aws", "aws", west, account=ACCOUNT, mode="fingerprint"),
-            _source("primary", "edge", "tls", west),
-            _source("primary", "files", "file", west),
-            _source("backup", "aws", "aws", north, account=ACCOUNT, mode="fingerprint"),
-            _source("backup", "bao", "vault", north, fingerprint=True, census=True),
-            _source("backup", "edge", "tls", north),
-            _source("backup", "files", "file", north),
-            _source("backup", "attic", "vault", north),
-            _source("backup", "busy", "aws", north),
+            _source("primary", "vault", "vault", WEST, fingerprint=True, census=True),
+            _source("primary", "aws", "aws", WEST, account=ACCOUNT, mode="fingerprint"),
+            _source("primary", "edge", "tls", WEST),
+            _source("primary", "files", "file", WEST),
+            _source("backup", "aws", "aws", NORTH, account=ACCOUNT, mode="fingerprint"),
+            _source("backup", "bao", "vault", NORTH, fingerprint=True, census=True),
+            _source("backup", "edge", "tls", NORTH),
+            _source("backup", "files", "file", NORTH),
+            _source("backup", "stray", "aws", WEST, account=STRAY_ACCOUNT, mode="fingerprint"),
+            _source("backup", "blind", "tls", NORTH, "trust_file"),
+            _source("backup", "archive", "vault", NORTH),
+            _source("backup", "attic", "vault", NORTH),
+            _source("backup", "busy", "aws", NORTH, account=BUSY_ACCOUNT),
         ),
         apps=(PAYMENTS, SEARCH, WIKI, INTRANET),
-        waivers=(
-            {
-                "pair": "payments/statements-tls",
-                "code": "NHS602",
-                "until": "2099-12-31",
-                "approved_by": "security-oncall",
-                "ticket": "SEC-812",
-                "reason": "CA cut-over",
-            },
-        ),
-        policies={
-            "critical.yaml": {"version": 1, "tier": "critical", "inherits": "critical", "evidence": COMPARE},
-        },
+        waivers=(WAIVER,),
+        policies={"critical.yaml": CRITICAL},
         faults=(
             PlannedFault(path="backup", source="attic", name="unreachable"),
             PlannedFault(path="backup", source="busy", name="throttled"),
@@ -70,8 +73,5 @@ def scenario() -> Scenario:
     )
 
 
-COMPARE = {"compare_values": True}
-"""The value comparison is opt-in; the demo's critical tier opts in."""
-
-HISTORY = timedelta(hours=30)
-"""How old the planted observation of a source that has gone silent is."""
+def _source(path: str, name: str, provider: str, region: str, *without: str, **options: Any) -> PlannedSource:
+    return PlannedSource(path=path, name=name, provider=provider, region=region, options=options, without=without)

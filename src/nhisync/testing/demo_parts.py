@@ -1,5 +1,6 @@
 """Short forms in which the demo's pairs are written."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,64 +10,73 @@ from nhisync.testing.world import Seed
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 
+WEST, NORTH = "eu-west-1", "eu-north-1"
+"""Regions of the primary and the backup path."""
+
 
 def canary(name: str) -> str:
     """A value that can be recognised in any output."""
-    return f"canary-{name}-7f3a9c51"
-
-
-def kv(name: str, *, source: str = "vault", value: str = "", field: str = "", **seed: Any) -> Plant:
-    """A KV secret in Vault or OpenBao; its own value unless one is given."""
-    values = seed.pop("fields", {"password": value or canary(f"{source}-{name.replace('/', '-')}")})
-    return Plant(source=source, field=field, seed=Seed(kind="kv", name=f"secret/{name}", fields=values, **_aged(seed)))
-
-
-def secret(name: str, *, source: str = "aws", value: str = "", field: str = "", **seed: Any) -> Plant:
-    """A secret in AWS Secrets Manager."""
-    values = seed.pop("fields", {"password": value or canary(f"{source}-{name.replace('/', '-')}")})
-    return Plant(source=source, field=field, seed=Seed(kind="secret", name=name, fields=values, **_aged(seed)))
+    return f"canary-{name.replace('/', '-')}-7f3a9c51"
 
 
 def plant(source: str, kind: str, name: str, *, field: str = "", **seed: Any) -> Plant:
-    """Anything else."""
-    values = seed.pop("fields", {"password": canary(f"{source}-{kind}-{name.replace('/', '-')}")})
-    return Plant(source=source, field=field, seed=Seed(kind=kind, name=name, fields=values, **_aged(seed)))
+    """A credential: created 60 and rotated 5 days ago, with a value of its own, unless the story says otherwise.
+
+    Keywords that are no fields of `Seed` are options of the provider's emulator.
+    """
+    known = {"created", "rotated", "expires", "owner", "tags", "fields"}
+    facts: dict[str, Any] = {
+        "created": 60 * DAY,
+        "rotated": 5 * DAY,
+        "fields": {"password": canary(f"{source}-{name}")},
+    }
+    facts |= {key: value for key, value in seed.items() if key in known}
+    options = {key: value for key, value in seed.items() if key not in known}
+    return Plant(source=source, field=field, seed=Seed(kind=kind, name=name, options=options, **facts))
+
+
+def kv(name: str, *, source: str = "vault", **seed: Any) -> Plant:
+    """A KV secret in Vault (primary) or OpenBao (backup)."""
+    return plant(source, "kv", f"secret/{name}", **seed)
+
+
+def secret(name: str, *, source: str = "aws", **seed: Any) -> Plant:
+    """A secret in AWS Secrets Manager."""
+    return plant(source, "secret", name, **seed)
 
 
 def tls(name: str, *, source: str = "edge", **seed: Any) -> Plant:
-    """A TLS endpoint; renewed 20 days ago, 70 days to go."""
-    dates = {"created": 20 * DAY, "rotated": 20 * DAY, "expires": 70 * DAY, "owner": None}
-    return Plant(source=source, seed=Seed(kind="tls", name=name, **{**dates, **_options(seed)}))
+    """A TLS endpoint whose certificate was renewed 20 days ago and has 70 days to go."""
+    dates: dict[str, Any] = {"created": 20 * DAY, "rotated": 20 * DAY, "expires": 70 * DAY, "owner": None, "fields": {}}
+    return plant(source, "tls", name, **{**dates, **seed})
+
+
+def nothing(source: str, locator: str, *, field: str = "") -> Plant:
+    """A place where nothing is planted."""
+    return Plant(source=source, locator=locator, field=field)
 
 
 def pair(
-    name: str, kind: str, primary: Plant | None, backup: Plant | None, story: str, *expects: str, **more: Any
+    name: str,
+    kind: str,
+    primary: Plant,
+    backup: Plant,
+    story: str,
+    *expects: str,
+    explicit: bool = True,
+    document: Mapping[str, Any] | None = None,
+    others: tuple[tuple[str, Plant], ...] = (),
 ) -> PlannedPair:
     """A pair; `expects` are codes that must fail, or ``CODE:state``."""
-    states = dict(e.split(":") if ":" in e else (e, "fail") for e in expects)
-    explicit = bool(more.pop("explicit", True))
+    states = (e.partition(":") for e in expects)
     return PlannedPair(
         name=name,
         kind=kind,
         primary=primary,
         backup=backup,
         story=story,
-        expects=states,
+        expects={code: state or "fail" for code, _, state in states},
+        document=document or {},
         explicit=explicit,
-        document=more,
+        others=others,
     )
-
-
-def _aged(seed: dict[str, Any]) -> dict[str, Any]:
-    """Created 60 and rotated 5 days ago unless the story says otherwise."""
-    return {"created": 60 * DAY, "rotated": 5 * DAY, **_options(seed)}
-
-
-_SEED_FIELDS = frozenset({"created", "rotated", "expires", "owner", "tags", "fields"})
-
-
-def _options(seed: dict[str, Any]) -> dict[str, Any]:
-    """Everything that is no field of `Seed` is an option of the provider's emulator."""
-    known = {name: value for name, value in seed.items() if name in _SEED_FIELDS}
-    options = {name: value for name, value in seed.items() if name not in _SEED_FIELDS}
-    return {**known, "options": options}

@@ -62,7 +62,9 @@ class EmbeddedWorld:
             part = self._started(planned.provider)
             document = part.add_source(planned.path, planned.name, region=planned.region, options=planned.options)
             path = paths.setdefault(planned.path, {"region": planned.region, "sources": {}})
-            path["sources"][planned.name] = {k: v for k, v in document.items() if v != path["region"] or k != "region"}
+            same = {"region"} if document.get("region") == path["region"] else set()
+            left_out = same | set(planned.without)
+            path["sources"][planned.name] = {k: v for k, v in document.items() if k not in left_out}
         apps = {app.name: self._app(app.pairs, app) for app in self.scenario.apps}
         for fault in self.scenario.faults:
             self._owner(fault.path, fault.source).fault(fault.path, fault.source, fault.name, **fault.options)
@@ -122,6 +124,8 @@ class EmbeddedWorld:
         explicit = []
         for pair in pairs:
             sides = {"primary": self._plant("primary", pair.primary), "backup": self._plant("backup", pair.backup)}
+            for path, other in pair.others:
+                self._plant(path, other)
             if pair.explicit:
                 explicit.append({"name": pair.name, "kind": pair.kind, **sides, **pair.document})
         if explicit:

@@ -17,6 +17,7 @@ class PlannedSource:
         provider: whose emulator serves it.
         region: its region.
         options: for the emulator.
+        without: keys its configuration document leaves out.
     """
 
     path: str
@@ -24,6 +25,7 @@ class PlannedSource:
     provider: str
     region: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,7 @@ class PlannedPair:
         story: one sentence for the reader of the scenario.
         document: further keys of the pair in the configuration (``class``, ``owner``, ``until`` …).
         explicit: named in the configuration; False = left to a match template or a tag.
+        others: (path, plant) of further credentials the story needs.
     """
 
     name: str
@@ -66,6 +69,7 @@ class PlannedPair:
     story: str = ""
     document: Mapping[str, Any] = field(default_factory=dict)
     explicit: bool = True
+    others: tuple[tuple[str, Plant], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,87 @@
+"""search, tier high: nothing is known to be wrong, and that is not enough. Every unknown has its own reason."""
+
+from nhisync.testing.demo_parts import kv, nothing, pair, secret, tls
+from nhisync.testing.scenario import PlannedApp
+
+SEARCH = PlannedApp(
+    name="search",
+    tier="high",
+    owner="search-oncall",
+    runbook="https://wiki.example/search/failover",
+    pairs=(
+        pair("index-api", "api-key", kv("search/index"), secret("search/index"), "Healthy."),
+        pair(
+            "query-api",
+            "api-key",
+            kv("search/auto/query-api"),
+            secret("search/auto/query-api"),
+            "Healthy, found by a template.",
+            explicit=False,
+        ),
+        pair(
+            "crawler",
+            "api-key",
+            kv("search/crawler"),
+            secret("search/crawler", denied=True),
+            "nhisync may not look at it.",
+            "NHS902:unknown",
+        ),
+        pair(
+            "ranking",
+            "api-key",
+            kv("search/ranking"),
+            kv("search/ranking", source="attic"),
+            "Its store does not answer.",
+            "NHS903:unknown",
+        ),
+        pair(
+            "synonyms",
+            "api-key",
+            kv("search/synonyms"),
+            nothing("attic", "kv/secret/search/synonyms-old"),
+            "Its store went silent thirty hours ago; what was known then is too old.",
+            "NHS901:unknown",
+        ),
+        pair(
+            "suggest",
+            "api-key",
+            kv("search/suggest"),
+            secret("search/suggest", source="busy"),
+            "Its provider throttles every call.",
+            "NHS908:unknown",
+        ),
+        pair(
+            "images",
+            "api-key",
+            kv("search/images"),
+            secret("search/images"),
+            "A second secret claims to be its counterpart.",
+            "NHS904:unknown",
+            others=(("backup", secret("search/images-new", tags={"nhisync:name": "search/images"})),),
+        ),
+        pair(
+            "maps",
+            "ssh-key",
+            kv("search/maps"),
+            nothing("aws", "ssh-key/maps"),
+            "A kind that the provider does not inventory.",
+            "NHS905:unknown",
+        ),
+        pair(
+            "admin-tls",
+            "certificate",
+            tls("admin.search.example.com"),
+            tls("admin-b", source="blind", server_name="admin.search.example.com"),
+            "Nobody told nhisync which roots the backup's clients trust.",
+            "NHS609:unknown",
+        ),
+    ),
+    matches=(
+        {
+            "kind": "secret",
+            "primary": "vault:kv/secret/search/auto/{name}",
+            "backup": "aws:secret/search/auto/{name}",
+        },
+    ),
+    verdict="unknown",
+)
