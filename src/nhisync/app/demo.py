@@ -5,9 +5,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from nhisync.app.desk import StoreDesk
+from nhisync.app.diff import DiffOptions, diff
+from nhisync.app.session import Session
+from nhisync.clock import Clock, Randomness
+from nhisync.collect.cycle import Progress, silent
 from nhisync.errors import NhisyncError
+from nhisync.model import Report
+from nhisync.store import Store
+from nhisync.testing.checklist import discrepancies
+from nhisync.testing.demo import scenario
+from nhisync.testing.demo_history import remember
 
 
 @contextmanager
@@ -53,3 +64,37 @@ def _end(child: "subprocess.Popen[str]") -> None:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """What the demo saw.
+
+    Attributes:
+        report: the real report of the real run.
+        planted: how many faults the world holds.
+        rules: how many different rules they concern.
+        differences: what was planted and not found, or found and not planted.
+    """
+
+    report: Report
+    planted: int
+    rules: int
+    differences: tuple[str, ...]
+
+
+def run(config: Path, *, clock: Clock, randomness: Randomness, progress: Progress = silent) -> DemoResult:
+    """Run the main job on a running embedded world and hold its report against what was planted.
+
+    The world's own store is used, with what it remembers of yesterday.
+    """
+    planned = scenario()
+    session = Session.open(config, clock=clock, randomness=randomness)
+    with Store.open(session.configuration.store_url, clock=clock, randomness=randomness, purpose="demo") as store:
+        remember(store, clock)
+        with store.run("diff") as handle:
+            options = DiffOptions(primary="primary", backup="backup")
+            report = diff(session, options, StoreDesk(session, store, handle), progress)
+    expected = [code for app in planned.apps for pair in app.pairs for code in pair.expects]
+    expected += [code for app in planned.apps for code in app.expects]
+    return DemoResult(report, len(expected), len(set(expected)), tuple(discrepancies(planned, report)))

@@ -26,7 +26,10 @@ from nhisync.policy import Waivers
 class Desk(Protocol):
     """The store as this use case needs it: one run, both paths."""
 
-    run_id: str
+    @property
+    def run_id(self) -> str:
+        """The run's random id."""
+        ...
 
     def sink(self, path: str, pairing: Pairing, share: float) -> Sink:
         """Where the rows of `path` go; sweeps that lost more than `share` are not believed."""
