@@ -185,7 +185,7 @@ def translate(error: Exception, called: Called) -> ProviderError:
         return _error(ErrorKind.MISCONFIGURED, called, fix=_FIX[ErrorKind.MISCONFIGURED])
     if isinstance(error, (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError)):
         return _error(ErrorKind.AUTH_FAILED, called, fix=_FIX[ErrorKind.AUTH_FAILED])
-    if isinstance(error, (sdk.HTTPClientError, sdk.EndpointConnectionError)):
+    if isinstance(error, (sdk.HTTPClientError, sdk.ConnectionError)):
         return _no_answer(error, called)
     if isinstance(error, ResponseParserError) and called.status >= 500:
         return _error(ErrorKind.UNREACHABLE, called)

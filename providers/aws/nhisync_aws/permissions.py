@@ -122,7 +122,11 @@ def _read(wanted: Sequence[Locator], kinds: frozenset[str], scope: Scope) -> lis
         statements.append(_allow("NhisyncList", lists, ["*"]))
     for kind in touched:
         actions = item_actions(kind)
-        if actions:
+        if kind == "secret":
+            # ListSecrets shows the same metadata of all secrets, and a secret that does not exist has no ARN that a
+            # narrower resource could match: with one, absence would look like a missing permission.
+            statements.append(_allow("NhisyncReadSecret", actions, ["*"]))
+        elif actions:
             names = None if kind in kinds else [item.name for item in wanted if item.kind == kind]
             statements.append(_allow(f"NhisyncRead{_word(kind)}", actions, _resources(kind, names, scope)))
     if _KEYED_KINDS.intersection(touched):

@@ -183,6 +183,12 @@ class Source:
 
 
 @pytest.fixture
+def seen_of() -> Callable[[list[Any]], Seen]:
+    """Sorts observations that a test took from the stream itself."""
+    return Seen
+
+
+@pytest.fixture
 def backup(aws: Aws, tmp_path: Path) -> Iterator[Source]:
     """The adapter on ``backup/aws``, reached through an assumed role with the adapter's own read document."""
     aws.source()

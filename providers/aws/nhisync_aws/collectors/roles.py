@@ -9,7 +9,7 @@ from nhisync_aws.paging import Listing
 from nhisync_aws.run import Run, Sweep, attributes, marker, moment
 
 KIND = "role"
-_DEFAULT_SESSION = 3600
+_LONGEST_SESSION = 43_200  # seconds; IAM's upper limit, for answers that do not tell (account details do not)
 _ISSUER = ":oidc-provider/"
 _HOST_PARTS = 3
 
@@ -38,7 +38,7 @@ def _single(run: Run, locator: Locator) -> Iterator[Observation]:
 
 
 def _item(run: Run, locator: Locator, role: Mapping[str, Any]) -> Item:
-    longest = timedelta(seconds=int(role.get("MaxSessionDuration") or _DEFAULT_SESSION))
+    longest = timedelta(seconds=int(role.get("MaxSessionDuration") or _LONGEST_SESSION))
     used: Mapping[str, Any] = role.get("RoleLastUsed") or {}
     boundary: Mapping[str, Any] = role.get("PermissionsBoundary") or {}
     tags = run.tags(role.get("Tags"))

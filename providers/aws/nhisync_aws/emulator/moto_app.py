@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import boto3
 from moto.acm.models import acm_backends
+from moto.core import base_backend
 from moto.core.base_backend import BackendDict
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
@@ -12,6 +14,7 @@ from moto.ssm.models import ssm_backends
 from moto.sts.models import sts_backends
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from nhisync_aws.credentials import isolated_session
 from nhisync_aws.emulator.wire import ApiError, Call, Reply
 
 _BACKENDS: tuple[BackendDict[Any], ...] = (
@@ -22,6 +25,15 @@ _BACKENDS: tuple[BackendDict[Any], ...] = (
     ssm_backends,
     sts_backends,
 )
+
+
+def _isolated() -> boto3.Session:
+    return boto3.Session(botocore_session=isolated_session())
+
+
+# Moto asks a boto3 session for region names. It must not meet the profile of whoever runs this: a misspelt AWS_PROFILE
+# would end the world.
+setattr(base_backend, "Session", _isolated)  # noqa: B010 - a class's name is given a function, knowingly
 
 
 def forget_account(account: str) -> None:

@@ -20,13 +20,14 @@ def resource_of(call: Call, account: str) -> str:
 
 
 def secret_arn(account: str, region: str, secret_id: str) -> str:
-    """ARN of a secret named by ARN or name; of a secret that does not exist, the ARN it would be sought under."""
+    """ARN of a secret named by ARN or name.
+
+    A name that does not exist stays a bare name, as AWS's denials print it; no ARN pattern matches it.
+    """
     if secret_id.startswith("arn:"):
         return secret_id
     found = secretsmanager_backends[account][region].secrets.get(secret_id)
-    if found is not None:
-        return str(found.arn)
-    return f"arn:{PARTITION}:secretsmanager:{region}:{account}:secret:{secret_id}"
+    return str(found.arn) if found is not None else secret_id
 
 
 def key_arn(account: str, region: str, key_id: str) -> str:

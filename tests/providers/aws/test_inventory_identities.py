@@ -1,0 +1,430 @@
+"""What the adapter says about access keys, roles, service credentials, certificates and parameters, over real HTTP."""
+
+import datetime as dt
+import json
+
+import pytest
+
+DAY = dt.timedelta(days=1)
+HOUR = dt.timedelta(hours=1)
+
+
+def test_sweep_of_keys_rests_on_the_report(aws, backup):
+    """All users in two calls, with the report's own age; no ids, because the report has none."""
+    aws.seed("access-key", "svc", created=300 * DAY, rotated=200 * DAY, used=4 * DAY)
+    aws.seed("access-key", "idle", created=300 * DAY, rotated=None, keys=[])
+    seen = backup.see(kinds="access-key")
+    item = seen["access-key/svc"]
+    now = aws.clock.now()
+    assert (item.created.at, item.rotated.at, item.last_used.at) == (now - 300 * DAY, now - 200 * DAY, now - 4 * DAY)
+    assert (item.source_as_of, item.ids, item.owner, item.lifecycle) == (now, (), "platform-oncall", "own")
+    assert set(seen.items) == {"access-key/svc"}
+    assert [(c.status, c.as_of, c.authoritative) for c in seen.coverage] == [("complete", now, False)]
+    calls = aws.world.calls("backup", "aws")
+    assert calls == {
+        "sts:AssumeRole": 1,
+        "iam:GenerateCredentialReport": 1,
+        "iam:GetCredentialReport": 1,
+        "iam:GetAccountAuthorizationDetails": 1,
+    }
+
+
+def test_wanted_user_is_asked_singly_and_freshly(aws, backup):
+    """One ListAccessKeys gives ids and the state of now, although the report is hours old."""
+    aws.seed("access-key", "svc", created=300 * DAY, rotated=200 * DAY)
+    backup.see(kinds="access-key")
+    aws.clock.advance(3 * HOUR)
+    aws.world.reset_calls()
+    item = backup.see("access-key/svc", kinds="access-key")["access-key/svc"]
+    assert item.source_as_of is None
+    assert [i.scheme for i in item.ids] == ["access-key-id"]
+    assert item.ids[0].value == item.version
+    assert item.version.startswith("AKIA")
+    assert aws.world.calls()["iam:ListAccessKeys"] == 1
+    assert "iam:GetAccessKeyLastUsed" not in aws.world.calls()
+
+
+def test_first_key_of_a_user_is_no_rotation(aws, backup):
+    """A key made together with its user is the first generation."""
+    aws.seed("access-key", "svc", created=300 * DAY, rotated=None)
+    for item in (
+        backup.see(kinds="access-key")["access-key/svc"],
+        backup.see("access-key/svc")["access-key/svc"],
+    ):
+        assert (item.created.at, item.rotated) == (aws.clock.now() - 300 * DAY, None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "state", "pending"),
+    [
+        ([{"age": 90 * DAY}], "active", False),
+        ([{"age": 90 * DAY, "status": "Inactive"}], "suspended", False),
+        ([{"age": 90 * DAY, "status": "Inactive"}, {"age": 2 * DAY}], "active", False),
+        ([{"age": 90 * DAY, "used": HOUR}, {"age": 2 * DAY}], "active", True),
+    ],
+)
+def test_two_active_keys_are_an_unfinished_rotation(aws, backup, keys, state, pending):
+    """Sweep and single read agree on state, generation and overlap."""
+    aws.seed("access-key", "svc", created=300 * DAY, keys=keys)
+    for item in (
+        backup.see(kinds="access-key")["access-key/svc"],
+        backup.see("access-key/svc")["access-key/svc"],
+    ):
+        assert item.state == state
+        assert (item.rotation.pending_since is not None) is pending
+        assert item.rotated.at == aws.clock.now() - keys[-1]["age"]
+
+
+def test_overlap_without_a_report_asks_which_key_is_used(aws, backup):
+    """Two active keys and no report: the last uses are asked for; one key: they are not."""
+    aws.seed("access-key", "two", keys=[{"age": 90 * DAY, "used": HOUR}, {"age": 2 * DAY}])
+    aws.seed("access-key", "one", keys=[{"age": 90 * DAY, "used": HOUR}])
+    seen = backup.see("access-key/two", "access-key/one")
+    assert seen["access-key/two"].last_used.at == aws.clock.now() - HOUR
+    assert aws.world.calls()["iam:GetAccessKeyLastUsed"] == 2
+
+
+@pytest.mark.requirement("R42")
+def test_same_key_reached_from_two_regions_is_the_same_identity(aws, source_of):
+    """IAM is global: two sources of one account show one access key id, which is what reuse is found by."""
+    first = source_of("primary", "aws", region="eu-west-1")
+    account = aws.world.account_of("primary", "aws")
+    second = source_of("backup", "aws", account=account)
+    aws.seed("access-key", "svc", path="primary")
+    ids = {s.see("access-key/svc")["access-key/svc"].ids for s in (first, second)}
+    assert len(ids) == 1
+
+
+def test_one_key_of_a_user_can_be_named(aws, backup):
+    """``access-key/<user>/<id>`` is that key, absent once it is gone."""
+    aws.seed("access-key", "svc", keys=[{"age": DAY, "id": "AKIAFIXEDFIXEDFIXED1"}])
+    seen = backup.see("access-key/svc/AKIAFIXEDFIXEDFIXED1", "access-key/svc/AKIAGONEGONEGONEGONE")
+    assert seen["access-key/svc/AKIAFIXEDFIXEDFIXED1"].version == "AKIAFIXEDFIXEDFIXED1"
+    assert seen["access-key/svc/AKIAGONEGONEGONEGONE"].presence == "absent"
+
+
+@pytest.mark.parametrize("name", ["nobody", "idle"])
+def test_user_or_key_that_is_not_there_is_absent(aws, backup, name):
+    """No such user, and a user without keys: both are authoritative answers."""
+    aws.seed("access-key", "idle", keys=[])
+    item = backup.see(f"access-key/{name}", kinds="access-key")[f"access-key/{name}"]
+    assert (item.presence, item.error) == ("absent", None)
+
+
+def test_user_made_after_the_report_is_asked_singly(aws, backup):
+    """A sweep with an older report still finds newer users, through their details."""
+    aws.seed("access-key", "old")
+    backup.see(kinds="access-key")
+    aws.clock.advance(HOUR)
+    aws.seed("access-key", "new", created=dt.timedelta(minutes=5), rotated=None)
+    aws.seed("access-key", "new-idle", created=dt.timedelta(minutes=5), rotated=None, keys=[])
+    seen = backup.see(kinds="access-key")
+    assert set(seen.items) == {"access-key/old", "access-key/new"}
+    assert seen["access-key/new"].ids
+    assert seen["access-key/old"].source_as_of == aws.clock.now() - HOUR
+
+
+def test_report_in_progress_is_waited_for_on_the_clock(aws, backup):
+    """STARTED, then in progress: the adapter polls through the clock until the report is there."""
+    aws.seed("access-key", "svc")
+    aws.world.fault("backup", "aws", "slow_report", seconds=7)
+    seen = backup.see(kinds="access-key")
+    assert "access-key/svc" in seen.items
+    assert sum(aws.clock.slept) >= 7
+
+
+def test_somebody_elses_report_is_used_when_making_one_is_denied(aws, backup):
+    """Without GenerateCredentialReport an existing report still answers."""
+    aws.seed("access-key", "svc")
+    backup.see(kinds="access-key")
+    aws.world.fault("backup", "aws", "denied", action="iam:GenerateCredentialReport")
+    assert "access-key/svc" in backup.see(kinds="access-key").items
+
+
+def test_denied_report_is_denied_coverage_and_wanted_users_still_answer(aws, backup):
+    """A sweep that is denied says which permission is missing; single reads are another matter."""
+    aws.seed("access-key", "svc")
+    aws.world.fault("backup", "aws", "denied", action="iam:*CredentialReport")
+    seen = backup.see("access-key/svc", kinds="access-key")
+    assert seen.status == {"access-key": "denied"}
+    assert seen.coverage[0].error.action == "iam:GetCredentialReport"
+    assert seen["access-key/svc"].presence == "present"
+
+
+def test_denied_details_cost_owner_and_grants_only(aws, backup):
+    """Without GetAccountAuthorizationDetails keys are still known; the coverage says what was lost."""
+    aws.seed("access-key", "svc", created=300 * DAY, rotated=20 * DAY)
+    aws.world.fault("backup", "aws", "denied", action="iam:GetAccountAuthorizationDetails")
+    seen = backup.see(kinds="access-key")
+    assert (seen["access-key/svc"].owner, seen["access-key/svc"].grants) == (None, None)
+    assert seen.status == {"access-key": "partial"}
+    assert seen.coverage[0].error.action == "iam:GetAccountAuthorizationDetails"
+
+
+def test_attached_rights_are_named(aws, backup):
+    """Grants are the names of attached policies, inline policies and groups."""
+    from nhisync_aws.emulator.auth import iam
+
+    aws.seed("access-key", "svc")
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    backend = iam(aws.world.account_of("backup", "aws"))
+    policy = backend.create_policy("", "/", document, "pay-read", [])
+    backend.attach_user_policy(policy.arn, "svc")
+    backend.put_user_policy("svc", "extra", document)
+    backend.create_group("ops")
+    backend.add_user_to_group("ops", "svc")
+    assert backup.see("access-key/svc")["access-key/svc"].grants == ("group:ops", "inline:extra", "policy:pay-read")
+
+
+def test_unchanged_user_is_not_told_again(aws, backup):
+    """Equal ids, states, tags and rights mean the stored detail holds."""
+    aws.seed("access-key", "svc", keys=[{"age": 90 * DAY}, {"age": 2 * DAY}])
+    first = backup.see("access-key/svc")
+    aws.world.reset_calls()
+    second = backup.see("access-key/svc", known=first.markers)
+    assert second.unchanged == ["access-key/svc"]
+    assert "iam:GetAccessKeyLastUsed" not in aws.world.calls()
+
+
+@pytest.mark.requirement("R39")
+def test_role_shows_trust_boundary_and_issuer(aws, backup):
+    """IAM's longest session bounds its age; the issuer of a trusted token is a dependency with its host's region."""
+    issuer = "oidc.eks.eu-west-1.amazonaws.com/id/ABC"
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Federated": f"arn:aws:iam::111122223333:oidc-provider/{issuer}"},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+            },
+            {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"},
+        ],
+    }
+    boundary = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    policies = {"pay": {"Version": "2012-10-17", "Statement": []}}
+    aws.seed("role", "task", trust=trust, boundary=boundary, used=4 * DAY, max_session=7200, policies=policies)
+    seen = backup.see("role/task", kinds="role")
+    item = seen["role/task"]
+    now = aws.clock.now()
+    assert (item.rotated.at, item.rotated.precision) == (now - 12 * HOUR, "upper-bound")
+    assert item.last_used.at == now - 4 * DAY
+    assert (item.lifecycle, item.owner, item.grants) == ("own", "platform-oncall", ("inline:pay",))
+    assert [(d.kind, d.id, d.region) for d in item.dependencies] == [("issuer", issuer, "eu-west-1")]
+    shown = dict(item.attributes)
+    assert shown["boundary"].endswith("policy/task-boundary")
+    assert "ecs-tasks.amazonaws.com" in shown["trusts"]
+    assert seen.status == {"role": "complete"}
+    assert seen.coverage[0].authoritative
+
+
+def test_role_named_without_a_sweep_is_read_singly(aws, backup):
+    """GetRole answers for one role, and proves that another is not there."""
+    aws.seed("role", "task")
+    seen = backup.see("role/task", "role/none")
+    assert (seen["role/task"].presence, seen["role/task"].grants) == ("present", None)
+    assert seen["role/task"].rotated.at == aws.clock.now() - HOUR
+    assert seen["role/none"].presence == "absent"
+    assert aws.world.calls()["iam:GetRole"] == 2
+
+
+def test_role_is_told_again_each_day(aws, backup):
+    """Unchanged within a day; the next day its session age is renewed."""
+    aws.seed("role", "task")
+    first = backup.see("role/task")
+    assert backup.see("role/task", known=first.markers).unchanged == ["role/task"]
+    aws.clock.advance(DAY)
+    assert backup.see("role/task", known=first.markers)["role/task"].rotated.at > first["role/task"].rotated.at
+
+
+def test_service_credentials_by_service_and_user(aws, backup):
+    """Two of one service are an overlap; an expiring one has its end; a complete list proves absence."""
+    git, keyspaces = "codecommit.amazonaws.com", "cassandra.amazonaws.com"
+    aws.seed("service-credential", f"{git}/svc", created=90 * DAY, rotated=3 * DAY, count=2)
+    aws.seed("service-credential", f"{keyspaces}/svc", created=9 * DAY, rotated=None, expires=21 * DAY)
+    seen = backup.see(f"service-credential/{git}/svc", f"service-credential/{git}/nobody", kinds="service-credential")
+    both = seen[f"service-credential/{git}/svc"]
+    now = aws.clock.now()
+    assert (both.created.at, both.rotated.at) == (now - 90 * DAY, now - 3 * DAY)
+    assert both.rotation.pending_since == now - 3 * DAY
+    single = seen[f"service-credential/{keyspaces}/svc"]
+    assert (single.expires.at, single.rotated, single.rotation.pending_since) == (now + 21 * DAY, None, None)
+    assert seen[f"service-credential/{git}/nobody"].presence == "absent"
+    assert set(seen.status.values()) == {"complete"}
+    assert aws.world.calls()["iam:ListServiceSpecificCredentials"] == 4
+
+
+def test_only_the_named_service_is_listed(aws, backup):
+    """A pair that names one service's credential costs one list."""
+    aws.seed("service-credential", "codecommit.amazonaws.com/svc", status="Inactive")
+    name = "service-credential/codecommit.amazonaws.com/svc"
+    assert backup.see(name)[name].state == "suspended"
+    assert aws.world.calls()["iam:ListServiceSpecificCredentials"] == 1
+
+
+@pytest.mark.parametrize(
+    "key_type",
+    ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"],
+)
+def test_certificate_of_every_key_type_is_found(aws, backup, key_type):
+    """ACM hides five of seven key types unless it is asked for all."""
+    aws.seed("certificate", "api.example.com", key_type=key_type, expires=12 * DAY)
+    seen = backup.see(kinds="certificate")
+    assert seen["certificate/api.example.com"].expires.at == aws.clock.now() + 12 * DAY
+    assert dict(seen["certificate/api.example.com"].attributes)["key_type"] == key_type
+    assert seen.coverage[0].authoritative
+
+
+def test_acme_born_certificate_is_found(aws, backup):
+    """Certificates of origin ACME are asked for too."""
+    aws.seed("certificate", "api.example.com", origin="ACME")
+    assert "certificate/api.example.com" in backup.see(kinds="certificate").items
+
+
+@pytest.mark.requirement("R30")
+def test_wanted_certificate_has_chain_ids_and_owner(aws, backup):
+    """The public PEM gives chain, serial and key identity; two certificates over one key show the same SPKI."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    aws.seed("certificate", "a.example.com", key=key, created=90 * DAY, rotated=20 * DAY)
+    aws.seed("certificate", "b.example.com", key=key)
+    seen = backup.see("certificate/a.example.com", "certificate/b.example.com", kinds="certificate")
+    first, second = seen["certificate/a.example.com"], seen["certificate/b.example.com"]
+    assert len(first.chain.certificates) == 2
+    assert first.chain.leaf.names == ("a.example.com",)
+    assert first.version == first.chain.leaf.serial
+    assert (first.owner, first.lifecycle) == ("platform-oncall", "own")
+    assert first.rotated.at == aws.clock.now() - 20 * DAY
+    ids = [{i.scheme: i.value for i in item.ids} for item in (first, second)]
+    assert ids[0]["spki-sha256"] == ids[1]["spki-sha256"]
+    assert ids[0]["issuer-serial"] != ids[1]["issuer-serial"]
+
+
+def test_certificate_by_id_and_ambiguous_domain(aws, backup):
+    """A domain with several certificates must be named by id; of them one issued certificate stands for it."""
+    ids = [aws.seed("certificate", "api.example.com", locator="id") for _ in range(2)]
+    seen = backup.see("certificate/api.example.com", ids[0], kinds="certificate")
+    assert seen["certificate/api.example.com"].presence == "ambiguous"
+    assert "name one by its id" in seen["certificate/api.example.com"].error.message
+    assert seen[ids[0]].presence == "present"
+    aws.seed("certificate", "www.example.com", expires=-3 * DAY)
+    aws.seed("certificate", "www.example.com")
+    issued = backup.see("certificate/www.example.com")["certificate/www.example.com"]
+    assert (issued.presence, issued.state) == ("present", "active")
+
+
+def test_expired_and_pending_certificates_have_their_state(aws, backup):
+    """EXPIRED is deactivated, PENDING_VALIDATION is not active yet and has no PEM to fetch."""
+    aws.seed("certificate", "old.example.com", expires=-2 * DAY)
+    aws.seed("certificate", "new.example.com", type="AMAZON_ISSUED", status="PENDING_VALIDATION")
+    seen = backup.see("certificate/old.example.com", "certificate/new.example.com", kinds="certificate")
+    assert seen["certificate/old.example.com"].state == "deactivated"
+    assert seen["certificate/new.example.com"].state == "pre-activation"
+    assert aws.world.calls()["acm:GetCertificate"] == 1
+
+
+@pytest.mark.parametrize(("eligible", "lifecycle"), [("ELIGIBLE", "own"), ("INELIGIBLE", "unknown")])
+def test_issued_certificate_renews_itself_only_when_eligible(aws, backup, eligible, lifecycle):
+    """ACM renews what it issued while that is eligible; otherwise nobody is shown to."""
+    aws.seed("certificate", "api.example.com", type="AMAZON_ISSUED", renewal_eligibility=eligible)
+    assert backup.see(kinds="certificate")["certificate/api.example.com"].lifecycle == lifecycle
+
+
+def test_unchanged_certificate_needs_the_list_only(aws, backup):
+    """The second run makes no single read, until the day changes (tags leave no trace in the list)."""
+    aws.seed("certificate", "api.example.com")
+    first = backup.see("certificate/api.example.com", kinds="certificate")
+    aws.world.reset_calls()
+    second = backup.see("certificate/api.example.com", kinds="certificate", known=first.markers)
+    assert second.unchanged == ["certificate/api.example.com"]
+    assert aws.world.calls() == {"sts:AssumeRole": 1, "acm:ListCertificates": 1}
+    aws.clock.advance(DAY)
+    assert backup.see("certificate/api.example.com", kinds="certificate", known=first.markers).items
+
+
+def test_missing_certificate_is_absent_by_a_complete_list(aws, backup):
+    """ACM's list is authoritative: complete and without it means absent."""
+    assert backup.see("certificate/none.example", kinds="certificate")["certificate/none.example"].presence == "absent"
+
+
+def test_server_certificate_is_static_with_its_chain(aws, backup):
+    """It cannot be renewed in place; dates and chain come from its PEM."""
+    aws.seed("server-certificate", "old-elb", created=80 * DAY, rotated=None, expires=11 * DAY)
+    seen = backup.see("server-certificate/old-elb", "server-certificate/none", kinds="server-certificate")
+    item = seen["server-certificate/old-elb"]
+    assert (item.lifecycle, item.created.at) == ("static", aws.clock.now() - 80 * DAY)
+    assert item.expires.at == aws.clock.now() + 11 * DAY
+    assert item.chain.leaf.names == ("old-elb",)
+    assert seen["server-certificate/none"].presence == "absent"
+    again = backup.see("server-certificate/old-elb", kinds="server-certificate", known=seen.markers)
+    assert again.unchanged == ["server-certificate/old-elb"]
+
+
+def test_parameters_are_metadata_only(aws, backup):
+    """Version, writer, expiration policy, key and owner; the value is never asked for."""
+    aws.seed("parameter", "/pay/key", fields={"v": "CANARY-VALUE"}, rotated=8 * DAY, expires=30 * DAY, kms={})
+    aws.seed("parameter", "plain-name", rotated=None, created=40 * DAY)
+    seen = backup.see("parameter//pay/key", "parameter/plain-name", "parameter//pay/none", kinds="parameter")
+    item, first = seen["parameter//pay/key"], seen["parameter/plain-name"]
+    now = aws.clock.now()
+    assert (item.rotated.at, item.expires.at, item.version) == (now - 8 * DAY, now + 30 * DAY, "2")
+    assert (item.lifecycle, item.owner, item.dependencies[0].usable) == ("own", "platform-oncall", True)
+    assert (first.lifecycle, first.created.at, first.rotated) == ("static", now - 40 * DAY, None)
+    assert seen["parameter//pay/none"].presence == "absent"
+    assert "CANARY" not in str(seen.items)
+    assert not any(name.startswith("ssm:Get") for name in aws.world.calls())
+
+
+def test_parameter_with_a_path_may_be_named_without_its_slash(aws, backup):
+    """``parameter/pay/key`` means ``/pay/key``, and is answered as it was asked."""
+    aws.seed("parameter", "/pay/key")
+    assert backup.see("parameter/pay/key")["parameter/pay/key"].presence == "present"
+
+
+def test_unchanged_parameter_needs_the_list_only(aws, backup):
+    """The second run asks for no tags."""
+    aws.seed("parameter", "/pay/key")
+    first = backup.see("parameter//pay/key", kinds="parameter")
+    aws.world.reset_calls()
+    assert backup.see("parameter//pay/key", kinds="parameter", known=first.markers).unchanged == ["parameter//pay/key"]
+    assert aws.world.calls() == {"sts:AssumeRole": 1, "ssm:DescribeParameters": 1}
+
+
+def test_only_services_of_requested_kinds_are_contacted(aws, backup):
+    """A run about certificates speaks to ACM (and to STS for its session), to nobody else."""
+    aws.seed("certificate", "api.example.com")
+    backup.see(kinds="certificate")
+    assert {name.partition(":")[0] for name in aws.world.calls()} == {"sts", "acm"}
+
+
+def test_prefixes_narrow_every_kind(aws, backup):
+    """A sweep by prefixes yields only items below them."""
+    for name in ("pay-a", "other-b"):
+        aws.seed("access-key", name)
+        aws.seed("role", name)
+        aws.seed("certificate", f"{name}.example.com")
+    kinds = "access-key role certificate"
+    seen = backup.see(kinds=kinds, prefixes=dict.fromkeys(kinds.split(), ("pay",)))
+    assert set(seen.items) == {"access-key/pay-a", "role/pay-a", "certificate/pay-a.example.com"}
+
+
+@pytest.mark.requirement("R4b")
+def test_large_sweep_stays_within_25_calls(aws, backup):
+    """2,000 secrets, 300 users with two keys each and 50 certificates: 25 calls in all, the session's own included."""
+    for number in range(2_000):
+        aws.seed("secret", f"bulk/{number:05d}", rotated=None)
+    for number in range(300):
+        aws.seed("access-key", f"svc-{number:03d}", keys=[{"age": 90 * DAY}, {"age": DAY, "status": "Inactive"}])
+    for number in range(50):
+        aws.seed("certificate", f"h{number}.example.test")
+    wanted = [f"access-key/svc-{n:03d}" for n in range(7)]
+    provider = backup.provider()
+    provider.identify(backup.budget())
+    seen = backup.see(*wanted, kinds="secret access-key certificate")
+    assert len(seen.items) == 2_350
+    calls = aws.world.calls("backup", "aws")
+    assert calls.pop("iam:ListAccessKeys") == 7
+    assert calls.pop("sts:AssumeRole") == 2  # two adapters in this test, one session each
+    assert calls.total() + 1 <= 25
