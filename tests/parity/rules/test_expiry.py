@@ -39,6 +39,7 @@ CASES = [
     Case("NHS302", "short-lived, schedule off", both(**{**SHORT, "b_rotation": 0}), "fail", BACKUP),
     Case("NHS302", "short-lived, schedule not known", both(**{**SHORT, "b_rotation": None}), "fail", BACKUP),
     Case("NHS303", "does not end", both(), None),
+    Case("NHS303", "planned deletion is NHS104's", both(**ending(5 * DAY), b_state="deactivated"), "pass"),
     Case("NHS303", "more than a sixth left", both(**ending(10 * DAY + 1)), "pass"),
     Case("NHS303", "a sixth left", both(**ending(10 * DAY)), "fail", BACKUP, "lifetime of 60d"),
     Case("NHS303", "primary's a sixth", both(p_expires=NOW + 10 * DAY, p_not_before=NOW - 50 * DAY), "fail", PRIMARY),

@@ -264,5 +264,16 @@ def test_the_common_pass_builds_nothing(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr("nhisync.parity.rules.facts.json.loads", forbidden("json.loads"))
     monkeypatch.setattr("nhisync.parity.text.instant", forbidden("instant"))
-    attributes = {"detail": json.dumps({"attributes": {"a": "b"}, "provider_id": "arn"})}
-    ask_all(view(primary(**attributes), backup(**attributes)))
+    monkeypatch.setattr("nhisync.parity.text._UNITS", None)
+    columns = {
+        "detail": json.dumps({"attributes": {"a": "b"}, "provider_id": "arn"}),
+        "rotation": 1,
+        "interval": 30 * DAY,
+        "next_rotation": NOW + DAY,
+        "not_before": NOW - DAY,
+        "expires": NOW + 90 * DAY,
+        "bound": "aws/eu-north-1",
+        "pending": NOW - 60,
+    }
+    told = ask_all(view(primary(**columns), backup(**columns)))
+    assert {o for o in told.values() if o is not None} == {PASS}

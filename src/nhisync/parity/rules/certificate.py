@@ -41,7 +41,10 @@ NAMES = RuleInfo(
 
 def check_names(view: PairView) -> Outcome | None:
     """Fail for names a leaf does not cover; None when no name was asked for and the leaves cannot be compared."""
-    b, p = chains(view)
+    found = chains(view)
+    if found is None:
+        return None
+    b, p = found
     lost = _names_lost(b, p)
     asked = any(chain is not None and chain.covers_name is not None for chain in (b, p))
     if lost is None and not asked:
@@ -77,7 +80,10 @@ WEAK_KEY = RuleInfo(
 
 def check_weak_key(view: PairView) -> Outcome | None:
     """Fail for each side with a weak key or certificate; unknown when a key's size is not known; None without any."""
-    b, p = chains(view)
+    found = chains(view)
+    if found is None:
+        return None
+    b, p = found
     if (b is None or not b.certificates) and (p is None or not p.certificates):
         return None
     expected = f"RSA {view.thresholds.min_rsa_bits}, EC {view.thresholds.min_ec_bits} bits and more"
@@ -111,7 +117,10 @@ WEAKER = RuleInfo(
 
 def check_weaker(view: PairView) -> Outcome | None:
     """Fail when the backup's key is weaker or its root another one; None when neither can be compared."""
-    b, p = chains(view)
+    found = chains(view)
+    if found is None:
+        return None
+    b, p = found
     if b is None or p is None:
         return None
     parts = [part for part in (_strength_lost(b, p), _other_root(b, p)) if part is not None]
@@ -147,7 +156,10 @@ USAGE_LOST = RuleInfo(
 
 def check_usage_lost(view: PairView) -> Outcome | None:
     """Fail when the backup's leaf lacks a purpose of the primary's; None when the primary's names none."""
-    b, p = chains(view)
+    found = chains(view)
+    if found is None:
+        return None
+    b, p = found
     if b is None or p is None or b.leaf is None or p.leaf is None or not p.leaf.extended_key_usage:
         return None
     held = b.leaf.extended_key_usage
@@ -184,7 +196,10 @@ CLIENT_TRUST = RuleInfo(
 
 def check_client_trust(view: PairView) -> Outcome | None:
     """Fail when exactly one endpoint demands a client certificate; None when that was not tested on both."""
-    b, p = chains(view)
+    found = chains(view)
+    if found is None:
+        return None
+    b, p = found
     if b is None or p is None or b.asks_client_certificate is None or p.asks_client_certificate is None:
         return None
     if b.asks_client_certificate is p.asks_client_certificate:

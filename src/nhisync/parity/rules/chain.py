@@ -8,7 +8,7 @@ clients rely on.
 from nhisync.model import Consequence, Layer, Severity
 from nhisync.parity.rule import Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import CHAIN, EXPIRY
-from nhisync.parity.rules.facts import CertificateRow, ChainRow, chain_of
+from nhisync.parity.rules.facts import CHAIN_MARK, CertificateRow, ChainRow, chain_of
 from nhisync.parity.rules.sides import answered, either
 from nhisync.parity.text import clean, span, when
 
@@ -38,7 +38,10 @@ NOT_BUILT = RuleInfo(
 
 def check_not_built(view: PairView) -> Outcome | None:
     """Fail for each side whose chain does not build either way; None without a verified chain."""
-    b, p = (_verified(view, chain) for chain in chains(view))
+    found = chains(view)
+    if found is None:
+        return None
+    b, p = (_verified(view, chain) for chain in found)
     if b is None and p is None:
         return None
     return either(fail, _broken(b), _broken(p), "a chain to a trusted root")
@@ -71,7 +74,10 @@ MISSING_INTERMEDIATE = RuleInfo(
 
 def check_missing_intermediate(view: PairView) -> Outcome | None:
     """Fail for each side that only builds with known intermediates; None without a verified chain."""
-    b, p = (_verified(view, chain) for chain in chains(view))
+    found = chains(view)
+    if found is None:
+        return None
+    b, p = (_verified(view, chain) for chain in found)
     if b is None and p is None:
         return None
     text = "builds only with intermediates that are not served"
@@ -104,7 +110,10 @@ DISORDERED = RuleInfo(
 
 def check_disordered(view: PairView) -> Outcome | None:
     """Fail for each side that serves its chain out of order or with surplus; None without a chain."""
-    b, p = chains(view)
+    found = chains(view)
+    if found is None:
+        return None
+    b, p = found
     if not _served(b) and not _served(p):
         return None
     return either(fail, _disorder(b), _disorder(p), "leaf first, each followed by its issuer, nothing else")
@@ -137,8 +146,10 @@ CHAIN_ENDS = RuleInfo(
 
 def check_chain_ends(view: PairView) -> Outcome | None:
     """Fail for each side whose issuers end inside the horizon; None without a chain that names an issuer's end."""
-    b, p = chains(view)
-    end_b, end_p = _first_end(b), _first_end(p)
+    found = chains(view)
+    if found is None:
+        return None
+    end_b, end_p = (_first_end(chain) for chain in found)
     if end_b is None and end_p is None:
         return None
     horizon = view.thresholds.chain_horizon
@@ -171,7 +182,10 @@ NOT_VERIFIED = RuleInfo(
 
 def check_not_verified(view: PairView) -> Outcome | None:
     """Unknown for each side whose chain was not verified, or is missing beside the other's; None without any chain."""
-    b, p = chains(view)
+    found = chains(view)
+    if found is None:
+        return None
+    b, p = found
     if b is None and p is None:
         return None
     backup = _unverified(b) if b is not None or view.present else None
@@ -179,9 +193,12 @@ def check_not_verified(view: PairView) -> Outcome | None:
     return either(unknown, backup, primary, "a verified chain on each side")
 
 
-def chains(view: PairView) -> tuple[ChainRow | None, ChainRow | None]:
-    """The chains of backup and primary, as far as each side answers and has one."""
+def chains(view: PairView) -> tuple[ChainRow | None, ChainRow | None] | None:
+    """The chains of backup and primary, as far as each side answers and has one; None = nobody has one."""
     b, p = (view.backup, view.primary) if view.present else answered(view)
+    here, there = None if b is None else b.detail, None if p is None else p.detail
+    if (here is None or CHAIN_MARK not in here) and (there is None or CHAIN_MARK not in there):
+        return None
     return chain_of(b), chain_of(p)
 
 

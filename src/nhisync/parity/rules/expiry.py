@@ -11,9 +11,12 @@ from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail, u
 from nhisync.parity.rules.controls import EXPIRY, ROTATION
 from nhisync.parity.rules.sides import answered, either, missed
 from nhisync.parity.text import share, span, when
+from nhisync.parity.thresholds import Thresholds
 
 _FINE, _WARN, _UNDATED, _BLOCK, _WINDOW, _EXPIRED = range(6)
 """Grades of one side, worse is higher; `_UNDATED` = the end is far enough away, the lifetime is not known."""
+
+_DEACTIVATED = "deactivated"
 
 _TICK = 60
 """Seconds a provider's own scheduler may be late without having failed (OpenBao's rotation queue looks every 5 s)."""
@@ -46,7 +49,7 @@ def check_expired(view: PairView) -> Outcome | None:
     b, p = (view.backup, view.primary) if view.present else answered(view)
     if (b is None or b.expires is None) and (p is None or p.expires is None):
         return None
-    return _graded(view, b, p, _EXPIRED, "in force")
+    return _graded(view, b, p, _EXPIRED)
 
 
 IN_WINDOW = RuleInfo(
@@ -79,7 +82,7 @@ def check_in_window(view: PairView) -> Outcome | None:
     b, p = (view.backup, view.primary) if view.present else answered(view)
     if (b is None or b.expires is None) and (p is None or p.expires is None):
         return None
-    return _graded(view, b, p, _WINDOW, f"valid for {span(view.thresholds.failover_window)} and longer")
+    return _graded(view, b, p, _WINDOW)
 
 
 NEARLY_SPENT = RuleInfo(
@@ -112,7 +115,7 @@ def check_nearly_spent(view: PairView) -> Outcome | None:
     b, p = (view.backup, view.primary) if view.present else answered(view)
     if (b is None or b.expires is None) and (p is None or p.expires is None):
         return None
-    graded = _graded(view, b, p, _BLOCK, f"more than {share(view.thresholds.block_fraction)} of its lifetime left")
+    graded = _graded(view, b, p, _BLOCK)
     if graded is not None and graded is not PASS:
         return graded
     text = "ends, but its beginning is not known"
@@ -150,7 +153,7 @@ def check_getting_late(view: PairView) -> Outcome | None:
     b, p = (view.backup, view.primary) if view.present else answered(view)
     if (b is None or b.expires is None) and (p is None or p.expires is None):
         return None
-    return _graded(view, b, p, _WARN, f"more than {share(view.thresholds.warn_fraction)} of its lifetime left")
+    return _graded(view, b, p, _WARN)
 
 
 ROTATION_MISSED = RuleInfo(
@@ -182,7 +185,16 @@ def check_rotation_missed(view: PairView) -> Outcome | None:
     primary = None if p is None or p.rotation == 0 else p.next_rotation
     if backup is None and primary is None:
         return None
-    return either(fail, _missed(view, b, backup), _missed(view, p, primary), "rotated when announced")
+    late_b = b is not None and backup is not None and missed(view, b, backup + _TICK)
+    late_p = p is not None and primary is not None and missed(view, p, primary + _TICK)
+    if not late_b and not late_p:
+        return PASS
+    return either(
+        fail,
+        _announced(backup) if late_b else None,
+        _announced(primary) if late_p else None,
+        "rotated when announced",
+    )
 
 
 NOT_YET_VALID = RuleInfo(
@@ -219,12 +231,14 @@ def check_not_yet_valid(view: PairView) -> Outcome | None:
 
 
 def _grade(view: PairView, row: Row | None) -> int:
-    """The worst grade of one side; `_FINE` also for a side that does not end."""
+    """The worst grade of one side; `_FINE` also for one that does not end, or that NHS104 calls out of force."""
     if row is None or row.expires is None:
         return _FINE
     end, limits, lifetime = row.expires, view.thresholds, _lifetime(row)
     if view.passed(end):
         return _EXPIRED
+    if row.state == _DEACTIVATED:
+        return _FINE
     renewed = row.rotation == 1 and lifetime is not None and lifetime <= limits.failover_window
     if not renewed and view.passed(end - limits.failover_window):
         return _WINDOW
@@ -244,14 +258,25 @@ def _lifetime(row: Row) -> int | None:
     return row.expires - start
 
 
-def _graded(view: PairView, b: Row | None, p: Row | None, grade: int, expected: str) -> Outcome | None:
+def _graded(view: PairView, b: Row | None, p: Row | None, grade: int) -> Outcome | None:
     """Fail for sides of exactly this grade, pass for better ones; None when each side that ends is worse."""
     grade_b, grade_p = _grade(view, b), _grade(view, p)
-    if grade in {grade_b, grade_p}:
-        return either(fail, _ends(b) if grade_b == grade else None, _ends(p) if grade_p == grade else None, expected)
+    if grade in (grade_b, grade_p):
+        late_b, late_p = _ends(b) if grade_b == grade else None, _ends(p) if grade_p == grade else None
+        return either(fail, late_b, late_p, _wanted(view.thresholds, grade))
     better_b = b is not None and b.expires is not None and grade_b < grade
     better_p = p is not None and p.expires is not None and grade_p < grade
     return PASS if better_b or better_p else None
+
+
+def _wanted(limits: Thresholds, grade: int) -> str:
+    """What policy wants instead of this grade."""
+    if grade == _EXPIRED:
+        return "in force"
+    if grade == _WINDOW:
+        return f"valid for {span(limits.failover_window)} and longer"
+    fraction = limits.block_fraction if grade == _BLOCK else limits.warn_fraction
+    return f"more than {share(fraction)} of its lifetime left"
 
 
 def _ends(row: Row | None) -> str | None:
@@ -261,10 +286,8 @@ def _ends(row: Row | None) -> str | None:
     return f"ends {when(row.expires)}" + (f" after a lifetime of {span(lifetime)}" if lifetime else "")
 
 
-def _missed(view: PairView, row: Row | None, announced: int | None) -> str | None:
-    if row is None or announced is None or not missed(view, row, announced + _TICK):
-        return None
-    return f"announced for {when(announced)}, not seen since"
+def _announced(instant: int | None) -> str | None:
+    return None if instant is None else f"announced for {when(instant)}, not seen since"
 
 
 def _early(view: PairView, row: Row | None) -> str | None:

@@ -1,10 +1,9 @@
 """Family 5, what can be read from the item itself: who besides its owner can read it. Rights are compared elsewhere."""
 
 from nhisync.model import Consequence, Layer, Severity, Side
-from nhisync.parity.row import Row
 from nhisync.parity.rule import Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import EXPOSURE
-from nhisync.parity.rules.facts import UNREADABLE, UnreadableError, exposure_of
+from nhisync.parity.rules.facts import EXPOSURE_MARK, UNREADABLE, UnreadableError, exposure_of
 from nhisync.parity.rules.sides import answered, either
 from nhisync.parity.text import clean
 
@@ -36,7 +35,8 @@ EXPOSED = RuleInfo(
 def check_exposed(view: PairView) -> Outcome | None:
     """Fail for each side that others can read; None when no reader besides the owner is known."""
     b, p = (view.backup, view.primary) if view.present else answered(view)
-    if not _hinted(b) and not _hinted(p):
+    here, there = None if b is None else b.detail, None if p is None else p.detail
+    if (here is None or EXPOSURE_MARK not in here) and (there is None or EXPOSURE_MARK not in there):
         return None
     try:
         backup, primary = exposure_of(b), exposure_of(p)
@@ -49,10 +49,6 @@ def check_exposed(view: PairView) -> Outcome | None:
 
 def _told(exposure: str) -> str | None:
     return (clean(exposure) or "readable by others") if exposure else None
-
-
-def _hinted(row: Row | None) -> bool:
-    return row is not None and row.detail is not None and '"exposure"' in row.detail
 
 
 RULES = (Rule(EXPOSED, check_exposed),)

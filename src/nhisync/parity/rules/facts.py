@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from nhisync.parity.row import Row
 
+CHAIN_MARK, EXPOSURE_MARK = '"chain"', '"exposure"'
+"""What a detail with these facts contains; a rule that does not find it decodes nothing."""
+
 _KEPT = 8
 """Two sides of one pair, with room for a caller that looks ahead."""
 
@@ -82,7 +85,7 @@ class ErrorRow(NamedTuple):
 
 def chain_of(row: Row | None) -> ChainRow | None:
     """The chain of a row, or None when it has none."""
-    if row is None or row.detail is None or '"chain"' not in row.detail:
+    if row is None or row.detail is None or CHAIN_MARK not in row.detail:
         return None
     return _chain(row.detail)
 
@@ -119,7 +122,7 @@ def exposure_of(row: Row | None) -> str:
     Raises:
         UnreadableError: when the stored facts cannot be read.
     """
-    if row is None or row.detail is None or '"exposure"' not in row.detail:
+    if row is None or row.detail is None or EXPOSURE_MARK not in row.detail:
         return ""
     return _text(_decoded(row.detail).get("exposure", ""))
 

@@ -46,8 +46,10 @@ def check_overdue(view: PairView) -> Outcome | None:
     b, p = (view.backup, view.primary) if view.present else answered(view)
     if (b is None or b.rotation != 1) and (p is None or p.rotation != 1):
         return None
-    late = view.thresholds.overdue_share
-    return either(fail, _overdue(view, b), _overdue(view, p), f"rotated within its interval plus {share(late)}")
+    late_b, late_p = _overdue(view, b), _overdue(view, p)
+    if late_b is None and late_p is None:
+        return PASS
+    return either(fail, late_b, late_p, f"rotated within its interval plus {share(view.thresholds.overdue_share)}")
 
 
 STUCK = RuleInfo(
@@ -81,8 +83,10 @@ def check_stuck(view: PairView) -> Outcome | None:
     if (b is None or b.pending is None) and (p is None or p.pending is None):
         quiet = (b is None or b.rotation is None) and (p is None or p.rotation is None)
         return None if quiet else PASS
-    limit = view.thresholds.max_pending
-    return either(fail, _stuck(view, b), _stuck(view, p), f"finished within {span(limit)}")
+    stuck_b, stuck_p = _stuck(view, b), _stuck(view, p)
+    if stuck_b is None and stuck_p is None:
+        return PASS
+    return either(fail, stuck_b, stuck_p, f"finished within {span(view.thresholds.max_pending)}")
 
 
 STOPPED = RuleInfo(
@@ -192,10 +196,8 @@ def _overdue(view: PairView, row: Row | None) -> str | None:
     if row is None or row.rotation != 1 or row.interval is None or row.interval <= 0:
         return None
     last = generation(row)
-    if last is None:
-        return None
-    deadline = last + row.interval + int(row.interval * view.thresholds.overdue_share)
-    if not missed(view, row, deadline):
+    deadline = None if last is None else last + row.interval + int(row.interval * view.thresholds.overdue_share)
+    if last is None or deadline is None or not missed(view, row, deadline):
         return None
     return f"last rotated {when(last)}, every {span(row.interval)}, due by {when(deadline)}"
 

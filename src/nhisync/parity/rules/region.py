@@ -17,10 +17,8 @@ from nhisync.parity.text import clean, listed
 _KMS_KEY = "kms-key"
 _ROTATION_FUNCTION = "rotation-function"
 
-_DEPENDENCIES = ('"dependencies"',)
 _NOT_USABLE = ('"usable":false', '"usable": false')
 _NO_REGION = ('"region":null', '"region": null')
-"""What a detail must contain to be worth decoding, in both spellings of JSON."""
 
 ITEM_BOUND = RuleInfo(
     code="NHS701",
@@ -134,12 +132,13 @@ DEPENDENCY_BOUND = RuleInfo(
 
 def check_dependency_bound(view: PairView) -> Outcome | None:
     """Fail when anything else the backup needs exists only with the primary; None without bound dependencies."""
-    expected = "dependencies in the backup's own fault domain"
-    outcome = _bound(view, _is_other, expected)
-    if outcome is not PASS or view.backup is None or _bound(view, _is_any, expected) is not PASS:
-        return outcome
-    hit = sorted(view.primary_domains.intersection((view.backup.bound or "").split("\n")))
-    return fail(Side.BACKUP, f"needs something in {listed(hit)}", expected) if hit else PASS
+    hit = _hit(view)
+    if not hit:
+        return None if hit is None else PASS
+    found = _in_domains(view.backup, hit, _is_other)
+    if not found and not _in_domains(view.backup, hit, _is_any):
+        found = [f"something in {domain}" for domain in sorted(hit)]
+    return fail(Side.BACKUP, f"needs {listed(found)}", "dependencies in its own fault domain") if found else PASS
 
 
 UNUSABLE = RuleInfo(
@@ -166,10 +165,8 @@ UNUSABLE = RuleInfo(
 def check_unusable(view: PairView) -> Outcome | None:
     """Fail for each side with an unusable dependency; None when no dependency is known."""
     b, p = (view.backup, view.primary) if view.present else answered(view)
-    if not _has(b, _DEPENDENCIES) and not _has(p, _DEPENDENCIES):
-        return None
-    if not _has(b, _NOT_USABLE) and not _has(p, _NOT_USABLE):
-        return PASS
+    if not _has(b, *_NOT_USABLE) and not _has(p, *_NOT_USABLE):
+        return PASS if _depends(b) or _depends(p) else None
     return either(fail, _unusable(b), _unusable(p), "usable dependencies")
 
 
@@ -204,7 +201,7 @@ def check_where_unknown(view: PairView) -> Outcome | None:
         return unknown(Side.PRIMARY, "the primary path names no region", "known fault domains")
     if b.domain is None:
         return unknown(Side.BACKUP, "the region of the item is not known", "known fault domains")
-    if not _has(b, _NO_REGION):
+    if not _has(b, *_NO_REGION):
         return PASS
     lost = [_name(d) for d in dependencies_of(b) if d.region is None and not d.multi_region]
     if not lost:
@@ -212,20 +209,31 @@ def check_where_unknown(view: PairView) -> Outcome | None:
     return unknown(Side.BACKUP, f"the region is not known of {listed(lost)}", "known fault domains")
 
 
-def _bound(view: PairView, wanted: Callable[[str], bool], expected: str) -> Outcome | None:
+def _hit(view: PairView) -> frozenset[str] | None:
+    """Fault domains of the primary to which the backup is bound; None when nothing of it is bound or known."""
     b = view.backup
     if b is None or b.bound is None or b.domain is None or b.presence != PRESENT:
         return None
     domains = view.primary_domains
-    if domains.isdisjoint(b.bound.split("\n")):
-        return PASS if domains else None
-    provider = b.domain.partition("/")[0]
-    found = [
+    return domains.intersection(b.bound.split("\n")) if domains else None
+
+
+def _bound(view: PairView, wanted: Callable[[str], bool], expected: str) -> Outcome | None:
+    hit = _hit(view)
+    if not hit:
+        return None if hit is None else PASS
+    found = _in_domains(view.backup, hit, wanted)
+    return fail(Side.BACKUP, f"needs {listed(found)}", expected) if found else PASS
+
+
+def _in_domains(row: Row | None, domains: frozenset[str], wanted: Callable[[str], bool]) -> list[str]:
+    """Dependencies of wanted kinds that exist only in `domains`, in words."""
+    provider = "" if row is None or row.domain is None else row.domain.partition("/")[0]
+    return [
         f"{_name(d)} in {clean(d.region or '', 40)}"
-        for d in dependencies_of(b)
+        for d in dependencies_of(row)
         if wanted(d.kind) and d.region and not d.multi_region and f"{provider}/{d.region}" in domains
     ]
-    return fail(Side.BACKUP, f"needs {listed(found)}", expected) if found else PASS
 
 
 def _is_key(kind: str) -> bool:
@@ -244,9 +252,14 @@ def _is_any(_: str) -> bool:
     return True
 
 
-def _has(row: Row | None, marks: tuple[str, ...]) -> bool:
+def _has(row: Row | None, mark: str, spaced: str) -> bool:
+    """Whether the detail is worth decoding: it contains the mark in one of JSON's two spellings."""
     detail = None if row is None else row.detail
-    return detail is not None and any(mark in detail for mark in marks)
+    return detail is not None and (mark in detail or spaced in detail)
+
+
+def _depends(row: Row | None) -> bool:
+    return row is not None and row.detail is not None and '"dependencies"' in row.detail
 
 
 def _unusable(row: Row | None) -> str | None:

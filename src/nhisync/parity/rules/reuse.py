@@ -4,19 +4,23 @@ A pair that is shared by design, and still in force, is allowed to share: NHS401
 asks for its owner and its end. Public identifiers are compared, never shown: a role id helps whoever found a secret id.
 """
 
+import re
+from functools import lru_cache
+
 from nhisync.model import COPY_SCHEMES, SHARED_TARGET_SCHEMES, Consequence, Layer, Lifecycle, Severity, Side
 from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail
 from nhisync.parity.rules.controls import OWNERSHIP, REUSE, ROTATION
 from nhisync.parity.rules.sides import PRESENT, either
-from nhisync.parity.text import clean, listed, when
+from nhisync.parity.text import listed, when
 
 _REPLICA = Lifecycle.REPLICA.value
 _SHARED = Lifecycle.SHARED.value
 _STATIC = Lifecycle.STATIC.value
 _UNKNOWN = Lifecycle.UNKNOWN.value
 
-_TOKEN_LENGTH = 32
-"""AWS: the shortest ClientRequestToken, which becomes the version's id; shorter ids are counters."""
+_REQUEST_TOKEN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+"""AWS SDKs and rotation functions draw UUIDs as ClientRequestToken, which becomes the version's id. Counters, serial
+numbers and digests of public content may well be equal on both paths."""
 
 _SAME = {
     "access-key-id": "the access key",
@@ -24,7 +28,6 @@ _SAME = {
     "issuer-serial": "the certificate",
     "role-id": "the AppRole role id",
     "token-accessor": "the token",
-    "login": "the account at the target",
 }
 
 EQUAL_VALUE = RuleInfo(
@@ -92,12 +95,13 @@ SAME_CREDENTIAL = RuleInfo(
 
 def check_same_credential(view: PairView) -> Outcome | None:
     """Fail when the same credential stands on both sides by its public ids; None without ids on each side."""
-    found = _common(view, COPY_SCHEMES)
+    found = _common(view, _CREDENTIALS)
     if not found:
         return None if found is None else PASS
     if view.shared:
         return PASS
-    return fail(Side.PAIR, f"both paths hold {listed(found)}", "an identity of its own on each path")
+    told = sorted({_SAME[line.partition("=")[0]] for line in found})
+    return fail(Side.PAIR, f"both paths hold {listed(told)}", "an identity of its own on each path")
 
 
 REPLICA = RuleInfo(
@@ -130,7 +134,7 @@ def check_replica(view: PairView) -> Outcome | None:
     if p is None or b is None or not view.present:
         return None
     replica_b, replica_p = b.lifecycle == _REPLICA, p.lifecycle == _REPLICA
-    cluster = _common(view, _CLUSTER)
+    cluster = _common(view, _CLUSTERS)
     if not replica_b and not replica_p and not cluster:
         known = cluster is not None or b.lifecycle != _UNKNOWN or p.lifecycle != _UNKNOWN
         return PASS if known else None
@@ -172,8 +176,8 @@ def check_shared_target(view: PairView) -> Outcome | None:
     p, b = view.primary, view.backup
     if p is None or b is None or not view.present:
         return None
-    told = _SHARED in {b.lifecycle, p.lifecycle}
-    logins = _common(view, SHARED_TARGET_SCHEMES)
+    told = _SHARED in (b.lifecycle, p.lifecycle)
+    logins = _common(view, _LOGINS)
     if not told and not logins:
         known = logins is not None or b.lifecycle != _UNKNOWN or p.lifecycle != _UNKNOWN
         return PASS if known else None
@@ -253,8 +257,8 @@ SAME_VERSION = RuleInfo(
     layer=Layer.INDEPENDENT,
     consequence=Consequence.EXPOSURE,
     block="REUSED",
-    compared="The providers' ids of both current versions, where they are long enough not to be counters. Such an id "
-    "is the token of the request that wrote the version.",
+    compared="The providers' ids of both current versions, where they are UUIDs: such an id is the token of the "
+    "request that wrote the version.",
     hurts="One script wrote both sides with one request token: it probably wrote one value, too. This is a hint; "
     "different ids prove nothing.",
     false_alarm="The script writes two values under one token. Let it draw a token for each side.",
@@ -268,34 +272,48 @@ SAME_VERSION = RuleInfo(
 
 
 def check_same_version(view: PairView) -> Outcome | None:
-    """Fail when both current versions carry one request token; None when an id is missing or only a counter."""
+    """Fail when both current versions carry one request token; None when an id is missing or no such token."""
     p, b = view.primary, view.backup
     if p is None or b is None or b.version is None or p.version is None or not view.present:
         return None
-    if min(len(b.version), len(p.version)) < _TOKEN_LENGTH or _common(view, COPY_SCHEMES):
+    if b.version != p.version:
+        return PASS if _is_token(b.version) and _is_token(p.version) else None
+    if not _is_token(b.version) or _common(view, _CREDENTIALS):
         return None
-    if b.version != p.version or view.shared:
+    if view.shared:
         return PASS
-    return fail(Side.PAIR, f"both current versions are {clean(b.version, 64)}", "versions written separately")
+    return fail(Side.PAIR, f"both current versions are {b.version}", "versions written separately")
 
 
-_CLUSTER = frozenset({"cluster-id"})
+def _is_token(version: str) -> bool:
+    return _REQUEST_TOKEN.match(version) is not None
 
 
-def _common(view: PairView, schemes: frozenset[str]) -> list[str] | None:
-    """What both sides have in common by ids of `schemes`, in words; None when one side has no id of them."""
+_CREDENTIALS, _LOGINS, _CLUSTERS = range(3)
+"""What identifiers stand for; the place of each in `_held`."""
+
+_KEPT = 8
+"""Two sides of one pair, with room for a caller that looks ahead."""
+
+
+def _common(view: PairView, kind: int) -> frozenset[str] | None:
+    """Identifiers of one kind that both sides have; None when one side has none of them."""
     p, b = view.primary, view.backup
     if p is None or b is None or p.ids is None or b.ids is None or not view.present:
         return None
-    here = {line for line in b.ids.split("\n") if line.partition("=")[0] in schemes}
-    there = {line for line in p.ids.split("\n") if line.partition("=")[0] in schemes}
-    if not here or not there:
-        return None
-    return sorted({_word(line.partition("=")[0]) for line in here & there})
+    here, there = _held(b.ids)[kind], _held(p.ids)[kind]
+    return here & there if here and there else None
 
 
-def _word(scheme: str) -> str:
-    return _SAME.get(scheme, scheme)
+@lru_cache(maxsize=_KEPT)
+def _held(ids: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """The lines of `Row.ids` that name a credential, an account at a target, a cluster."""
+    lines = [(line.partition("=")[0], line) for line in ids.split("\n")]
+    return (
+        frozenset(line for scheme, line in lines if scheme in COPY_SCHEMES),
+        frozenset(line for scheme, line in lines if scheme in SHARED_TARGET_SCHEMES),
+        frozenset(line for scheme, line in lines if scheme == "cluster-id"),
+    )
 
 
 RULES = (
