@@ -27,6 +27,7 @@ FRAME = {
     "group",
     "helptext",
     "invocation",
+    "opening",
     "output",
     "progress",
     "reference",

@@ -12,7 +12,7 @@ from nhisync.model import Coverage, CoverageStatus, Presence, SourceSummary
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row
 
-_SILENT = frozenset({Presence.UNREACHABLE.value, Presence.THROTTLED.value, Presence.DENIED.value})
+_ANSWERS = frozenset({Presence.PRESENT.value, Presence.ABSENT.value})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +70,10 @@ class Inventory:
 
     @property
     def complete(self) -> bool:
-        """Whether everything that was asked for was seen."""
-        seen = all(entry.status is CoverageStatus.COMPLETE for entry in self.coverage)
-        return seen and not any(source.error for source in self.sources)
+        """Whether everything that was asked for got an answer."""
+        listed = all(entry.status is CoverageStatus.COMPLETE for entry in self.coverage)
+        answered = all(held.row.presence in _ANSWERS for held in self.items)
+        return listed and answered and not any(source.error for source in self.sources)
 
     @property
     def blind(self) -> bool:
@@ -132,7 +133,7 @@ def _items(rows: Iterable[Row]) -> tuple[Held, ...]:
         found.setdefault(row.locator, []).append(row)
     items = []
     for _, same in sorted(found.items()):
-        best = min(same, key=lambda row: row.presence in _SILENT)
+        best = min(same, key=lambda row: row.presence not in _ANSWERS)
         keys = {row.key for row in same if not row.key.startswith(UNMAPPED)}
         items.append(Held(row=best, pairs=tuple(sorted(keys))))
     return tuple(items)

@@ -1,11 +1,16 @@
 """The words of all human-readable formats: ages, verdict sentences, explanations."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from nhisync.cli.output.options import RenderOptions
 from nhisync.model import AppReport, Finding, LayerCount, Mode, PathSummary, Report, Severity, State, Verdict, Word
+
+_WORD = re.compile(r"[a-z]+(?:[ ,;:]|\Z)")
+_COMMAND = re.compile(r"nhisync [^;]*[^;.]")
+"""A step that can be typed as it stands; others are advice."""
 
 WORDS = {Word.READY: "READY", Word.NOT_READY: "NOT READY", Word.UNKNOWN: "UNKNOWN"}
 """The verdict, literally as contracts.md §1 has it."""
@@ -31,11 +36,12 @@ def plural(count: int, word: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """`text` with a capital and a full stop; commands keep their case."""
+    """`text` with a full stop, and a capital where it begins with a word; names keep their case."""
     stripped = text.strip()
     if not stripped:
         return ""
-    return stripped[0].upper() + stripped[1:] + ("" if stripped.endswith((".", "!", "?")) else ".")
+    head = stripped[0].upper() if _WORD.match(stripped) else stripped[0]
+    return head + stripped[1:] + ("" if stripped.endswith((".", "!", "?")) else ".")
 
 
 def wanted(finding: Finding) -> str:
@@ -117,7 +123,7 @@ def final_step(report: Report) -> str:
     """The one command to type now: of the worst finding, or to publish what is ready."""
     for finding in report.findings:
         if finding.state in {State.FAIL, State.UNKNOWN}:
-            commands = [step for step in finding.next if step.startswith("nhisync ")]
+            commands = [step for step in finding.next if _COMMAND.fullmatch(step)]
             return commands[0] if commands else f"nhisync explain {finding.code}"
     if report.verdicts and all(verdict.word is Word.READY for verdict in report.verdicts):
         return "nhisync serve   (publish it to the DNS controllers)"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from nhisync.cli.output.prose import plural, sentence
-from nhisync.model import CoverageStatus, ErrorFact, PathSummary, Report
+from nhisync.model import Coverage, CoverageStatus, ErrorFact, Report, SourceSummary
 from nhisync.spi.errors import ErrorKind
 
 _GRANTABLE = frozenset({ErrorKind.DENIED.value})
@@ -41,29 +41,33 @@ class Trouble:
 
 def troubles(report: Report) -> tuple[Trouble, ...]:
     """Everything that kept the run from seeing, grouped by cause."""
+    return tuple(one for path in report.paths for one in troubles_of(path.name, path.sources, path.coverage))
+
+
+def troubles_of(path: str, sources: Iterable[SourceSummary], coverage: Iterable[Coverage]) -> tuple[Trouble, ...]:
+    """What kept the sweep of one path from seeing, grouped by cause."""
     found: dict[tuple[str, ...], Trouble] = {}
-    for path in report.paths:
-        for trouble in _of_path(path):
-            fact = trouble.fact
-            key = (trouble.path, trouble.source, fact.kind, fact.message, fact.action, fact.principal, fact.reason)
-            known = found.setdefault(key, trouble)
-            if known is not trouble:
-                known.scopes += [scope for scope in trouble.scopes if scope not in known.scopes]
-                known.resources += [resource for resource in trouble.resources if resource not in known.resources]
+    for trouble in _single(path, tuple(sources), coverage):
+        fact = trouble.fact
+        key = (trouble.source, fact.kind, fact.message, fact.action, fact.principal, fact.reason)
+        known = found.setdefault(key, trouble)
+        if known is not trouble:
+            known.scopes += [scope for scope in trouble.scopes if scope not in known.scopes]
+            known.resources += [resource for resource in trouble.resources if resource not in known.resources]
     return tuple(found.values())
 
 
-def _of_path(path: PathSummary) -> Iterator[Trouble]:
-    providers = {source.name: source.provider for source in path.sources}
-    whole = {source.name: source.error for source in path.sources if source.error is not None}
+def _single(path: str, sources: tuple[SourceSummary, ...], coverage: Iterable[Coverage]) -> Iterator[Trouble]:
+    providers = {source.name: source.provider for source in sources}
+    whole = {source.name: source.error for source in sources if source.error is not None}
     for name, error in whole.items():
-        yield Trouble(path.name, name, providers[name], error, [], [error.resource] if error.resource else [])
-    for entry in path.coverage:
+        yield Trouble(path, name, providers[name], error, [], [error.resource] if error.resource else [])
+    for entry in coverage:
         if entry.error is None or entry.status is CoverageStatus.COMPLETE or whole.get(entry.source) == entry.error:
             continue
         scope = f"{entry.kind} in {entry.scope}" if entry.scope else entry.kind
         resources = [entry.error.resource] if entry.error.resource else []
-        yield Trouble(path.name, entry.source, providers.get(entry.source, ""), entry.error, [scope], resources)
+        yield Trouble(path, entry.source, providers.get(entry.source, ""), entry.error, [scope], resources)
 
 
 def describe(trouble: Trouble) -> Iterator[str]:

@@ -1,0 +1,71 @@
+"""`nhisync permissions`."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nhisync.cli.invocation import current
+from nhisync.spi.protocols import AccessMode
+
+if TYPE_CHECKING:
+    from nhisync.app.permissions import Granted
+
+app = typer.Typer()
+
+_COMMENT = {"json": "//", "sql": "--"}
+"""How a line of no meaning begins in a language; ``#`` elsewhere."""
+
+
+@app.command()
+def permissions(
+    ctx: typer.Context,
+    provider: Annotated[str, typer.Option(metavar="PROVIDER", help="Only for this provider.")] = "",
+    mode: Annotated[AccessMode, typer.Option(help="What it must be able to do.", show_default=True)] = AccessMode.READ,
+    path: Annotated[str, typer.Option(metavar="PATH", help="Only for this path.")] = "",
+    pair: Annotated[str, typer.Option(metavar="PAIR", help="Only for this pair (PAIR or APP/PAIR).")] = "",
+) -> None:
+    """Print the least privilege that this configuration needs.
+
+    Examples:
+        nhisync permissions
+        nhisync permissions --provider aws --mode read --pair stripe-api
+        nhisync permissions --path backup -q -o grant.json --provider aws
+
+    One document per source, ready to apply; contacts nothing. With a single document and -q only its text is printed.
+    Modes: read never allows reading a value; fingerprint allows it for the reuse comparison; probe and rotate are asked
+    for separately, so that looking never needs them. Formats: plain, json.
+    """
+    from nhisync.app.permissions import permissions as granted  # noqa: PLC0415 - only this command needs it
+    from nhisync.cli.opening import open_session  # noqa: PLC0415
+    from nhisync.cli.output.listing import as_json  # noqa: PLC0415
+
+    invocation = current(ctx)
+    fmt = invocation.chosen_format("plain", "json")
+    found = granted(open_session(invocation), mode, provider=provider, path=path, pair=pair)
+    if fmt == "json":
+        invocation.write(as_json([_document(one) for one in found]))
+        return
+    bare = len(found) == 1 and invocation.options.quiet
+    invocation.write([f"{found[0].document.text.rstrip()}\n"] if bare else _texts(found, mode))
+
+
+def _texts(found: "Sequence[Granted]", mode: AccessMode) -> Iterator[str]:
+    for one in found:
+        mark = _COMMENT.get(one.document.language, "#")
+        yield f"{mark} {one.path}/{one.source} ({one.provider}), mode {mode.value}: {one.document.title}\n"
+        yield f"{one.document.text.rstrip()}\n\n"
+    if not found:
+        yield f"# mode {mode.value}: no source of this configuration needs a grant\n"
+
+
+def _document(one: "Granted") -> dict[str, object]:
+    return {
+        "path": one.path,
+        "source": one.source,
+        "provider": one.provider,
+        "title": one.document.title,
+        "language": one.document.language,
+        "actions": list(one.document.actions),
+        "text": one.document.text,
+    }
