@@ -1,6 +1,7 @@
 """The rules as a whole: complete declarations, each tested, explained and documented."""
 
 import re
+import runpy
 import string
 from dataclasses import replace
 from functools import reduce
@@ -13,7 +14,7 @@ from nhisync.model import Consequence, Layer, Severity
 from nhisync.parity.rule import RuleInfo
 from nhisync.parity.rules import BY_CODE, RULES, codes
 from nhisync.parity.rules.explain import HEADINGS, explanation, find
-from nhisync.parity.rules.pages import main, pages
+from nhisync.parity.rules.pages import pages
 from nhisync.policy import BUILTIN, Tier
 from nhisync.policy.frameworks import CONTROLS
 
@@ -204,16 +205,16 @@ def test_unknown_codes_are_refused_with_the_nearest(code: str, says: str) -> Non
 
 
 def test_pages_are_what_the_rules_say() -> None:
-    """docs/rules is exactly what ``python -m nhisync.parity.rules.pages`` writes."""
+    """docs/rules is exactly what ``python docs/rules/write.py`` writes."""
     written = {path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")}
-    assert written == pages(), "run: python -m nhisync.parity.rules.pages"
+    assert written == pages(), "run: python docs/rules/write.py"
 
 
 def test_pages_of_rules_that_are_gone_are_removed(tmp_path: Path) -> None:
     """Writing the pages leaves exactly one page a rule, and the index."""
     (tmp_path / "NHS199.md").write_text("old", encoding="utf-8")
     (tmp_path / "other.md").write_text("kept", encoding="utf-8")
-    main([str(tmp_path)])
+    runpy.run_path(str(DOCS / "write.py"))["main"](tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {*pages(), "other.md"}
 
 

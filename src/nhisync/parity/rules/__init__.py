@@ -1,7 +1,7 @@
 """All parity rules, ordered by code: one declaration and one pure function each.
 
 Adding a rule: a `RuleInfo` and a function in the module of its family, a `Rule` in that module's ``RULES``, a table of
-cases in ``tests/parity/rules``, and ``python -m nhisync.parity.rules.pages`` for its page.
+cases in ``tests/parity/rules``, and ``python docs/rules/write.py`` for its page.
 """
 
 from collections.abc import Mapping

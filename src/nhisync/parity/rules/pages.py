@@ -1,11 +1,9 @@
 """The pages of ``docs/rules``, one per rule and an index, made from the rules themselves.
 
-``python -m nhisync.parity.rules.pages [FOLDER]`` writes them (default ``docs/rules``); a test compares them.
+``python docs/rules/write.py`` writes them; a test compares them.
 """
 
-import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 from nhisync.parity.rule import RuleInfo
 from nhisync.parity.rules import RULES
@@ -26,7 +24,7 @@ _FAMILIES = {
     "9": "Evidence",
 }
 
-_NOTE = "<!-- Made by `python -m nhisync.parity.rules.pages`; change the rule, not this page. -->"
+_NOTE = "<!-- Made by `python docs/rules/write.py`; change the rule, not this page. -->"
 
 _INTRO = """Every rule answers **pass**, **fail** or **unknown** for a pair; a waiver turns a fail into **waived**. Only
 a fail or an unknown of severity error keeps a path from READY. `nhisync explain CODE` prints the same text with the
@@ -38,18 +36,6 @@ def pages() -> dict[str, str]:
     found = {INDEX: _index()}
     found.update({f"{rule.info.code}.md": _page(rule.info) for rule in RULES})
     return found
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Write all pages into the folder named first, and remove pages of rules that are gone."""
-    folder = Path(arguments[0]) if arguments else Path("docs/rules")
-    folder.mkdir(parents=True, exist_ok=True)
-    made = pages()
-    for old in folder.glob("NHS*.md"):
-        if old.name not in made:
-            old.unlink()
-    for name, text in made.items():
-        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _index() -> str:
@@ -97,7 +83,3 @@ def _policy(info: RuleInfo) -> Iterator[str]:
     yield ""
     yield "A finding supports evidence for:"
     yield from (f"- {line}" for line in framework_lines(info))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
