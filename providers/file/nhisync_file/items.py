@@ -16,6 +16,7 @@ from nhisync_file.certificates import (
     holds_until,
     is_root,
     public_ids,
+    purpose_of,
     quiet,
     state_at,
     text,
@@ -64,7 +65,7 @@ def item_of(
             attributes |= {"content": "trust-bundle", "authorities": str(len(parsed.certificates))}
         elif parsed.certificates:
             found |= _certificate(parsed, judging, now)
-            attributes |= _end(parsed.certificates, judging.trust, now)
+            attributes |= _display(parsed.certificates, judging.trust, now)
         return Item(
             locator=locator,
             observed_at=now,
@@ -98,7 +99,7 @@ def _bundle(certificates: Sequence[x509.Certificate]) -> dict[str, Any]:
 
 def _certificate(parsed: Parsed, judging: Judging, now: datetime) -> dict[str, Any]:
     leaf = parsed.certificates[0]
-    chain = chain_facts(parsed.certificates, judging.trust, name="", now=now)
+    chain = chain_facts(parsed.certificates, judging.trust, name="", now=now, purpose=purpose_of(leaf))
     return {
         "state": state_at(leaf, now),
         "version": parsed.version or format(leaf.serial_number, "x"),
@@ -111,11 +112,14 @@ def _certificate(parsed: Parsed, judging: Judging, now: datetime) -> dict[str, A
     }
 
 
-def _end(certificates: Sequence[x509.Certificate], trust: Trust | None, now: datetime) -> dict[str, str]:
-    end = holds_until(certificates[0], certificates[1:], trust, now) if trust else None
+def _display(certificates: Sequence[x509.Certificate], trust: Trust | None, now: datetime) -> dict[str, str]:
+    """What the leaf is for, and until when its chain holds."""
+    leaf, others, purpose = certificates[0], certificates[1:], purpose_of(certificates[0])
+    end = holds_until(leaf, others, trust, now, purpose) if trust else None
     if end is None:
-        return {}
+        return {"purpose": purpose.value}
     return {
+        "purpose": purpose.value,
         "chain-holds-until": f"{end[0]:%Y-%m-%dT%H:%M:%SZ}",
         "chain-ends-with": text(end[1].subject.rfc4514_string()),
     }

@@ -59,12 +59,9 @@ def json_fields(content: bytes) -> Fields:
         ProviderError: MALFORMED.
     """
     _check_size(content)
-    try:
-        document = json.loads(
-            content, object_pairs_hook=_unique, parse_int=_not_text, parse_float=_not_text, parse_constant=_not_text
-        )
-    except (ValueError, RecursionError):
-        raise malformed("not-json", "it is no JSON document, or a name stands twice in it") from None
+    document = _loaded(_load_json, content)
+    if document is None:
+        raise malformed("not-json", "it is no JSON document, or a name stands twice in it")
     return _collected(document, _json_children)
 
 
@@ -75,16 +72,32 @@ def yaml_fields(content: bytes) -> Fields:
         ProviderError: MALFORMED.
     """
     _check_size(content)
-    try:
-        document = YAML(typ="safe", pure=True).compose(content)
-    except (YAMLError, ValueError, RecursionError):
-        raise malformed("not-yaml", "it is no single YAML document, or a name stands twice in it") from None
+    document = _loaded(YAML(typ="safe", pure=True).compose, content)
+    if document is None:
+        raise malformed("not-yaml", "it is no single YAML document, or a name stands twice in it")
     return _collected(document, _yaml_children)
 
 
 def _check_size(content: bytes) -> None:
     if len(content) > SIZE_LIMIT:
         raise malformed("too-large", f"it is larger than {SIZE_LIMIT} bytes, which no key file is")
+
+
+def _loaded(load: Callable[[bytes], Any], content: bytes) -> Any | None:
+    """What `load` makes of the content, None when it cannot. Its exceptions carry the content, so they end here.
+
+    A ProviderError raised while handling one would still hold it as its context.
+    """
+    try:
+        return load(content)
+    except (YAMLError, ValueError, RecursionError):
+        return None
+
+
+def _load_json(content: bytes) -> Any:
+    return json.loads(
+        content, object_pairs_hook=_unique, parse_int=_not_text, parse_float=_not_text, parse_constant=_not_text
+    )
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

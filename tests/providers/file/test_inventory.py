@@ -71,6 +71,14 @@ def test_a_pem_chain_with_its_key(files: Files) -> None:
     assert item.exposure == ""
 
 
+def test_a_client_certificate_is_judged_as_one(files: Files) -> None:
+    """A stored client certificate names no server and is not for servers: that must be no fault of it."""
+    (item,) = files.look(files.plant("pem", "client.pem", client=True))
+    chain = chain_of(item)
+    assert (chain.builds, chain.weak, chain.problem) == (True, (), "")
+    assert dict(item.attributes)["purpose"] == "client"
+
+
 def test_a_missing_intermediate_in_a_file(files: Files) -> None:
     """A chain that only builds with known intermediates must say so before it is served."""
     (item,) = files.look(files.plant("pem", "api.pem", chain="missing_intermediate"))
@@ -393,7 +401,7 @@ def test_an_exposed_mount_names_its_first_file(files: Files) -> None:
         ("yaml", b"a: b: c", "not-yaml"),
         ("yaml", b"a: 1\na: 2\n", "not-yaml|repeated-field"),
         ("yaml", b"a: 1\n---\nb: 2\n", "not-yaml"),
-        ("yaml", b"", "no-fields"),
+        ("yaml", b"", "not-yaml"),
         ("yaml", b"just text", "no-fields"),
         ("yaml", b"&a [*a]", "too-deep|not-yaml"),
         ("yaml", b"[" * 20_000, "not-yaml"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nhisync_tls.certificates import MalformedError, Trust, chain_facts, decode_pem
+from nhisync_tls.certificates import MalformedError, Purpose, Trust, chain_facts, decode_pem
 
 from .limbo_deviations import CLOSED, DEVIATIONS
 
@@ -36,7 +36,9 @@ def verdict(case: dict[str, Any]) -> bool:
     instant = case["validation_time"]
     now = datetime.fromisoformat(instant) if instant else datetime(2026, 11, 23, tzinfo=UTC)
     name = (case["expected_peer_name"] or {}).get("value", "")
-    chain = chain_facts(certificates, Trust(roots=tuple(roots)), name=name, now=now)
+    purpose = Purpose.SERVER if case["validation_kind"] == "SERVER" else Purpose.CLIENT
+    name = name if purpose is Purpose.SERVER else ""
+    chain = chain_facts(certificates, Trust(roots=tuple(roots)), name=name, now=now, purpose=purpose)
     return bool(chain.builds and chain.covers_name is not False and not chain.weak)
 
 

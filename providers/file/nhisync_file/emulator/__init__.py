@@ -43,6 +43,7 @@ class FileOptions:
         names: DNS names of the leaf; empty = a name made of the seed's name.
         chain: ``complete``, ``missing_intermediate``, ``none`` (key only) or ``bundle`` (roots only).
         key: ``plain``, ``encrypted`` or ``none``.
+        client: a client certificate without names instead of a server's.
         key_label: leaves with one label share one key, across sources and paths.
         shape: of a key file: ``plain``, ``google`` or ``aws``.
         other_password: encrypt a PKCS#12 store with a password that the source does not have.
@@ -53,6 +54,7 @@ class FileOptions:
     names: tuple[str, ...] = ()
     chain: str = "complete"
     key: str = "plain"
+    client: bool = False
     key_label: str = ""
     shape: str = "plain"
     other_password: bool = False
@@ -182,7 +184,7 @@ class FileWorld:
         names = options.names or (f"{Path(item.name).stem.replace('_', '-')}.example.com",)
         starts = min(self._changed(item), ends - timedelta(days=1))
         shared = self._keys.get(options.key_label) if options.key_label else None
-        leaf = make_leaf(self._made_authority(), names, starts, ends, shared)
+        leaf = make_leaf(self._made_authority(), names, starts, ends, shared, client=options.client)
         if options.key_label:
             self._keys.setdefault(options.key_label, leaf.key)
         return leaf

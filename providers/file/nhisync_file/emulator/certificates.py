@@ -39,9 +39,11 @@ def make_leaf(
     not_before: datetime,
     not_after: datetime,
     key: ec.EllipticCurvePrivateKey | None = None,
+    *,
+    client: bool = False,
 ) -> Signed:
-    """A server certificate for `names`, on an existing key when one is given."""
-    return _sign(names[0], authority.intermediate, not_before, not_after, names=names, key=key)
+    """A server certificate for `names`, on an existing key when one is given; or a client's, called `names[0]`."""
+    return _sign(names[0], authority.intermediate, not_before, not_after, names=names, key=key, client=client)
 
 
 def _sign(
@@ -53,6 +55,7 @@ def _sign(
     names: tuple[str, ...] = (),
     is_ca: bool = False,
     key: ec.EllipticCurvePrivateKey | None = None,
+    client: bool = False,
 ) -> Signed:
     own = key or ec.generate_private_key(ec.SECP256R1())
     signer = issuer.key if issuer else own
@@ -71,9 +74,11 @@ def _sign(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
     if names:
+        usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
+        builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    if names and not client:
         hosts = x509.SubjectAlternativeName([x509.DNSName(host) for host in names])
-        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        builder = builder.add_extension(hosts, critical=False).add_extension(usage, critical=False)
+        builder = builder.add_extension(hosts, critical=False)
     return Signed(builder.sign(signer, hashes.SHA256()), own)
 
 
