@@ -6,6 +6,7 @@ jump back an hour, and its thread may die; what is believed is only what the boo
 """
 
 import logging
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,13 +24,28 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from nhisync.app.sync import PacedSession, announce, sync
 from nhisync.clock import Clock
+from nhisync.errors import NhisyncError
+from nhisync.store import Store
 
 SILENT_PERIODS = 2
 """After so many periods without a single event the scheduler is woken; after as many again it counts as dead."""
 
 STUCK = timedelta(minutes=15)
 """A cycle that runs longer (and longer than ten periods) hangs in something that has no deadline."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks of the watch."""
+
+STOP_PATIENCE = 15.0
+"""Seconds a running cycle has to end when the process is to end; it is safe to cut it off after that."""
+
+MOST_FAILURES = 5
+"""Failed cycles in a row after which the process is replaced: a lost database session comes back only in a new one."""
+
+RETIRE_EVERY = 3600.0
+"""Seconds between two removals of old history."""
 
 JOB = "sync"
 _EVENTS = EVENT_JOB_EXECUTED | EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
@@ -165,7 +181,93 @@ class SyncScheduler:
 
 def _told(event: JobEvent) -> str:
     """The failure in our own words: messages of strangers can hold values."""
-    from nhisync.errors import NhisyncError  # noqa: PLC0415 - only when something failed
-
     failure = getattr(event, "exception", None)
     return str(failure) if isinstance(failure, NhisyncError) else type(failure).__name__
+
+
+class SyncProcess:
+    """The sync process: the one writer of the store, a cycle every period, signals of the operating system.
+
+    Args:
+        open_session: reads the configuration; called again on SIGHUP.
+        clock: the only time.
+        orphaned: tells whether the supervisor that started this process is gone.
+    """
+
+    def __init__(
+        self, open_session: Callable[[], PacedSession], clock: Clock, *, orphaned: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._open_session = open_session
+        self._clock = clock
+        self._orphaned = orphaned
+        self._session = open_session()
+        self._stop = threading.Event()
+        self._hung_up = threading.Event()
+        self._retired: float | None = None
+
+    def take_signals(self) -> None:
+        """SIGTERM and SIGINT stop, SIGHUP reloads the configuration; for the main thread."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stop.set())
+        signal.signal(signal.SIGHUP, lambda *_: self._hung_up.set())
+
+    def stop(self) -> None:
+        """Ask for the end; from any thread."""
+        self._stop.set()
+
+    def run(self) -> Pulse:
+        """Run until the end is asked for (ALIVE), or until this process must be replaced (DEAD or STUCK).
+
+        Raises:
+            GuardError: ``lock``: another process writes to the store.
+            StoreError: the store cannot be opened, or the publication neither written nor removed.
+        """
+        configuration = self._session.configuration
+        with Store.open(
+            configuration.store_url, clock=self._clock, randomness=self._session.randomness, purpose="serve"
+        ) as store:
+            announce(self._session)
+            scheduler = SyncScheduler(lambda: self._cycle(store), self._session.every, self._clock)
+            scheduler.start()
+            pulse = self._tend(scheduler)
+            if not scheduler.stop(STOP_PATIENCE):
+                return Pulse.STUCK
+            return pulse
+
+    def _tend(self, scheduler: SyncScheduler) -> Pulse:
+        while not self._stop.wait(LOOK_EVERY) and not self._orphaned():
+            if self._hung_up.is_set():
+                self._hung_up.clear()
+                self._reload(scheduler)
+            pulse = scheduler.watch()
+            if pulse in {Pulse.DEAD, Pulse.STUCK}:
+                _log.error("the cadence is %s; this process must be replaced", pulse)
+                return pulse
+            if scheduler.heartbeat.failures >= MOST_FAILURES:
+                _log.error("%d cycles failed in a row; this process must be replaced", MOST_FAILURES)
+                return Pulse.DEAD
+        return Pulse.ALIVE
+
+    def _cycle(self, store: Store) -> None:
+        report = sync(self._session, store)
+        words = ", ".join(f"{v.app}/{v.path} {v.word}" for v in report.verdicts)
+        _log.info("cycle %s: %s", report.run_id, words)
+        now = self._clock.boottime()
+        if self._retired is None or now - self._retired > RETIRE_EVERY:
+            store.retire()
+            self._retired = now
+
+    def _reload(self, scheduler: SyncScheduler) -> None:
+        """Take the new configuration for the next cycle; one that cannot be used changes nothing."""
+        try:
+            session = self._open_session()
+        except NhisyncError as problem:
+            _log.error("the configuration was not reloaded: %s", problem)
+            return
+        old, new = self._session.configuration, session.configuration
+        if (old.store_url, old.publish.snapshot) != (new.store_url, new.publish.snapshot):
+            _log.error("the configuration was not reloaded: store.url and publish.files.snapshot need a restart")
+            return
+        self._session = session
+        _log.info("configuration reloaded")
+        scheduler.run_now(session.every)

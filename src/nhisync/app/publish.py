@@ -5,11 +5,12 @@ imports the store or a provider: the listener process must stay small.
 """
 
 import os
+import socket
 import stat
 from pathlib import Path
 
 from nhisync.clock import Clock
-from nhisync.statement import LARGEST, Moment, Publication, StatementError, encode, parse
+from nhisync.statement import LARGEST, Moment, Publication, StatementError, admit, encode, parse
 
 FILE_MODE = 0o640
 """Owner writes, group reads: the listener may run as another user of the group."""
@@ -28,6 +29,12 @@ def boot_id() -> str:
 def moment(clock: Clock) -> Moment:
     """This machine's clocks, read together."""
     return Moment(now=clock.now(), boottime=clock.boottime(), boot_id=boot_id())
+
+
+def instance() -> str:
+    """The name under which this nhisync speaks: its host's, without the domain."""
+    kept = (c if c.isascii() and (c.isalnum() or c == "-") else "-" for c in socket.gethostname().partition(".")[0])
+    return "".join(kept)[:63] or "nhisync"
 
 
 def publish(file: Path, publication: Publication) -> None:
@@ -88,6 +95,18 @@ def load(file: Path) -> Publication:
         OSError: it cannot be read.
     """
     return parse(read(file))
+
+
+def believed(file: Path, here: Moment) -> tuple[Publication | None, str]:
+    """The publication in `file` if it may be believed at `here`, or None and why not (for a person)."""
+    try:
+        publication = load(file)
+        admit(publication, here)
+    except FileNotFoundError:
+        return None, "nothing is published yet: run nhisync sync, or start nhisync serve"
+    except (StatementError, OSError) as refusal:
+        return None, f"the publication is not believed: {refusal}"
+    return publication, ""
 
 
 def _write(draft: Path, data: bytes) -> None:

@@ -10,7 +10,7 @@ from nhisync.statement.publication import (
     Signal,
     SignalState,
 )
-from nhisync.statement.validity import FUTURE_TOLERANCE, Decision, Moment, Window, admit, decide, next_sequence
+from nhisync.statement.validity import FUTURE_TOLERANCE, Decision, Moment, Window, admit, decide, next_sequence, word_of
 
 __all__ = [
     "BLOCK_WORDS",
@@ -32,4 +32,5 @@ __all__ = [
     "encode",
     "next_sequence",
     "parse",
+    "word_of",
 ]

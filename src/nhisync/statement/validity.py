@@ -7,6 +7,7 @@ and CLOCK_BOOTTIME, which never jumps and counts in suspend but means something 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from nhisync.model import Word
 from nhisync.statement.codec import StatementError
 from nhisync.statement.publication import Publication, Signal
 
@@ -105,6 +106,15 @@ def decide(publication: Publication, signals: tuple[Signal, ...], moment: Moment
         same_boot and Window.of(publication, signal).covers(moment.now, moment.boottime) for signal in signals
     )
     return Decision(open=fresh and all(signal.opens for signal in signals), fresh=fresh)
+
+
+def word_of(publication: Publication, signals: tuple[Signal, ...], moment: Moment) -> Word:
+    """The one word that `decide` comes down to: ready exactly when open, unknown when stale, else the signals' own."""
+    decision = decide(publication, signals, moment)
+    if decision.open:
+        return Word.READY
+    closed = {signal.word for signal in signals if not signal.opens}
+    return Word.NOT_READY if decision.fresh and Word.NOT_READY in closed else Word.UNKNOWN
 
 
 def next_sequence(previous: int | None, now: datetime) -> int:

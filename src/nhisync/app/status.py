@@ -1,0 +1,148 @@
+"""`nhisync status`: what is served now, since when, on how old evidence, and what stands in the way."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from nhisync.app.publish import believed, moment
+from nhisync.app.session import Session
+from nhisync.errors import StoreError
+from nhisync.model import App, Mode, Verdict, Word
+from nhisync.parity.engine import FAR
+from nhisync.parity.row import instant
+from nhisync.statement import Moment, Publication, decide, word_of
+from nhisync.store import Reader, Store
+
+STALE = "STALE"
+"""What stands first among the blockers of a signal whose evaluation has ended."""
+
+_WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=7), None)
+"""How far back to look for the last change of a verdict, step by step: most changed lately or long ago."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One app on one backup path.
+
+    Attributes:
+        app: app name.
+        tier: its policy.
+        mode: whether the verdict gates.
+        primary: what the primary's signal says now.
+        path: name of the backup path.
+        backup: what the backup's signal says now; unknown also when nothing fresh is published.
+        observed: the backup's signal is open only because mode observe gates nothing.
+        since: since when the verdict has had its word, or None.
+        evidence: age of the oldest observation of the app on the backup path, or None.
+        valid_until: end of the verdict, or None when there is none.
+        blockers: what keeps it from ready, worst first.
+        note: remark on the primary's age, or "".
+    """
+
+    app: str
+    tier: str
+    mode: Mode
+    path: str
+    primary: Word = Word.UNKNOWN
+    backup: Word = Word.UNKNOWN
+    observed: bool = False
+    since: datetime | None = None
+    evidence: timedelta | None = None
+    valid_until: datetime | None = None
+    blockers: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def worst(self) -> Word:
+        """The backup's word as if the mode were enforce: observe gates nothing, but it is no "ready"."""
+        return Word.NOT_READY if self.observed else self.backup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """All apps at one instant.
+
+    Attributes:
+        at: the instant.
+        sequence: of the publication that is served, or None.
+        trouble: why nothing is believed, or "".
+        standings: per app and backup path, in the order of the configuration.
+    """
+
+    at: datetime
+    sequence: int | None
+    trouble: str
+    standings: tuple[Standing, ...]
+
+
+def status(session: Session, names: tuple[str, ...] = ()) -> Status:
+    """What stands now; reads the publication and the store, contacts and changes nothing.
+
+    Raises:
+        UsageError: an app is not configured.
+        StoreError: the store cannot be read although something is published.
+    """
+    here = moment(session.clock)
+    publication, trouble = believed(session.configuration.publish.snapshot, here)
+    places = [(app, path) for app in session.apps(names) for path in app.backups]
+    try:
+        with (
+            Store.open(
+                session.configuration.store_url, clock=session.clock, randomness=session.randomness, mode="read"
+            ) as store,
+            store.reader() as reader,
+        ):
+            found = [_standing(reader, app, path, publication, here) for app, path in places]
+    except StoreError:
+        if publication is not None:
+            raise
+        found = [
+            Standing(app=app.name, tier=app.tier, mode=app.mode, path=path, blockers=(STALE,)) for app, path in places
+        ]
+    sequence = publication.sequence if publication else None
+    return Status(at=here.now, sequence=sequence, trouble=trouble, standings=tuple(found))
+
+
+def _standing(reader: Reader, app: App, path: str, publication: Publication | None, here: Moment) -> Standing:
+    verdict = reader.verdict(app.name, path)
+    signals = publication.find(app.name, path) if publication else ()
+    fresh = publication is not None and decide(publication, signals, here).fresh
+    reasons = verdict.reasons if verdict else ()
+    return Standing(
+        app=app.name,
+        tier=app.tier,
+        mode=app.mode,
+        path=path,
+        primary=_word(publication, app.name, "primary", here),
+        backup=_word(publication, app.name, path, here),
+        observed=fresh and any(signal.would_block and signal.opens for signal in signals),
+        since=_since(reader, verdict, here.now) if verdict else None,
+        evidence=_evidence(reader, app.name, path, here.now),
+        valid_until=verdict.valid_until if verdict else None,
+        blockers=reasons if fresh else (STALE, *reasons),
+        note=verdict.primary_baseline if verdict else "",
+    )
+
+
+def _word(publication: Publication | None, app: str, path: str, here: Moment) -> Word:
+    return word_of(publication, publication.find(app, path), here) if publication else Word.UNKNOWN
+
+
+def _since(reader: Reader, verdict: Verdict, now: datetime) -> datetime | None:
+    """When the unbroken run of verdicts with this word began, as far as history reaches."""
+    began: datetime | None = None
+    for window in _WINDOWS:
+        word: Word | None = None
+        changes = 0
+        for record in reader.verdicts(verdict.app, verdict.path, None if window is None else now - window):
+            if record.voided_at is None and record.verdict.word is not word:
+                word, began = record.verdict.word, record.verdict.evaluated_at
+                changes += 1
+        if changes > 1:
+            return began
+    return began
+
+
+def _evidence(reader: Reader, app: str, path: str, now: datetime) -> timedelta | None:
+    rows = reader.cursor(path, low=f"{app}/", high=f"{app}0")  # in ASCII "0" follows "/"
+    oldest = min((row.observed for row in rows), default=FAR)
+    return None if oldest == FAR else max(timedelta(0), now - instant(oldest))
