@@ -1,11 +1,11 @@
 """`nhisync explain`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nhisync.cli.invocation import current
+from nhisync.cli.policy import tier_named, tiers_in_use
 
 if TYPE_CHECKING:
     from nhisync.policy import Tier
@@ -13,21 +13,20 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-def explain(code: str, tier: str = "critical", policies: Path | None = None) -> str:
+def explain(code: str, tier: "Tier | None" = None) -> str:
     """What the rule `code` compares, why it hurts, when it is a false alarm, how to fix it, and what decides it.
 
     Args:
         code: ``NHS201``, ``nhs201`` or ``201``.
-        tier: the tier whose values are shown.
-        policies: folder with policy files, or None for the built-in tiers.
+        tier: the tier whose values are shown; None = the built-in ``critical``.
 
     Raises:
-        UsageError: there is no such rule or tier.
-        ConfigurationError: the policies cannot be used.
+        UsageError: there is no such rule.
     """
     from nhisync.parity.rules.explain import explanation  # noqa: PLC0415 - only when needed
+    from nhisync.policy import BUILTIN  # noqa: PLC0415 - only when needed
 
-    return explanation(code, _tier(tier, policies))
+    return explanation(code, tier or BUILTIN["critical"])
 
 
 @app.command("explain")
@@ -42,29 +41,9 @@ def explain_command(
         nhisync explain NHS201
         nhisync explain 602 --tier standard
         nhisync explain NHS303 --policies policies     with the values of these files
+
+    The values are those of the configuration, where there is one.
     """
     invocation = current(ctx)
     invocation.chosen_format("plain")
-    folder = invocation.options.policies
-    invocation.write(explain(code, tier, Path(folder) if folder else None))
-
-
-def _tier(name: str, policies: Path | None) -> "Tier":
-    from nhisync.errors import UsageError  # noqa: PLC0415 - only when needed
-    from nhisync.policy import BUILTIN  # noqa: PLC0415 - only when needed
-
-    tiers = BUILTIN if policies is None else _read(policies)
-    if name not in tiers:
-        raise UsageError(f"there is no tier `{name}` here", fix=f"Take one of: {', '.join(sorted(tiers))}.")
-    return tiers[name]
-
-
-def _read(policies: Path) -> "dict[str, Tier]":
-    from nhisync.config.policies import load_policies  # noqa: PLC0415 - only when needed
-    from nhisync.errors import ConfigurationError  # noqa: PLC0415 - only when needed
-    from nhisync.parity.rules import codes  # noqa: PLC0415 - only when needed
-
-    found = load_policies(policies, codes=codes())
-    if found.problems:
-        raise ConfigurationError(found.problems)
-    return dict(found.tiers)
+    invocation.write(explain(code, tier_named(tier, tiers_in_use(invocation))))
