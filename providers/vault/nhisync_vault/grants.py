@@ -145,11 +145,15 @@ def _transit_one(m: str, name: str) -> list[Grant]:
 
 
 def _ldap_sweep(m: str) -> list[Grant]:
-    return [Grant(f"{m}/static-role", ("list",)), Grant(f"{m}/static-role/*", READ_LIST)]
+    return [
+        Grant(f"{m}/static-role", ("list",)),
+        Grant(f"{m}/static-role/*", READ_LIST),
+        Grant(f"{m}/config", ("read",)),
+    ]
 
 
 def _ldap_one(m: str, name: str) -> list[Grant]:
-    return [Grant(f"{m}/static-role/{name}", ("read",))]
+    return [Grant(f"{m}/static-role/{name}", ("read",)), Grant(f"{m}/config", ("read",))]
 
 
 def _token_sweep(_: str) -> list[Grant]:

@@ -243,7 +243,12 @@ class Node:
             remote=http.remote,
             id=self.core.ids.uuid(),
         )
-        return self.core.answer(request, lag=self.lag or 0)
+        return self.core.answer(request, lag=self._staleness())
+
+    def _staleness(self) -> int:
+        """Writes behind: OpenBao's standbys and Vault's performance standbys answer reads; others forward them."""
+        local = self.core.flavour.name == "openbao" or self._standby_option("performance")
+        return (self.lag or 0) if local else 0
 
 
 def _path(target: str) -> str:

@@ -14,9 +14,7 @@ from nhisync.testing.world import Seed
 from nhisync_vault.emulator.approle import AppRoleEngine
 from nhisync_vault.emulator.approle_store import Role, SecretId, SecretIds
 from nhisync_vault.emulator.core import Core
-from nhisync_vault.emulator.database import DatabaseEngine
 from nhisync_vault.emulator.engine import Mount
-from nhisync_vault.emulator.fakedb import FakeDatabase
 from nhisync_vault.emulator.faults import NAMES
 from nhisync_vault.emulator.ids import Ids
 from nhisync_vault.emulator.node import Modes, Node
@@ -33,12 +31,18 @@ from nhisync_vault.emulator.seeding import (
 )
 from nhisync_vault.emulator.seeding_pki import PkiSeeder
 from nhisync_vault.emulator.server import Listener
+from nhisync_vault.emulator.source_faults import (
+    AUTH_MOUNT,
+    database_down,
+    expire_tokens,
+    make_unreachable,
+    refuse_logins,
+)
 from nhisync_vault.emulator.tls import ListenerAuthority
 from nhisync_vault.emulator.tokens import TokenEntry
 from nhisync_vault.grants import Grant, common_grants, fingerprint_grants, merge, read_grants, render
 
 INVENTORY_POLICY = "nhisync-read"
-_AUTH_MOUNT = "nhisync"
 _KINDS_OF_TYPE = {
     "kv": ("kv",),
     "database": ("db-static", "db-dynamic"),
@@ -188,10 +192,10 @@ class VaultWorld:
             return
         special: dict[str, Callable[..., None]] = {
             "denied": self._deny,
-            "token-expired": _expire_tokens,
-            "login-refused": _refuse_logins,
-            "unreachable": _unreachable,
-            "database-down": _database_down,
+            "token-expired": expire_tokens,
+            "login-refused": refuse_logins,
+            "unreachable": make_unreachable,
+            "database-down": database_down,
         }
         if name not in special:
             msg = f"unknown fault {name!r}; known: {', '.join(sorted({*NAMES, *special}))}"
@@ -249,7 +253,7 @@ class VaultWorld:
         role_id, secret_id = self._approle(place, f"nhisync-{path}-{source}")
         return {
             "method": "approle",
-            "mount": _AUTH_MOUNT,
+            "mount": AUTH_MOUNT,
             "role_id_file": str(_secret_file(folder / "role-id", role_id)),
             "secret_id_file": str(_secret_file(folder / "secret-id", secret_id)),
         }
@@ -275,7 +279,7 @@ class VaultWorld:
     def _approle(self, place: Source, name: str) -> tuple[str, str]:
         core, now = place.core, self._clock.now()
         with core.lock:
-            mount = core.mounts.get(f"auth/{_AUTH_MOUNT}/") or core.mount(f"auth/{_AUTH_MOUNT}/", AppRoleEngine())
+            mount = core.mounts.get(f"auth/{AUTH_MOUNT}/") or core.mount(f"auth/{AUTH_MOUNT}/", AppRoleEngine())
             role = Role(
                 name=name,
                 role_id=core.ids.uuid(),
@@ -321,8 +325,6 @@ def _policy(place: Source) -> list[Grant]:
 
 def _mount_grants(place: Source, mount: Mount) -> list[Grant]:
     name = mount.path.removeprefix("auth/").rstrip("/")
-    if mount.is_auth and name == _AUTH_MOUNT:
-        return []
     kinds = _KINDS_OF_TYPE.get(mount.type, ())
     if mount.type == "token" and not place.options.census:
         return [Grant("auth/token/lookup-accessor", ("update",))]
@@ -334,7 +336,12 @@ def _read_paths(locator: str) -> tuple[str, ...]:
     kind, _, rest = locator.partition("/")
     mount, _, name = rest.partition("/")
     forms: Mapping[str, tuple[str, ...]] = {
-        "kv": (f"{mount}/metadata/{name}", f"{mount}/subkeys/{name}"),
+        "kv": (
+            f"{mount}/metadata/{name}",
+            f"{mount}/subkeys/{name}",
+            f"{mount}/detailed-metadata/{name.rpartition('/')[0]}",
+            f"{mount}/detailed-metadata/{name.rpartition('/')[0]}/",
+        ),
         "db-static": (f"{mount}/static-roles/{name}",),
         "db-dynamic": (f"{mount}/roles/{name}",),
         "approle": (f"auth/{mount}/role/{name}",),
@@ -344,53 +351,6 @@ def _read_paths(locator: str) -> tuple[str, ...]:
         "pki": (f"{mount}/certs", f"{mount}/certs/detailed"),
     }
     return forms[kind]
-
-
-def _expire_tokens(place: Source, *, off: bool = False) -> None:
-    """Revoke every token of the inventory policy; the next call meets a 403."""
-    if off:
-        return
-    core = place.core
-    with core.lock:
-        view = core.token_view()
-        for token in list(view.walk("id/")):
-            entry: TokenEntry | None = view.get(f"id/{token}")
-            if entry is not None and place.policy in entry.policies:
-                core.revoke_token(token)
-        core.storage.commit()
-
-
-def _refuse_logins(place: Source, *, off: bool = False) -> None:
-    """Rename nhisync's role out of the way, so that logins fail, or back again."""
-    core = place.core
-    mount = core.mounts.get(f"auth/{_AUTH_MOUNT}/")
-    if mount is None:
-        return
-    live, hidden = ("role-id-hidden/", "role-id/") if off else ("role-id/", "role-id-hidden/")
-    with core.lock:
-        view = core.view(mount)
-        for key in list(view.walk(live)):
-            view.put(hidden + key, view.get(live + key))
-            view.delete(live + key)
-        core.storage.commit()
-
-
-def _unreachable(place: Source, *, off: bool = False) -> None:
-    """Close all listeners of the source, or open them again on their old ports."""
-    for listener in place.listeners:
-        if off:
-            listener.open()
-        else:
-            listener.close()
-
-
-def _database_down(place: Source, *, off: bool = False, text: str = "connection refused") -> None:
-    """Make every fake database of the source refuse changes, or work again."""
-    for mount in place.core.mounts.values():
-        if isinstance(mount.engine, DatabaseEngine):
-            for server in mount.engine.databases.values():
-                if isinstance(server, FakeDatabase):
-                    server.refusal = None if off else text
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -1,0 +1,81 @@
+"""Served or stored certificates to one `Chain` fact that pure rules can judge."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from cryptography import x509
+
+from nhisync.spi import Chain, CredentialState
+
+from .checks import weaknesses
+from .facts import certificate_facts, quiet, text
+from .paths import Trust, build, covers, explain
+
+
+def chain_facts(certificates: Sequence[x509.Certificate], trust: Trust | None, *, name: str, now: datetime) -> Chain:
+    """Describe and verify a chain.
+
+    Args:
+        certificates: as served or stored, leaf first; may hold anything after it.
+        trust: roots, known intermediates and profile; None = facts only, nothing is verified.
+        name: DNS name or IP address that clients ask for; "" = none.
+        now: the instant of verification, aware UTC.
+
+    Returns:
+        The facts, with the two verifications apart: with what was served, and with what is known besides.
+    """
+    with quiet():
+        if not certificates:
+            return Chain(certificates=(), problem="no certificate", name=name)
+        leaf, others = certificates[0], list(certificates[1:])
+        served = build(leaf, others, trust, now) if trust else ()
+        more = trust.intermediates if trust else ()
+        known = served or (build(leaf, [*others, *more], trust, now) if trust and more else ())
+        path = known or _by_name(certificates)
+        found = Chain(
+            certificates=tuple(certificate_facts(item) for item in certificates),
+            ordered=_ordered(certificates, path),
+            surplus=_surplus(certificates, path),
+            name=name,
+            covers_name=covers(leaf, name) if name else None,
+            weak=weaknesses(leaf, path[1:]),
+        )
+        if trust is None:
+            return found
+        anchor = known[-1] if known else None
+        return replace(
+            found,
+            builds=bool(served),
+            builds_with_known=bool(known),
+            anchor=text(anchor.subject.rfc4514_string()) if anchor else "",
+            anchor_not_after=anchor.not_valid_after_utc if anchor else None,
+            problem="" if served else explain(leaf, others, trust, now),
+        )
+
+
+def state_at(leaf: x509.Certificate, now: datetime) -> CredentialState:
+    """NIST SP 800-57 state of a certificate from its dates alone."""
+    if now < leaf.not_valid_before_utc:
+        return CredentialState.PRE_ACTIVATION
+    return CredentialState.ACTIVE if now <= leaf.not_valid_after_utc else CredentialState.DEACTIVATED
+
+
+def _by_name(certificates: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    """The path by issuer names alone, for chains that do not verify; each certificate is used once."""
+    path, rest = [certificates[0]], list(certificates[1:])
+    while issuer := next((item for item in rest if item.subject == path[-1].issuer), None):
+        path.append(issuer)
+        rest.remove(issuer)
+    return tuple(path)
+
+
+def _ordered(certificates: Sequence[x509.Certificate], path: Sequence[x509.Certificate]) -> bool:
+    """Whether those served certificates that the path uses stand in its order (RFC 5246 §7.4.2)."""
+    used = [item for item in dict.fromkeys(certificates) if item in path]
+    return used == [item for item in path if item in used]
+
+
+def _surplus(certificates: Sequence[x509.Certificate], path: Sequence[x509.Certificate]) -> int:
+    """How many served certificates the path does not use, repetitions included."""
+    return len(certificates) - len({item for item in certificates if item in path})

@@ -1,0 +1,75 @@
+"""What the path verifier does not look at: our own checks of leaf and path (CA/Browser Forum BR §6.1.5, RFC 5280).
+
+Each gives a stable word. Whether a word matters is policy; here it is only true or not.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from .facts import extension, extensions_readable, key_facts, signature_word
+
+_MINIMUM_RSA_BITS = 2048
+_CURVE_BITS = frozenset({256, 384, 521})
+_SERIAL_LIMIT = 1 << 159
+"""Twenty octets with a clear sign bit (RFC 5280 §4.1.2.2)."""
+
+_BROKEN_DIGESTS = ("md5", "sha1")
+
+
+def weaknesses(leaf: x509.Certificate, path: Sequence[x509.Certificate]) -> tuple[str, ...]:
+    """Words for all that is weak about `leaf` and about the authorities of `path` (the anchor included), sorted.
+
+    ``<type>-<bits>-leaf`` or ``-ca`` (too small, or no curve of the web PKI), ``dsa-leaf``, ``unknown-key-leaf``,
+    ``no-eku``, ``any-eku``, ``no-server-auth``, ``ca-leaf``, ``sha1-signature``, ``md5-signature``, ``no-names``,
+    ``bad-serial``, ``unreadable-extensions``.
+    """
+    found = {*_key(leaf, "leaf"), *_usage(leaf), *_shape(leaf), *_encoding(leaf)}
+    for authority in path:
+        found.update(_key(authority, "ca"))
+        # A root is trusted by being configured, whatever it says about itself; real ones have serial number zero.
+        if authority.subject != authority.issuer:
+            found.update(_encoding(authority))
+    return tuple(sorted(found))
+
+
+def _key(certificate: x509.Certificate, role: str) -> Iterator[str]:
+    """Keys that BR §6.1.5 forbids: DSA, RSA below 2048 bits or not in whole bytes, other curves than P-256/384/521."""
+    kind, bits = key_facts(certificate)
+    if kind == "dsa":
+        yield f"dsa-{role}"
+    elif kind == "unknown":
+        yield f"unknown-key-{role}"
+    elif (kind == "rsa" and (bits < _MINIMUM_RSA_BITS or bits % 8)) or (kind == "ec" and bits not in _CURVE_BITS):
+        yield f"{kind}-{bits}-{role}"
+
+
+def _usage(leaf: x509.Certificate) -> Iterator[str]:
+    """Extended key usage of a server: present, for servers, and not for everything (BR §7.1.2.7.10)."""
+    usages = extension(leaf, x509.ExtendedKeyUsage)
+    if usages is None:
+        yield "no-eku"
+    elif ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages:
+        yield "any-eku"
+    elif ExtendedKeyUsageOID.SERVER_AUTH not in usages:
+        yield "no-server-auth"
+
+
+def _shape(leaf: x509.Certificate) -> Iterator[str]:
+    """A leaf that is an authority, or that names nobody (RFC 9525 §6: the common name does not count)."""
+    constraints = extension(leaf, x509.BasicConstraints)
+    if constraints is not None and constraints.ca:
+        yield "ca-leaf"
+    if extension(leaf, x509.SubjectAlternativeName) is None:
+        yield "no-names"
+
+
+def _encoding(certificate: x509.Certificate) -> Iterator[str]:
+    """Digests that can be forged, serial numbers RFC 5280 §4.1.2.2 forbids, extensions nobody can read."""
+    signature = signature_word(certificate)
+    yield from (f"{digest}-signature" for digest in _BROKEN_DIGESTS if digest in signature)
+    if not 0 < certificate.serial_number < _SERIAL_LIMIT:
+        yield "bad-serial"
+    if not extensions_readable(certificate):
+        yield "unreadable-extensions"

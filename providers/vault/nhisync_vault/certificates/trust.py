@@ -1,0 +1,112 @@
+"""Roots and known intermediates from files, or the operating system's roots."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+
+from nhisync.spi import ErrorKind, ProviderError
+
+from .facts import MalformedError, decode, decode_pem, quiet
+from .paths import Profile, Trust
+
+_SIZE_LIMIT = 8 * 1024 * 1024
+_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+"""Where Debian, Fedora and BSD keep the system's roots, for Pythons whose OpenSSL looks elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Trust together with what a person should know about it.
+
+    Attributes:
+        trust: roots, intermediates, profile.
+        origin: ``file`` or ``system``.
+        ignored: certificates of the trust file that are no self-signed authorities, hence no roots.
+    """
+
+    trust: Trust
+    origin: str
+    ignored: int
+
+
+def load_trust(trust_file: Path | None, intermediates_file: Path | None, profile: Profile) -> Loaded:
+    """Read the configured trust.
+
+    Only self-signed authorities become roots: an intermediate among them would let a chain pass that the endpoint
+    does not serve completely. Others in the trust file are known intermediates.
+
+    Raises:
+        ProviderError: MISCONFIGURED, when a file cannot be read or parsed or holds no root.
+    """
+    found = _system() if trust_file is None else _read(trust_file, "trust_file")
+    roots = tuple(item for item in found if is_root(item))
+    others = tuple(item for item in found if item not in set(roots))
+    if trust_file is not None and not roots:
+        raise _unusable("trust_file", "holds no self-signed certificate authority")
+    known = () if intermediates_file is None else tuple(_read(intermediates_file, "intermediates_file"))
+    return Loaded(
+        trust=Trust(roots=roots, intermediates=(*others, *known), profile=profile),
+        origin="system" if trust_file is None else "file",
+        ignored=len(others) if trust_file is not None else 0,
+    )
+
+
+def is_root(certificate: x509.Certificate) -> bool:
+    """Whether `certificate` is signed by itself."""
+    if certificate.subject != certificate.issuer:
+        return False
+    try:
+        with quiet():
+            certificate.verify_directly_issued_by(certificate)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+    return True
+
+
+def _read(file: Path, key: str) -> list[x509.Certificate]:
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_SIZE_LIMIT + 1)
+    except OSError:
+        raise _unusable(key, "cannot be read") from None
+    if len(content) > _SIZE_LIMIT:
+        raise _unusable(key, "is too large for a list of certificates")
+    try:
+        found = decode_pem(content)
+    except MalformedError:
+        raise _unusable(key, "holds a block that is no certificate") from None
+    if not found:
+        raise _unusable(key, "holds no PEM certificate")
+    return found
+
+
+def _system() -> list[x509.Certificate]:
+    """The system's roots; a root that cannot be parsed is left out, as OpenSSL does."""
+    blobs = ssl.create_default_context().get_ca_certs(binary_form=True)
+    if not blobs:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        for bundle in _BUNDLES:
+            if Path(bundle).is_file():
+                context.load_verify_locations(cafile=bundle)
+                break
+        blobs = context.get_ca_certs(binary_form=True)
+    return [certificate for blob in blobs if (certificate := _or_none(blob)) is not None]
+
+
+def _or_none(blob: bytes) -> x509.Certificate | None:
+    try:
+        return decode(blob)
+    except MalformedError:
+        return None
+
+
+def _unusable(key: str, what: str) -> ProviderError:
+    return ProviderError(
+        ErrorKind.MISCONFIGURED,
+        f"{key} {what}",
+        reason="trust-unusable",
+        fix=f"{key} needs PEM certificates: the roots that clients trust, or the authorities they may know.",
+    )

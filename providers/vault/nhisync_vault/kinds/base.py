@@ -1,0 +1,222 @@
+"""What all kinds share: the run, what a listing yields, and how an answer becomes an item."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from nhisync.spi import (
+    ErrorKind,
+    InventoryRequest,
+    Item,
+    Lifecycle,
+    Locator,
+    Presence,
+    ProviderError,
+    PublicId,
+    SourceContext,
+    Unchanged,
+)
+from nhisync_vault.api import Api, Cursor
+from nhisync_vault.cluster import Cluster
+from nhisync_vault.fanout import spread
+from nhisync_vault.mounts import Mount, MountTable
+from nhisync_vault.settings import VaultSettings
+
+Cached = TypeVar("Cached")
+_FALL_BACK = frozenset({ErrorKind.UNSUPPORTED, ErrorKind.DENIED})
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of a listing.
+
+    Attributes:
+        name: below the mount.
+        info: what the listing says about it; None = only that it exists.
+        marker: equal markers in two listings mean the detail need not be read again; "" = the listing cannot tell.
+    """
+
+    name: str
+    info: Mapping[str, Any] | None = None
+    marker: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A part of a listing that could not be read.
+
+    Attributes:
+        scope: name prefix below the mount; "" = the whole mount.
+        error: why.
+    """
+
+    scope: str
+    error: ProviderError
+
+
+@dataclass(slots=True)
+class Run:
+    """One inventory run; kinds read through it. Thread safe."""
+
+    api: Api
+    cluster: Cluster
+    table: MountTable
+    settings: VaultSettings
+    context: SourceContext
+    request: InventoryRequest
+    _cache: dict[object, Any] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def now(self) -> datetime:
+        """The instant of an observation."""
+        return self.context.clock.now()
+
+    def locator(self, kind: str, mount: Mount, name: str) -> Locator:
+        """The address of an item of this source."""
+        return Locator(self.context.source, kind, f"{mount.path}/{name}")
+
+    def known(self, locator: Locator) -> str:
+        """The stored marker of a wanted item, "" when there is none."""
+        return self.request.known.get(locator, "")
+
+    def lifecycle(self, mount: Mount, own: Lifecycle) -> Lifecycle:
+        """`own`, unless the mount is replicated and its rotation belongs to another cluster."""
+        return Lifecycle.REPLICA if self.api.topology.health.secondary and not mount.local else own
+
+    def ids(self, *more: PublicId) -> tuple[PublicId, ...]:
+        """Public identifiers, with the cluster's own."""
+        cluster = self.api.topology.health.cluster_id
+        return tuple(sorted((*more, *([PublicId("cluster-id", cluster)] if cluster else []))))
+
+    def item(self, locator: Locator, **facts: Any) -> Item:
+        """A present item; `facts` are fields of `Item`."""
+        facts.setdefault("ids", self.ids())
+        return Item(locator=locator, observed_at=self.now(), **facts)
+
+    def unchanged(self, locator: Locator) -> Unchanged:
+        """The stored detail still holds."""
+        return Unchanged(locator=locator, observed_at=self.now())
+
+    def failed(self, locator: Locator, error: ProviderError) -> Item:
+        """An item of which nothing is known but why."""
+        return Item(locator=locator, observed_at=self.now(), presence=error.presence, error=error.fact)
+
+    def once(self, key: object, read: Callable[[], Cached]) -> Cached:
+        """`read`'s result, read once per run; a failure is remembered and raised again.
+
+        Raises:
+            ProviderError: what `read` raised the first time.
+        """
+        with self._lock:
+            if key not in self._cache:
+                self._cache[key] = _attempt(read)
+            found = self._cache[key]
+        if isinstance(found, ProviderError):
+            raise found
+        return found  # type: ignore[no-any-return]  # the cache is keyed by what is read
+
+
+class Kind(Protocol):
+    """Reads one kind of item.
+
+    Attributes:
+        name: first segment of its locators.
+        deep: a sweep reads every entry singly, because its listing says nothing.
+    """
+
+    name: str
+    deep: bool
+
+    def listed(self, run: Run, mount: Mount, prefix: str) -> Iterator[Listed | Gap]:
+        """Entries of one mount whose names begin with `prefix`.
+
+        Raises:
+            ProviderError: the mount cannot be listed at all.
+        """
+        ...
+
+    def bare(self, run: Run, mount: Mount, entry: Listed) -> Item:
+        """What the listing alone says; no further request."""
+        ...
+
+    def detail(self, run: Run, mount: Mount, entry: Listed) -> Item | Unchanged:
+        """Everything about one item, by as few requests as the listing leaves.
+
+        Raises:
+            ProviderError: NOT_FOUND when the server has no such item, else why not.
+        """
+        ...
+
+
+def walk(run: Run, bases: Sequence[str], prefix: str, *, cursor: Cursor | None = None) -> Iterator[Listed | Gap]:
+    """All entries below an API path, folders followed, in parallel per level.
+
+    Args:
+        run: the run.
+        bases: API paths of the listing, without slashes at their ends; a later one is asked for a folder where an
+            earlier one is denied or unknown.
+        prefix: only names that begin with this.
+        cursor: spelling of ``after``.
+
+    Raises:
+        ProviderError: the first folder cannot be listed.
+    """
+    start = prefix.rpartition("/")[0]
+    root = f"{start}/" if start else ""
+    frontier, seen = [root], 0
+    while frontier and seen <= run.settings.max_items:
+        level, frontier = frontier, []
+        for folder, entries in spread(level, lambda one: _folder(run, bases, one, cursor), run.settings.workers):
+            if isinstance(entries, ProviderError):
+                if folder == root:
+                    raise entries
+                yield Gap(folder, entries)
+                continue
+            reached = [entry for entry in entries if _reaches(entry.name, prefix)]
+            frontier += [entry.name for entry in reached if entry.name.endswith("/")]
+            items = [entry for entry in reached if not entry.name.endswith("/")]
+            seen += len(items)
+            yield from items
+    if frontier:
+        yield Gap("", _too_many(bases[-1], seen))
+
+
+def _folder(
+    run: Run, bases: Sequence[str], folder: str, cursor: Cursor | None
+) -> tuple[str, list[Listed] | ProviderError]:
+    for base in bases:
+        try:
+            pages = run.api.pages(f"{base}/{folder}", cursor=cursor)
+            return folder, [Listed(folder + key, page.info.get(key)) for page in pages for key in page.keys]
+        except ProviderError as error:
+            if base == bases[-1] or error.kind not in _FALL_BACK:
+                return folder, error
+    return folder, []
+
+
+def _reaches(name: str, prefix: str) -> bool:
+    """Whether `name` begins with `prefix`, or is a folder on the way there."""
+    return name.startswith(prefix) or (name.endswith("/") and prefix.startswith(name))
+
+
+def _too_many(base: str, seen: int) -> ProviderError:
+    return ProviderError(
+        ErrorKind.MALFORMED,
+        f"LIST {base}: more than {seen} entries; the listing was left",
+        resource=base,
+        fix="If the mount really is that large, raise max_items of the source, or sweep narrower prefixes.",
+    )
+
+
+def _attempt(read: Callable[[], Cached]) -> Cached | ProviderError:
+    try:
+        return read()
+    except ProviderError as error:
+        return error
+
+
+def absent(locator: Locator, now: datetime) -> Item:
+    """An authoritative "no such item"."""
+    return Item(locator=locator, observed_at=now, presence=Presence.ABSENT)

@@ -1,0 +1,158 @@
+"""Which mounts exist, of which type, and which of them a run reads.
+
+``sys/mounts`` and ``sys/auth`` are the truth; when they are denied, ``sys/internal/ui/mounts`` shows the mounts that
+the token can reach, which proves nothing about others. Type and version are taken from there, never guessed from paths
+(external-secrets#3116).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nhisync.spi import ErrorKind, Locator, ProviderError
+from nhisync_vault.api import Api
+from nhisync_vault.facts import mapping, text
+
+TYPES: Mapping[str, tuple[str, ...]] = {
+    "kv": ("kv", "generic"),
+    "db-static": ("database",),
+    "db-dynamic": ("database",),
+    "approle": ("approle",),
+    "pki": ("pki",),
+    "transit": ("transit",),
+    "ldap-static": ("ldap", "openldap"),
+}
+"""Locator kind → engine types; tokens have no mount of their own choice."""
+
+_AUTH_KINDS = frozenset({"approle"})
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One mount.
+
+    Attributes:
+        path: without slashes at its ends and without ``auth/``.
+        type: engine type.
+        version: ``2`` for the versioned key/value engine, "" elsewhere.
+        local: not replicated to other clusters.
+        auth: it stands in the auth table.
+    """
+
+    path: str
+    type: str
+    version: str = ""
+    local: bool = False
+    auth: bool = False
+
+    @property
+    def api(self) -> str:
+        """Where its API begins."""
+        return f"auth/{self.path}" if self.auth else self.path
+
+    @property
+    def scope(self) -> str:
+        """Scope of its coverage: the prefix of all its locator names."""
+        return f"{self.path}/"
+
+
+@dataclass(frozen=True, slots=True)
+class MountTable:
+    """The mounts of a run.
+
+    Attributes:
+        mounts: all that are known.
+        complete: a mount that is not here does not exist.
+    """
+
+    mounts: tuple[Mount, ...]
+    complete: bool
+
+    def of_kind(self, kind: str) -> tuple[Mount, ...]:
+        """Mounts that hold items of `kind`, sorted by path."""
+        auth = kind in _AUTH_KINDS
+        fitting = (mount for mount in self.mounts if mount.auth == auth and mount.type in TYPES.get(kind, ()))
+        return tuple(sorted(fitting, key=lambda mount: mount.path))
+
+    def place(self, locator: Locator) -> tuple[Mount, str]:
+        """The mount of an item and the rest of its name.
+
+        Raises:
+            ProviderError: SCOPE_MISSING when no mount of the kind holds it.
+        """
+        auth = locator.kind in _AUTH_KINDS
+        holding = [m for m in self.mounts if m.auth == auth and f"{locator.name}/".startswith(m.scope)]
+        found = max(holding, key=lambda mount: len(mount.path), default=None)
+        rest = locator.name.removeprefix(found.scope) if found else ""
+        if found is None or found.type not in TYPES.get(locator.kind, ()):
+            raise _missing(locator, found, complete=self.complete)
+        if not rest or locator.name == found.path:
+            raise ProviderError(
+                ErrorKind.MISCONFIGURED,
+                f"the locator names the mount {found.path} and no item in it",
+                fix=f"Write {locator.source}:{locator.kind}/{found.path}/<name>.",
+            )
+        return found, rest
+
+
+def discover(api: Api) -> MountTable:
+    """The mount table of this token.
+
+    Raises:
+        ProviderError: when even the visible mounts cannot be read.
+    """
+    try:
+        secret, auth = api.get("sys/mounts"), api.get("sys/auth")
+        complete = True
+    except ProviderError as error:
+        if error.kind is not ErrorKind.DENIED:
+            raise
+        visible = api.get("sys/internal/ui/mounts")
+        secret, auth = dict(mapping(visible.get("secret"))), dict(mapping(visible.get("auth")))
+        complete = False
+    mounts = (*_parsed(secret, auth=False), *_parsed(auth, auth=True))
+    return _limited(MountTable(mounts, complete), api.settings.mounts)
+
+
+def _parsed(table: Mapping[str, Any], *, auth: bool) -> Iterable[Mount]:
+    for path, raw in table.items():
+        facts = mapping(raw)
+        if not path.endswith("/") or not text(facts.get("type")):
+            continue
+        options = mapping(facts.get("options"))
+        yield Mount(
+            path=path.strip("/"),
+            type=text(facts.get("type")),
+            version=text(options.get("version")),
+            local=facts.get("local") is True,
+            auth=auth,
+        )
+
+
+def _limited(table: MountTable, wanted: Mapping[str, tuple[str, ...]]) -> MountTable:
+    """Only the configured mounts of the kinds that name any."""
+    if not wanted:
+        return table
+    kept = []
+    for mount in table.mounts:
+        kinds = [kind for kind in wanted if mount.type in TYPES.get(kind, ()) and mount.auth == (kind in _AUTH_KINDS)]
+        if not kinds or any(mount.path in wanted[kind] for kind in kinds):
+            kept.append(mount)
+    return MountTable(tuple(kept), table.complete)
+
+
+def _missing(locator: Locator, found: Mount | None, *, complete: bool) -> ProviderError:
+    if found is not None:
+        return ProviderError(
+            ErrorKind.SCOPE_MISSING,
+            f"the mount {found.path} is of type {found.type} and holds no {locator.kind}",
+            resource=found.path,
+            fix=f"Correct the kind or the mount of {locator}.",
+        )
+    said = "no mount holds this item" if complete else "no mount that the token can reach holds this item"
+    return ProviderError(
+        ErrorKind.SCOPE_MISSING,
+        said,
+        resource=locator.name,
+        fix="Check the mount in the locator against `vault secrets list` and `vault auth list`, and the namespace.",
+    )
