@@ -39,7 +39,7 @@ def test_value_changed_by_hand_is_dated_by_its_version(aws, backup):
     aws.seed("secret", "pay/hand", created=90 * DAY, rotated=7 * DAY, rotation=None)
     item = backup.see("secret/pay/hand", kinds="secret")["secret/pay/hand"]
     assert item.rotated.at == aws.clock.now() - 7 * DAY
-    assert item.lifecycle == "own"
+    assert item.lifecycle == "static"  # a value that somebody puts by hand has no lifecycle of its own
     assert aws.world.calls()["secretsmanager:ListSecretVersionIds"] == 1
 
 
@@ -47,7 +47,7 @@ def test_edited_tag_does_not_look_like_a_rotation(aws, backup):
     """LastChangedDate moves with any edit: without the version's date no rotation is claimed, with it none is found."""
     aws.seed("secret", "pay/tagged", created=400 * DAY, rotated=None, changed=DAY)
     swept = backup.see(kinds="secret")["secret/pay/tagged"]
-    assert (swept.rotated, swept.lifecycle) == (None, "unknown")
+    assert (swept.rotated, swept.lifecycle) == (None, "static")
     assert dict(swept.attributes)["changed"].startswith("2026-11-22")
     wanted = backup.see("secret/pay/tagged", kinds="secret")["secret/pay/tagged"]
     assert (wanted.rotated, wanted.lifecycle) == (None, "static")

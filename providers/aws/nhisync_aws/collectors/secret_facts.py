@@ -130,7 +130,7 @@ def secret_item(run: Run, locator: Locator, facts: SecretFacts, key: Dependency 
         observed_at=run.now,
         provider_id=facts.arn,
         region=run.region,
-        lifecycle=_lifecycle(facts, rotated),
+        lifecycle=_lifecycle(facts),
         state=_state(facts, deleted),
         version=facts.current,
         created=moment(entry.get("CreatedDate")),
@@ -155,13 +155,13 @@ def _rotated(facts: SecretFacts) -> datetime | None:
     return of_version if created is None or of_version - created > _SLACK else facts.date("LastRotatedDate")
 
 
-def _lifecycle(facts: SecretFacts, rotated: datetime | None) -> Lifecycle:
+def _lifecycle(facts: SecretFacts) -> Lifecycle:
+    """A lifecycle is a configured rotation, running or not; values that somebody puts by hand are no lifecycle."""
     if facts.is_replica:
         return Lifecycle.REPLICA
-    if facts.entry.get("RotationEnabled") or facts.entry.get("OwningService") or rotated is not None:
-        return Lifecycle.OWN
-    undecided = facts.changed_otherwise and facts.dates is None
-    return Lifecycle.UNKNOWN if undecided else Lifecycle.STATIC
+    configured = facts.entry.get("RotationEnabled") is not None or facts.entry.get("RotationLambdaARN")
+    managed = facts.entry.get("OwningService") or facts.entry.get("ExternalSecretRotationRoleArn")
+    return Lifecycle.OWN if configured or managed else Lifecycle.STATIC
 
 
 def _state(facts: SecretFacts, deleted: datetime | None) -> CredentialState:

@@ -267,8 +267,9 @@ def _rotation(source: FakeSecret, extra: SecretExtra) -> dict[str, Any]:
 def _live_rows(ctx: Context) -> Iterator[AnySecret]:
     """All secrets that a list shows now; they become entries only on the page that is asked for."""
     dying = bool(ctx.param("IncludePlannedDeletion", default=False))
+    hidden = ctx.cloud.denied.get(ctx.source, set()) if ctx.source is not None else set()
     for secret in dict.values(store(ctx.principal.account, ctx.call.region)):
-        if dying or not secret.is_deleted():
+        if secret.arn not in hidden and (dying or not secret.is_deleted()):
             yield secret
 
 

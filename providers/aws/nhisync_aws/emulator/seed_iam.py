@@ -68,6 +68,7 @@ def seed_service_credential(plot: Plot, item: Seed) -> str:
         named = Seed(kind=item.kind, name=user_name, created=item.created, owner=item.owner, tags=item.tags)
         _user(plot, named)
     count = int(item.options.get("count", 1))
+    over = item.expires is not None and item.expires < timedelta()
     for index in range(count):
         newest = index == count - 1
         age = item.rotated if newest and item.rotated is not None else item.created
@@ -77,7 +78,7 @@ def seed_service_credential(plot: Plot, item: Seed) -> str:
             service=service,
             service_user=f"{user_name}-at-{plot.account_id}",
             created=plot.ago(age),
-            status=str(item.options.get("status", "Active")),
+            status=str(item.options.get("status", "Expired" if over else "Active")),
             expires=None if item.expires is None else plot.now + item.expires,
             password=next(iter(item.fields.values()), plot.cloud.randomness.hex(16)),
         )
