@@ -21,6 +21,7 @@ from nhisync.parity.pairing import Pairing
 from nhisync.parity.row import Row, instant
 from nhisync.parity.rules import RULES
 from nhisync.policy import Waivers
+from nhisync.spi import ErrorKind
 
 
 class Desk(Protocol):
@@ -193,7 +194,11 @@ def _compare_values(
     except NhisyncError as failure:
         return {one.key: failure.message for one in wanted}
     desk.group(reuse.groups)
-    lost = {(path, locator): error.message for path, locator, error in reuse.unread}
+    lost = {
+        (path, locator): error.message
+        for path, locator, error in reuse.unread
+        if error.kind != ErrorKind.UNSUPPORTED.value  # such a kind has no readable value; NHS402 compares its public id
+    }
     reasons = ((one.key, lost.get((one.path, str(one.locator.item)))) for one in wanted)
     return {key: f"the value was not compared: {reason}" for key, reason in reasons if reason}
 

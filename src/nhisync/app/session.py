@@ -1,14 +1,15 @@
 """One invocation: the configuration, the providers it names, the clock. Nothing is contacted here."""
 
-from collections.abc import Callable, Iterable
+import difflib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from nhisync.clock import Clock, Randomness, SystemClock, SystemRandomness
 from nhisync.config import Configuration, all_source_problems, load, source_settings
-from nhisync.errors import ConfigurationError, UsageError
-from nhisync.model import App, Side
-from nhisync.parity.pairing import role_of
+from nhisync.errors import ConfigurationError, Problem, UsageError
+from nhisync.model import App, Locator, Side
+from nhisync.parity.pairing import Template, role_of
 from nhisync.parity.rules import codes
 from nhisync.registry import Registry
 from nhisync.spi import Budget, Limits, Provider, ProviderInfo, Rate, SourceContext, SourceSettings
@@ -60,9 +61,37 @@ class Session:
             ConfigurationError: with all problems.
             RegistryError: a provider cannot be loaded.
         """
-        problems = all_source_problems(self.configuration, lambda name: self.info(name).settings)
+        problems = list(all_source_problems(self.configuration, lambda name: self.info(name).settings))
+        problems += self._unknown_kinds()
         if problems:
             raise ConfigurationError(tuple(problems))
+
+    def _unknown_kinds(self) -> Iterator[Problem]:
+        """Locators whose kind their provider does not inventory: nothing could ever be known about them."""
+        for app in self.configuration.apps:
+            named = [(p.line, f"apps.{app.name}.pairs.{p.name}", p.primary, p.backup) for p in app.pairs]
+            named += [
+                (m.line, f"apps.{app.name}.match", Template.parse(m.primary).sample, Template.parse(m.backup).sample)
+                for m in app.matches
+            ]
+            for line, where, primary, backup in named:
+                yield from self._unknown_kind(line, where, app.primary, primary)
+                for path in app.backups:
+                    yield from self._unknown_kind(line, where, path, backup)
+
+    def _unknown_kind(self, line: int, where: str, path: str, locator: Locator) -> Iterator[Problem]:
+        info = self.source_info(path, locator.source)
+        kinds = [kind.name for kind in info.kinds]
+        if locator.kind not in kinds:
+            near = difflib.get_close_matches(locator.kind, kinds, n=1)
+            yield Problem(
+                file=str(self.configuration.file),
+                line=line,
+                column=1 if line else 0,
+                where=where,
+                message=f"provider `{info.name}` has no kind `{locator.kind}`; it has {', '.join(kinds)}",
+                suggestion=near[0] if near else "",
+            )
 
     def info(self, provider: str) -> ProviderInfo:
         """The declaration of a provider; imports it, contacts nothing."""

@@ -75,24 +75,27 @@ class SourceRun:
         clock: the clock.
         identity: filled when the provider said who we are.
         error: why nothing at all could be asked.
+        seconds: how long it took; 0.0 while it runs.
     """
 
     plan: SourcePlan
     clock: Clock
     identity: SourceIdentity | None = None
     error: ErrorFact | None = None
+    seconds: float = 0.0
     _answered: set[Locator] = field(default_factory=set)
-    _started: float = 0.0
 
     def stream(self) -> Iterator[Emitted]:
         """Rows, coverage and unchanged marks; always ends, and every wanted item is answered."""
-        self._started = self.clock.monotonic()
+        started = self.clock.monotonic()
         try:
             yield from self._observe()
         except ProviderError as failure:
             yield from self._lost(failure)
-            return
-        yield from self._unanswered(Presence.UNKNOWN, None)
+        else:
+            yield from self._unanswered(Presence.UNKNOWN, None)
+        finally:
+            self.seconds = self.clock.monotonic() - started
 
     def summary(self) -> SourceSummary:
         """What happened, for the report."""
@@ -104,7 +107,7 @@ class SourceRun:
             identity=f"{who.principal} at {who.authority}" if who else "",
             error=self.error,
             calls=self.plan.budget.spent,
-            seconds=max(0.0, self.clock.monotonic() - self._started),
+            seconds=self.seconds,
         )
 
     def _observe(self) -> Iterator[Emitted]:

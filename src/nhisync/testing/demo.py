@@ -58,7 +58,6 @@ def scenario() -> Scenario:
             _source("backup", "edge", "tls", NORTH),
             _source("backup", "files", "file", NORTH),
             _source("backup", "stray", "aws", WEST, account=STRAY_ACCOUNT, mode="fingerprint"),
-            _source("backup", "blind", "tls", NORTH, "trust_file"),
             _source("backup", "archive", "vault", NORTH),
             _source("backup", "attic", "vault", NORTH),
             _source("backup", "busy", "aws", NORTH, account=BUSY_ACCOUNT),
@@ -73,5 +72,5 @@ def scenario() -> Scenario:
     )
 
 
-def _source(path: str, name: str, provider: str, region: str, *without: str, **options: Any) -> PlannedSource:
-    return PlannedSource(path=path, name=name, provider=provider, region=region, options=options, without=without)
+def _source(path: str, name: str, provider: str, region: str, **options: Any) -> PlannedSource:
+    return PlannedSource(path=path, name=name, provider=provider, region=region, options=options)

@@ -36,6 +36,7 @@ _PRESENCE = (
         secret("payments/refunds", deletion_in=3 * DAY),
         "Somebody cleaned up: the backup's secret is planned for deletion.",
         "NHS104",
+        "NHS401:unknown",
     ),
     pair(
         "invoices",
@@ -176,7 +177,8 @@ _REUSE = (
         "A multi-Region replica is a copy, whatever its status says.",
         "NHS403",
         "NHS401",
-        "NHS701",
+        "NHS407",
+        "NHS703",
         "NHS704",
     ),
     pair(
@@ -190,8 +192,8 @@ _REUSE = (
     pair(
         "legacy-psp",
         "api-key",
-        kv("payments/legacy-psp"),
-        secret("payments/legacy-psp", rotation=None),
+        kv("payments/legacy-psp", rotated=None),
+        secret("payments/legacy-psp", rotated=None, rotation=None),
         "Its own value, but nobody rotates it on the backup.",
         "NHS405",
     ),
@@ -284,14 +286,16 @@ _REGIONS = (
         secret("payments/open-banking", source="stray"),
         "Somebody created the backup in the primary's region.",
         "NHS701",
+        "NHS703",
     ),
     pair(
         "gateway",
         "api-key",
         kv("payments/gateway"),
         secret("payments/gateway", kms={"region": WEST}),
-        "Its encryption key lives in the region that will be gone.",
+        "Its encryption key lives in the region that will be gone, and nobody can read it here.",
         "NHS702",
+        "NHS401:unknown",
     ),
     pair(
         "wallet",
@@ -308,6 +312,7 @@ _REGIONS = (
         secret("payments/loyalty", kms={"region": NORTH, "state": "Disabled"}),
         "Its encryption key is disabled: nobody can read it.",
         "NHS705",
+        "NHS401:unknown",
     ),
 )
 

@@ -1,6 +1,6 @@
 """search, tier high: nothing is known to be wrong, and that is not enough. Every unknown has its own reason."""
 
-from nhisync.testing.demo_parts import kv, nothing, pair, secret, tls
+from nhisync.testing.demo_parts import kv, nothing, pair, plant, secret
 from nhisync.testing.scenario import PlannedApp
 
 SEARCH = PlannedApp(
@@ -22,7 +22,7 @@ SEARCH = PlannedApp(
             "crawler",
             "api-key",
             kv("search/crawler"),
-            secret("search/crawler", denied=True),
+            kv("search/crawler", source="bao", denied=True),
             "nhisync may not look at it.",
             "NHS902:unknown",
         ),
@@ -53,26 +53,27 @@ SEARCH = PlannedApp(
         pair(
             "images",
             "api-key",
-            kv("search/images"),
-            secret("search/images"),
-            "A second secret claims to be its counterpart.",
+            kv("search/auto/images"),
+            secret("search/auto/images"),
+            "Two secrets of the backup claim to be its counterpart.",
             "NHS904:unknown",
-            others=(("backup", secret("search/images-new", tags={"nhisync:name": "search/images"})),),
+            explicit=False,
+            others=(("backup", secret("search/old/images")),),
         ),
         pair(
             "maps",
-            "ssh-key",
+            "api-key",
             kv("search/maps"),
-            nothing("aws", "ssh-key/maps"),
-            "A kind that the provider does not inventory.",
+            nothing("bao", "kv/geo/search/maps"),
+            "Its mount does not exist there, which proves nothing about the secret.",
             "NHS905:unknown",
         ),
         pair(
-            "admin-tls",
+            "admin-key",
             "certificate",
-            tls("admin.search.example.com"),
-            tls("admin-b", source="blind", server_name="admin.search.example.com"),
-            "Nobody told nhisync which roots the backup's clients trust.",
+            plant("files", "pem", "admin.pem", owner=None),
+            plant("files", "pem", "admin.pem", owner=None),
+            "Nobody told nhisync which roots its clients trust.",
             "NHS609:unknown",
         ),
     ),
@@ -82,6 +83,7 @@ SEARCH = PlannedApp(
             "primary": "vault:kv/secret/search/auto/{name}",
             "backup": "aws:secret/search/auto/{name}",
         },
+        {"kind": "secret", "primary": "vault:kv/secret/search/old/{name}", "backup": "aws:secret/search/old/{name}"},
     ),
     verdict="unknown",
 )

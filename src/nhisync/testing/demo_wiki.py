@@ -32,8 +32,8 @@ WIKI = PlannedApp(
         pair(
             "theme",
             "api-key",
-            kv("wiki/theme", rotated=20 * DAY),
-            secret("wiki/theme", rotated=2 * DAY),
+            kv("wiki/theme", rotated=40 * DAY),
+            secret("wiki/theme", rotated=10 * DAY),
             "The backup is ahead; the primary would fall behind after a failback.",
             "NHS202",
         ),
@@ -76,7 +76,7 @@ WIKI = PlannedApp(
             plant("aws", "role", "wiki-ci", trust=_TRUST),
             plant("aws", "role", "wiki-ci-north", trust=_TRUST),
             "It trusts an identity provider whose region nobody knows.",
-            "NHS706",
+            "NHS706:unknown",
         ),
     ),
     matches=(

@@ -63,8 +63,7 @@ class EmbeddedWorld:
             document = part.add_source(planned.path, planned.name, region=planned.region, options=planned.options)
             path = paths.setdefault(planned.path, {"region": planned.region, "sources": {}})
             same = {"region"} if document.get("region") == path["region"] else set()
-            left_out = same | set(planned.without)
-            path["sources"][planned.name] = {k: v for k, v in document.items() if k not in left_out}
+            path["sources"][planned.name] = {k: v for k, v in document.items() if k not in same}
         apps = {app.name: self._app(app.pairs, app) for app in self.scenario.apps}
         for fault in self.scenario.faults:
             self._owner(fault.path, fault.source).fault(fault.path, fault.source, fault.name, **fault.options)

@@ -17,7 +17,6 @@ class PlannedSource:
         provider: whose emulator serves it.
         region: its region.
         options: for the emulator.
-        without: keys its configuration document leaves out.
     """
 
     path: str
@@ -25,7 +24,6 @@ class PlannedSource:
     provider: str
     region: str
     options: Mapping[str, Any] = field(default_factory=dict)
-    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
