@@ -29,6 +29,7 @@ FRAME = {
     "invocation",
     "opening",
     "output",
+    "person",
     "progress",
     "reference",
     "safe",

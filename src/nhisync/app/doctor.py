@@ -141,7 +141,8 @@ def _checks(
         return (Check(name="examine", state=CheckState.WARNING, observed=said),)
     budget = session.budget(*target)
     found = cast("Examiner", provider).examine(mode, need.wanted, need.kinds, budget)
-    return [check for check in found if check.name != IDENTITY or check.state is not CheckState.OK]
+    identified = Capability.IDENTIFY in provider.info.capabilities
+    return [check for check in found if not (identified and check.name == IDENTITY)]
 
 
 def _grants(

@@ -63,7 +63,7 @@ def place(path: PathSummary | None, name: str) -> str:
         return name
     providers = "+".join(dict.fromkeys(source.provider for source in path.sources))
     region = f"@{path.region}" if path.region else ""
-    return f"{name} {providers}{region}".strip() if providers or region else name
+    return f"{name} {providers}{region}" if providers else f"{name}{region}"
 
 
 def heading(app: AppReport, report: Report) -> str:
