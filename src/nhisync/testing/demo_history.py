@@ -21,9 +21,7 @@ def remember(store: Store, clock: Clock) -> None:
         created=Moment(then - timedelta(days=60)),
         rotated=Moment(then - timedelta(days=4)),
     )
-    sweep = Coverage(
-        source="archive", kind="kv", scope="secret/", status=CoverageStatus.COMPLETE, as_of=then, items=200
-    )
+    sweep = Coverage(source="archive", kind="kv", scope="", status=CoverageStatus.COMPLETE, as_of=then, items=200)
     with store.run("sync") as run:
         run.put_rows("backup", [row_of(silent, key="search/synonyms", domain="vault/eu-north-1")])
         run.put_coverage("backup", [sweep])

@@ -1,6 +1,6 @@
 """search, tier high: nothing is known to be wrong, and that is not enough. Every unknown has its own reason."""
 
-from nhisync.testing.demo_parts import kv, nothing, pair, plant, secret
+from nhisync.testing.demo_parts import DAY, kv, nothing, pair, plant, secret
 from nhisync.testing.scenario import PlannedApp
 
 SEARCH = PlannedApp(
@@ -69,11 +69,15 @@ SEARCH = PlannedApp(
             "NHS905:unknown",
         ),
         pair(
-            "admin-key",
+            "admin-cert",
             "certificate",
-            plant("files", "pem", "admin.pem", owner=None),
-            plant("files", "pem", "admin.pem", owner=None),
-            "Nobody told nhisync which roots its clients trust.",
+            plant(
+                "aws", "certificate", "admin.search.example.com", rotated=20 * DAY, created=20 * DAY, expires=70 * DAY
+            ),
+            plant(
+                "aws", "certificate", "admin.search.example.com", rotated=20 * DAY, created=20 * DAY, expires=70 * DAY
+            ),
+            "ACM does not say which roots its clients trust, so nobody verified the chain.",
             "NHS609:unknown",
         ),
     ),
