@@ -19,8 +19,11 @@ from nhisync.spi import PublicId
 from nhisync_file.certificates import text
 from nhisync_file.parsed import Parsed, malformed
 
-SIZE_LIMIT = 64 * 1024
-"""Key files are small; a parser that takes a second for a megabyte is not given one."""
+JSON_LIMIT, YAML_LIMIT = 64 * 1024, 32 * 1024
+"""Bytes. Key files are small, and the YAML parser takes about a second for its limit."""
+
+_MOST_BRACKETS = 2_000
+"""The YAML scanner's time grows with the square of open brackets."""
 
 _DEEPEST = 6
 _MOST_FIELDS = 500
@@ -58,7 +61,7 @@ def json_fields(content: bytes) -> Fields:
     Raises:
         ProviderError: MALFORMED.
     """
-    _check_size(content)
+    _check_size(content, JSON_LIMIT)
     document = _loaded(_load_json, content)
     if document is None:
         raise malformed("not-json", "it is no JSON document, or a name stands twice in it")
@@ -71,16 +74,18 @@ def yaml_fields(content: bytes) -> Fields:
     Raises:
         ProviderError: MALFORMED.
     """
-    _check_size(content)
+    _check_size(content, YAML_LIMIT)
+    if content.count(b"[") + content.count(b"{") > _MOST_BRACKETS:
+        raise malformed("too-deep", f"it holds more than {_MOST_BRACKETS} brackets")
     document = _loaded(YAML(typ="safe", pure=True).compose, content)
     if document is None:
         raise malformed("not-yaml", "it is no single YAML document, or a name stands twice in it")
     return _collected(document, _yaml_children)
 
 
-def _check_size(content: bytes) -> None:
-    if len(content) > SIZE_LIMIT:
-        raise malformed("too-large", f"it is larger than {SIZE_LIMIT} bytes, which no key file is")
+def _check_size(content: bytes, limit: int) -> None:
+    if len(content) > limit:
+        raise malformed("too-large", f"it is larger than {limit} bytes, which no key file is")
 
 
 def _loaded(load: Callable[[bytes], Any], content: bytes) -> Any | None:

@@ -72,7 +72,6 @@ class Served:
 
     Attributes:
         certificates: DER certificates in the order in which they were sent.
-        address: address that answered.
         version: ``TLSv1.3`` …, or "" when the handshake did not end.
         cipher: cipher suite agreed on, or "".
         alpn: protocol agreed on, or "".
@@ -82,7 +81,6 @@ class Served:
     """
 
     certificates: tuple[bytes, ...]
-    address: str
     version: str
     cipher: str
     alpn: str
@@ -105,7 +103,6 @@ def look(target: Target, name: str, patience: Patience, clock: Clock, *, client:
         ProviderError: the `reason` of its fact is one of the words in the README's table.
     """
     with contextlib.closing(_connect(target, patience.connect, clock)) as connection:
-        address = str(connection.getpeername()[0])
         left = _countdown(patience.handshake, clock)
         if target.starttls:
             _upgrade(connection, target, left)
@@ -118,7 +115,6 @@ def look(target: Target, name: str, patience: Patience, clock: Clock, *, client:
             refused = _shake(tls, target, left, watch) or _refused_later(tls, patience.settle, watch)
             return Served(
                 certificates=_chain(tls),
-                address=address,
                 version=tls.version() or "",
                 cipher=(tls.cipher() or ("",))[0],
                 alpn=tls.selected_alpn_protocol() or "",
@@ -316,11 +312,12 @@ def _refused_later(tls: ssl.SSLSocket, settle: float, watch: _Watch) -> bool:
         return False
     tls.settimeout(settle)
     try:
-        return watch.requested and tls.recv(1) == b""
+        closed = tls.recv(1) == b""
     except TimeoutError:
         return False
     except OSError:
         return True
+    return closed and watch.requested
 
 
 def _chain(tls: ssl.SSLSocket) -> tuple[bytes, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -282,26 +283,30 @@ def test_each_fault_has_its_own_answer(files: Files, fault: str, presence: Prese
     assert again.presence is Presence.PRESENT
 
 
-def test_an_unreadable_file_is_denied_not_absent(files: Files, tmp_path: Path) -> None:
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A folder that any user can reach; those of pytest are closed to others."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_an_unreadable_file_is_denied_not_absent(files: Files, passable: Path) -> None:
     """A file that we may not read must be denied with the missing right; so must one in a closed folder."""
-    planted = files.plant("pem", "open/api.pem")
-    files.plant("pem", "closed/api.pem")
-    for folder in (*reversed([p for p in files.root.parents if tmp_path.parent in p.parents]), files.root):
-        folder.chmod(0o755)
-    for outer in (tmp_path.parent, tmp_path.parent.parent):
-        outer.chmod(0o755) if os.geteuid() == 0 else None
-    (files.root / "open").chmod(0o755)
-    files.world.fault("primary", "files", "unreadable", item="open/api.pem")
-    (files.root / "closed").chmod(0o000)
+    for folder in ("open", "closed"):
+        (passable / folder).mkdir(mode=0o755)
+        (passable / folder / "api.pem").write_text("-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----")
+    (passable / "open" / "api.pem").chmod(0o000)
+    (passable / "closed").chmod(0o000)
+    provider = files.provider(root=str(passable), trust_file=None, password_file=None)
+    wanted = tuple(Locator("files", "pem", f"{folder}/api.pem") for folder in ("open", "closed"))
     with ordinary_user():
-        items = files.look(planted, Locator("files", "pem", "closed/api.pem"), trust_file=None)
-        swept = list(
-            files.provider(trust_file=None).inventory(InventoryRequest(budget=files.budget(), kinds=frozenset({"pem"})))
-        )
-    (files.root / "closed").chmod(0o700)
-    assert [item.presence for item in items] == [Presence.DENIED, Presence.DENIED]
-    assert [item.error and item.error.action for item in items] == ["read", "read"]
-    (coverage,) = (one for one in swept if isinstance(one, Coverage))
+        request = InventoryRequest(budget=files.budget(), wanted=wanted, kinds=frozenset({"pem"}))
+        seen = list(provider.inventory(request))
+    (passable / "closed").chmod(0o755)
+    items = [one for one in seen if isinstance(one, Item)]
+    assert [(item.presence, item.error and item.error.action) for item in items] == [(Presence.DENIED, "read")] * 2
+    (coverage,) = (one for one in seen if isinstance(one, Coverage))
     assert (coverage.status, coverage.authoritative) == (CoverageStatus.PARTIAL, False)
     assert coverage.error is not None
     assert coverage.error.kind == "denied"
@@ -404,7 +409,9 @@ def test_an_exposed_mount_names_its_first_file(files: Files) -> None:
         ("yaml", b"", "not-yaml"),
         ("yaml", b"just text", "no-fields"),
         ("yaml", b"&a [*a]", "too-deep|not-yaml"),
-        ("yaml", b"[" * 20_000, "not-yaml"),
+        ("yaml", b"[" * 20_000, "too-deep"),
+        ("yaml", b"[" * 2_000, "not-yaml"),
+        ("yaml", b"a: " + b"x" * 40_000, "too-large"),
         (
             "yaml",
             b"a: &a []\nb: &b [" + b"*a," * 50 + b"]\nc: &c [" + b"*b," * 50 + b"]\nd: [" + b"*c," * 50 + b"]",

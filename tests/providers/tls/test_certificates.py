@@ -1,5 +1,6 @@
 """Path verification without a network: profiles, purposes, cross-signing, and instants."""
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from nhisync.testing.clocks import FakeClock
 from nhisync_tls.certificates import Profile, Purpose, Trust, chain_facts, holds_until, purpose_of
 from nhisync_tls.emulator.chains import Hierarchy, LeafPlan, build_chain, make_hierarchy
 from nhisync_tls.emulator.pki import Issued, Shape, issue
-from nhisync_tls.handshake import _chain, _countdown, _Watch
+from nhisync_tls.handshake import _chain, _countdown, _refused_later, _Watch
 from nhisync_tls.starttls import PREAMBLES, StrangeError
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -163,6 +164,47 @@ def test_a_python_without_handshake_messages_says_so() -> None:
     watch.attach(SimpleNamespace())  # type: ignore[arg-type]
     assert watch.demand(refused=False, shown=False) == ""
     assert watch.demand(refused=True, shown=False) == "required"
+
+
+class Settling:
+    """A finished TLS 1.3 connection that answers the first read in one way."""
+
+    def __init__(self, answer: bytes | Exception) -> None:
+        self.answer = answer
+
+    def version(self) -> str:
+        """TLS 1.3."""
+        return "TLSv1.3"
+
+    def settimeout(self, _: float) -> None:
+        """Accept any limit."""
+
+    def recv(self, _: int) -> bytes:
+        """The one answer."""
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "asked", "able", "refused"),
+    [
+        (ssl.SSLError(1, "alert"), True, True, True),
+        (ConnectionResetError(), True, True, True),
+        (b"", True, True, True),
+        (TimeoutError(), True, True, False),
+        (b"x", True, True, False),
+        (ssl.SSLError(1, "alert"), False, True, False),
+        (ssl.SSLError(1, "alert"), False, False, True),
+        (b"", False, False, False),
+        (TimeoutError(), False, False, False),
+    ],
+)
+def test_the_first_read_after_tls_1_3(answer: Any, asked: bool, able: bool, refused: bool) -> None:
+    """A late alert is a refusal; a plain end is one only for those who were asked; nobody else is even waited for."""
+    watch = _Watch()
+    watch.able, watch.requested = able, asked
+    assert _refused_later(Settling(answer), 0.1, watch) is refused  # type: ignore[arg-type]
 
 
 def test_a_server_that_drips_is_not_waited_for_ever() -> None:

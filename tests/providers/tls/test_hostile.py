@@ -74,7 +74,6 @@ def test_mutated_certificates_give_facts_or_a_typed_error(leaf: bytes, issuer: b
     """A mutation must never crash the adapter, and never verify unless it changed nothing that is signed."""
     shown = Served(
         certificates=(leaf, issuer),
-        address="192.0.2.10",
         version="TLSv1.3",
         cipher="",
         alpn="",
@@ -136,7 +135,6 @@ def test_an_unreadable_certificate_behind_a_good_leaf_is_counted() -> None:
     leaf, issuer, _ = served()
     shown = Served(
         certificates=(leaf, b"\x30\x03\x02\x01\x00", issuer),
-        address="192.0.2.10",
         version="TLSv1.3",
         cipher="",
         alpn="",
