@@ -19,6 +19,7 @@ from nhisync.config.fields import (
     IsoDate,
     LocatorText,
     NonEmpty,
+    PairKey,
     PairName,
     Part,
     PathName,
@@ -194,9 +195,7 @@ class AppDocument(Strict):
 class WaiverDocument(Strict):
     """An accepted exception; expired = the finding fails again."""
 
-    pair: Annotated[str, Field(pattern=r"^[a-z0-9-]+/\S+$")] = Field(
-        description="<app>/<pair>.", examples=["payments/api-tls"]
-    )
+    pair: PairKey = Field(description="<app>/<pair>.", examples=["payments/api-tls"])
     code: Code = Field(description="Rule code.", examples=["NHS602"])
     until: IsoDate = Field(description="Last day on which it holds (UTC).")
     approved_by: NonEmpty = Field(description="Who accepted the risk.")

@@ -331,6 +331,9 @@ PathName = Annotated[str, _NO_SIGNAL, Matching(_PLAIN + _NAME, _WORDING)]
 PairName = Annotated[str, Matching(_NAME, _WORDING)]
 """Name of a pair, unique in its app."""
 
+PairKey = Annotated[str, Matching(r"[a-z0-9-]+/\S+", "<app>/<pair>, like payments/stripe-api")]
+"""A pair of any app; pairs that templates make may have any name."""
+
 SourceName = Annotated[str, Matching(r"[a-z0-9][a-z0-9_-]*", "lower-case letters, digits, `_` and `-`")]
 """Name of a source; locators begin with it."""
 

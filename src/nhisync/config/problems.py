@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from nhisync.config.secrecy import CUT, shown, without_credentials
+from nhisync.config.secrecy import CUT, credentials_at, shown
 from nhisync.errors import ConfigurationError, Problem
 
 Loc = tuple[str | int, ...]
@@ -102,12 +102,11 @@ class Report:
         if not 1 <= mark.line <= len(self._lines) or mark.column > _WIDEST - 10:
             return ""
         line = self._lines[mark.line - 1]
-        cut = self._cuts.get(mark.line)
-        if cut is not None and cut < len(line):
-            line = line[:cut] + CUT
-        else:
-            line = self._without_comment(line, self._ends.get(mark.line, 0))
-        line = without_credentials(line).replace("\t", " ").rstrip()
+        cuts = (self._cuts.get(mark.line), credentials_at(line))
+        cut = min((column for column in cuts if column is not None), default=len(line))
+        shortened = self._without_comment(line, self._ends.get(mark.line, 0))
+        line = line[:cut] + CUT if cut < len(line) else shortened
+        line = line.replace("\t", " ").rstrip()
         return shown(line, _WIDEST) if line.strip() else ""
 
     @staticmethod

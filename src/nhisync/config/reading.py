@@ -24,7 +24,7 @@ MAX_BYTES = 8 * 1024 * 1024
 
 _DIRECTIVE = re.compile(r"^%[A-Za-z]", re.MULTILINE)
 _SYNTAX = (
-    (r"'\\t' that cannot start", "a tab stands where YAML wants spaces"),
+    (r"'\t' that cannot start", "a tab stands where YAML wants spaces"),
     ("that cannot start any token", "a value cannot start with this character; put the value in quotes"),
     ("mapping values are not allowed", "a second colon on this line; put the value in quotes or start a new line"),
     ("could not find expected ':'", "a key without its colon"),
@@ -32,7 +32,7 @@ _SYNTAX = (
     ("maximum depth", f"nested more than {MAX_DEPTH} levels deep"),
     ("while scanning a quoted scalar", "a quote is never closed"),
     ("unknown escape", "an unknown escape in double quotes; single quotes take every character as it is"),
-    ("expected ',' or", "a bracket is never closed, or a comma is missing"),
+    ("while parsing a flow", "a bracket is never closed, or a comma is missing"),
     ("<block end>", "the indentation does not fit the lines above"),
     ("another document", "a second document; only one is read"),
 )

@@ -49,6 +49,12 @@ def without_credentials(line: str) -> str:
     return _QUERY.sub(rf"\1{CUT}", _USERINFO.sub(rf"\1{CUT}@", line))
 
 
+def credentials_at(line: str) -> int | None:
+    """0-based column where user information or a query of a URL begins in `line`, or None."""
+    found = [match.end(1) for match in (_USERINFO.search(line), _QUERY.search(line)) if match]
+    return min(found, default=None)
+
+
 def is_name(text: str) -> bool:
     """Whether `text` is shaped like a key, and not like a pasted line."""
     return bool(_NAME.match(text))

@@ -123,7 +123,8 @@ class _Translation:
         """A key is missing, or stands there with a typing error."""
         known = keys_at(self._model, self._path[:-1])
         for key in self._node.keys:
-            if key not in known and nearest(key, [name]) and is_name(key) and not hidden(self._where):
+            shows = is_name(key) and (not hidden(self._where) or _is_typo(key, name))
+            if key not in known and nearest(key, [name]) and shows:
                 place = f" in {dotted(self._where)}" if self._where else ""
                 where = dotted((*self._where, key))
                 self._report.add(self._node.keys[key], where, f"unknown key `{key}`{place}", suggestion=name)
@@ -157,6 +158,9 @@ class _Translation:
             node, where = node.children.get(using[1], node), (*where, using[1])
         words = _QUOTED.findall(listed) or [listed.removeprefix("Input should be ")]
         self._mark, self._where = node.mark, where
+        if str(node.value) in words:
+            self._note(node.mark, f"must be {node.value} without quotes")
+            return
         suggestion = nearest(node.value, words)
         self._note(node.mark, f"{_called(node, where)}is not {_any_of(words)}", suggestion=suggestion)
 

@@ -74,13 +74,13 @@ class Health:
 
     Attributes:
         type: ``http``, ``tls`` or ``tcp``.
-        target: URL, or ``host:port``.
+        target: URL, or ``host:port``; never shown, its query may hold a capability.
         expect: HTTP status codes that count as healthy.
         timeout: longest wait.
     """
 
     type: str
-    target: str
+    target: str = field(repr=False)
     expect: frozenset[int]
     timeout: timedelta
 
@@ -91,7 +91,7 @@ class Probe:
 
     Attributes:
         type: ``http``, ``tls``, ``tcp`` or ``provider``.
-        target: URL or ``host:port``; "" for ``provider``.
+        target: URL or ``host:port``, "" for ``provider``; never shown, its query may hold a capability.
         auth: ``none``, ``bearer``, ``basic``, ``header`` or ``client-certificate``.
         header: name of the header for ``header``, or "".
         expect: HTTP status codes that mean accepted.
@@ -101,7 +101,7 @@ class Probe:
     """
 
     type: str
-    target: str
+    target: str = field(repr=False)
     auth: str
     header: str
     expect: frozenset[int]
