@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Any
 
@@ -22,8 +23,8 @@ from nhisync_file.parsed import Parsed, malformed
 JSON_LIMIT, YAML_LIMIT = 64 * 1024, 32 * 1024
 """Bytes. Key files are small, and the YAML parser takes about a second for its limit."""
 
-_MOST_BRACKETS = 2_000
-"""The YAML scanner's time grows with the square of open brackets."""
+_MOST_OPEN = 64
+"""The YAML scanner's time grows with the square of the brackets that are open at once."""
 
 _DEEPEST = 6
 _MOST_FIELDS = 500
@@ -75,8 +76,8 @@ def yaml_fields(content: bytes) -> Fields:
         ProviderError: MALFORMED.
     """
     _check_size(content, YAML_LIMIT)
-    if content.count(b"[") + content.count(b"{") > _MOST_BRACKETS:
-        raise malformed("too-deep", f"it holds more than {_MOST_BRACKETS} brackets")
+    if max(accumulate((one in b"[{") - (one in b"]}") for one in content), default=0) > _MOST_OPEN:
+        raise malformed("too-deep", f"it has more than {_MOST_OPEN} open brackets")
     document = _loaded(YAML(typ="safe", pure=True).compose, content)
     if document is None:
         raise malformed("not-yaml", "it is no single YAML document, or a name stands twice in it")

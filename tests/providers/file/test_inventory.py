@@ -410,7 +410,8 @@ def test_an_exposed_mount_names_its_first_file(files: Files) -> None:
         ("yaml", b"just text", "no-fields"),
         ("yaml", b"&a [*a]", "too-deep|not-yaml"),
         ("yaml", b"[" * 20_000, "too-deep"),
-        ("yaml", b"[" * 2_000, "not-yaml"),
+        ("yaml", b"[" * 60, "not-yaml"),
+        ("yaml", b"- " * 10_000, "not-yaml"),
         ("yaml", b"a: " + b"x" * 40_000, "too-large"),
         (
             "yaml",
