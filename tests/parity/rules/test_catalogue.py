@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from nhisync.cli.catalogue import ENTRIES
 from nhisync.errors import UsageError
 from nhisync.model import Consequence, Layer, Severity
 from nhisync.parity.rule import RuleInfo
@@ -45,6 +46,12 @@ LAYERS = {
     "7": {Layer.DEPENDENCIES},
     "9": {Layer.EXISTS},
 }
+CONTRACT_COMMANDS = {
+    *("demo", "init", "doctor", "permissions", "discover", "inventory", "diff", "explain", "plan", "apply", "rotate"),
+    *("sync", "status", "ready", "drill", "hold", "override", "release", "failback", "waive", "waivers", "attest"),
+    *("report", "audit", "policy", "serve", "verify", "controllers", "keys", "edge", "worker", "history", "store"),
+}
+
 NEVER_PASS = {"NHS510", "NHS902", "NHS903", "NHS904", "NHS905", "NHS908"}
 """Rules that only speak when something is wrong."""
 
@@ -100,6 +107,13 @@ def test_only_app_and_pair_are_placeholders(info: RuleInfo) -> None:
 def test_rules_refer_only_to_rules_that_exist(info: RuleInfo) -> None:
     """A code named in a text can be explained."""
     assert {code for text in prose(info) for code in re.findall(r"NHS\d+", text)} <= set(codes())
+
+
+@each
+def test_steps_name_only_commands_that_exist(info: RuleInfo) -> None:
+    """What a step tells to type can be typed: commands of the contract that are not in the catalogue are not named."""
+    named = {word for text in prose(info) for word in re.findall(r"nhisync ([a-z]+)", text)}
+    assert not named & (CONTRACT_COMMANDS - {entry.name for entry in ENTRIES})
 
 
 @pytest.mark.requirement("R51")

@@ -33,12 +33,13 @@ EXPIRED = RuleInfo(
     "partial outage into a whole one.",
     false_alarm="None: an expired credential does not work. If nothing uses it any more, retire the pair.",
     remediation={
-        "aws": "nhisync rotate {app}/{pair}; an imported certificate: aws acm import-certificate with the same ARN and "
-        "a new key",
-        "vault": "nhisync rotate {app}/{pair} (a new secret-id, or vault write pki/issue/… in the backup cluster)",
+        "aws": "Secret: aws secretsmanager rotate-secret in its own region; access key: create a second one, then "
+        "retire the first; imported certificate: aws acm import-certificate with the same ARN and a new key",
+        "vault": "Issue again in that side's own cluster: vault write -f auth/approle/role/…/secret-id, vault write "
+        "pki/issue/…",
         "tls": "Renew the certificate of {pair} and reload the listener",
         "file": "Let the owning agent renew the file of {pair}",
-        "*": "Renew {app}/{pair} through its own lifecycle: nhisync rotate {app}/{pair}",
+        "*": "Renew {app}/{pair} through that side's own lifecycle, then: nhisync diff primary backup --app {app}",
     },
     frameworks=EXPIRY,
 )
@@ -65,12 +66,14 @@ IN_WINDOW = RuleInfo(
     "are still gone.",
     false_alarm="The renewal is due within hours and has never failed. Let it run now rather than wait for it.",
     remediation={
-        "aws": "nhisync rotate {app}/{pair} now; for ACM check RenewalStatus and that the validation record resolves "
-        "from the backup's zone",
-        "vault": "nhisync rotate {app}/{pair} now; give the role a ttl well above expiry.failover_window",
+        "aws": "Rotate now, before a failover has to rely on it: aws secretsmanager rotate-secret, or a new key; for "
+        "ACM check RenewalStatus and that the validation record resolves from the backup's zone",
+        "vault": "Issue again now (vault write -f auth/approle/role/…/secret-id, vault write pki/issue/…), and give "
+        "the role a ttl well above expiry.failover_window",
         "tls": "Renew the certificate of {pair} now and reload the listener",
         "file": "Let the owning agent renew the file of {pair} now",
-        "*": "Renew {app}/{pair} before a failover has to rely on it: nhisync rotate {app}/{pair}",
+        "*": "Renew {app}/{pair} now, before a failover has to rely on it, then: nhisync diff primary backup --app "
+        "{app}",
     },
     policy=("expiry.failover_window",),
     frameworks=EXPIRY,
@@ -98,9 +101,10 @@ NEARLY_SPENT = RuleInfo(
     false_alarm="The credential is used to its end on purpose, with its successor in place. Then rotate to the "
     "successor.",
     remediation={
-        "aws": "Find out why the renewal fails (ACM: RenewalStatus; secrets: the rotation function's log), then: "
-        "nhisync rotate {app}/{pair}",
-        "vault": "nhisync rotate {app}/{pair}; let the renewal begin at a third of the lifetime",
+        "aws": "Find out why the renewal fails (ACM: RenewalStatus; secrets: the rotation function's log), then "
+        "renew once by hand: aws secretsmanager rotate-secret, aws acm import-certificate",
+        "vault": "Issue again (vault write -f auth/approle/role/…/secret-id, vault write pki/issue/…), and let the "
+        "renewal begin at a third of the lifetime",
         "tls": "Read the log of the ACME client or of the certificate agent on the backup; renew by hand once",
         "file": "Read the log of the agent that writes the file; trigger it once",
         "*": "Renew {app}/{pair}, and find out why its renewal did not run",
@@ -137,8 +141,9 @@ GETTING_LATE = RuleInfo(
     "of one that fails.",
     false_alarm="The issuer renews later than the policy warns. Set expiry.warn_fraction to the issuer's habit.",
     remediation={
-        "aws": "Watch the next renewal; or do it now: nhisync rotate {app}/{pair}",
-        "vault": "Watch the next renewal; or do it now: nhisync rotate {app}/{pair}",
+        "aws": "Watch the next renewal, or do it now: aws secretsmanager rotate-secret, aws acm import-certificate",
+        "vault": "Watch the next renewal, or do it now: vault write -f auth/approle/role/…/secret-id, vault write "
+        "pki/issue/…",
         "tls": "Check that the ACME client or certificate agent of the backup still runs",
         "file": "Check that the agent that writes the file still runs",
         "*": "See that the renewal of {app}/{pair} is scheduled before the end",
@@ -168,11 +173,11 @@ ROTATION_MISSED = RuleInfo(
     "is on and the credential still works.",
     false_alarm="The provider announces the beginning of a long rotation window. Wait for the window to close.",
     remediation={
-        "aws": "A NextRotationDate in the past means that rotation fails: read the rotation function's log, then "
-        "nhisync rotate {app}/{pair}",
-        "vault": "last rotation + period lies in the past: check the active node and the connection of the role, then "
-        "nhisync rotate {app}/{pair}",
-        "*": "Find out why the announced rotation of {app}/{pair} failed, then nhisync rotate {app}/{pair}",
+        "aws": "A NextRotationDate in the past means that rotation fails: read the rotation function's log (aws logs "
+        "tail /aws/lambda/…), repair it, then: aws secretsmanager rotate-secret",
+        "vault": "Last rotation plus period lies in the past: check the active node and the connection of the role "
+        "(vault read database/config/…), then: vault write -f database/rotate-role/…",
+        "*": "Find out why the announced rotation of {app}/{pair} failed, then rotate it once on its own side",
     },
     frameworks=ROTATION,
 )

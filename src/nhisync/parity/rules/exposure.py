@@ -23,10 +23,9 @@ EXPOSED = RuleInfo(
         "aws": "Remove the foreign principal from the resource policy of {pair}: aws secretsmanager "
         "put-resource-policy --block-public-policy",
         "vault": "Take the path of {pair} out of the policies that should not have it; check with vault policy read",
-        "file": "chmod 600 the file of {pair}, chown it to the service's user, and then rotate: nhisync rotate "
-        "{app}/{pair} (whoever could read it may have)",
-        "*": "Close the access to {app}/{pair}, then rotate it: nhisync rotate {app}/{pair}, with --compromised if it "
-        "was read",
+        "file": "chmod 600 the file of {pair}, chown it to the service's user, and then let its agent write a new "
+        "generation: whoever could read the old one may have",
+        "*": "Close the access to {app}/{pair}, then rotate it on its own side: whoever could read it may have",
     },
     frameworks=EXPOSURE,
 )

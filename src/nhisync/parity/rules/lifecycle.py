@@ -28,13 +28,12 @@ OVERDUE = RuleInfo(
     false_alarm="The rotation window is wider than the overdue share allows (a weekly window on a daily schedule). "
     "Raise rotation.overdue_share, or narrow the window.",
     remediation={
-        "aws": "Read the rotation function's log (aws logs tail /aws/lambda/…) and DescribeSecret; repair it, then "
-        "nhisync rotate {app}/{pair}",
+        "aws": "Read the rotation function's log (aws logs tail /aws/lambda/…) and DescribeSecret; repair it, then: "
+        "aws secretsmanager rotate-secret",
         "vault": "Check the connection of the role (vault read database/config/…) and the cluster's active node; "
         "then vault write -f database/rotate-role/… on the side that is late",
         "file": "Check that the agent that writes the file still runs and may log in to its issuer",
-        "*": "Find out why the schedule of {app}/{pair} does not rotate, then rotate it once: nhisync rotate "
-        "{app}/{pair}",
+        "*": "Find out why the schedule of {app}/{pair} does not rotate, then rotate it once on its own side",
     },
     policy=("rotation.overdue_share",),
     frameworks=ROTATION,
@@ -65,12 +64,12 @@ STUCK = RuleInfo(
     false_alarm="The new value waits for a person or a change window. Finish it, or raise rotation.max_pending.",
     remediation={
         "aws": "Read the rotation function's log; when it cannot finish, remove AWSPENDING from the dangling version "
-        "(aws secretsmanager update-secret-version-stage --remove-from-version-id …), then nhisync rotate "
-        "{app}/{pair}. Never cancel-rotate-secret: it turns the schedule off",
+        "(aws secretsmanager update-secret-version-stage --remove-from-version-id …), then: aws secretsmanager "
+        "rotate-secret. Never cancel-rotate-secret: it turns the schedule off",
         "vault": "Check the database connection of the role; repeating vault write -f database/rotate-role/… is safe, "
         "the cluster keeps the new password and retries",
         "file": "Finish or remove the half-written generation beside the file",
-        "*": "Finish the rotation of {app}/{pair} or take it back; nhisync apply --resume RUN if nhisync began it",
+        "*": "Finish the rotation of {app}/{pair} or take it back, then: nhisync diff primary backup --app {app}",
     },
     policy=("rotation.max_pending",),
     frameworks=ROTATION,
@@ -141,11 +140,12 @@ NEVER_ROTATED = RuleInfo(
     false_alarm="The provider does not record rotations that are made by hand. Let the rotation go through the "
     "provider, so that it leaves a date.",
     remediation={
-        "aws": "nhisync rotate {app}/{pair}; then give it a schedule (aws secretsmanager rotate-secret "
-        "--rotation-rules …), or move to a role without stored keys",
-        "vault": "nhisync rotate {app}/{pair}; then give it a rotation_period, or move to a dynamic role",
+        "aws": "Rotate it once: aws secretsmanager rotate-secret, or a second access key; then give it a schedule "
+        "(--rotation-rules …), or move to a role without stored keys",
+        "vault": "Rotate it once: vault write -f database/rotate-role/…, or a new secret-id; then give it a "
+        "rotation_period, or move to a dynamic role",
         "file": "Let the owning agent write a new generation, and put it on a timer",
-        "*": "Rotate {app}/{pair} once through its own lifecycle (nhisync rotate {app}/{pair}), then schedule it",
+        "*": "Rotate {app}/{pair} once through its own lifecycle, then schedule that",
     },
     policy=("rotation.max_age",),
     frameworks=ROTATION,
@@ -174,10 +174,12 @@ TOO_OLD = RuleInfo(
     false_alarm="The service limits how often the credential may change. Set rotation.max_age for the tier from a "
     "risk analysis, and write that down.",
     remediation={
-        "aws": "nhisync rotate {app}/{pair} (aws secretsmanager rotate-secret, or a second access key)",
-        "vault": "nhisync rotate {app}/{pair} (vault write -f database/rotate-role/…, or a new secret-id)",
+        "aws": "aws secretsmanager rotate-secret in its own region, or a second access key and then retiring the "
+        "first; shorten the interval below rotation.max_age",
+        "vault": "vault write -f database/rotate-role/…, or a new secret-id; shorten rotation_period below "
+        "rotation.max_age",
         "file": "Trigger the owning agent so that it writes a new generation",
-        "*": "nhisync rotate {app}/{pair}, and shorten its interval below the policy's limit",
+        "*": "Rotate {app}/{pair} through its own lifecycle, and shorten its interval below rotation.max_age",
     },
     policy=("rotation.max_age",),
     frameworks=ROTATION,

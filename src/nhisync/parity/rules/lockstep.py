@@ -26,14 +26,12 @@ BACKUP_LAGS = RuleInfo(
     false_alarm="The backup's credential was issued independently and its service still accepts it (a live login "
     "passed recently). Then the schedules are out of step: align them, or raise lockstep.max_lag for the tier.",
     remediation={
-        "aws": "nhisync rotate {app}/{pair} (aws secretsmanager rotate-secret in the backup's region, or a second "
-        "access key and then retiring the first)",
-        "vault": "nhisync rotate {app}/{pair} (vault write -f database/rotate-role/…, or a new secret-id, in the "
-        "backup cluster)",
+        "aws": "Rotate the backup: aws secretsmanager rotate-secret in the backup's region, or a second access key "
+        "and then retiring the first",
+        "vault": "Rotate the backup in its own cluster: vault write -f database/rotate-role/…, or a new secret-id",
         "tls": "Renew the backup's certificate through its own CA or ACME account, and reload the listener",
         "file": "Trigger the backup host's own agent so that it writes a new generation",
-        "*": "nhisync plan {app} --to-ready --out plan.json, then nhisync apply plan.json: rotates the backup through "
-        "its own lifecycle, never by copying",
+        "*": "Rotate the backup's half of {app}/{pair} through its own lifecycle, never by copying the primary's value",
     },
     policy=("lockstep.max_lag", "lockstep.grace", "expiry.warn_fraction"),
     frameworks=ROTATION,
@@ -112,11 +110,12 @@ CYCLES_MISSED = RuleInfo(
     false_alarm="The primary's interval was shortened recently, so that the distance is counted in cycles that never "
     "took place. It goes away with the backup's next rotation.",
     remediation={
-        "aws": "Give the backup's secret the primary's schedule: aws secretsmanager rotate-secret --rotation-rules …; "
-        "then nhisync rotate {app}/{pair}",
-        "vault": "Give the backup's static role the primary's rotation_period; then nhisync rotate {app}/{pair}",
+        "aws": "Give the backup's secret the primary's schedule: aws secretsmanager rotate-secret --rotation-rules … "
+        "(rotates at once, too)",
+        "vault": "Give the backup's static role the primary's rotation_period, then: vault write -f "
+        "database/rotate-role/…",
         "file": "Give the backup host's agent the primary's interval, and trigger it once",
-        "*": "Give {app}/{pair} the same rotation interval on both paths, then nhisync rotate {app}/{pair}",
+        "*": "Give {app}/{pair} the same rotation interval on both paths, then rotate the backup once",
     },
     policy=("lockstep.max_cycles",),
     frameworks=ROTATION,

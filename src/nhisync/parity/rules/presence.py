@@ -140,13 +140,13 @@ RETIRED = RuleInfo(
     "it does not.",
     remediation={
         "aws": "Secret planned for deletion: aws secretsmanager restore-secret; inactive access key: aws iam "
-        "update-access-key --status Active, unless it was compromised; then: nhisync rotate {app}/{pair}",
-        "vault": "Deleted KV version: vault kv undelete; destroyed version or disabled role: issue a new one in the "
-        "backup cluster; then: nhisync rotate {app}/{pair}",
+        "update-access-key --status Active, unless it was compromised: then a new one",
+        "vault": "Deleted KV version: vault kv undelete; destroyed version or disabled role: issue a new one in that "
+        "side's own cluster",
         "tls": "Serve a certificate of {pair} that is not revoked",
         "file": "Let the owning agent write a version of {pair} that is in force",
-        "*": "Bring the current version of {app}/{pair} back into force, or rotate it: nhisync rotate {app}/{pair}; "
-        "if it was compromised: nhisync rotate {app}/{pair} --compromised",
+        "*": "Bring the current version of {app}/{pair} back into force; a compromised one is replaced on both "
+        "sides, the backup first",
     },
     frameworks=INVENTORY,
 )
@@ -221,7 +221,7 @@ def _lacks(row: Row | None, field: str | None) -> str | None:
         return None
     if field in fields:
         return ""
-    return f"no field {clean(field, 60)} among its {len(fields)}"
+    return f"no field {clean(field, 60)} (other fields: {len(fields)})"
 
 
 RULES = (

@@ -44,12 +44,12 @@ EQUAL_VALUE = RuleInfo(
     false_alarm="The field is not a secret (a user name, a host). Name the secret field in the pair with #field. If "
     "one value is unavoidable, declare the pair shared, with owner and end.",
     remediation={
-        "aws": "nhisync rotate {app}/{pair}: the backup's own rotation gives it a value of its own; remove the job "
-        "that copies it",
-        "vault": "nhisync rotate {app}/{pair}: issue the value in the backup cluster; remove the sync or the script "
-        "that copies it",
+        "aws": "Let the backup's own rotation give it a value of its own (aws secretsmanager rotate-secret in its "
+        "region), and remove the job that copies it",
+        "vault": "Issue the value in the backup cluster, and remove the sync or the script that copies it",
         "file": "Let the backup host's agent obtain its own value instead of a copy",
-        "*": "nhisync rotate {app}/{pair} through the backup's own lifecycle, and remove whatever copies the value",
+        "*": "Give the backup of {app}/{pair} a value of its own through its own lifecycle, and remove whatever "
+        "copies it",
     },
     policy=("evidence.compare_values",),
     frameworks=REUSE,
