@@ -201,7 +201,7 @@ def translate_code(code: str, text: str, called: Called) -> ProviderError:
 def malformed(called: Called, what: str) -> ProviderError:
     """An answer that cannot be believed; never an empty result."""
     fix = "Look for a proxy or gateway between nhisync and AWS; nothing is concluded from this answer."
-    message = f"{called.name}: {what}"
+    message = f"{what} ({called.name})"
     return ProviderError(ErrorKind.MALFORMED, message, request_id=called.request_id, fix=fix)
 
 
@@ -276,13 +276,13 @@ def _no_answer(error: Exception, called: Called) -> ProviderError:
         said = "no connection"
     return ProviderError(
         ErrorKind.UNREACHABLE,
-        f"{called.name}: {said}",
+        f"{said} ({called.name})",
         fix=fix or "Check DNS, routes and security groups from this machine to the endpoint (nhisync doctor).",
     )
 
 
 def _error(kind: ErrorKind, called: Called, *, retry_after: timedelta | None = None, fix: str = "") -> ProviderError:
-    message = f"{called.name}: {_SAID[kind]}"
+    message = f"{_SAID[kind]} ({called.name})"
     return ProviderError(kind, message, request_id=called.request_id, retry_after=retry_after, fix=fix)
 
 

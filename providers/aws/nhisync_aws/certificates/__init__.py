@@ -7,13 +7,14 @@ one; a test compares them byte by byte.
 
 from .chain import chain_facts, state_at
 from .facts import MalformedError, certificate_facts, decode, decode_pem, public_ids, quiet, text
-from .paths import Profile, Trust, holds_until
+from .paths import Profile, Purpose, Trust, holds_until, purpose_of
 from .trust import Loaded, is_root, load_trust
 
 __all__ = [
     "Loaded",
     "MalformedError",
     "Profile",
+    "Purpose",
     "Trust",
     "certificate_facts",
     "chain_facts",
@@ -23,6 +24,7 @@ __all__ = [
     "is_root",
     "load_trust",
     "public_ids",
+    "purpose_of",
     "quiet",
     "state_at",
     "text",

@@ -67,7 +67,7 @@ def _single(
     )
     if row is None:
         raise failed or ProviderError(
-            ErrorKind.MALFORMED, "ssm:DescribeParameters: the parameter has tags but is in no list"
+            ErrorKind.MALFORMED, "the parameter has tags but is in no list (ssm:DescribeParameters)"
         )
     yield _item(run, locator, row, keys, look=True, tags=tags)
 

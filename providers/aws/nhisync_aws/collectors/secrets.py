@@ -160,7 +160,7 @@ class _Secrets:
         run = self._run
         entry = run.connection.call("secretsmanager", "DescribeSecret", run.budget, SecretId=locator.name)
         if "ARN" not in entry:
-            raise ProviderError(ErrorKind.MALFORMED, "secretsmanager:DescribeSecret: the answer holds no ARN")
+            raise ProviderError(ErrorKind.MALFORMED, "the answer holds no ARN (secretsmanager:DescribeSecret)")
         self._singly[locator] = SecretFacts(run, entry, wanted=True).with_description(entry)
         yield from self._detail(locator)
 

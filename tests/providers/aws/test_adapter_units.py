@@ -1,0 +1,265 @@
+"""The pure parts of adapter and emulator: error translation, policy evaluation, pages, threads, secret facts."""
+
+import datetime as dt
+import threading
+
+import pytest
+from botocore import exceptions as sdk
+from botocore.parsers import ResponseParserError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nhisync.spi import ErrorKind, ProviderError
+from nhisync_aws.emulator.policy import Effect, Query, evaluate, trusts
+from nhisync_aws.errors import Called, TruncatedError, translate, translate_code
+from nhisync_aws.fanout import merged, spread
+
+CALLED = Called("secretsmanager:DescribeSecret", 400, "req-1")
+
+
+def answer(code: str, status: int = 400, message: str = "", **headers: str) -> sdk.ClientError:
+    """A ClientError as botocore builds it."""
+    metadata = {"HTTPStatusCode": status, "RequestId": "req-2", "HTTPHeaders": headers}
+    return sdk.ClientError({"Error": {"Code": code, "Message": message}, "ResponseMetadata": metadata}, "Op")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("InvalidClientTokenId", 403, "auth_failed"),
+        ("SignatureDoesNotMatch", 403, "auth_failed"),
+        ("UnrecognizedClientException", 400, "auth_failed"),
+        ("ExpiredTokenException", 400, "auth_failed"),
+        ("AccessDenied", 403, "denied"),
+        ("AccessDeniedException", 400, "denied"),
+        ("403", 403, "denied"),
+        ("ResourceNotFoundException", 400, "not_found"),
+        ("NoSuchEntity", 404, "not_found"),
+        ("NotFoundException", 400, "not_found"),
+        ("InvalidRequestException", 400, "conflict"),
+        ("ReportInProgress", 404, "conflict"),
+        ("LimitExceeded", 409, "quota"),
+        ("LimitExceededException", 400, "quota"),
+        ("ThrottlingException", 400, "throttled"),
+        ("Throttling", 400, "throttled"),
+        ("TooManyRequestsException", 429, "throttled"),
+        ("Whatever", 429, "throttled"),
+        ("DecryptionFailure", 400, "crypto_unavailable"),
+        ("KMSInvalidStateException", 400, "crypto_unavailable"),
+        ("DisabledException", 400, "crypto_unavailable"),
+        ("InternalServiceError", 500, "unreachable"),
+        ("ServiceUnavailable", 503, "unreachable"),
+        ("InvalidNextTokenException", 400, "malformed"),
+        ("ValidationException", 400, "misconfigured"),
+        ("NotImplemented", 501, "unsupported"),
+        ("com.amazonaws.x#ThrottlingException", 400, "throttled"),
+        ("SomethingNew", 400, "misconfigured"),
+    ],
+)
+def test_codes_have_their_kind(code, status, kind):
+    """The table of the README: error code first, HTTP status for what is not listed."""
+    error = translate(answer(code, status), CALLED)
+    assert error.kind == kind
+    assert error.fact.request_id == "req-2"
+    assert CALLED.name in error.message
+
+
+def test_replica_refusal_is_the_read_only_side():
+    """AWS refuses changes of replicas in prose under a general code."""
+    text = "Operation not permitted on a replica secret. Call must be made in primary secret's region."
+    assert translate(answer("InvalidParameterException", message=text), CALLED).kind is ErrorKind.READ_ONLY_SIDE
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"retry-after": "7"}, dt.timedelta(seconds=7)),
+        ({"x-amz-retry-after": "1500"}, dt.timedelta(seconds=1.5)),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_kept(headers, wait):
+    """Seconds of the standard header, milliseconds of AWS's own."""
+    assert translate(answer("ThrottlingException", 400, "", **headers), CALLED).fact.retry_after == wait
+
+
+@pytest.mark.parametrize(
+    ("why", "reason"),
+    [
+        ("because no identity-based policy allows the x:Y action", "no identity-based policy allows it"),
+        ("because no session policy allows the x:Y action", "no session policy allows it"),
+        ("because no permissions boundary allows the x:Y action", "no permissions boundary allows it"),
+        ("with an explicit deny in a service control policy", "an explicit deny in its service control policy"),
+        ("with an explicit deny in a VPC endpoint policy", "an explicit deny in its VPC endpoint policy"),
+        ("with an explicit deny", "an explicit deny"),
+        ("because SECRET-text of somebody", ""),
+        ("", ""),
+    ],
+)
+def test_denials_are_taken_apart(why, reason):
+    """Principal, action, resource and AWS's reason in our words; free text is never passed on."""
+    who = "arn:aws:sts::111122223333:assumed-role/nhisync/n"
+    text = f"User: {who} is not authorized to perform: x:Y on resource: arn:aws:x:eu-north-1:111122223333:z/a {why}"
+    fact = translate(answer("AccessDeniedException", message=text.strip()), CALLED).fact
+    assert (fact.principal, fact.action, fact.reason) == (who, "x:Y", reason)
+    assert fact.resource == "arn:aws:x:eu-north-1:111122223333:z/a"
+    assert "SECRET" not in str(fact)
+
+
+def test_denial_without_the_sentence_names_the_call():
+    """Another wording (an old service, a proxy) still says which call was denied, and nothing of the text."""
+    error = translate(answer("AccessDenied", 403, "SECRET prose"), CALLED)
+    assert (error.kind, error.fact.action, error.fact.resource) == (ErrorKind.DENIED, CALLED.name, "")
+    assert "SECRET" not in f"{error} {error.fact}"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (sdk.ConnectTimeoutError(endpoint_url="https://x"), "unreachable"),
+        (sdk.ReadTimeoutError(endpoint_url="https://x"), "unreachable"),
+        (sdk.EndpointConnectionError(endpoint_url="https://x"), "unreachable"),
+        (sdk.ConnectionClosedError(endpoint_url="https://x"), "unreachable"),
+        (sdk.ProxyConnectionError(proxy_url="http://user:SECRET@proxy"), "unreachable"),
+        (sdk.SSLError(endpoint_url="https://x", error="SECRET"), "unreachable"),
+        (sdk.ParamValidationError(report="SECRET"), "misconfigured"),
+        (sdk.NoCredentialsError(), "auth_failed"),
+        (TruncatedError(), "malformed"),
+        (ResponseParserError("SECRET"), "malformed"),
+        (ValueError("SECRET"), "malformed"),
+    ],
+)
+def test_sdk_failures_are_typed_and_silent(error, kind):
+    """No SDK text is passed on: it can hold parameters, proxies with passwords, bodies."""
+    found = translate(error, Called("x:Y", 200))
+    assert found.kind == kind
+    assert "SECRET" not in f"{found} {found.fact}"
+
+
+def test_unreadable_body_of_a_server_fault_is_unreachable():
+    """A non-XML 500 of a query service is a server fault, not a strange answer."""
+    assert translate(ResponseParserError("x"), Called("iam:ListUsers", 500)).kind is ErrorKind.UNREACHABLE
+
+
+def test_typed_errors_pass_through():
+    """What is typed already is not wrapped again."""
+    error = ProviderError(ErrorKind.THROTTLED, "over")
+    assert translate(error, CALLED) is error
+
+
+def test_error_inside_a_good_answer_is_typed():
+    """Batch calls report single items with a code."""
+    assert translate_code("ResourceNotFoundException", "x", CALLED).kind is ErrorKind.NOT_FOUND
+    assert translate_code("AccessDeniedException", "x", CALLED).kind is ErrorKind.DENIED
+
+
+ALLOW = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::b/*"}
+DENY = {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/closed"}
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "effect"),
+    [
+        ("s3:GetObject", "arn:aws:s3:::b/open", Effect.ALLOWED),
+        ("S3:getobject", "arn:aws:s3:::b/open", Effect.ALLOWED),
+        ("s3:PutObject", "arn:aws:s3:::b/open", Effect.IMPLICIT_DENY),
+        ("s3:GetObject", "arn:aws:s3:::c/open", Effect.IMPLICIT_DENY),
+        ("s3:GetObject", "arn:aws:s3:::b/closed", Effect.EXPLICIT_DENY),
+    ],
+)
+def test_policy_evaluation(action, resource, effect):
+    """Explicit deny, then allow, else implicit deny; actions without letter case, resources with it."""
+    document = {"Statement": [ALLOW, DENY]}
+    assert evaluate([document], Query(action, resource, {})) is effect
+
+
+@pytest.mark.parametrize(
+    ("condition", "context", "allowed"),
+    [
+        ({"StringEquals": {"aws:RequestedRegion": "eu-north-1"}}, {"aws:requestedregion": "eu-north-1"}, True),
+        ({"StringEquals": {"aws:RequestedRegion": ["a", "eu-north-1"]}}, {"aws:requestedregion": "eu-north-1"}, True),
+        ({"StringEquals": {"aws:RequestedRegion": "eu-north-1"}}, {"aws:requestedregion": "eu-west-1"}, False),
+        ({"StringEquals": {"aws:SourceVpc": "vpc-1"}}, {}, False),
+        ({"StringNotEquals": {"aws:RequestedRegion": ["a", "b"]}}, {"aws:requestedregion": "a"}, False),
+        ({"StringLike": {"aws:PrincipalArn": "arn:*:role/x"}}, {"aws:principalarn": "arn:aws:role/x"}, True),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {"aws:sourceip": "10.1.1.1"}, False),
+    ],
+)
+def test_conditions_and_unknown_operators(condition, context, allowed):
+    """Known operators are evaluated; an unknown one never grants."""
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}
+    found = evaluate([{"Statement": statement}], Query("x:Y", "*", context))
+    assert (found is Effect.ALLOWED) is allowed
+
+
+def test_unknown_operator_of_a_deny_denies():
+    """A Deny whose condition is not understood denies: a gap shows as a denial, never as a grant."""
+    wide = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    odd = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"IpAddress": {"aws:SourceIp": "1"}}}
+    assert evaluate([{"Statement": [wide, odd]}], Query("x:Y", "*", {})) is Effect.EXPLICIT_DENY
+
+
+def test_not_action_and_not_resource():
+    """Complements allow everything but what they name."""
+    document = {"Statement": {"Effect": "Allow", "NotAction": "iam:*", "NotResource": "arn:x"}}
+    assert evaluate([document], Query("s3:A", "arn:y", {})) is Effect.ALLOWED
+    assert evaluate([document], Query("iam:A", "arn:y", {})) is Effect.IMPLICIT_DENY
+    assert evaluate([document], Query("s3:A", "arn:x", {})) is Effect.IMPLICIT_DENY
+
+
+def test_trust_names_accounts_users_and_denies():
+    """A whole account, one principal, everybody; a Deny wins."""
+    user = "arn:aws:iam::111122223333:user/u"
+    query = Query("sts:AssumeRole", "arn:role", {})
+
+    def policy(principal, effect="Allow"):
+        return {"Effect": effect, "Principal": principal, "Action": "sts:AssumeRole"}
+
+    for principal in ("*", {"AWS": user}, {"AWS": "111122223333"}, {"AWS": ["x", "arn:aws:iam::111122223333:root"]}):
+        assert trusts({"Statement": policy(principal)}, user, query)
+    assert not trusts({"Statement": policy({"AWS": "arn:aws:iam::999999999999:root"})}, user, query)
+    assert not trusts({"Statement": policy({"Service": "ec2.amazonaws.com"})}, user, query)
+    assert not trusts({"Statement": [policy("*"), policy({"AWS": user}, "Deny")]}, user, query)
+
+
+@given(st.lists(st.sampled_from([ALLOW, DENY]), max_size=6), st.sampled_from(["open", "closed"]))
+def test_a_deny_always_wins_and_order_never_matters(statements, name):
+    """Whatever the order of statements, the effect is the same, and one matching Deny is enough."""
+    query = Query("s3:GetObject", f"arn:aws:s3:::b/{name}", {})
+    found = evaluate([{"Statement": statements}], query)
+    assert found is evaluate([{"Statement": statements[::-1]}], query)
+    if DENY in statements and name == "closed":
+        assert found is Effect.EXPLICIT_DENY
+    if not statements:
+        assert found is Effect.IMPLICIT_DENY
+
+
+def test_all_readers_are_merged_and_errors_arrive():
+    """Everything that any reader yields comes out; an exception of one is raised in the consumer."""
+    assert sorted(merged([lambda: range(3), lambda: range(10, 12)])) == [0, 1, 2, 10, 11]
+
+    def broken():
+        yield 1
+        raise ValueError("bug")
+
+    with pytest.raises(ValueError, match="bug"):
+        list(merged([broken]))
+
+
+def test_spread_uses_at_most_the_workers():
+    """Never more pieces at once than workers, and every piece is done once."""
+    running, most, lock = 0, 0, threading.Lock()
+
+    def each(piece):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        yield piece
+        with lock:
+            running -= 1
+
+    assert sorted(spread(range(50), each, 4)) == list(range(50))
+    assert most <= 4
+    assert list(spread([], each, 4)) == []
