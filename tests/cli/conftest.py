@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,12 +18,17 @@ from nhisync.model import (
     Consequence,
     Coverage,
     CoverageStatus,
+    CredentialState,
     ErrorFact,
     EvidenceRef,
     Finding,
+    Item,
     Layer,
     LayerCount,
+    Lifecycle,
+    Locator,
     Mode,
+    Moment,
     PathSummary,
     Report,
     Severity,
@@ -33,7 +39,9 @@ from nhisync.model import (
     Word,
 )
 from nhisync.parity.rule import RuleInfo
+from nhisync.registry import Registry
 from nhisync.testing.clocks import CountingRandomness, FakeClock
+from nhisync.testing.provider import FAKE_POINT, IDENTITIES, SCRIPTS
 
 NOW = datetime(2026, 11, 23, 3, 12, 9, tzinfo=UTC)
 GOLDEN = Path(__file__).parent / "golden"
@@ -420,3 +428,103 @@ def golden() -> Callable[[str, str], None]:
         assert text == file.read_text(encoding="utf-8"), f"{name} differs; NHISYNC_UPDATE_GOLDEN=1 rewrites it"
 
     return compare
+
+
+CONFIG = """\
+version: 1
+store: {{url: "sqlite:///nhisync.db"}}
+paths:
+  primary: {{region: eu-west-1, sources: {{one: {{provider: fake, script: {name}-p}}}}}}
+  backup: {{region: eu-north-1, sources: {{one: {{provider: fake, script: {name}-b}}}}}}
+providers: {{allow: [unknown]}}
+apps:
+  payments:
+    tier: critical
+    owner: payments-oncall
+    # the first pair
+    pairs:
+      - {{name: stripe-api, kind: api-key, primary: "one:kv/payments/stripe", backup: "one:kv/payments/stripe"}}
+      - {{name: ledger-db, kind: db, primary: "one:kv/payments/ledger", backup: "one:kv/payments/ledger"}}
+      - {{name: fx-feed, kind: api-key, primary: "one:kv/payments/fx", backup: "one:kv/payments/fx"}}
+# the end
+"""
+
+
+def item(name: str, **facts: Any) -> Item:
+    """A healthy item of the fake provider's source `one`."""
+    defaults: dict[str, Any] = {
+        "lifecycle": Lifecycle.OWN,
+        "version": "7",
+        "created": Moment(NOW - timedelta(days=90)),
+        "rotated": Moment(NOW - timedelta(days=5)),
+        "owner": "payments-oncall",
+        "state": CredentialState.ACTIVE,
+    }
+    return Item(locator=Locator("one", "kv", name), observed_at=NOW, **{**defaults, **facts})
+
+
+def complete(count: int, kind: str = "kv") -> Coverage:
+    """A complete sweep."""
+    return Coverage(
+        source="one", kind=kind, scope="", status=CoverageStatus.COMPLETE, as_of=NOW, items=count, authoritative=True
+    )
+
+
+@dataclass
+class World:
+    """Two scripted paths and a configuration that reaches them.
+
+    Attributes:
+        run: runs a command line in the folder of the configuration.
+        name: prefix of the scripts.
+        folder: where the configuration stands.
+    """
+
+    run: Callable[..., Ended]
+    name: str
+    folder: Path
+
+    def script(self, side: str, *observations: Any) -> None:
+        """What an inventory of ``p`` or ``b`` yields; an exception is raised instead."""
+
+        def yielding(_request: Any) -> Any:
+            for seen in observations:
+                if isinstance(seen, Exception):
+                    raise seen
+                yield seen
+
+        SCRIPTS[f"{self.name}-{side}"] = yielding
+
+    def identity(self, side: str, who: Any) -> None:
+        """Who nhisync is on ``p`` or ``b``."""
+        IDENTITIES[f"{self.name}-{side}"] = who
+
+    def __call__(self, *argv: str, **parts: Any) -> Ended:
+        """Run one command line with the fake provider installed."""
+        registry = Registry(allow=("unknown",), points=[FAKE_POINT])
+        return self.run(*argv, registry=registry, **parts)
+
+    def healthy(self) -> None:
+        """Both sides hold all three pairs, in step."""
+        for side in "pb":
+            self.script(side, *(item(f"payments/{name}") for name in ("stripe", "ledger", "fx")), complete(3))
+
+
+@pytest.fixture
+def world(run: Callable[..., Ended], tmp_path: Path, request: pytest.FixtureRequest) -> World:
+    """A configured world whose scripts a test writes; its scripts carry the test's name."""
+    made = World(run, re.sub(r"\W+", "-", request.node.nodeid), tmp_path)
+    (tmp_path / "nhisync.yaml").write_text(CONFIG.format(name=made.name), encoding="utf-8")
+    return made
+
+
+@pytest.fixture
+def make_item() -> Callable[..., Item]:
+    """Maker of items."""
+    return item
+
+
+@pytest.fixture
+def make_complete() -> Callable[..., Coverage]:
+    """Maker of complete sweeps."""
+    return complete

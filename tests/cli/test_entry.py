@@ -43,6 +43,13 @@ ENDS: dict[str, tuple[BaseException, int]] = {
 }
 
 
+MIXED = (
+    *("-c", "z.yaml", "--format", "sarif", "act", "-c", "a.yaml", "--policies=p", "--format=json"),
+    *("-q", "--timeout=90s", "--no-color", "--verbose"),
+)
+"""Options on both sides of the command."""
+
+
 def tree_with(action: Callable[[typer.Context], Any]) -> Any:
     """A command tree with the one command `act`."""
 
@@ -174,8 +181,7 @@ def test_results_of_a_command_are_its_codes(run: Runner) -> None:
     [
         ("-c", "a.yaml", "--policies", "p", "--format", "json", "-q", "--timeout", "90s", "--no-color", "-v", "act"),
         ("act", "-c", "a.yaml", "--policies", "p", "--format", "json", "-q", "--timeout", "90s", "--no-color", "-v"),
-        ("-c", "z.yaml", "--format", "sarif", "act", "-c", "a.yaml", "--policies=p", "--format=json")
-        + ("-q", "--timeout=90s", "--no-color", "--verbose"),
+        MIXED,
     ],
 )
 def test_global_options_stand_anywhere(run: Runner, argv: tuple[str, ...]) -> None:

@@ -87,7 +87,7 @@ def render(answers: Answers, registry: Registry) -> str:
         f"    tier: {_scalar(answers.tier)}",
         "    mode: observe            # reports and gates nothing; enforce when the report is understood",
         f"    owner: {_scalar(answers.owner)}",
-        "    # pairs: `nhisync discover primary --write` suggests them; by hand:",
+        "    # Pairs: `nhisync discover primary --write` suggests them. By hand:",
         *(f"    {line}" for line in _examples(answers, registry)),
     ]
     return "\n".join(lines) + "\n"

@@ -79,7 +79,7 @@ def _lines(diagnosis: "Diagnosis", invocation: Invocation, code: ExitCode) -> It
     bad = f"{counts[0].rstrip('s')}, {counts[1]} of {plural(len(checks), 'check')}"
     yield "\n"
     yield paint.line(f"{'OK' if code is ExitCode.OK else 'NOT OK'}  {bad}. Exit {int(code)}.")
-    yield paint.line(f"Next: nhisync {'diff' if code is ExitCode.OK else 'doctor -v'}")
+    yield paint.line(f"Next: {'nhisync diff' if code is ExitCode.OK else 'do what stands above, then: nhisync doctor'}")
 
 
 def _remedies(source: "Examined") -> Iterator[str]:

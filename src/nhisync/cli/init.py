@@ -32,7 +32,7 @@ def init(
     Examples:
         nhisync init                                              asks what it needs
         nhisync init --no-input --primary vault@eu-west-1 --backup aws@eu-north-1 --app payments
-        nhisync init --set primary.auth.method=approle --set primary.address=https://vault.example --discover
+        nhisync init --set primary.auth.method=approle --set primary.address=https://vault.example
 
     Never overwrites: an existing configuration ends it, existing policies are kept. Credentials are never asked for;
     the file names where they are read from. The first app starts in mode observe, which gates nothing.

@@ -23,7 +23,7 @@ def waive(
     """Accept a finding until a date.
 
     Examples:
-        nhisync waive payments/api-tls NHS602 --until 2026-12-15 --approved-by security-oncall --reason "CA cut-over"
+        nhisync waive payments/api-tls NHS602 --until 2026-12-15 --approved-by ciso --reason "cut-over"
 
     The waiver is recorded in the store and audited. From its last day on the finding fails again. An unknown cannot be
     waived: nobody can accept a risk that nobody has seen. Refused (5) while a daemon holds the store.

@@ -1,0 +1,388 @@
+"""The commands around `diff`: inventory, discover, doctor, permissions, providers, init, waive and waivers."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from nhisync.model import (
+    CertificateFacts,
+    Chain,
+    Coverage,
+    CoverageStatus,
+    ErrorFact,
+    Item,
+    Locator,
+    Moment,
+    Presence,
+    PublicId,
+)
+from nhisync.spi import ErrorKind, ProviderError, SourceIdentity
+from nhisync.store import Store
+from nhisync.testing.clocks import CountingRandomness, FakeClock
+
+World = Any
+MakeItem = Callable[..., Item]
+MakeComplete = Callable[..., Coverage]
+Golden = Callable[[str, str], None]
+
+
+def chain_of(item: Item) -> Chain:
+    """One self-made leaf."""
+    leaf = CertificateFacts(
+        subject="CN=api.example.com",
+        issuer="CN=Test CA",
+        serial="0a",
+        not_before=item.observed_at - timedelta(days=30),
+        not_after=item.observed_at + timedelta(days=60),
+        spki_sha256="ab" * 32,
+        key_type="ec",
+        key_bits=256,
+        signature="ecdsa-with-sha256",
+        names=("api.example.com",),
+    )
+    return Chain(certificates=(leaf,), builds=True)
+
+
+def stocked(world: World, item: MakeItem, complete: MakeComplete) -> None:
+    """Both paths hold the three pairs and some items nobody mapped."""
+    pairs = [item(f"payments/{name}") for name in ("stripe", "ledger", "fx")]
+    now = pairs[0].observed_at
+    world.script(
+        "p",
+        *pairs,
+        item("payments/mail-relay", owner=""),
+        item("search/index-key", rotated=None),
+        item("tls/api.example.com", chain=chain_of(pairs[0]), expires=Moment(now + timedelta(days=60))),
+        item("payments/twin", ids=(PublicId("access-key-id", "AKIAEXAMPLE"),)),
+        complete(7),
+        complete(0, "listed"),
+    )
+    world.script(
+        "b",
+        *pairs,
+        item("backup/payments/relay-mail", owner=None, fields=("user", "password")),
+        item("dr/index-key"),
+        item("edge/api.example.com", chain=chain_of(pairs[0])),
+        item("payments/twin-a"),
+        item("payments/twin-b"),
+        complete(8),
+        complete(0, "listed"),
+    )
+
+
+@pytest.mark.requirement("R12")
+@pytest.mark.parametrize("fmt", ["table", "json", "cbom"])
+def test_inventory(world: World, make_item: MakeItem, make_complete: MakeComplete, golden: Golden, fmt: str) -> None:
+    """An inventory shows every item with its age, its pairs, and the counts of what is unmapped, unowned, unrotated."""
+    stocked(world, make_item, make_complete)
+    ended = world("inventory", "primary", "--format", fmt)
+    assert (ended.code, ended.err) == (0, "")
+    golden(f"inventory.{fmt}", ended.out)
+
+
+def test_inventory_with_gaps_is_3(world: World, make_item: MakeItem) -> None:
+    """What was not seen is said on stderr and in the last line, and the code is 3."""
+    error = ErrorFact(kind="denied", message="may not list", action="kv:List")
+    gap = Coverage(
+        source="one",
+        kind="kv",
+        scope="secret/",
+        status=CoverageStatus.DENIED,
+        as_of=make_item("x").observed_at,
+        error=error,
+    )
+    world.script("p", gap)
+    ended = world("inventory", "primary")
+    assert ended.code == 3
+    assert "Not seen: kv in secret/." in ended.err
+    assert "INCOMPLETE" in ended.out.splitlines()[-1]
+
+
+def test_inventory_of_a_silent_path_is_4(world: World) -> None:
+    """When no source answers nothing is known, and the code says so."""
+    world.script("p", ProviderError(ErrorKind.UNREACHABLE, "no answer"))
+    assert world("inventory", "primary").code == 4
+
+
+def test_inventory_needs_no_value(world: World, make_item: MakeItem, make_complete: MakeComplete) -> None:
+    """Field names are known, values never: the CBOM has no `value` key anywhere."""
+    stocked(world, make_item, make_complete)
+    assert '"value"' not in json.dumps(
+        [c["cryptoProperties"] for c in json.loads(world("inventory", "primary", "--format", "cbom").out)["components"]]
+    )
+
+
+@pytest.mark.parametrize("fmt", ["table", "json"])
+def test_discover(world: World, make_item: MakeItem, make_complete: MakeComplete, golden: Golden, fmt: str) -> None:
+    """Counterparts are suggested by words; twins with two equal candidates are left to a person."""
+    stocked(world, make_item, make_complete)
+    ended = world("discover", "primary", "--unmapped", "--format", fmt)
+    assert (ended.code, ended.err) == (0, "")
+    golden(f"discover.{fmt}", ended.out)
+    assert "twin-a" not in ended.out
+
+
+def test_discover_writes_pairs_and_nothing_else(world: World, make_item: MakeItem, make_complete: MakeComplete) -> None:
+    """--write adds lines behind the app's last pair; every other character stays, and nothing is suggested again."""
+    stocked(world, make_item, make_complete)
+    before = (world.folder / "nhisync.yaml").read_text()
+    ended = world("discover", "primary", "--write")
+    assert ended.code == 0
+    after = (world.folder / "nhisync.yaml").read_text()
+    added = [line for line in after.splitlines() if line not in before.splitlines()]
+    assert len(added) == 3
+    assert all(line.startswith("      - {name: ") for line in added)
+    kept = [line for line in after.splitlines() if line not in added]
+    assert kept == before.splitlines()
+    assert after.splitlines()[-1] == "# the end"
+    assert "No pair to suggest" in world("discover", "primary").out
+    assert sorted(path.name for path in world.folder.iterdir()) == ["nhisync.yaml"]
+
+
+def test_doctor_is_content(world: World) -> None:
+    """Everything reachable and allowed is 0 and says who we are."""
+    world.healthy()
+    ended = world("doctor")
+    assert (ended.code, ended.err) == (0, "")
+    assert "nhisync@primary/one at fake" in ended.out
+    assert ended.out.splitlines()[-2].startswith("OK  0 failed, 0 warnings of 4 checks. Exit 0.")
+
+
+def test_doctor_says_what_is_missing(world: World, golden: Golden) -> None:
+    """A source that is not there and an identity that is refused are named with fix and grant; the code is 4."""
+    world.script("p")
+    world.identity(
+        "b",
+        ProviderError(
+            ErrorKind.DENIED,
+            "may not ask who we are",
+            action="fake:read:kv",
+            resource="*",
+            principal="nhisync@backup",
+            reason="no policy allows it",
+            fix="Grant it.",
+        ),
+    )
+    ended = world("doctor")
+    assert ended.code == 3
+    golden("doctor.txt", ended.out.replace(world.name, "SCRIPT"))
+    document = json.loads(world("doctor", "backup", "--format", "json").out)
+    assert [source["path"] for source in document["sources"]] == ["backup"]
+    assert document["sources"][0]["grants"][0]["text"] == "fake:read:kv"
+
+
+def test_doctor_unreachable_is_4(world: World) -> None:
+    """A source that cannot be asked at all answers 4."""
+    world.script("p")
+    world.identity("p", ProviderError(ErrorKind.UNREACHABLE, "no answer"))
+    assert world("doctor", "primary").code == 4
+
+
+def test_doctor_refuses_one_identity(world: World) -> None:
+    """Everything is shown, then the one identity on both paths is refused with 5."""
+    world.healthy()
+    for side in "pb":
+        world.identity(side, SourceIdentity(authority="fake", principal="same", endpoint="fake"))
+    ended = world("doctor")
+    assert ended.code == 5
+    assert ended.out.count("same at fake") == 2
+    assert "refused (same-identity)" in ended.err
+    assert json.loads(world("doctor", "--format", "json").out)["refused"]["guard"] == "same-identity"
+
+
+def test_permissions(world: World, golden: Golden) -> None:
+    """One document per source for exactly what is configured; filters narrow it; nothing is contacted."""
+    world.script("p", AssertionError("contacted"))
+    ended = world("permissions", "--mode", "fingerprint")
+    assert (ended.code, ended.err) == (0, "")
+    golden("permissions.txt", ended.out)
+    one = world("permissions", "--path", "backup", "--pair", "payments/fx-feed", "-q")
+    assert one.out == "fake:read:kv\n"
+    document = json.loads(world("permissions", "--provider", "fake", "--format", "json").out)
+    assert [entry["path"] for entry in document] == ["primary", "backup"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (("permissions", "--provider", "aws"), "no source uses the provider `aws`"),
+        (("permissions", "--pair", "nope"), "no pair is called `nope`"),
+        (("permissions", "--path", "x"), "no path is called `x`"),
+        (("permissions", "--mode", "root"), "'root' is not one of"),
+        (("inventory", "x"), "no path is called `x`"),
+        (("inventory",), "missing argument 'PATH'"),
+        (("discover", "x"), "no path is called `x`"),
+        (("doctor", "x"), "no path is called `x`"),
+        (("waive", "payments/x", "NHS101", "--until", "2027-01-01", "--reason", "r", "--approved-by", "a"), "no pair"),
+        (("waive", "x/y", "NHS101", "--until", "2027-01-01", "--reason", "r", "--approved-by", "a"), "no pair of"),
+        (("waive", "payments/fx-feed", "NHS999", "--until", "2027-01-01", "--reason", "r", "--approved-by", "a"), "no"),
+        (
+            ("waive", "payments/fx-feed", "NHS101", "--until", "2020-01-01", "--reason", "r", "--approved-by", "a"),
+            "over",
+        ),
+        (("waive", "payments/fx-feed", "NHS101", "--until", "soon", "--reason", "r", "--approved-by", "a"), "no date"),
+        (
+            ("waive", "payments/fx-feed", "NHS101", "--until", "2027-01-01", "--reason", " ", "--approved-by", "a"),
+            "reason",
+        ),
+        (("waivers", "--withdraw", "7"), "no recorded waiver has the number 7"),
+        (("waivers", "--withdraw", "0"), "--withdraw"),
+    ],
+)
+def test_misuse_answers_2(world: World, argv: tuple[str, ...], says: str) -> None:
+    """Whatever does not exist is named, with the next step, and nothing is contacted."""
+    world.script("p", AssertionError("contacted"))
+    world.script("b", AssertionError("contacted"))
+    ended = world(*argv)
+    assert (ended.code, ended.out) == (2, "")
+    assert says in ended.err
+
+
+def test_providers(world: World) -> None:
+    """The allowed provider is usable; its kinds come with an example locator."""
+    ended = world("providers", "--format", "json")
+    found = json.loads(ended.out)
+    assert [one["name"] for one in found] == ["fake"]
+    assert found[0]["usable"] is True
+    assert found[0]["kinds"][0]["locator"] == "kv/app/key#field"
+    assert "fake" in world("providers").out
+
+
+def test_installed_providers(run: Callable[..., Any]) -> None:
+    """Without a configuration nhisync's own providers are listed; one that is broken does not hide the others."""
+    found = {one["name"]: one for one in json.loads(run("providers", "--format", "json").out)}
+    assert {"aws", "file", "tls", "vault"} <= set(found)
+    assert found["file"]["usable"] is True
+
+
+def test_waivers_are_recorded_listed_and_withdrawn(world: World, golden: Golden) -> None:
+    """`waive` records and audits; `waivers` shows both origins and what is over; `--withdraw` ends one, audited."""
+    file = world.folder / "nhisync.yaml"
+    over = "{pair: payments/stripe-api, code: NHS201, until: 2026-10-01, approved_by: ops, reason: old, ticket: T-1}"
+    file.write_text(f"{file.read_text()}waivers: [{over}]\n")
+    argv = ("--until", "2026-12-15", "--reason", "CA cut-over", "--approved-by", "security", "--ticket", "SEC-812")
+    ended = world("waive", "payments/fx-feed", "nhs101", *argv)
+    assert ended.out == "waiver 1: payments/fx-feed NHS101 until 2026-12-15 by security\n"
+    golden("waivers.txt", world("waivers").out)
+    assert [one["code"] for one in json.loads(world("waivers", "--expired", "--format", "json").out)] == ["NHS201"]
+    assert "withdrawn: waiver 1" in world("waivers", "--withdraw", "1").err
+    assert [one["number"] for one in json.loads(world("waivers", "--format", "json").out)] == [None]
+    url = f"sqlite:///{world.folder / 'nhisync.db'}"
+    with (
+        Store.open(url, clock=FakeClock(), randomness=CountingRandomness(), mode="read") as store,
+        store.reader() as reader,
+    ):
+        assert [record.action for record in reader.audit()] == ["waive", "withdraw"]
+        assert reader.verify_audit().problem == ""
+
+
+def test_waive_is_refused_while_a_daemon_writes(world: World) -> None:
+    """Another writer holds the store: nothing is recorded, the code is 5 and the holder is named."""
+    url = f"sqlite:///{world.folder / 'nhisync.db'}"
+    argv = ("--until", "2026-12-15", "--reason", "r", "--approved-by", "a")
+    with Store.open(url, clock=FakeClock(), randomness=CountingRandomness(), purpose="nhisync serve"):
+        ended = world("waive", "payments/fx-feed", "NHS101", *argv)
+    assert ended.code == 5
+    assert "refused (lock)" in ended.err
+    assert "nhisync serve" in ended.err
+
+
+def test_init_asks_nothing_of_a_pipe(world: World, golden: Golden) -> None:
+    """In a pipe defaults are taken; the file loads, every place to edit says so, and policies come with it."""
+    argv = ("--primary", "fake@west", "--backup", "fake@north", "--app", "shop", "--tier", "high", "--owner", "me")
+    ended = world("init", "-c", "new/nhisync.yaml", *argv)
+    assert ended.code == 0
+    assert ended.out.splitlines() == [
+        "new/nhisync.yaml",
+        *(f"new/policies/{tier}.yaml" for tier in ("critical", "high", "standard")),
+    ]
+    assert ended.err == "Next: replace CHANGE-ME in new/nhisync.yaml, then nhisync doctor\n"
+    golden("init.yaml", (world.folder / "new" / "nhisync.yaml").read_text())
+    golden("init-policy.yaml", (world.folder / "new" / "policies" / "critical.yaml").read_text())
+
+
+def test_init_policies_change_nothing(world: World) -> None:
+    """The written policy files hold exactly the built-in values."""
+    from pathlib import Path
+
+    from nhisync.config import load_policies
+    from nhisync.policy import BUILTIN
+
+    world("init", "-c", "new/nhisync.yaml", "--primary", "fake", "--backup", "fake")
+    found = load_policies(Path("new/policies"))
+    assert found.problems == ()
+    for name, tier in BUILTIN.items():
+        for section in ("evaluate", "evidence", "lockstep", "rotation", "expiry", "chain", "failback", "damping"):
+            assert getattr(found.tiers[name], section) == getattr(tier, section)
+        assert found.tiers[name].severities == tier.severities
+
+
+def test_init_asks_a_person(world: World) -> None:
+    """On a terminal the answers of a person are taken, and what the provider requires is asked for."""
+    answers = "fake@here\nfake@there\nscript-p\nscript-b\nshop\nstandard\nme\n"
+    ended = world("init", "-c", "new.yaml", terminal=True, stdin=answers)
+    assert ended.code == 0
+    text = (world.folder / "new.yaml").read_text()
+    for line in ("region: here", "region: there", "script: script-p", "script: script-b", "  shop:", "owner: me"):
+        assert line in text
+    assert "Next: nhisync doctor" in ended.err
+
+
+def test_init_never_overwrites(world: World) -> None:
+    """An existing configuration ends it with 2; existing policies are kept and said."""
+    before = (world.folder / "nhisync.yaml").read_text()
+    ended = world("init", "--no-input")
+    assert ended.code == 2
+    assert "is not overwritten" in ended.err
+    assert (world.folder / "nhisync.yaml").read_text() == before
+    (world.folder / "policies").mkdir()
+    (world.folder / "policies" / "high.yaml").write_text("mine")
+    ended = world("init", "-c", "other.yaml", "--primary", "fake", "--backup", "fake")
+    assert "policies/high.yaml was there and is kept" in ended.err
+    assert (world.folder / "policies" / "high.yaml").read_text() == "mine"
+
+
+def test_init_discovers(world: World, make_item: MakeItem, make_complete: MakeComplete) -> None:
+    """With all settings given, --discover contacts both paths and adds the suggested pairs, which then are judged."""
+    for side in "pb":
+        found = replace(make_item("x"), locator=Locator("fake", "kv", f"shop/stripe-key-{side}"))
+        world.script(side, found, replace(make_complete(1), source="fake"))
+    argv = ["--primary", "fake@w", "--backup", "fake@n", "--app", "shop", "--discover"]
+    argv += ["--set", f"primary.script={world.name}-p", "--set", f"backup.script={world.name}-b"]
+    ended = world("init", "-c", "new.yaml", *argv)
+    assert ended.code == 0, ended.err
+    assert "1 pair added to new.yaml" in ended.err
+    assert (
+        'primary: "fake:kv/shop/stripe-key-p", backup: "fake:kv/shop/stripe-key-b"'
+        in (world.folder / "new.yaml").read_text()
+    )
+
+
+@pytest.mark.parametrize("setting", ["x", "primary=1", "third.key=1", "primary..a=1", "primary.=1"])
+def test_init_refuses_odd_settings(world: World, setting: str) -> None:
+    """--set names path, key and value; anything else is a usage error and writes nothing."""
+    ended = world("init", "-c", "new.yaml", "--set", setting)
+    assert ended.code == 2
+    assert not (world.folder / "new.yaml").exists()
+
+
+def test_init_with_an_unknown_provider_writes_nothing(world: World) -> None:
+    """A provider that is not installed is named before any file is written."""
+    ended = world("init", "-c", "new.yaml", "--primary", "fakee", "--backup", "fake")
+    assert ended.code == 2
+    assert "Did you mean `fake`?" in ended.err
+    assert not (world.folder / "new.yaml").exists()
+
+
+def test_absent_items_are_no_stock(world: World, make_item: MakeItem, make_complete: MakeComplete) -> None:
+    """An item that an authoritative read did not find is listed as absent and counted nowhere."""
+    world.script(
+        "p", make_item("payments/stripe", presence=Presence.ABSENT), make_complete(0), make_complete(0, "listed")
+    )
+    ended = world("inventory", "primary")
+    assert "absent" in ended.out
+    assert ended.out.splitlines()[-1].startswith("0 items on primary")
