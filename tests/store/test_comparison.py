@@ -113,6 +113,16 @@ def test_history_tells_every_change(store: Store, clock: FakeClock) -> None:
     assert (second.ended, second.became) == (T0 + 3 * HOUR, State.PASS)
 
 
+def test_two_comparisons_of_one_run_do_not_mix(store: Store) -> None:
+    """What the second one does not give again is resolved, although the run is the same."""
+    with store.run("sync") as run:
+        for found in ([finding("a"), finding("b")], [finding("b")]):
+            with run.comparison("p", "b", policy_digest="d1", now=T0) as comparison:
+                for one in found:
+                    comparison.finding(one)
+    assert [f.pair for f in current(store)] == ["b"]
+
+
 def test_only_judged_apps_are_resolved(store: Store) -> None:
     """A run for one app says nothing about the findings of others."""
     record(store, finding(app="pay"), finding(app="mail"))

@@ -156,7 +156,7 @@ def _group(row: Row) -> str | None:
 
 
 StoreAgainstDictionary.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=30, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestStoreAgainstDictionary = StoreAgainstDictionary.TestCase
 TestStoreAgainstDictionary.__doc__ = "Whatever runs do, the store holds what the dictionary holds."

@@ -13,7 +13,7 @@ from nhisync.store.retention import Retention, Retired
 from nhisync.store.run import RunHandle
 from nhisync.store.runs import Run
 from nhisync.store.store import Store
-from nhisync.store.upgrade import Upgraded, upgrade
+from nhisync.store.upgrading import Upgraded, upgrade
 from nhisync.store.verdicts import VerdictRecord
 from nhisync.store.waivers import WaiverRecord
 

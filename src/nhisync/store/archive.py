@@ -25,9 +25,12 @@ from nhisync.store.failures import translated
 from nhisync.store.opening import lock_file, locked
 from nhisync.store.schema import REVISIONS
 from nhisync.store.schema import audit as audit_table
-from nhisync.store.upgrade import migrate
+from nhisync.store.upgrading import migrate
 
 _PURPOSE = "nhisync store restore"
+
+TAILS = ("-wal", "-shm", "")
+"""Endings of the files that make one SQLite database; the main file goes last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +110,8 @@ def restore(url: str, file: Path | None, *, clock: Clock, randomness: Randomness
         lock_file(place, _PURPOSE, clock, undo)
         before = _look(place)
         work = place.file.with_name(f"{place.file.name}.restoring")
-        undo.callback(work.unlink, missing_ok=True)
-        work.unlink(missing_ok=True)
+        undo.callback(_discard, work)
+        _discard(work)
         copied(source, work)
         detail = {"file": source.name, "sha256": sha256(source), "replaced": before.told()}
         who, voided = _renewed(work, before, detail, clock, randomness, actor)
@@ -215,7 +218,16 @@ def _renewed(
     ):
         migrate(connection)
         meta.introduce(connection, clock, randomness)
-        return renew(connection, replaced_epoch=before.epoch, detail=detail, clock=clock, actor=actor)
+        done = renew(connection, replaced_epoch=before.epoch, detail=detail, clock=clock, actor=actor)
+    with connected(work) as single:
+        single.execute("PRAGMA journal_mode=DELETE").close()  # one file, nothing beside it
+    return done
+
+
+def _discard(work: Path) -> None:
+    """Remove a working copy and whatever stands beside it."""
+    for tail in TAILS:
+        work.with_name(work.name + tail).unlink(missing_ok=True)
 
 
 def _set_aside(file: Path, before: _Before, clock: Clock) -> Path | None:
@@ -225,7 +237,7 @@ def _set_aside(file: Path, before: _Before, clock: Clock) -> Path | None:
     if not file.exists() or not file.stat().st_size:
         return None
     kept = stamped(file, "damaged", clock)
-    for tail in ("-wal", "-shm", ""):
+    for tail in TAILS:
         part = file.with_name(file.name + tail)
         if part.exists():
             os.replace(part, kept.with_name(kept.name + tail))

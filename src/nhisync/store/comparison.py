@@ -35,6 +35,7 @@ class Comparison:
         database: the store.
         connection: the writing transaction; nothing is visible to others before it ends.
         number: the comparison's number.
+        turn: which time these paths are compared.
         run: number of the run.
         now: the instant of the assessment.
         apps: the apps that were judged; findings of others are left alone. None = all.
@@ -46,12 +47,14 @@ class Comparison:
         connection: Connection,
         *,
         number: int,
+        turn: int,
         run: int,
         now: datetime,
         apps: Collection[str] | None,
     ) -> None:
         self._connection = connection
         self._number = number
+        self._turn = turn
         self._run = run
         self._now = epoch(now) or 0
         self._apps = apps
@@ -66,7 +69,7 @@ class Comparison:
         """Take one finding that stands."""
         if finding.state is State.PASS:
             return
-        self._findings.append(values_of(self._number, finding, now=self._now, run=self._run))
+        self._findings.append(values_of(self._number, finding, now=self._now, turn=self._turn, run=self._run))
         if len(self._findings) >= BATCH:
             self._flush()
 
@@ -80,7 +83,7 @@ class Comparison:
     def finish(self) -> int:
         """Write what is left and resolve what was not given again; returns how many findings were resolved."""
         self._flush()
-        gone: list[ColumnElement[bool]] = [findings.c.comparison == self._number, findings.c.run != self._run]
+        gone: list[ColumnElement[bool]] = [findings.c.comparison == self._number, findings.c.turn != self._turn]
         if self._apps is not None:
             gone.append(findings.c.app.in_(sorted(self._apps)))
         passed = (literal(self._now, BigInteger()), literal(State.PASS.value))

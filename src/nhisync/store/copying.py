@@ -55,12 +55,17 @@ def poured(source: Path, target: Path) -> None:
     Raises:
         StoreError: either cannot be read or written.
     """
-    with translated(str(target), sqlite3.Error), connected(target) as live:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+    with (
+        translated(str(target), sqlite3.Error),
+        connected(target) as live,
+        connected(source, read_only=True) as prepared,
+    ):
+        # An empty file takes the page size it is to hold; a WAL file cannot change its own any more.
+        page = int(prepared.execute("PRAGMA page_size").fetchone()[0])
+        for pragma in (f"page_size={page}", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
             live.execute(f"PRAGMA {pragma}").close()
-        with connected(source, read_only=True) as prepared:
-            prepared.backup(live)
-        live.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
+        prepared.backup(live)
+        live.execute("PRAGMA wal_checkpoint(PASSIVE)").close()  # readers are not waited for
 
 
 @contextlib.contextmanager

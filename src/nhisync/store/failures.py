@@ -49,7 +49,7 @@ _POSTGRESQL: tuple[tuple[str, str, str], ...] = (
     ("42501", "denies the access", "Grant the user of `store.url` CREATE and USAGE on the schema."),
     ("42P01", "lacks a table that this version expects", "Check `store.url`; then: nhisync store upgrade."),
     ("42703", "lacks a column that this version expects", "Check `store.url`; then: nhisync store upgrade."),
-    ("57P", "is shutting down", "Wait until the server is up and run it again."),
+    ("57P", "is starting or shutting down", "Wait until the server is up and run it again."),
     ("40", "undid the work because of another session", "Run it again."),
     ("55P03", "is locked by another session", "End the session that holds it and run it again."),
     ("58", "cannot be read or written: the server's disk reports an error", "Look into the server's log."),
@@ -57,8 +57,6 @@ _POSTGRESQL: tuple[tuple[str, str, str], ...] = (
     ("08", "cannot be reached", "Check host, port, TLS settings and the network; then run it again."),
 )
 """SQLSTATE prefix (PostgreSQL documentation, appendix A) → what it means here, what to do; the first match counts."""
-
-_UNREACHABLE = ("cannot be reached", "Check host, port, TLS settings and the network; then run it again.")
 
 
 @contextlib.contextmanager
@@ -105,7 +103,28 @@ def _of_sqlite(name: str) -> tuple[str, str] | None:
 
 
 def _of_postgresql(failure: Any) -> tuple[str, str] | None:
-    state = getattr(failure, "sqlstate", None)
+    state = getattr(failure, "sqlstate", None) or _spoken(failure)
     if state is None:
-        return _UNREACHABLE if type(failure).__name__ in {"OperationalError", "ConnectionTimeout"} else None
+        return None
     return next(((what, fix) for prefix, what, fix in _POSTGRESQL if state.startswith(prefix)), None)
+
+
+_SPOKEN = (
+    ("authentication failed", "28"),
+    ("pg_hba.conf", "28"),
+    ("no password supplied", "28"),
+    ("the database system is", "57P"),
+    ("role ", "28"),
+    ("database ", "3D"),
+    ("too many", "53300"),
+    ("remaining connection slots", "53300"),
+)
+"""What libpq says when a connection is refused, where psycopg has no SQLSTATE; read here, never repeated."""
+
+
+def _spoken(failure: Any) -> str | None:
+    """The SQLSTATE class of an error that carries none: the network, unless the server said why."""
+    if type(failure).__name__ not in {"OperationalError", "ConnectionTimeout"}:
+        return None
+    said = str(failure).partition("FATAL:")[2]
+    return next((state for words, state in _SPOKEN if words in said), "08")

@@ -52,7 +52,7 @@ class PastFinding:
     became: State
 
 
-def values_of(comparison: int, finding: Finding, *, now: int, run: int) -> tuple[Any, ...]:
+def values_of(comparison: int, finding: Finding, *, now: int, turn: int, run: int) -> tuple[Any, ...]:
     """A finding's row, in the order of `COLUMNS`."""
     return (
         comparison,
@@ -79,6 +79,7 @@ def values_of(comparison: int, finding: Finding, *, now: int, run: int) -> tuple
         now,
         now,
         now,
+        turn,
         run,
     )
 

@@ -38,18 +38,19 @@ def remembered(
     return map(tuple.__new__, repeat(Remembered), database.rows(connection, statement.order_by(e.key)))
 
 
-def opened(connection: Connection, primary: str, backup: str, policy_digest: str, run: int) -> int:
-    """The number of this comparison, in the caller's transaction; memories of another policy are dropped."""
+def opened(connection: Connection, primary: str, backup: str, policy_digest: str, run: int) -> tuple[int, int]:
+    """(number, turn) of a comparison that begins in the caller's transaction; drops memories of another policy."""
+    c = comparisons.c
     number = number_of(connection, primary, backup)
     values = {"policy_digest": policy_digest, "run": run}
     if not number:
-        new = insert(comparisons).values(primary_path=primary, backup_path=backup, **values)
-        return int(connection.execute(new.returning(comparisons.c.number)).scalar_one())
-    here = comparisons.c.number == number
-    if connection.execute(select(comparisons.c.policy_digest).where(here)).scalar_one() != policy_digest:
+        new = insert(comparisons).values(primary_path=primary, backup_path=backup, turn=1, **values)
+        return int(connection.execute(new.returning(c.number)).scalar_one()), 1
+    held = connection.execute(select(c.policy_digest, c.turn).where(c.number == number)).one()
+    if held.policy_digest != policy_digest:
         connection.execute(delete(evaluations).where(evaluations.c.comparison == number))
-    connection.execute(update(comparisons).where(here).values(values))
-    return number
+    connection.execute(update(comparisons).where(c.number == number).values(turn=held.turn + 1, **values))
+    return number, int(held.turn) + 1
 
 
 def forget_all(connection: Connection) -> int:

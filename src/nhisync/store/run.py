@@ -124,8 +124,10 @@ class RunHandle:
             apps: the apps that are judged; None = all.
         """
         with self._writer.transaction() as connection:
-            number = memory.opened(connection, primary, backup, policy_digest, self.number)
-            found = Comparison(self._database, connection, number=number, run=self.number, now=now, apps=apps)
+            number, turn = memory.opened(connection, primary, backup, policy_digest, self.number)
+            found = Comparison(
+                self._database, connection, number=number, turn=turn, run=self.number, now=now, apps=apps
+            )
             yield found
             found.finish()
 

@@ -148,11 +148,12 @@ comparisons = Table(
     _text("primary_path"),
     _text("backup_path"),
     _text("policy_digest"),
+    _number("turn"),
     _of_run(),
     Index(None, "primary_path", "backup_path", unique=True),
     sqlite_autoincrement=True,
 )
-"""Two paths that were compared; `policy_digest` is what the remembered results of this comparison rest on."""
+"""Two paths that were compared, how often (`turn`), and under which policy what is remembered of them was judged."""
 
 
 def _of_comparison() -> Column[int]:
@@ -199,6 +200,7 @@ findings = Table(
     _number("first_seen"),
     _number("since"),
     _number("last_seen"),
+    _number("turn"),
     _of_run(),
     PrimaryKeyConstraint("comparison", "key", "code", "side", "path"),
     sqlite_with_rowid=False,

@@ -1,1 +1,1 @@
-"""How the schema came to be, one revision per file; run from code by `nhisync.store.upgrade`."""
+"""How the schema came to be, one revision per file; run from code by `nhisync.store.upgrading`."""
