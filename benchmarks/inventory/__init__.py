@@ -1,1 +1,1 @@
-"""Inventory of one AWS account: nhisync beside Cloud Custodian and plain boto3 loops, on one counting loopback server."""
+"""Inventory of one AWS account: nhisync beside Cloud Custodian and plain boto3 loops, on one counting server."""

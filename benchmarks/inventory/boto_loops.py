@@ -1,7 +1,7 @@
 """What people write by hand: ``python -m benchmarks.inventory.boto_loops serial|pool``; answers as one JSON line.
 
 serial = list, then describe each; list the keys of each user; one call after the other. pool = the same calls, 16
-threads. The questions: secrets not rotated for 90 days, access keys older than 90 days, certificates that end within 30.
+threads. The questions: secrets not rotated for 90 days, keys older than 90 days, certificates that end within 30.
 """
 
 import json

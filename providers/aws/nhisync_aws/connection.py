@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -46,7 +47,6 @@ _FAMILIES: Mapping[str, str] = {
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _EARLY = timedelta(minutes=5)
 _LOGGERS = ("boto3", "botocore", "urllib3")
-_AWS_SUFFIXES = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 _LOADER = Loader()  # parsed service models: read-only data that every session of the process may share
 _UNREADABLE = (ResponseParserError, TruncatedError, ValueError, KeyError, TypeError, AttributeError)
 """What botocore's parsers let out for bodies that are not what the model says."""
@@ -234,7 +234,7 @@ class Connection:
         if wanted is not None and actual.rstrip("/") == wanted:
             return
         host = urlsplit(actual).hostname or ""
-        if wanted is None and actual.startswith("https://") and host.endswith(_AWS_SUFFIXES):
+        if wanted is None and actual.startswith("https://") and host.endswith(_aws_suffixes()):
             return
         raise ProviderError(
             ErrorKind.MISCONFIGURED,
@@ -261,6 +261,13 @@ class _ExpiredError(Exception):
         self.error = error
 
 
+@lru_cache(maxsize=1)
+def _aws_suffixes() -> tuple[str, ...]:
+    """Domains of all partitions, from botocore's own endpoint data."""
+    partitions = _LOADER.load_data("endpoints")["partitions"]
+    return (".api.aws", *(f".{partition['dnsSuffix']}" for partition in partitions))
+
+
 def quiet_sdk() -> None:
     """Pin the SDK's loggers: at DEBUG they print whole bodies, values included."""
     for name in _LOGGERS:
@@ -275,14 +282,21 @@ def _before_send(**_: Any) -> None:
     ongoing.budget.spend(ongoing.family)
 
 
-def _before_parse(response_dict: Mapping[str, Any], **_: Any) -> None:
-    """Compare what came with what was announced, before a parser can make an empty dict of it."""
+def _before_parse(response_dict: Mapping[str, Any], operation_model: Any, **_: Any) -> None:
+    """Compare what came with what was announced, before a parser can make an empty dict of it.
+
+    Raises:
+        TruncatedError: the body is shorter than its Content-Length, or a good answer in JSON is none.
+    """
     ongoing = _ongoing.get()
     headers: Mapping[str, str] = response_dict.get("headers") or {}
     ongoing.status = int(response_dict.get("status_code") or 0)
     ongoing.request_id = str(headers.get("x-amzn-requestid") or "")
-    body, announced = response_dict.get("body"), headers.get("content-length")
-    if announced is None or headers.get("content-encoding") or not isinstance(body, bytes):
+    body, announced = response_dict.get("body"), headers.get("content-length", "")
+    if not isinstance(body, bytes):
         return
-    if announced.isdecimal() and len(body) != int(announced):
+    if announced.isdecimal() and not headers.get("content-encoding") and len(body) != int(announced):
+        raise TruncatedError
+    speaks_json = str(operation_model.service_model.resolved_protocol).startswith("json")
+    if speaks_json and ongoing.status < 300 and body and not body.lstrip().startswith(b"{"):
         raise TruncatedError

@@ -167,7 +167,7 @@ class Called:
 
 
 class TruncatedError(Exception):
-    """The body is shorter than the Content-Length of the same answer; raised by our own event hook."""
+    """The body is shorter than announced, or not in the service's form; raised by our own event hook."""
 
 
 def translate(error: Exception, called: Called) -> ProviderError:
@@ -180,7 +180,7 @@ def translate(error: Exception, called: Called) -> ProviderError:
     if isinstance(error, sdk.ClientError):
         return _answer(error.response, called)
     if isinstance(error, TruncatedError):
-        return malformed(called, "the answer was cut: fewer bytes came than it announced")
+        return malformed(called, "the answer was cut on its way, or is not AWS's")
     if isinstance(error, (sdk.ParamValidationError, sdk.InvalidRegionError)):
         return _error(ErrorKind.MISCONFIGURED, called, fix=_FIX[ErrorKind.MISCONFIGURED])
     if isinstance(error, (sdk.NoCredentialsError, sdk.PartialCredentialsError, sdk.CredentialRetrievalError)):

@@ -99,6 +99,14 @@ def documents(
     return (PermissionDocument(title=title, language="json", text=text, actions=_allowed(statements)),)
 
 
+def partition_of(region: str) -> str:
+    """Partition of a region by its prefix (IAM user guide, "Amazon Resource Names")."""
+    for prefix, partition in (("cn-", "aws-cn"), ("us-gov-", "aws-us-gov"), ("eusc-", "aws-eusc")):
+        if region.startswith(prefix):
+            return partition
+    return "aws"
+
+
 def item_actions(kind: str) -> tuple[str, ...]:
     """Actions that the detail of one item of `kind` needs."""
     return _ITEM_ACTIONS.get(kind, ())
@@ -153,7 +161,8 @@ def _fingerprint(wanted: Sequence[Locator], scope: Scope) -> list[Statement]:
             kept_closed.discard("secretsmanager:BatchGetSecretValue")
     if services:
         decrypt = _allow("NhisyncDecrypt", ["kms:Decrypt"], [scope.arn("kms", "key/*")])
-        via = [f"{service}.{scope.region}.amazonaws.com" for service in services]
+        suffix = "amazonaws.com.cn" if scope.partition == "aws-cn" else "amazonaws.com"
+        via = [f"{service}.{scope.region}.{suffix}" for service in services]
         statements.append({**decrypt, "Condition": {"StringEquals": {"kms:ViaService": via}}})
     statements.append(_deny("NhisyncNeverOtherValues", sorted(kept_closed), {"Resource": "*"}))
     return statements

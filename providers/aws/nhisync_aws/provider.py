@@ -11,12 +11,14 @@ from nhisync.spi import (
     Capability,
     Check,
     ErrorFact,
+    ErrorKind,
     FieldValue,
     InventoryRequest,
     KindInfo,
     Locator,
     Observation,
     PermissionDocument,
+    ProviderError,
     ProviderInfo,
     Rate,
     SourceContext,
@@ -26,8 +28,8 @@ from nhisync_aws.collectors import COLLECTORS
 from nhisync_aws.connection import RATES, Connection, quiet_sdk
 from nhisync_aws.doctor import Situation, examine
 from nhisync_aws.fanout import merged
-from nhisync_aws.permissions import Scope, documents
-from nhisync_aws.run import Run
+from nhisync_aws.permissions import Scope, documents, partition_of
+from nhisync_aws.run import Run, Sweep
 from nhisync_aws.settings import AssumeRoleAuth, AwsSettings, WebIdentityAuth
 from nhisync_aws.values import values
 
@@ -110,6 +112,7 @@ class AwsProvider:
         run = Run(self._connection, self._settings, self._context, request)
         readers = [partial(collect, run) for kind, collect in COLLECTORS.items() if run.touched(kind)]
         yield from merged(readers)
+        yield from _unsupported(run)
 
     def values(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[FieldValue | tuple[Locator, ErrorFact]]:
         """Every field of the wanted secrets and parameters; only ever called in the comparing process.
@@ -129,9 +132,12 @@ class AwsProvider:
         """IAM documents for exactly these items and swept kinds."""
         auth = self._settings.auth
         arn = auth.role_arn if isinstance(auth, (AssumeRoleAuth, WebIdentityAuth)) else ""
-        parts = arn.split(":") if arn else ["", "aws", "", "", "*"]
+        parts = arn.split(":") if arn else ["", "", "", "", "*"]
         scope = Scope(
-            region=self._connection.region, account=parts[4], partition=parts[1], batch=self._settings.batch_values
+            region=self._connection.region,
+            account=parts[4],
+            partition=parts[1] or partition_of(self._connection.region),
+            batch=self._settings.batch_values,
         )
         return documents(mode, wanted, kinds, scope)
 
@@ -147,3 +153,19 @@ class AwsProvider:
         """Give the cycle its rates: the defaults of this provider, and what the configuration says instead."""
         configured = {family: Rate(per_second=rate) for family, rate in self._settings.limits.rates.items()}
         budget.set_rates({**RATES, **configured})
+
+
+def _unsupported(run: Run) -> Iterator[Observation]:
+    """Kinds that this provider does not inventory are answered too."""
+    request = run.request
+    for kind in sorted((request.kinds | {locator.kind for locator in request.wanted}) - COLLECTORS.keys()):
+        error = ProviderError(
+            ErrorKind.UNSUPPORTED,
+            f"the aws provider has no kind {kind}",
+            fix=f"Its kinds: {', '.join(COLLECTORS)}.",
+        )
+        sweep = Sweep()
+        sweep.error = error
+        if run.swept(kind):
+            yield run.coverage(kind, sweep, authoritative=False)
+        yield from (run.failed(locator, error) for locator in run.wanted(kind).values())

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from nhisync.spi import Check, CheckState, ErrorKind, Locator, ProviderError, SourceContext
-from nhisync_file.certificates import Profile, load_trust
+from nhisync.spi.x509 import Profile, load_trust
 from nhisync_file.folder import Folder, exposure
 from nhisync_file.mount import parse_mount
 from nhisync_file.settings import FileSettings

@@ -9,7 +9,7 @@ from typing import Any
 from cryptography import x509
 
 from nhisync.spi import Item, Locator, Moment, Precision, ProviderError
-from nhisync_file.certificates import (
+from nhisync.spi.x509 import (
     Trust,
     certificate_facts,
     chain_facts,

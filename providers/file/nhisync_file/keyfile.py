@@ -17,7 +17,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from nhisync.spi import PublicId
-from nhisync_file.certificates import text
+from nhisync.spi.x509 import text
 from nhisync_file.parsed import Parsed, malformed
 
 JSON_LIMIT, YAML_LIMIT = 64 * 1024, 32 * 1024

@@ -9,7 +9,7 @@ from datetime import datetime
 from cryptography import x509
 
 from nhisync.spi import ProviderError
-from nhisync_file.certificates import MalformedError, decode_pem
+from nhisync.spi.x509 import MalformedError, decode_pem
 from nhisync_file.folder import Folder, exposure
 from nhisync_file.parsed import Parsed, malformed
 

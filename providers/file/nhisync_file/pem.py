@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from nhisync_file.certificates import MalformedError, decode_pem
+from nhisync.spi.x509 import MalformedError, decode_pem
 from nhisync_file.parsed import Parsed, malformed
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----(.*?)-----END \1-----", re.DOTALL)

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.hazmat.primitives.serialization import pkcs12 as library
 
 from nhisync.spi import ErrorKind, ProviderError
-from nhisync_file.certificates import MalformedError, decode, quiet
-from nhisync_file.certificates.der import Element, elements
+from nhisync.spi.x509 import MalformedError, decode, quiet
+from nhisync.spi.x509.der import Element, elements
 from nhisync_file.parsed import Parsed, malformed
 
 _INTEGER, _OCTETS, _CONSTRUCTED = 0x02, 0x04, 0x20

@@ -27,7 +27,7 @@ from nhisync.spi import (
     Rate,
     SourceContext,
 )
-from nhisync_file.certificates import Profile, load_trust
+from nhisync.spi.x509 import Profile, load_trust
 from nhisync_file.doctor import examine
 from nhisync_file.folder import Folder, exposure
 from nhisync_file.items import Judging, failed_item, item_of

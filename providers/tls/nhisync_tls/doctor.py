@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from nhisync.spi import AccessMode, Check, CheckState, Locator, ProviderError, SourceContext
-from nhisync_tls.certificates import Loaded, Profile, load_trust
+from nhisync.spi.x509 import Loaded, Profile, load_trust
 from nhisync_tls.handshake import Served
 from nhisync_tls.settings import TlsSettings
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from cryptography import x509
 
 from nhisync.spi import Chain, ErrorKind, Item, Locator, Moment, Precision, Presence, ProviderError
-from nhisync_tls.certificates import (
+from nhisync.spi.x509 import (
     Loaded,
     MalformedError,
     Profile,

@@ -26,7 +26,7 @@ from nhisync.spi import (
     Rate,
     SourceContext,
 )
-from nhisync_tls.certificates import Loaded, Profile, load_trust
+from nhisync.spi.x509 import Loaded, Profile, load_trust
 from nhisync_tls.doctor import examine
 from nhisync_tls.handshake import ClientFiles, Patience, Served, look
 from nhisync_tls.items import failed_item, item_of

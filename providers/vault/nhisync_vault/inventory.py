@@ -36,6 +36,10 @@ _STATUS = {
 """Why a listing is not complete → its coverage; the rest is PARTIAL."""
 
 
+_WORTH_A_LISTING = 4
+"""From this many wanted items on, one listing of their folder costs less than reading each."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Place:
     """One wanted item and where it stands."""
@@ -147,8 +151,37 @@ def _coverage(sweep: _Sweep, failure: ProviderError | None) -> Iterator[Coverage
 
 
 def _singles(run: Run, places: Sequence[_Place]) -> Iterator[Observation]:
-    """Wanted items that no listing answered."""
-    yield from _details(run, places, {})
+    """Wanted items that no listing answered; where many stand in one folder, that folder is listed first."""
+    entries: dict[Locator, Listed] = {}
+    for key, group in _folders(places).items():
+        entries.update(_prefetched(run, key, group))
+    changed = []
+    for place in places:
+        entry = entries.get(place.locator)
+        if entry is not None and entry.marker and entry.marker == run.known(place.locator):
+            yield run.unchanged(place.locator)
+        else:
+            changed.append(place)
+    yield from _details(run, changed, entries)
+
+
+def _folders(places: Iterable[_Place]) -> dict[tuple[str, Mount, str], list[_Place]]:
+    """Wanted items by kind, mount and folder; only folders that hold several."""
+    groups: dict[tuple[str, Mount, str], list[_Place]] = {}
+    for place in places:
+        folder = place.name[: place.name.rfind("/") + 1]
+        groups.setdefault((place.locator.kind, place.mount, folder), []).append(place)
+    return {key: group for key, group in groups.items() if len(group) >= _WORTH_A_LISTING}
+
+
+def _prefetched(run: Run, key: tuple[str, Mount, str], group: Iterable[_Place]) -> dict[Locator, Listed]:
+    """What one listing of a folder says about `group`; nothing when it cannot be listed: then each is read singly."""
+    kind, mount, folder = key
+    try:
+        found = {entry.name: entry for entry in ALL[kind].peek(run, mount, folder)}
+    except ProviderError:
+        return {}
+    return {place.locator: found[place.name] for place in group if place.name in found}
 
 
 def _details(run: Run, places: Iterable[_Place], entries: dict[Locator, Listed]) -> Iterator[Observation]:

@@ -228,6 +228,26 @@ def test_region_is_needed(backup):
 
 
 @pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-north-1", "sts.eu-north-1.amazonaws.com"),
+        ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+        ("us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
+    ],
+)
+def test_without_an_endpoint_the_client_talks_to_aws_itself(backup, monkeypatch, region, host):
+    """No configured URL: the regional endpoint of the region's partition, whatever the environment says."""
+    for name, value in AMBIENT.items():
+        monkeypatch.setenv(name, value)
+    provider = backup.provider(endpoint=None, region=region)
+    client = provider._connection._make_client("sts", None)
+    try:
+        assert client.meta.endpoint_url == f"https://{host}"
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"auth": {"method": "env"}},

@@ -182,6 +182,20 @@ def test_scoped_read_document_is_proven(aws, source_of, backup):
     assert seen["secret/pay/a"].dependencies[0].usable is True
 
 
+@pytest.mark.parametrize(
+    ("region", "partition"), [("eu-north-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
+)
+def test_documents_speak_of_the_regions_partition(backup, region, partition):
+    """ARNs and service names fit the partition, also when only a region is configured."""
+    auth = {"method": "keys_file", "file": "k"}
+    policy, _ = policy_of(backup, AccessMode.FINGERPRINT, "secret/pay/a", region=region, auth=auth)
+    only = next(s for s in policy["Statement"] if s["Sid"] == "NhisyncOnlySecret")
+    assert only["NotResource"] == [f"arn:{partition}:secretsmanager:{region}:*:secret:pay/a-??????"]
+    decrypt = next(s for s in policy["Statement"] if s["Action"] == ["kms:Decrypt"])
+    suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+    assert decrypt["Condition"]["StringEquals"]["kms:ViaService"] == [f"secretsmanager.{region}.{suffix}"]
+
+
 @pytest.mark.parametrize("mode", [AccessMode.PROBE, AccessMode.ROTATE])
 def test_modes_without_a_document_have_none(backup, mode):
     """The adapter neither probes nor rotates, so it asks for no rights to do so."""

@@ -399,6 +399,13 @@ def test_only_services_of_requested_kinds_are_contacted(aws, backup):
     assert {name.partition(":")[0] for name in aws.world.calls()} == {"sts", "acm"}
 
 
+def test_kind_that_does_not_exist_is_unsupported(backup):
+    """A kind of another provider, or a misspelt one, is answered as such; nobody is contacted for it."""
+    seen = backup.see("ssh-key/maps", kinds="ssh-key")
+    assert seen["ssh-key/maps"].presence == "unsupported"
+    assert seen.status == {"ssh-key": "unsupported"}
+
+
 def test_prefixes_narrow_every_kind(aws, backup):
     """A sweep by prefixes yields only items below them."""
     for name in ("pay-a", "other-b"):

@@ -67,11 +67,3 @@ def test_documented_source_is_valid():
     text = README.partition("```yaml\n")[2].partition("```")[0]
     document = YAML(typ="safe").load(text)["sources"]["aws"]
     assert AwsSettings.model_validate(document).auth.method == "assume_role"
-
-
-def test_shared_certificate_code_is_the_same_everywhere():
-    """The package `certificates` is carried by several providers byte for byte, because adapters import none of each other."""
-    ours, theirs = ROOT / "nhisync_aws" / "certificates", ROOT.parent / "tls" / "nhisync_tls" / "certificates"
-    names = sorted(path.name for path in theirs.glob("*.py"))
-    assert names == sorted(path.name for path in ours.glob("*.py"))
-    assert [n for n in names if (ours / n).read_bytes() != (theirs / n).read_bytes()] == []

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-import nhisync_file.certificates
-import nhisync_tls.certificates
 from nhisync.registry import Registry
 from nhisync.spi import AccessMode, Budget, CheckState, ErrorFact, FieldValue, InventoryRequest, Locator, ProviderError
 from nhisync_file import FileProvider
@@ -34,14 +32,6 @@ def revealed(files: Files, *wanted: Locator) -> tuple[dict[tuple[str, str], byte
 def test_the_class_fits_the_interface() -> None:
     """The registry must accept the provider: declared capabilities are exactly those the class has."""
     assert Registry().load("file") is FileProvider
-
-
-def test_both_adapters_carry_the_same_certificate_package() -> None:
-    """An adapter may not import another one, so the package stands twice; the copies must not drift apart."""
-    ours, theirs = (Path(p.__file__).parent for p in (nhisync_file.certificates, nhisync_tls.certificates))
-    names = sorted(file.name for file in theirs.glob("*.py"))
-    assert names == sorted(file.name for file in ours.glob("*.py"))
-    assert [name for name in names if (ours / name).read_bytes() != (theirs / name).read_bytes()] == []
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from nhisync.spi.x509 import Profile, Purpose, Trust, chain_facts, holds_until, purpose_of
 from nhisync.testing.clocks import FakeClock
-from nhisync_tls.certificates import Profile, Purpose, Trust, chain_facts, holds_until, purpose_of
 from nhisync_tls.emulator.chains import Hierarchy, LeafPlan, build_chain, make_hierarchy
 from nhisync_tls.emulator.pki import Issued, Shape, issue
 from nhisync_tls.handshake import _chain, _countdown, _refused_later, _Watch

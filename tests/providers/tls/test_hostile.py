@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nhisync.spi import Locator, ProviderError
-from nhisync_tls.certificates import Loaded, MalformedError, Trust, certificate_facts, chain_facts, decode, decode_pem
-from nhisync_tls.certificates.der import elements, subject_public_key_info
-from nhisync_tls.certificates.facts import text
+from nhisync.spi.x509 import Loaded, MalformedError, Trust, certificate_facts, chain_facts, decode, decode_pem
+from nhisync.spi.x509.der import elements, subject_public_key_info
+from nhisync.spi.x509.facts import text
 from nhisync_tls.emulator.chains import Hierarchy, LeafPlan, build_chain, make_hierarchy
 from nhisync_tls.emulator.pki import pem
 from nhisync_tls.handshake import Served

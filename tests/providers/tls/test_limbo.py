@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nhisync_tls.certificates import MalformedError, Purpose, Trust, chain_facts, decode_pem
+from nhisync.spi.x509 import MalformedError, Purpose, Trust, chain_facts, decode_pem
 
 from .limbo_deviations import CLOSED, DEVIATIONS
 

@@ -49,11 +49,11 @@ def test_a_standby_answers_reads_from_the_past(emulated: Any) -> None:
     kv.create_or_update_secret(path="old", secret={"k": "1"}, mount_point=mount)
     kv.create_or_update_secret(path="old", secret={"k": "2"}, mount_point=mount)
     kv.create_or_update_secret(path="new", secret={"k": "1"}, mount_point=mount)
-    fault(emulated, "standby", lag=2)
+    fault(emulated, "standby", lag=2, performance=True)
     assert emulated.raw("GET", f"{mount}/metadata/new").status_code == 404
     assert emulated.raw("GET", f"{mount}/metadata/old").json()["data"]["current_version"] == 1
     assert emulated.raw("LIST", f"{mount}/metadata/").json()["data"]["keys"] == ["old"]
-    fault(emulated, "standby", lag=3)
+    fault(emulated, "standby", lag=3, performance=True)
     assert emulated.raw("LIST", f"{mount}/metadata/").status_code == 404
     fault(emulated, "standby", off=True)
     assert emulated.raw("LIST", f"{mount}/metadata/").json()["data"]["keys"] == ["new", "old"]
@@ -83,6 +83,16 @@ def test_a_standby_source_names_its_active_node(world: VaultWorld) -> None:
     path = "/v1/secret/metadata/a"
     fresh = requests.get(leader["leader_address"] + path, headers=headers, verify=document["ca_file"], timeout=5)
     assert fresh.status_code == 200
+
+
+def test_a_plain_vault_standby_forwards_reads_too(world: VaultWorld) -> None:
+    """Only OpenBao's standbys and Vault's performance standbys answer reads themselves."""
+    document = world.add_source("primary", "vault", region="r", options={"flavour": "vault"})
+    world.seed("primary", "vault", Seed(kind="kv", name="secret/a"))
+    world.fault("primary", "vault", "standby", lag=50)
+    headers = {"X-Vault-Token": world.source("primary", "vault").core.root_token}
+    url = f"{document['address']}/v1/secret/metadata/a"
+    assert requests.get(url, headers=headers, verify=document["ca_file"], timeout=5).status_code == 200
 
 
 def test_performance_standbys_say_473(emulated: Any) -> None:

@@ -90,7 +90,7 @@ def _detail(run: Run, locator: Locator, row: Mapping[str, Any]) -> Iterator[Obse
         yield listed
         return
     arn = str(row.get("CertificateArn") or "")
-    tags = run.connection.require("acm", "ListTagsForCertificate", run.budget, "Tags", CertificateArn=arn)
+    tags = run.connection.call("acm", "ListTagsForCertificate", run.budget, CertificateArn=arn).get("Tags")
     if row.get("Status") == "PENDING_VALIDATION":
         # Not issued yet: there is no certificate to fetch.
         yield described(run, listed, leaf="", chain="", tags=tags)

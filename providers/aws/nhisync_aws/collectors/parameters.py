@@ -57,19 +57,14 @@ def _single(
             return
     elif failed is not None and failed.kind is not ErrorKind.DENIED:
         raise failed
-    tags = run.connection.require(
-        "ssm",
-        "ListTagsForResource",
-        run.budget,
-        "TagList",
-        ResourceType="Parameter",
-        ResourceId=_real(locator.name),
+    answer = run.connection.call(
+        "ssm", "ListTagsForResource", run.budget, ResourceType="Parameter", ResourceId=_real(locator.name)
     )
     if row is None:
         raise failed or ProviderError(
             ErrorKind.MALFORMED, "the parameter has tags but is in no list (ssm:DescribeParameters)"
         )
-    yield _item(run, locator, row, keys, look=True, tags=tags)
+    yield _item(run, locator, row, keys, look=True, tags=answer.get("TagList") or [])
 
 
 def _item(

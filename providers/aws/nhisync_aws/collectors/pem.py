@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from nhisync.spi import Chain, Item, Moment
-from nhisync_aws.certificates import MalformedError, chain_facts, decode_pem, public_ids, state_at
+from nhisync.spi.x509 import MalformedError, chain_facts, decode_pem, public_ids, state_at
 from nhisync_aws.run import Run
 
 

@@ -22,14 +22,14 @@ from nhisync.spi import (
     Unchanged,
 )
 from nhisync_vault.facts import attributes, check_name, instant, mapping, marker, number, span, text, texts
-from nhisync_vault.kinds.base import Gap, Listed, Run, walk
+from nhisync_vault.kinds.base import Gap, Listed, NoPeek, Run, walk
 from nhisync_vault.mounts import Mount
 
 _MOST = 200
 """Most secret IDs of one role that are looked up: more of them are a leak, not an overlap."""
 
 
-class AppRoleKind:
+class AppRoleKind(NoPeek):
     """Kind ``approle``."""
 
     name = "approle"

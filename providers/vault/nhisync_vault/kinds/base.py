@@ -1,7 +1,7 @@
 """What all kinds share: the run, what a listing yields, and how an answer becomes an item."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -137,6 +137,14 @@ class Kind(Protocol):
         """
         ...
 
+    def peek(self, run: Run, mount: Mount, folder: str) -> Iterable[Listed]:
+        """Entries of one folder, where the server lists them with details in one call; nothing elsewhere.
+
+        Raises:
+            ProviderError: the folder cannot be listed.
+        """
+        ...
+
     def bare(self, run: Run, mount: Mount, entry: Listed) -> Item:
         """What the listing alone says; no further request."""
         ...
@@ -148,6 +156,14 @@ class Kind(Protocol):
             ProviderError: NOT_FOUND when the server has no such item, else why not.
         """
         ...
+
+
+class NoPeek:
+    """For kinds whose listings hold names only."""
+
+    def peek(self, run: Run, mount: Mount, folder: str) -> Iterable[Listed]:  # noqa: ARG002 - the protocol's
+        """Nothing: each item is read singly."""
+        return ()
 
 
 def walk(run: Run, bases: Sequence[str], prefix: str, *, cursor: Cursor | None = None) -> Iterator[Listed | Gap]:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from nhisync.spi import Item, Lifecycle, Moment, Precision, ProviderError, PublicId, Rotation, Unchanged
 from nhisync_vault.facts import attributes, check_name, instant, mapping, marker, span, text
-from nhisync_vault.kinds.base import Gap, Listed, Run, walk
+from nhisync_vault.kinds.base import Gap, Listed, NoPeek, Run, walk
 from nhisync_vault.mounts import Mount
 
 _PORTS: Mapping[str, str] = {
@@ -42,7 +42,7 @@ class _Connection:
     plugin: str
 
 
-class StaticRoleKind:
+class StaticRoleKind(NoPeek):
     """Kind ``db-static``."""
 
     name = "db-static"
@@ -89,7 +89,7 @@ class StaticRoleKind:
         )
 
 
-class DynamicRoleKind:
+class DynamicRoleKind(NoPeek):
     """Kind ``db-dynamic``: what can be issued, not what was."""
 
     name = "db-dynamic"

@@ -44,6 +44,20 @@ class KvKind:
         bases = (f"{mount.api}/detailed-metadata", f"{mount.api}/metadata")
         yield from map(_marked, walk(run, bases if run.api.topology.health.openbao else bases[1:], prefix))
 
+    def peek(self, run: Run, mount: Mount, folder: str) -> Iterator[Listed]:
+        """Secrets of one folder with their metadata; nothing where the server lists names only.
+
+        Raises:
+            ProviderError: the folder cannot be listed.
+        """
+        if not run.api.topology.health.openbao or mount.version != "2":
+            return
+        for page in run.api.pages(f"{mount.api}/detailed-metadata/{folder}"):
+            for key in page.keys:
+                info = page.info.get(key)
+                if info:
+                    yield Listed(folder + key, info, _marker(info))
+
     def bare(self, run: Run, mount: Mount, entry: Listed) -> Item:
         """Metadata from the listing, or only the secret's existence."""
         locator = run.locator(self.name, mount, entry.name)

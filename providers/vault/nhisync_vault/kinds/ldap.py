@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 from nhisync.spi import Item, Lifecycle, ProviderError, PublicId, Unchanged
 from nhisync_vault.facts import attributes, check_name, marker, text
-from nhisync_vault.kinds.base import Gap, Listed, Run, walk
+from nhisync_vault.kinds.base import Gap, Listed, NoPeek, Run, walk
 from nhisync_vault.kinds.database import host_of, rotation_facts
 from nhisync_vault.mounts import Mount
 
 
-class LdapStaticKind:
+class LdapStaticKind(NoPeek):
     """Kind ``ldap-static``."""
 
     name = "ldap-static"

@@ -21,7 +21,7 @@ from nhisync.spi import (
     ProviderError,
     Unchanged,
 )
-from nhisync_vault.certificates import (
+from nhisync.spi.x509 import (
     Profile,
     Trust,
     chain_facts,
@@ -30,7 +30,7 @@ from nhisync_vault.certificates import (
     state_at,
 )
 from nhisync_vault.facts import attributes, check_name, instant, marker
-from nhisync_vault.kinds.base import Gap, Listed, Run
+from nhisync_vault.kinds.base import Gap, Listed, NoPeek, Run
 from nhisync_vault.kinds.pki_mount import (
     Issuer,
     above,
@@ -49,7 +49,7 @@ from nhisync_vault.kinds.pki_mount import (
 from nhisync_vault.mounts import Mount
 
 
-class PkiKind:
+class PkiKind(NoPeek):
     """Kind ``pki``."""
 
     name = "pki"

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from nhisync.spi import ErrorKind, ProviderError
-from nhisync_vault.certificates import MalformedError, decode_pem
+from nhisync.spi.x509 import MalformedError, decode_pem
 from nhisync_vault.facts import instant, text, texts
 from nhisync_vault.fanout import spread
 from nhisync_vault.kinds.base import Run

@@ -19,7 +19,7 @@ from nhisync.spi import (
     Unchanged,
 )
 from nhisync_vault.facts import attributes, check_name, mapping, marker, moment, number, span, text, texts
-from nhisync_vault.kinds.base import Gap, Listed, Run
+from nhisync_vault.kinds.base import Gap, Listed, NoPeek, Run
 from nhisync_vault.mounts import Mount
 
 STORE: Final = Mount(path="", type="token", local=True, auth=True)
@@ -29,7 +29,7 @@ SELF: Final = "self"
 """Name under which nhisync's own token stands: its identity is an item like any other (R32)."""
 
 
-class TokenKind:
+class TokenKind(NoPeek):
     """Kind ``token``."""
 
     name = "token"

@@ -10,11 +10,11 @@ from typing import Any
 
 from nhisync.spi import CredentialState, Item, Lifecycle, Moment, Precision, Rotation, Unchanged
 from nhisync_vault.facts import attributes, check_name, instant, mapping, marker, number, span, text
-from nhisync_vault.kinds.base import Gap, Listed, Run, walk
+from nhisync_vault.kinds.base import Gap, Listed, NoPeek, Run, walk
 from nhisync_vault.mounts import Mount
 
 
-class TransitKind:
+class TransitKind(NoPeek):
     """Kind ``transit``."""
 
     name = "transit"

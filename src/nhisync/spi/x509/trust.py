@@ -7,10 +7,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
-from nhisync.spi import ErrorKind, ProviderError
-
-from .facts import MalformedError, decode, decode_pem, quiet
-from .paths import Profile, Trust
+from nhisync.spi.errors import ErrorKind, ProviderError
+from nhisync.spi.x509.facts import MalformedError, decode, decode_pem, quiet
+from nhisync.spi.x509.paths import Profile, Trust
 
 _SIZE_LIMIT = 8 * 1024 * 1024
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")

@@ -16,9 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import SignatureAlgorithmOID
 
-from nhisync.spi import CertificateFacts, PublicId
-
-from .der import subject_public_key_info
+from nhisync.model import CertificateFacts, PublicId
+from nhisync.spi.x509.der import subject_public_key_info
 
 PARSE_ERRORS = (
     ValueError,

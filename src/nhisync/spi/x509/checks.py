@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from .facts import extension, extensions_readable, key_facts, signature_word
+from nhisync.spi.x509.facts import extension, extensions_readable, key_facts, signature_word
+from nhisync.spi.x509.paths import Purpose
 
 _MINIMUM_RSA_BITS = 2048
 _CURVE_BITS = frozenset({256, 384, 521})
@@ -18,14 +19,16 @@ _SERIAL_LIMIT = 1 << 159
 _BROKEN_DIGESTS = ("md5", "sha1")
 
 
-def weaknesses(leaf: x509.Certificate, path: Sequence[x509.Certificate]) -> tuple[str, ...]:
+def weaknesses(leaf: x509.Certificate, path: Sequence[x509.Certificate], purpose: Purpose) -> tuple[str, ...]:
     """Words for all that is weak about `leaf` and about the authorities of `path` (the anchor included), sorted.
 
     ``<type>-<bits>-leaf`` or ``-ca`` (too small, or no curve of the web PKI), ``dsa-leaf``, ``unknown-key-leaf``,
     ``no-eku``, ``any-eku``, ``no-server-auth``, ``ca-leaf``, ``sha1-signature``, ``md5-signature``, ``no-names``,
-    ``bad-serial``, ``unreadable-extensions``.
+    ``bad-serial``, ``unreadable-extensions``. Clients need neither names nor extended key usages: for them only
+    ``no-client-auth`` is judged.
     """
-    found = {*_key(leaf, "leaf"), *_usage(leaf), *_shape(leaf), *_encoding(leaf)}
+    use = _server_use if purpose is Purpose.SERVER else _client_use
+    found = {*_key(leaf, "leaf"), *use(leaf), *_encoding(leaf)}
     for authority in path:
         found.update(_key(authority, "ca"))
         # A root is trusted by being configured, whatever it says about itself; real ones have serial number zero.
@@ -45,8 +48,8 @@ def _key(certificate: x509.Certificate, role: str) -> Iterator[str]:
         yield f"{kind}-{bits}-{role}"
 
 
-def _usage(leaf: x509.Certificate) -> Iterator[str]:
-    """Extended key usage of a server: present, for servers, and not for everything (BR §7.1.2.7.10)."""
+def _server_use(leaf: x509.Certificate) -> Iterator[str]:
+    """Names (RFC 9525 §6: the common name does not count), usage (BR §7.1.2.7.10), and no authority on a listener."""
     usages = extension(leaf, x509.ExtendedKeyUsage)
     if usages is None:
         yield "no-eku"
@@ -54,15 +57,24 @@ def _usage(leaf: x509.Certificate) -> Iterator[str]:
         yield "any-eku"
     elif ExtendedKeyUsageOID.SERVER_AUTH not in usages:
         yield "no-server-auth"
+    if extension(leaf, x509.SubjectAlternativeName) is None:
+        yield "no-names"
+    yield from _no_authority(leaf)
 
 
-def _shape(leaf: x509.Certificate) -> Iterator[str]:
-    """A leaf that is an authority, or that names nobody (RFC 9525 §6: the common name does not count)."""
+def _client_use(leaf: x509.Certificate) -> Iterator[str]:
+    """Usage, when the extension is there (RFC 5280 §4.2.1.12)."""
+    usages = extension(leaf, x509.ExtendedKeyUsage)
+    allowed = {ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE, ExtendedKeyUsageOID.CLIENT_AUTH}
+    if usages is not None and not allowed & set(usages):
+        yield "no-client-auth"
+    yield from _no_authority(leaf)
+
+
+def _no_authority(leaf: x509.Certificate) -> Iterator[str]:
     constraints = extension(leaf, x509.BasicConstraints)
     if constraints is not None and constraints.ca:
         yield "ca-leaf"
-    if extension(leaf, x509.SubjectAlternativeName) is None:
-        yield "no-names"
 
 
 def _encoding(certificate: x509.Certificate) -> Iterator[str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -21,7 +22,7 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from .facts import PARSE_ERRORS, extension, text
+from nhisync.spi.x509.facts import PARSE_ERRORS, extension, text
 
 _SECOND = timedelta(seconds=1)
 _MOST_BREAKS = 8
@@ -32,6 +33,18 @@ class Profile(StrEnum):
 
     WEB = "web"  # CA/Browser Forum rules, as browsers and public clients enforce them
     PRIVATE = "private"  # RFC 5280 basics only: many private roots lack key usage or critical constraints
+
+
+class Purpose(StrEnum):
+    """What the leaf is wanted for."""
+
+    SERVER = "server"
+    CLIENT = "client"
+
+
+_USAGE = MappingProxyType(
+    {Purpose.SERVER: ExtendedKeyUsageOID.SERVER_AUTH, Purpose.CLIENT: ExtendedKeyUsageOID.CLIENT_AUTH}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +64,21 @@ class Trust:
 
 
 def build(
-    leaf: x509.Certificate, others: Iterable[x509.Certificate], trust: Trust, now: datetime
+    leaf: x509.Certificate,
+    others: Iterable[x509.Certificate],
+    trust: Trust,
+    now: datetime,
+    purpose: Purpose = Purpose.SERVER,
 ) -> tuple[x509.Certificate, ...]:
     """The path from `leaf` over `others` to a root, leaf first, root last; empty when there is none at `now`.
 
-    The name is left out of the question: the path is built for a name of the leaf itself (`covers` asks the rest).
+    A server's name is left out of the question: the path is built for a name of the leaf itself (`covers` asks the
+    rest). Clients need no name (RFC 5280 demands one only for an empty subject).
     """
-    subject = _own_subject(leaf)
-    if subject is None or not trust.roots:
+    subject = _own_subject(leaf) if purpose is Purpose.SERVER else None
+    if not trust.roots or (purpose is Purpose.SERVER and subject is None):
         return ()
-    return _verify(leaf, others, trust.roots, trust.profile, now, subject)
+    return _verify(leaf, others, trust.roots, now, subject, _policies(trust.profile, purpose))
 
 
 def covers(leaf: x509.Certificate, name: str) -> bool | None:
@@ -71,15 +89,26 @@ def covers(leaf: x509.Certificate, name: str) -> bool | None:
     subject, own = subject_of(name), _own_subject(leaf)
     if subject is None or own is None:
         return False
-    instant = leaf.not_valid_before_utc
-    if _verify(leaf, (), (leaf,), Profile.PRIVATE, instant, subject, judge_usage=False):
+    policies, instant = _policies(Profile.PRIVATE, Purpose.SERVER, judge_usage=False), leaf.not_valid_before_utc
+    if _verify(leaf, (), (leaf,), instant, subject, policies):
         return True
-    judged = _verify(leaf, (), (leaf,), Profile.PRIVATE, instant, own, judge_usage=False)
-    return False if judged else None
+    return False if _verify(leaf, (), (leaf,), instant, own, policies) else None
+
+
+def purpose_of(leaf: x509.Certificate) -> Purpose:
+    """What a stored certificate is for: a server's names a server and admits it, everything else that may, a client."""
+    usages = extension(leaf, x509.ExtendedKeyUsage)
+    if _own_subject(leaf) is not None and _admits(usages, Purpose.SERVER):
+        return Purpose.SERVER
+    return Purpose.CLIENT if _admits(usages, Purpose.CLIENT) else Purpose.SERVER
 
 
 def holds_until(
-    leaf: x509.Certificate, others: Sequence[x509.Certificate], trust: Trust, now: datetime
+    leaf: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    trust: Trust,
+    now: datetime,
+    purpose: Purpose = Purpose.SERVER,
 ) -> tuple[datetime, x509.Certificate] | None:
     """The last instant at which the path still builds, and the certificate that ends it; None = it does not build now.
 
@@ -87,7 +116,7 @@ def holds_until(
     """
     instant, ending = now, None
     for _ in range(_MOST_BREAKS):
-        path = build(leaf, others, trust, instant)
+        path = build(leaf, others, trust, instant, purpose)
         if not path:
             break
         ending = min(path, key=lambda certificate: certificate.not_valid_after_utc)
@@ -95,22 +124,28 @@ def holds_until(
     return None if ending is None else (ending.not_valid_after_utc, ending)
 
 
-def explain(leaf: x509.Certificate, others: Sequence[x509.Certificate], trust: Trust, now: datetime) -> str:
+def explain(
+    leaf: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    trust: Trust,
+    now: datetime,
+    purpose: Purpose = Purpose.SERVER,
+) -> str:
     """Why `build` found no path from the served certificates, as one clause in our words."""
     if not trust.roots:
         return "no root is configured"
-    if _own_subject(leaf) is None:
+    if purpose is Purpose.SERVER and _own_subject(leaf) is None:
         return "the leaf names no server in a subject alternative name"
     known = (*others, *trust.intermediates)
-    if trust.intermediates and build(leaf, known, trust, now):
+    if trust.intermediates and build(leaf, known, trust, now, purpose):
         return "an intermediate is not served (it is known here)"
-    if not_now := _wrong_time(leaf, known, trust, now):
+    if not_now := _wrong_time(leaf, known, trust, now, purpose):
         return not_now
     lax = Trust(roots=trust.roots, profile=Profile.PRIVATE)
-    if trust.profile is Profile.WEB and build(leaf, known, lax, now):
+    if trust.profile is Profile.WEB and build(leaf, known, lax, now, purpose):
         return "the path builds only under the profile private (it breaks rules of public authorities)"
-    if not _for_servers(leaf):
-        return "the leaf is not for servers (extended key usage)"
+    if not _admits(extension(leaf, x509.ExtendedKeyUsage), purpose):
+        return f"the leaf is not for {purpose.value}s (extended key usage)"
     if leaf.subject == leaf.issuer and leaf not in trust.roots:
         return "self-signed, and not a configured root"
     return "no path to a configured root"
@@ -141,38 +176,63 @@ def _own_subject(leaf: x509.Certificate) -> x509.DNSName | x509.IPAddress | None
     return subject_of(str(addresses[0])) if addresses else None
 
 
+_Policies = tuple[ExtensionPolicy, ExtensionPolicy]
+"""Rules for authorities, rules for the leaf."""
+
+
 def _verify(
     leaf: x509.Certificate,
     others: Iterable[x509.Certificate],
     anchors: Sequence[x509.Certificate],
-    profile: Profile,
     now: datetime,
-    subject: x509.DNSName | x509.IPAddress,
-    *,
-    judge_usage: bool = True,
+    subject: x509.DNSName | x509.IPAddress | None,
+    policies: _Policies,
 ) -> tuple[x509.Certificate, ...]:
-    """One call of the library; every refusal is an empty path."""
+    """One call of the library, for a server when there is a subject; every refusal is an empty path."""
     builder = PolicyBuilder().store(Store(list(anchors))).time(now)
-    if profile is Profile.PRIVATE:
-        authority, end = _private_policies(judge_usage=judge_usage)
-        builder = builder.extension_policies(ca_policy=authority, ee_policy=end)
+    builder = builder.extension_policies(ca_policy=policies[0], ee_policy=policies[1])
     try:
+        if subject is None:
+            return tuple(builder.build_client_verifier().verify(leaf, list(others)).chain)
         return tuple(builder.build_server_verifier(subject).verify(leaf, list(others)))
     except (VerificationError, *PARSE_ERRORS):
         return ()
 
 
-def _private_policies(*, judge_usage: bool) -> tuple[ExtensionPolicy, ExtensionPolicy]:
-    """What even a private path must hold: CA flag, certificate signing when usages are given, server usage, names."""
+def _policies(profile: Profile, purpose: Purpose, *, judge_usage: bool = True) -> _Policies:
+    """Extension rules of a profile: the library's own for the web, a short list for private authorities."""
+    if profile is Profile.PRIVATE:
+        return _private_policies(purpose, judge_usage=judge_usage)
+    authority, end = ExtensionPolicy.webpki_defaults_ca(), ExtensionPolicy.webpki_defaults_ee()
+    return authority, _nameless(end) if purpose is Purpose.CLIENT else end
+
+
+def _nameless(policy: ExtensionPolicy) -> ExtensionPolicy:
+    """Clients may have no subject alternative name; the library's defaults want one of everybody."""
+    return policy.may_be_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, None)
+
+
+def _private_policies(purpose: Purpose, *, judge_usage: bool) -> _Policies:
+    """What even a private path must hold: CA flag, certificate signing and purpose when usages are given, names."""
+
+    def must_admit(_: Policy, __: x509.Certificate, usages: x509.ExtendedKeyUsage | None) -> None:
+        """Validator: extended key usage, when present, must admit the purpose (RFC 5280 §4.2.1.12)."""
+        if not _admits(usages, purpose):
+            raise ValueError("not for this purpose")
+
     authority = (
         ExtensionPolicy.permit_all()
         .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
         .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _must_sign)
     )
-    end = ExtensionPolicy.permit_all().require_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, None)
+    end = ExtensionPolicy.permit_all()
+    if purpose is Purpose.CLIENT:
+        end = _nameless(end)
+    else:
+        end = end.require_present(x509.SubjectAlternativeName, Criticality.AGNOSTIC, None)
     if judge_usage:
-        authority = authority.may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _must_serve)
-        end = end.may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _must_serve)
+        authority = authority.may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, must_admit)
+        end = end.may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, must_admit)
     return authority, end
 
 
@@ -182,22 +242,14 @@ def _must_sign(_: Policy, __: x509.Certificate, usage: x509.KeyUsage | None) -> 
         raise ValueError("no certificate signing")
 
 
-def _must_serve(_: Policy, __: x509.Certificate, usages: x509.ExtendedKeyUsage | None) -> None:
-    """Validator: extended key usage, when present, must admit servers (RFC 5280 §4.2.1.12)."""
-    if usages is not None and not _admits_servers(usages):
-        raise ValueError("not for servers")
+def _admits(usages: x509.ExtendedKeyUsage | None, purpose: Purpose) -> bool:
+    """Whether usages admit the purpose; no extension, and anyExtendedKeyUsage, admit all."""
+    return usages is None or bool({_USAGE[purpose], ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usages))
 
 
-def _admits_servers(usages: x509.ExtendedKeyUsage) -> bool:
-    return bool({ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usages))
-
-
-def _for_servers(leaf: x509.Certificate) -> bool:
-    usages = extension(leaf, x509.ExtendedKeyUsage)
-    return usages is None or _admits_servers(usages)
-
-
-def _wrong_time(leaf: x509.Certificate, others: Sequence[x509.Certificate], trust: Trust, now: datetime) -> str:
+def _wrong_time(
+    leaf: x509.Certificate, others: Sequence[x509.Certificate], trust: Trust, now: datetime, purpose: Purpose
+) -> str:
     """Which certificate is outside its validity, when the path would build at another instant; else ""."""
     instants = {
         leaf.not_valid_before_utc,
@@ -205,7 +257,7 @@ def _wrong_time(leaf: x509.Certificate, others: Sequence[x509.Certificate], trus
         max(c.not_valid_before_utc for c in (leaf, *others)),
         min(c.not_valid_after_utc for c in (leaf, *others)),
     }
-    path = next((found for at in sorted(instants) if (found := build(leaf, others, trust, at))), ())
+    path = next((found for at in sorted(instants) if (found := build(leaf, others, trust, at, purpose))), ())
     clauses = [clause for certificate in path if (clause := _validity(certificate, now))]
     return "; ".join(clauses)
 

@@ -6,14 +6,20 @@ from datetime import datetime
 
 from cryptography import x509
 
-from nhisync.spi import Chain, CredentialState
+from nhisync.model import Chain, CredentialState
+from nhisync.spi.x509.checks import weaknesses
+from nhisync.spi.x509.facts import certificate_facts, quiet, text
+from nhisync.spi.x509.paths import Purpose, Trust, build, covers, explain
 
-from .checks import weaknesses
-from .facts import certificate_facts, quiet, text
-from .paths import Trust, build, covers, explain
 
-
-def chain_facts(certificates: Sequence[x509.Certificate], trust: Trust | None, *, name: str, now: datetime) -> Chain:
+def chain_facts(
+    certificates: Sequence[x509.Certificate],
+    trust: Trust | None,
+    *,
+    name: str,
+    now: datetime,
+    purpose: Purpose = Purpose.SERVER,
+) -> Chain:
     """Describe and verify a chain.
 
     Args:
@@ -21,6 +27,7 @@ def chain_facts(certificates: Sequence[x509.Certificate], trust: Trust | None, *
         trust: roots, known intermediates and profile; None = facts only, nothing is verified.
         name: DNS name or IP address that clients ask for; "" = none.
         now: the instant of verification, aware UTC.
+        purpose: what the leaf is wanted for.
 
     Returns:
         The facts, with the two verifications apart: with what was served, and with what is known besides.
@@ -29,9 +36,9 @@ def chain_facts(certificates: Sequence[x509.Certificate], trust: Trust | None, *
         if not certificates:
             return Chain(certificates=(), problem="no certificate", name=name)
         leaf, others = certificates[0], list(certificates[1:])
-        served = build(leaf, others, trust, now) if trust else ()
+        served = build(leaf, others, trust, now, purpose) if trust else ()
         more = trust.intermediates if trust else ()
-        known = served or (build(leaf, [*others, *more], trust, now) if trust and more else ())
+        known = served or (build(leaf, [*others, *more], trust, now, purpose) if trust and more else ())
         path = known or _by_name(certificates)
         found = Chain(
             certificates=tuple(certificate_facts(item) for item in certificates),
@@ -39,7 +46,7 @@ def chain_facts(certificates: Sequence[x509.Certificate], trust: Trust | None, *
             surplus=_surplus(certificates, path),
             name=name,
             covers_name=covers(leaf, name) if name else None,
-            weak=weaknesses(leaf, path[1:]),
+            weak=weaknesses(leaf, path[1:], purpose),
         )
         if trust is None:
             return found
@@ -50,7 +57,7 @@ def chain_facts(certificates: Sequence[x509.Certificate], trust: Trust | None, *
             builds_with_known=bool(known),
             anchor=text(anchor.subject.rfc4514_string()) if anchor else "",
             anchor_not_after=anchor.not_valid_after_utc if anchor else None,
-            problem="" if served else explain(leaf, others, trust, now),
+            problem="" if served else explain(leaf, others, trust, now, purpose),
         )
 
 

@@ -1,0 +1,20 @@
+"""All figures, or the named ones: ``python -m benchmarks [inventory|parity|readiness|startup ...]``."""
+
+import runpy
+import sys
+
+NAMES = ("startup", "inventory", "parity", "readiness")
+
+
+def main(names: list[str]) -> None:
+    """Run each benchmark as its own module."""
+    for name in names or list(NAMES):
+        if name not in NAMES:
+            sys.exit(f"no benchmark is called {name}; there are {', '.join(NAMES)}")
+        print(f"== {name}", file=sys.stderr)
+        sys.argv = [name]
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=False)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
