@@ -17,10 +17,14 @@ import pytest
 import requests
 from hvac.adapters import RawAdapter
 
-from nhisync.testing.clocks import FakeClock
+from nhisync.spi import Budget, Coverage, InventoryRequest, Item, Locator, SourceContext, Unchanged
+from nhisync.testing.clocks import CountingRandomness, FakeClock
 from nhisync.testing.world import Seed
+from nhisync_vault import VaultProvider
 from nhisync_vault.emulator import VaultWorld
 from nhisync_vault.emulator.core import Core
+from nhisync_vault.emulator.node import Node
+from nhisync_vault.settings import VaultSettings
 
 REAL_ADDRESS = os.environ.get("NHISYNC_OPENBAO_ADDR", "")
 ONLY_EMULATED = "needs fault switches, a clock to step or the fake database: the emulator's only"
@@ -158,3 +162,118 @@ def seeded(emulated: Target) -> Target:
         "primary", "vault", Seed(kind="kv", name="secret/payments/stripe", fields={"api_key": "canary"})
     )
     return emulated
+
+
+CANARY = "canary-4c1f9e-never-printed"
+"""Planted as every value; no output may hold it."""
+
+
+class Site:
+    """One emulated source with an adapter on it."""
+
+    def __init__(self, world: VaultWorld, clock: FakeClock, *, path: str = "primary", **options: Any) -> None:
+        self.world, self.clock, self.path = world, clock, path
+        self._settings = options.pop("settings", {})
+        self.document = world.add_source(path, "vault", region="eu-west-1", options=options)
+        self.providers: list[VaultProvider] = []
+
+    def seed(self, kind: str, name: str, **seed: Any) -> Locator:
+        """Plant one credential and return its locator; every value is the canary."""
+        seed.setdefault("fields", dict.fromkeys(("api_key", "password", "secret_id", "token"), CANARY))
+        options = {k: seed.pop(k) for k in list(seed) if k not in Seed.__dataclass_fields__}
+        return Locator.parse(
+            f"vault:{self.world.seed(self.path, 'vault', Seed(kind=kind, name=name, options=options, **seed))}"
+        )
+
+    def provider(self, **settings: Any) -> VaultProvider:
+        """An adapter configured by the world's document and `settings`."""
+        document = {**self.document, **self._settings, **settings}
+        context = SourceContext(
+            path=self.path,
+            source="vault",
+            region="eu-west-1",
+            base=Path("/"),
+            clock=self.clock,
+            randomness=CountingRandomness(),
+        )
+        made = VaultProvider(VaultSettings.model_validate(document), context)
+        self.providers.append(made)
+        return made
+
+    def budget(self, seconds: float = 60.0, calls: int = 100_000) -> Budget:
+        """A cycle's budget."""
+        return Budget(self.clock, seconds=seconds, calls=calls)
+
+    def observe(
+        self,
+        *wanted: Locator,
+        kinds: tuple[str, ...] = (),
+        known: dict[Locator, str] | None = None,
+        prefixes: dict[str, tuple[str, ...]] | None = None,
+        budget: Budget | None = None,
+        provider: VaultProvider | None = None,
+    ) -> "Seen":
+        """One inventory run."""
+        request = InventoryRequest(
+            budget=budget or self.budget(),
+            wanted=wanted,
+            kinds=frozenset(kinds),
+            known=known or {},
+            prefixes=prefixes or {},
+        )
+        return Seen(list((provider or self.provider()).inventory(request)), request.budget.spent)
+
+    def fault(self, name: str, **options: Any) -> None:
+        """Switch a fault of this source."""
+        self.world.fault(self.path, "vault", name, **options)
+
+    @property
+    def node(self) -> Node:
+        """The node behind the configured address."""
+        return self.world.source(self.path, "vault").node
+
+    def close(self) -> None:
+        """Close all adapters."""
+        for provider in self.providers:
+            provider.close()
+
+
+class Seen:
+    """What one run yielded, sorted into its parts."""
+
+    def __init__(self, observations: list[Any], calls: int) -> None:
+        self.all = observations
+        self.calls = calls
+        self.items = {one.locator: one for one in observations if isinstance(one, Item)}
+        self.unchanged = {one.locator for one in observations if isinstance(one, Unchanged)}
+        self.coverage = {(one.kind, one.scope): one for one in observations if isinstance(one, Coverage)}
+
+    def __getitem__(self, locator: Locator) -> Item:
+        """The item at `locator`."""
+        return self.items[locator]
+
+    def markers(self) -> dict[Locator, str]:
+        """What the store would keep for the next run."""
+        return {locator: item.marker for locator, item in self.items.items() if item.marker}
+
+
+@pytest.fixture(params=["openbao", "vault"])
+def site(request: pytest.FixtureRequest, world: VaultWorld, clock: FakeClock) -> Iterator[Site]:
+    """A source of either flavour, AppRole login, with least privilege."""
+    made = Site(world, clock, flavour=request.param)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make_site(world: VaultWorld, clock: FakeClock) -> Iterator[Any]:
+    """A function that makes sources with options of their own."""
+    made: list[Site] = []
+
+    def make(path: str = "primary", **options: Any) -> Site:
+        made.append(Site(world, clock, path=path, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
