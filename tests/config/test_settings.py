@@ -1,0 +1,130 @@
+"""The second phase: sources against their providers' settings classes, in the same form."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import Field
+
+from nhisync.config import Configuration, all_source_problems, source_settings
+from nhisync.config.validation import keys_at
+from nhisync.errors import ConfigurationError, RegistryError
+from nhisync.spi import Document, Duration, SourceSettings
+
+from .conftest import SMALL
+
+
+class TokenAuth(Document):
+    """One way to log in."""
+
+    method: Literal["token"]
+    token_file: str
+
+
+class RoleAuth(Document):
+    """Another way."""
+
+    method: Literal["approle"]
+    role_id_file: str
+    mount: str = "approle"
+
+
+class VaultSettings(SourceSettings):
+    """Settings as a provider writes them."""
+
+    address: str
+    ca_file: str | None = None
+    timeout: Duration = timedelta(seconds=5)
+    retries: int = Field(default=2, ge=0)
+    mounts: list[str] = Field(default_factory=list)
+    auth: Annotated[TokenAuth | RoleAuth, Field(discriminator="method")]
+
+
+GOOD = '{provider: vault, address: "https://v", ca_file: ca.pem, auth: {method: approle, role_id_file: role_id}}'
+Load = Callable[..., Configuration]
+
+
+def with_vault(source: str) -> str:
+    """The small configuration with this document for its vault."""
+    return SMALL.replace("{provider: vault}", source)
+
+
+def test_settings_are_typed_and_files_stay_relative(load_text: Load) -> None:
+    """The provider gets its own class; the path's region is filled in; files are resolved by the provider."""
+    settings = source_settings(load_text(with_vault(GOOD)), "primary", "vault", VaultSettings)
+    assert isinstance(settings, VaultSettings)
+    assert settings.region == "eu-west-1"
+    assert settings.ca_file == "ca.pem"
+    assert isinstance(settings.auth, RoleAuth)
+
+
+def test_the_sources_own_region_wins(load_text: Load) -> None:
+    """A source may stand elsewhere than its path."""
+    text = with_vault(GOOD.replace("provider: vault", "provider: vault, region: eu-south-1"))
+    assert source_settings(load_text(text), "primary", "vault", VaultSettings).region == "eu-south-1"
+
+
+# what is replaced, by what, start of the message below `paths.primary.sources.vault`, what stands there, nearest word
+WRONG = {
+    "missing": ('address: "https://v", ', "", "VAULT: `address` is missing", "{provider", ""),
+    "misspelt": ("address", "adress", "unknown key `adress` in VAULT", "adress", "address"),
+    "unknown": ("address", "zzz: 1, address", "unknown key `zzz` in VAULT; known are address, auth,", "zzz", ""),
+    "in a list": ("address", "mounts: [a, 7], address", "VAULT.mounts[1]: must be text; put it in quotes", "7]", ""),
+    "range": ("address", "retries: -1, address", "VAULT.retries: must be greater than or equal to 0", "-1", ""),
+    "duration": ("address", "timeout: 5, address", "VAULT.timeout: a duration needs a number and a unit", "5,", ""),
+    "limits": ("address", "limits: {deadlin: 5s}, address", "unknown key `deadlin`", "deadlin", "deadline"),
+    "method": ("method: approle", "method: aprole", "VAULT.auth.method: is not one of token", "aprole", "approle"),
+    "no method": ("method: approle, ", "", "VAULT.auth: lacks the key that says its type", "{role_id_file", ""),
+    "below auth": ("role_id_file", "role_id_fil", "unknown key `role_id_fil`", "role_id_fil", "role_id_file"),
+    "no mapping": ("{method: approle, role_id_file: role_id}", "approle", "VAULT.auth: must be a map", "approle", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "message", "there", "suggestion"), WRONG.values(), ids=WRONG.keys())
+def test_problems_have_the_places_of_the_file(
+    load_text: Load, old: str, new: str, message: str, there: str, suggestion: str
+) -> None:
+    """A provider's own keys are reported like ours: place, near word, one problem for one mistake."""
+    text = with_vault(GOOD.replace(old, new))
+    with pytest.raises(ConfigurationError) as caught:
+        source_settings(load_text(text), "primary", "vault", VaultSettings)
+    (problem,) = caught.value.problems
+    assert problem.message.startswith(message.replace("VAULT", "paths.primary.sources.vault"))
+    assert text.splitlines()[problem.line - 1][problem.column - 1 :].startswith(there)
+    assert problem.suggestion == suggestion
+
+
+def test_all_sources_are_checked_at_once(load_text: Load) -> None:
+    """Problems of every source come in the order of the file; a provider that cannot be loaded is one of them."""
+    configuration = load_text(with_vault("{provider: vault, adress: x}"))
+
+    def settings_of(provider: str) -> type[SourceSettings]:
+        if provider == "aws":
+            raise RegistryError("no installed provider is called `aws`", fix="Installed: tls, vault.")
+        return VaultSettings if provider == "vault" else SourceSettings
+
+    found = all_source_problems(configuration, settings_of)
+    assert [(problem.line, problem.message.partition(";")[0]) for problem in found] == [
+        (6, "paths.primary.sources.vault: `auth` is missing"),
+        (6, "unknown key `adress` in paths.primary.sources.vault"),
+        (
+            11,
+            "paths.backup.sources.aws.provider: no installed provider is called `aws`. Installed: tls, vault.",
+        ),
+    ]
+    assert all_source_problems(load_text(SMALL), lambda _: SourceSettings) == ()
+
+
+def test_a_number_beyond_all_durations_is_a_problem(load_text: Load) -> None:
+    """An overflow in a provider's validator is no crash."""
+    configuration = load_text(with_vault(GOOD.replace("address", "timeout: 99999999999999999999d, address")))
+    with pytest.raises(ConfigurationError, match="a number is too large"):
+        source_settings(configuration, "primary", "vault", VaultSettings)
+
+
+def test_keys_of_nested_documents() -> None:
+    """Suggestions come from the very document that was chosen by its tag."""
+    assert keys_at(VaultSettings, ("limits",)) == {"deadline", "calls", "rates"}
+    assert keys_at(VaultSettings, ("auth",)) == {"method", "token_file", "role_id_file", "mount"}
+    assert keys_at(VaultSettings, ("auth", "token")) == {"method", "token_file"}
