@@ -63,7 +63,9 @@ def main(
     if COMPLETION_VARIABLE in invocation.environ:
         _complete(arguments, invocation)
     with contextlib.redirect_stdout(invocation.stdout), contextlib.redirect_stderr(invocation.stderr):
-        return int(_guarded(arguments, invocation, tree or root()))
+        code = int(_guarded(arguments, invocation, tree or root()))
+    _settle(invocation)
+    return code
 
 
 def _complete(arguments: list[str], invocation: Invocation) -> None:
@@ -123,6 +125,15 @@ def _forgiving(stream: TextIO | None) -> TextIO:
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
     return stream or io.StringIO()
+
+
+def _settle(invocation: Invocation) -> None:
+    """Flush for the last time; what cannot be written was told already and must not change the exit code."""
+    try:
+        invocation.stdout.flush()
+        invocation.stderr.flush()
+    except (OSError, ValueError):
+        _abandon(invocation)
 
 
 def _abandon(invocation: Invocation) -> None:

@@ -1,0 +1,139 @@
+"""The installed program as a process: exit codes, pipes, signals, encodings."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(sys.executable).with_name("nhisync")
+FRESH = {"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent", "LANG": "C.UTF-8"}
+
+CONFIG = """\
+version: 1
+paths:
+  primary: {region: here, sources: {disk: {provider: file, root: primary}}}
+  backup: {region: there, sources: {disk: {provider: file, root: backup}}}
+apps:
+  payments:
+    tier: standard
+    owner: payments-oncall
+    pairs:
+      - {name: stripe, kind: key, primary: "disk:kubernetes-secret/stripe", backup: "disk:kubernetes-secret/stripe"}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A configuration over two folders, the backup's without the credential."""
+    for side in ("primary", "backup"):
+        (tmp_path / side).mkdir(mode=0o700)
+    place = tmp_path / "primary" / "stripe"
+    place.mkdir(mode=0o700)
+    (place / "key").write_text("value")
+    (place / "key").chmod(0o600)
+    (tmp_path / "nhisync.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def nhisync(folder: Path, *argv: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the program in `folder`."""
+    return subprocess.run(
+        [PROGRAM, *argv], cwd=folder, env={**FRESH, **environ}, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_drift_is_1(folder: Path) -> None:
+    """The process answers 1 with NOT READY on stdout and nothing on stderr."""
+    ended = nhisync(folder, "diff")
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "NOT READY  backup cannot take payments: 1 fail of 1 pair. Exit 1." in ended.stdout
+
+
+def test_usage_and_configuration_are_2(folder: Path) -> None:
+    """A typo, a missing file and no arguments at all answer 2 with an empty stdout."""
+    for argv in (("dif",), ("diff", "-c", "missing.yaml"), (), ("diff", "--nope")):
+        ended = nhisync(folder, *argv)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr
+
+
+def test_unknown_is_3_and_blindness_is_4(folder: Path) -> None:
+    """Evidence that is missing answers 3; a path that cannot be asked at all answers 4."""
+    config = folder / "nhisync.yaml"
+    for side, text in (("primary", "{}"), ("backup", "{broken")):
+        (folder / side / "key.json").write_text(text)
+        (folder / side / "key.json").chmod(0o600)
+    config.write_text(CONFIG.replace("disk:kubernetes-secret/stripe", "disk:json/key.json"))
+    assert nhisync(folder, "diff").returncode == 3
+    config.write_text(CONFIG.replace("root: backup", "root: elsewhere"))
+    ended = nhisync(folder, "diff")
+    assert ended.returncode in {3, 4}, ended.stdout
+    assert "elsewhere" not in ended.stdout
+    assert "Next: nhisync doctor backup -v" in ended.stderr
+
+
+def test_help_and_version_are_0(folder: Path) -> None:
+    """Help goes to stdout."""
+    assert nhisync(folder, "--help").stdout.startswith("Usage: nhisync ")
+    assert nhisync(folder, "--version").returncode == 0
+
+
+def test_closed_pipe_is_141(folder: Path) -> None:
+    """A reader that goes away ends the program with 141 and without a word."""
+    with subprocess.Popen(
+        [PROGRAM, "diff", "--format", "json"],
+        cwd=folder,
+        env=FRESH,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == 141
+
+
+def test_interrupt_is_130(folder: Path) -> None:
+    """Ctrl-C while a source is being read ends with 130 and one word, no traceback."""
+    os.mkfifo(folder / "nhisync.fifo")
+    with subprocess.Popen(
+        [PROGRAM, "diff", "-c", "nhisync.fifo"],
+        cwd=folder,
+        env=FRESH,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        with (folder / "nhisync.fifo").open("w") as writer:  # opens when the program reads its configuration
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+            assert writer.writable()
+        assert (process.returncode, out) == (130, "")
+        assert err == "interrupted\n"
+
+
+def test_ascii_terminal_does_not_crash(folder: Path) -> None:
+    """Where the encoding lacks a character it is written out."""
+    ended = nhisync(folder, "diff", PYTHONIOENCODING="ascii")
+    assert ended.returncode == 1
+    assert "\\xb7 tier standard" in ended.stdout
+
+
+def test_full_disk_is_told(folder: Path) -> None:
+    """A result that cannot be written is no success."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [PROGRAM, "version"], cwd=folder, env=FRESH, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 2
+    assert "No space left on device" in ended.stderr
+
+
+def test_piped_table_is_not_wrapped(folder: Path) -> None:
+    """COLUMNS does not matter in a pipe."""
+    assert nhisync(folder, "diff", COLUMNS="20").stdout == nhisync(folder, "diff", COLUMNS="200").stdout
