@@ -136,7 +136,7 @@ def _best(
     index = _Index(theirs)
     best: dict[str, tuple[str, float]] = {}
     for locator, words in ours.items():
-        near = [t for t in index.near(words) if (t in chained) == (locator in chained)]
+        near = [t for t in index.near(words) if (t in chained) == (locator in chained)] if words else []
         scored = sorted(((len(words & theirs[t]) / len(words | theirs[t]), t) for t in near), reverse=True)
         clear = len(scored) == 1 or (len(scored) > 1 and scored[0][0] > scored[1][0])
         if clear and scored[0][0] >= SIMILAR:

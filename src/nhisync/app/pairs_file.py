@@ -107,8 +107,13 @@ def _children(node: Node | None) -> Mapping[str, Node]:
 
 
 def _end(node: Node, lines: list[str]) -> int:
-    """Index behind the last line that belongs to `node`: the parser's end mark stands behind blanks and comments."""
-    end: int = min(node.end_mark.line + bool(node.end_mark.column), len(lines))
+    """Index behind the last line that belongs to `node`.
+
+    The parser's end mark stands where the next thing begins, behind blanks and comments; at the end of a file that
+    does not end its last line, it stands on that line.
+    """
+    unfinished = node.end_mark.line == len(lines) - 1 and node.end_mark.column >= len(lines[-1].rstrip("\n"))
+    end: int = len(lines) if unfinished else min(node.end_mark.line, len(lines))
     while end > node.start_mark.line + 1 and lines[end - 1].lstrip()[:1] in {"", "#"}:
         end -= 1
     return end
