@@ -104,6 +104,22 @@ def test_grades_change_to_the_second(code: str, instant: int, before: State) -> 
     changes_at(code, lambda now: both(now=now, **rows), instant, before=before, after=State.FAIL)
 
 
+@pytest.mark.parametrize(
+    ("code", "left", "expected"),
+    [
+        ("NHS301", 0, "in force"),
+        ("NHS302", DAY, "valid for 2d and longer"),
+        ("NHS303", 9 * DAY, "more than 16.7 % of its lifetime left"),
+        ("NHS304", 19 * DAY, "more than 33.3 % of its lifetime left"),
+    ],
+)
+def test_grades_say_what_policy_wants(code: str, left: int, expected: str) -> None:
+    """Each grade names its own limit."""
+    told = ask(code, both(**ending(left)))
+    assert told is not None
+    assert told.expected == expected
+
+
 def test_validity_begins_to_the_second() -> None:
     """A credential is valid from the very second in which its validity begins."""
     changes_at("NHS306", lambda now: both(now=now, b_not_before=NOW), NOW, before=State.FAIL, after=State.PASS)
