@@ -54,7 +54,7 @@ class _AppBuilder:
         self._pairs: dict[str, Pair] = {}
         self._probes: dict[str, Probe] = {}
         self._rotate: dict[str, Rotate] = {}
-        self._taken: dict[tuple[str, str], str] = {}
+        self._taken: dict[tuple[str, str], Loc] = {}
 
     def build(self) -> tuple[App, AppDetails] | None:
         """Check everything, then build; a wrong part does not hide the others."""
@@ -196,9 +196,9 @@ class _AppBuilder:
         mark, place = self._place(node, side), (*loc, side)
         if not self._known_source(side, locator.source, mark, place):
             return None
-        first = self._taken.setdefault((side, str(locator)), dotted(loc))
-        if first != dotted(loc):
-            self._note(mark, place, f"{first} names the same {side} already")
+        first = self._taken.setdefault((side, str(locator)), loc)
+        if first != loc:
+            self._note(mark, place, f"{dotted(first)} names the same {side} already")
         return locator
 
     def _known_source(self, side: str, source: str, mark: Mark, loc: Loc) -> bool:
@@ -252,9 +252,9 @@ class _AppBuilder:
             return None
         if not self._known_source(side, locator.source, mark, place):
             return None
-        first = self._taken.setdefault((side, template), dotted(loc))
-        if first != dotted(loc):
-            self._note(mark, place, f"{first} has the same template already")
+        first = self._taken.setdefault((side, template), loc)
+        if first != loc:
+            self._note(mark, place, f"{dotted(first)} has the same template already")
         return template
 
     def _details(self, head: AppDocument) -> AppDetails:

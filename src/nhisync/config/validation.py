@@ -67,13 +67,13 @@ def validate(model: type[M], node: Node, loc: Loc, report: Report, value: Any = 
 
 def refuse_empty(node: Node, loc: Loc, report: Report) -> None:
     """Every key without a value and every ``${…}`` at or below `node` is a problem."""
-    place = dotted(loc)
     if node.value is None and loc:
-        report.add(node.mark, place, f"{place} is empty; give it a value or remove it", show=not hidden(loc))
+        text = f"{dotted(loc)} is empty; give it a value or remove it"
+        report.add(node.mark, dotted(loc), text, show=not hidden(loc))
     if isinstance(node.value, str) and "${" in node.value:
         report.cut(node.mark)
         told = "`${…}` is not replaced, environment variables are not read; write the value out or name a file"
-        report.add(node.mark, place, f"{_at(loc)}{told}")
+        report.add(node.mark, dotted(loc), f"{_at(loc)}{told}")
     for key, child in node.children.items():
         known = isinstance(key, int) or (is_name(key) and not hidden(loc))
         refuse_empty(child, (*loc, key if known else CUT), report)
