@@ -32,6 +32,9 @@ from nhisync.store import Store
 SILENT_PERIODS = 2
 """After so many periods without a single event the scheduler is woken; after as many again it counts as dead."""
 
+SHORTEST_SILENCE = 10.0
+"""Seconds of silence that mean nothing, however short the period: a busy machine is no dead scheduler."""
+
 STUCK = timedelta(minutes=15)
 """A cycle that runs longer (and longer than ten periods) hangs in something that has no deadline."""
 
@@ -133,10 +136,11 @@ class SyncScheduler:
         now, beat, period = self._clock.boottime(), self._heartbeat, self._every.total_seconds()
         if not self._idle.is_set():
             return Pulse.STUCK if now - self._begun > max(STUCK.total_seconds(), 10 * period) else Pulse.ALIVE
+        silence = max(SILENT_PERIODS * period, SHORTEST_SILENCE)
         if self._woken is not None and beat.event < self._woken:
-            return Pulse.DEAD if now - self._woken > SILENT_PERIODS * period else Pulse.WOKEN
+            return Pulse.DEAD if now - self._woken > silence else Pulse.WOKEN
         self._woken = None
-        if now - beat.event <= SILENT_PERIODS * period:
+        if now - beat.event <= silence:
             return Pulse.ALIVE
         _log.warning("no cycle was due for %.0f s: did the clock jump? A cycle is ordered now", now - beat.event)
         self._woken = now

@@ -66,9 +66,11 @@ class Child:
         self.close()
         if self._starts == 1 and code in FINAL_CODES:
             return code
-        self._pause = FIRST_PAUSE if now - self._since >= SETTLED else min(2 * self._pause, LONGEST_PAUSE)
-        self._not_before = now + self._pause
+        if now - self._since >= SETTLED:
+            self._pause = FIRST_PAUSE
         _log.error("the %s process ended with %d; it is started again in %.1f s", self.name, code, self._pause)
+        self._not_before = now + self._pause
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
         return None
 
     def send(self, number: signal.Signals) -> None:

@@ -1,0 +1,249 @@
+"""`nhisync sync`, `ready` and `status` as a person or a script meets them."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from nhisync.cli.serve import listener_settings
+from nhisync.store import Store
+
+
+def test_sync_reports_and_publishes(world: Any) -> None:
+    """The report stands on stdout with the verdict last; stderr says where the signals went; the exit code is 0."""
+    ended = world.run("sync")
+    assert ended.code == 0
+    assert "READY      north can take payments: 1 of 1 pair pass" in ended.out
+    assert f"published to {world.publication}" in ended.err
+    assert world.publication.exists()
+
+
+def test_sync_answers_like_diff(world: Any) -> None:
+    """Drift is 1, parity is 0, nothing judged for lack of an answer is 4, whatever the format."""
+    world.answer("b", rotated=timedelta(days=200))
+    ended = world.run("sync", "--format", "json")
+    assert ended.code == 1
+    assert json.loads(ended.out)["verdicts"][0]["verdict"] == "not_ready"
+    world.answer("b")
+    assert world.run("sync", "--format", "plain").code == 0
+    world.vanish("b")
+    world.clock.advance(timedelta(minutes=5))
+    assert world.run("sync").code == 4
+
+
+def test_sync_refuses_beside_another_writer(world: Any) -> None:
+    """While a daemon holds the store, a second writer is refused with 5 and changes nothing."""
+    with world.store():
+        ended = world.run("sync")
+    assert ended.code == 5
+    assert "lock" in ended.err
+    assert not world.publication.exists()
+
+
+@pytest.mark.requirement("R9", "R26")
+def test_ready_is_one_word_and_one_code(world: Any) -> None:
+    """Ready 0, not_ready 1, unknown 3: nothing else on stdout, and the primary has its own answer."""
+    assert world.run("ready", "payments", "backup").out == "unknown\n"
+    world.run("sync")
+    assert world.run("ready", "payments", "backup") == world.run("ready", "payments", "north")
+    ended = world.run("ready", "payments", "backup")
+    assert (ended.code, ended.out, ended.err) == (0, "ready\n", "")
+    world.answer("b", rotated=timedelta(days=200))
+    world.run("sync")
+    ended = world.run("ready", "payments", "backup")
+    assert (ended.code, ended.out) == (1, "not_ready\n")
+    assert world.run("ready", "payments", "primary").code == 0
+
+
+@pytest.mark.requirement("R9")
+def test_ready_honours_valid_until(world: Any) -> None:
+    """From `valid_until` on the answer is unknown, with a hint on stderr why; so it is from another boot."""
+    world.run("sync")
+    world.clock.advance(timedelta(seconds=90))
+    ended = world.run("ready", "payments", "backup")
+    assert (ended.code, ended.out) == (3, "unknown\n")
+    assert "the last evaluation ended 2026-11-23T03:13:39Z" in ended.err
+    assert world.run("ready", "payments", "backup", "--quiet").err == ""
+    world.run("sync")
+    world.publication.write_bytes(world.publication.read_bytes().replace(b'"boot_id":"', b'"boot_id":"0'))
+    assert world.run("ready", "payments", "primary").code == 3
+
+
+def test_ready_in_observe_mode_says_so(world: Any) -> None:
+    """Observe gates nothing, also for scripts, and says on stderr what enforce would do."""
+    world.configure(mode="observe")
+    world.answer("b", rotated=timedelta(days=200))
+    world.run("sync")
+    ended = world.run("ready", "payments", "backup")
+    assert (ended.code, ended.out) == (0, "ready\n")
+    assert "would block" in ended.err
+
+
+@pytest.mark.parametrize("arguments", [("nobody", "backup"), ("payments", "nowhere")])
+def test_ready_refuses_what_is_not_configured(world: Any, arguments: tuple[str, str]) -> None:
+    """A misspelt app or path is a usage error, never an answer."""
+    ended = world.run("ready", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+
+
+def test_status_shows_a_line_per_app(world: Any) -> None:
+    """The table names the signals as served now, since when, on how old evidence, and what blocks."""
+    world.run("sync")
+    world.clock.advance(timedelta(seconds=60))
+    world.answer("b", rotated=timedelta(days=200))
+    world.run("sync")
+    world.clock.advance(timedelta(seconds=38))
+    ended = world.run("status")
+    assert ended.code == 1
+    lines = ended.out.splitlines()
+    assert lines[0].split() == ["APP", "TIER", "ACTIVE", "PRIMARY", "BACKUP", "SINCE", "EVIDENCE", "BLOCKERS"]
+    assert lines[1].startswith("payments  critical  unknown  ready    NOT READY  00:38  00:38     NHS2")
+    assert lines[-1] == "Next: nhisync diff --app payments"
+
+
+def test_status_of_a_ready_app_is_0(world: Any) -> None:
+    """With everything ready the exit code is 0; since counts from the first verdict of the streak."""
+    for _ in range(3):
+        world.run("sync")
+        world.clock.advance(timedelta(seconds=30))
+    ended = world.run("status", "payments")
+    assert ended.code == 0
+    assert ended.out.splitlines()[1].split()[:6] == ["payments", "critical", "unknown", "ready", "ready", "01:30"]
+
+
+def test_streak_is_found_however_long_ago_it_began(world: Any) -> None:
+    """`since` looks further back step by step until it meets the change, or the beginning of history."""
+    world.answer("b", rotated=timedelta(days=200))
+    world.run("sync")
+    world.answer("b")
+    world.clock.advance(timedelta(days=1))
+    for _ in range(3):
+        world.run("sync")
+        world.clock.advance(timedelta(hours=20))
+    document = json.loads(world.run("status", "--format", "json").out)
+    assert document["apps"][0]["since"] == "2026-11-24T03:12:09Z"
+
+
+@pytest.mark.requirement("R9")
+def test_status_after_silence_is_unknown_and_stale(world: Any) -> None:
+    """When cycles stop, status says STALE with exit code 3 and how to go on, as the listener says 503."""
+    world.run("sync")
+    world.clock.advance(timedelta(seconds=90))
+    ended = world.run("status")
+    assert ended.code == 3
+    assert ended.out.splitlines()[1].split()[3:5] == ["UNKNOWN", "UNKNOWN"]
+    assert "STALE" in ended.out
+    assert ended.out.splitlines()[-1].startswith("Next: nhisync serve")
+
+
+def test_status_before_the_first_cycle(world: Any) -> None:
+    """Without store and publication every app is there, unknown, with the command to type."""
+    ended = world.run("status")
+    assert ended.code == 3
+    assert "nothing is published yet" in ended.out
+
+
+def test_status_tells_on_how_old_a_primary_the_verdict_rests(world: Any) -> None:
+    """In the outage case the table carries the remark about the primary's last snapshot."""
+    world.run("sync")
+    world.vanish("p")
+    world.clock.advance(timedelta(minutes=7))
+    assert world.run("sync").code == 0
+    ended = world.run("status")
+    assert ended.code == 0
+    assert "payments: one on west gave no answer: its last observation is 7m old" in ended.out
+
+
+def test_status_as_json(world: Any) -> None:
+    """Machines get the same facts with units in the names."""
+    world.run("sync")
+    world.clock.advance(timedelta(seconds=38))
+    document = json.loads(world.run("status", "--format", "json").out)
+    assert document["trouble"] == ""
+    assert document["apps"][0] == {
+        "app": "payments",
+        "tier": "critical",
+        "mode": "enforce",
+        "path": "north",
+        "primary": "ready",
+        "backup": "ready",
+        "would_block": False,
+        "since": "2026-11-23T03:12:09Z",
+        "evidence_age_seconds": 38,
+        "valid_until": "2026-11-23T03:13:39Z",
+        "blockers": [],
+        "primary_baseline": "",
+    }
+
+
+def test_nagios_codes_and_line(world: Any) -> None:
+    """OK 0, WARNING 1 for observe mode, CRITICAL 2, UNKNOWN 3, one line with performance data."""
+    assert world.run("status", "--nagios").code == 3
+    world.run("sync")
+    ended = world.run("status", "--nagios")
+    assert (ended.code, ended.out) == (0, "NHISYNC OK - 1 ready | ready=1 not_ready=0 unknown=0\n")
+    world.answer("b", rotated=timedelta(days=200))
+    world.run("sync")
+    ended = world.run("status", "--nagios")
+    assert (ended.code, ended.out) == (
+        2,
+        "NHISYNC CRITICAL - payments/north NOT READY | ready=0 not_ready=1 unknown=0\n",
+    )
+    world.configure(mode="observe")
+    world.run("sync")
+    ended = world.run("status", "--nagios")
+    assert (ended.code, ended.out.split(" - ")[0]) == (1, "NHISYNC WARNING")
+    world.clock.advance(timedelta(seconds=90))
+    assert world.run("status", "--nagios").code == 3
+
+
+def test_watch_shows_it_again_until_interrupted(world: Any) -> None:
+    """`--watch` prints again every two seconds; Ctrl-C ends it with 130."""
+    world.run("sync")
+    sleep, left = world.clock.sleep, [3]
+
+    def interrupted(seconds: float) -> None:
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        sleep(seconds)
+
+    world.clock.sleep = interrupted
+    ended = world.run("status", "--watch")
+    assert ended.code == 130
+    assert ended.out.count("APP ") == 3
+
+
+def test_serve_needs_a_listener_and_one_mode(world: Any) -> None:
+    """Without `listener:` only --sync-only can run; both modes at once are refused."""
+    ended = world.run("serve")
+    assert ended.code == 2
+    assert "no listener is configured" in ended.err
+    assert world.run("serve", "--listener-only", "--sync-only").code == 2
+
+
+def test_listener_is_told_places_and_files(world: Any) -> None:
+    """From the configuration a listener gets role words and path names, certificate files and the publication."""
+    world.configure(more="listener: {bind: '127.0.0.1:0', tls: {cert: a.pem, key: b.pem, client_ca: c.pem}}")
+    settings = listener_settings(world.session().configuration)
+    assert settings.places == {"payments": ("primary", "backup", "west", "north")}
+    assert settings.file == world.publication
+    assert settings.tls is not None
+    assert [file and file.name for file in (settings.tls.cert, settings.tls.key, settings.tls.client_ca)] == [
+        "a.pem",
+        "b.pem",
+        "c.pem",
+    ]
+
+
+def test_store_keeps_what_sync_found(world: Any) -> None:
+    """The verdict is in the store once per cycle, for status, trends and history."""
+    world.run("sync")
+    world.run("sync")
+    url = world.session().configuration.store_url
+    with (
+        Store.open(url, clock=world.clock, randomness=world.randomness, mode="read") as store,
+        store.reader() as reader,
+    ):
+        assert len(list(reader.verdicts("payments", "north"))) == 2
