@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+\Z")
@@ -21,7 +21,10 @@ def parse_duration(value: Any) -> timedelta:
         return value
     if not isinstance(value, str) or not _DURATION.match(value.strip()):
         raise ValueError("a duration needs a number and a unit: ms, s, m, h, d or w, like 90s or 1h30m")
-    return timedelta(seconds=sum(float(n) * _UNITS[u] for n, u in _PART.findall(value)))
+    try:
+        return timedelta(seconds=sum(float(n) * _UNITS[u] for n, u in _PART.findall(value)))
+    except OverflowError:
+        raise ValueError("this duration is longer than anything nhisync can measure") from None
 
 
 def format_duration(value: timedelta) -> str:
@@ -39,7 +42,7 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration),
-    Field(json_schema_extra={"type": "string", "examples": ["90s", "15m", "1h30m", "7d"]}),
+    WithJsonSchema({"type": "string", "examples": ["90s", "15m", "1h30m", "7d"]}),
 ]
 """A time span with a unit."""
 
