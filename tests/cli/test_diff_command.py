@@ -1,6 +1,7 @@
 """`nhisync diff` on two scripted paths: answers, filters, formats, refusals, and nothing left behind."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -70,6 +71,7 @@ def test_missing_evidence_answers_3(world: World, make_item: MakeItem, make_comp
         "  on  kv/payments/fx",
         "  as  nhisync@backup   reason: no policy allows it",
         "  Grant: the statement printed by  nhisync permissions --provider fake --mode read",
+        "2 of 3 pairs were judged all the same.",
     ]
 
 
@@ -85,6 +87,16 @@ def test_blindness_answers_4(world: World) -> None:
 
 
 @pytest.mark.requirement("R32")
+def test_own_login_refused_answers_4(world: World) -> None:
+    """Nhisync's own credential on the backup path was revoked: nothing is concluded, least of all READY."""
+    world.healthy()
+    world.identity("b", ProviderError(ErrorKind.AUTH_FAILED, "our own token is not accepted", fix="Issue a new one."))
+    ended = world("diff")
+    assert ended.code == 4
+    assert "READY " not in ended.out.replace("NOT READY", "")
+    assert "backup/one (fake): Our own token is not accepted." in ended.err
+
+
 def test_one_identity_on_both_paths_answers_5(world: World) -> None:
     """Both paths read by one identity are refused before anything is judged."""
     world.healthy()
@@ -203,7 +215,9 @@ def test_result_goes_to_a_file(world: World) -> None:
 def test_verbose_says_what_is_read(world: World) -> None:
     """-v tells on stderr which source is being read; -q tells nothing."""
     world.healthy()
-    assert "primary/one: reading" in world("diff", "-v").err
+    told = world("diff", "-v").err
+    assert "primary/one: reading" in told
+    assert re.search(r"^primary/one: 2 requests in \d+\.\ds as nhisync@primary/one at fake$", told, re.MULTILINE)
     assert world("diff", "-q").err == ""
 
 

@@ -81,8 +81,10 @@ class Inventory:
         return bool(self.sources) and all(source.error is not None for source in self.sources)
 
 
-def inventories(session: Session, paths: Sequence[str], progress: Progress = silent) -> Mapping[str, Inventory]:
-    """Sweep all kinds of all sources of `paths`.
+def inventories(
+    session: Session, paths: Sequence[str], progress: Progress = silent, *, only: frozenset[str] = frozenset()
+) -> Mapping[str, Inventory]:
+    """Sweep all kinds of all sources of `paths`, or only the kinds named in `only`.
 
     Raises:
         UsageError: a path is not configured.
@@ -93,7 +95,7 @@ def inventories(session: Session, paths: Sequence[str], progress: Progress = sil
         known_path(session, path)
     configured = session.configuration
     kinds = {
-        (path, source): frozenset(kind.name for kind in session.source_info(path, source).kinds)
+        (path, source): _kinds(session, path, source, only)
         for path in paths
         for source in configured.paths[path].sources
     }
@@ -108,10 +110,15 @@ def inventories(session: Session, paths: Sequence[str], progress: Progress = sil
             taken_at=now,
             items=_items(sinks[path].rows),
             sources=collected.sources.get(path, ()),
-            coverage=tuple(sinks[path].coverage),
+            coverage=tuple(sorted(sinks[path].coverage, key=lambda c: (c.source, c.kind, c.scope))),
         )
         for path in paths
     }
+
+
+def _kinds(session: Session, path: str, source: str, only: frozenset[str]) -> frozenset[str]:
+    kinds = frozenset(kind.name for kind in session.source_info(path, source).kinds)
+    return kinds & only if only else kinds
 
 
 def known_path(session: Session, path: str) -> str:

@@ -1,5 +1,6 @@
 """`nhisync diff`."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -120,9 +121,14 @@ def show(
     from nhisync.parity.rules import BY_CODE  # noqa: PLC0415
 
     code = exit_code_of(report, fail_on=fail_on, exit_zero=exit_zero)
-    for trouble in troubles(report):
-        for line in describe(trouble):
-            invocation.warn(line)
+    found = troubles(report)
+    for line in (line for trouble in found for line in describe(trouble)):
+        invocation.warn(line)
+    if found:
+        judged = sum(verdict.passing + verdict.failing for verdict in report.verdicts)
+        invocation.warn(f"{judged} of {sum(v.pairs for v in report.verdicts)} pairs were judged all the same.")
+    for line in costs(report):
+        invocation.detail(line)
     options = RenderOptions(
         terminal=invocation.to_terminal,
         color=invocation.to_terminal and invocation.colored(invocation.stdout),
@@ -136,6 +142,14 @@ def show(
     )
     invocation.write(render(filtered(report, severity), fmt, options=options))
     return code
+
+
+def costs(report: "Report") -> Iterator[str]:
+    """What each source was asked: requests, time, and as whom."""
+    for path in report.paths:
+        for source in path.sources:
+            who = f" as {source.identity}" if source.identity else ""
+            yield f"{path.name}/{source.name}: {source.calls} requests in {source.seconds:.1f}s{who}"
 
 
 def filtered(report: "Report", severity: Severity | None) -> "Report":

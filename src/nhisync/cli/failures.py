@@ -79,7 +79,7 @@ def _code(failure: NhisyncError) -> ExitCode:
     for kind, code in _CODES:
         if isinstance(failure, kind):
             return code
-    return ExitCode.UNREACHABLE if hasattr(failure, "fact") else ExitCode.BUG
+    return ExitCode.UNREACHABLE if hasattr(failure, "fact") else ExitCode.USAGE
 
 
 def _bug(failure: BaseException, invocation: Invocation) -> ExitCode:

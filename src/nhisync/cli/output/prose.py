@@ -8,6 +8,10 @@ from datetime import UTC, datetime, timedelta
 from nhisync.cli.output.options import RenderOptions
 from nhisync.model import AppReport, Finding, LayerCount, Mode, PathSummary, Report, Severity, State, Verdict, Word
 
+_OPEN = (State.FAIL, State.UNKNOWN)
+REASONS = 5
+"""With more causes than these, each is told without why it hurts, unless ``-v`` asks for everything."""
+
 _WORD = re.compile(r"[a-z]+(?:[ ,;:]|\Z)")
 _COMMAND = re.compile(r"nhisync [^;]*[^;.]")
 """A step that can be typed as it stands; others are advice."""
@@ -121,10 +125,11 @@ def verdict_lines(report: Report, exit_code: int) -> list[tuple[Word, str]]:
 
 def final_step(report: Report) -> str:
     """The one command to type now: of the worst finding, or to publish what is ready."""
-    for finding in report.findings:
-        if finding.state in {State.FAIL, State.UNKNOWN}:
-            commands = [step for step in finding.next if _COMMAND.fullmatch(step)]
-            return commands[0] if commands else f"nhisync explain {finding.code}"
+    open_ones = [finding for finding in report.findings if finding.state in _OPEN]
+    if open_ones:
+        worst = min(open_ones, key=lambda f: (list(Severity).index(f.severity), _OPEN.index(f.state)))
+        commands = [step for step in worst.next if _COMMAND.fullmatch(step)]
+        return commands[0] if commands else f"nhisync explain {worst.code}"
     if report.verdicts and all(verdict.word is Word.READY for verdict in report.verdicts):
         return "nhisync serve   (publish it to the DNS controllers)"
     lost = next((path.name for path in report.paths for source in path.sources if source.error), "")
@@ -148,9 +153,7 @@ def not_shown(app: AppReport, findings: Sequence[Finding], options: RenderOption
     """Remarks on what the table leaves out."""
     remarks = []
     touched = {f.pair for f in findings if f.state is not State.PASS}
-    blocking = {
-        f.pair for f in findings if f.state in {State.FAIL, State.UNKNOWN} and f.severity is Severity.ERROR and f.pair
-    }
+    blocking = {f.pair for f in findings if f.state in _OPEN and f.severity is Severity.ERROR and f.pair}
     passing = max(0, app.verdict.passing - len(touched - blocking - {""}))
     if passing and not options.show_passing:
         remarks.append(f"{plural(passing, 'passing pair')} not shown (--show-passing)")
@@ -179,17 +182,18 @@ def explanations(findings: Iterable[Finding], options: RenderOptions) -> list[Ex
     """One remark per cause: pairs with the same code and the same kind of next step share it."""
     groups: dict[tuple[str, State, str], list[Finding]] = {}
     for finding in findings:
-        if finding.state in {State.FAIL, State.UNKNOWN}:
+        if finding.state in _OPEN:
             step = (finding.next or ("",))[0]
             neutral = step.replace(finding.pair, "*") if finding.pair else step
             groups.setdefault((finding.code, finding.state, neutral), []).append(finding)
-    return [_explanation(group, options) for group in groups.values()]
+    reasons = options.verbose or len(groups) <= REASONS
+    return [_explanation(group, options, reasons=reasons) for group in groups.values()]
 
 
-def _explanation(group: Sequence[Finding], options: RenderOptions) -> Explanation:
+def _explanation(group: Sequence[Finding], options: RenderOptions, *, reasons: bool) -> Explanation:
     first = group[0]
     more = len({f.pair for f in group}) - 1
-    rule = options.rules.get(first.code)
+    rule = options.rules.get(first.code) if reasons else None
     parts = [
         sentence(first.observed) or sentence(first.title),
         wanted(first),
