@@ -2,7 +2,8 @@
 
 Paths and capabilities follow the API paths of the engines (OpenBao ``internal/builtin``); the denials make the read
 mode provable: with this policy no value can be read, whatever other policy the same path string appears in
-(``deny`` wins on the same path; on different paths the more specific one wins).
+(``deny`` wins on the same path; on different paths the more specific one wins). Listings are granted with their
+trailing slash, as the server matches them: without it ``+/keys/+`` would hide ``+/keys`` (OpenBao ``vault/acl.go``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -95,7 +96,7 @@ def _kv_one(m: str, name: str) -> list[Grant]:
 
 def _db_sweep(m: str) -> list[Grant]:
     paths = ("static-roles", "roles", "config")
-    lists = [Grant(f"{m}/{path}", ("list",)) for path in paths]
+    lists = [Grant(f"{m}/{path}/", ("list",)) for path in paths]
     return [*lists, *(Grant(f"{m}/{path}/*", ("read",)) for path in paths)]
 
 
@@ -108,26 +109,26 @@ def _db_dynamic_one(m: str, name: str) -> list[Grant]:
 
 
 def _approle_sweep(m: str) -> list[Grant]:
-    return [Grant(f"auth/{m}/role", ("list",)), *_approle_one(m, "+")]
+    return [Grant(f"auth/{m}/role/", ("list",)), *_approle_one(m, "+")]
 
 
 def _approle_one(m: str, name: str) -> list[Grant]:
     return [
         Grant(f"auth/{m}/role/{name}", ("read",)),
         Grant(f"auth/{m}/role/{name}/role-id", ("read",)),
-        Grant(f"auth/{m}/role/{name}/secret-id", ("list",)),
+        Grant(f"auth/{m}/role/{name}/secret-id/", ("list",)),
         Grant(f"auth/{m}/role/{name}/secret-id-accessor/lookup", ("update",)),
     ]
 
 
 def _pki_sweep(m: str) -> list[Grant]:
     return [
-        Grant(f"{m}/issuers", ("list",)),
+        Grant(f"{m}/issuers/", ("list",)),
         Grant(f"{m}/issuer/+", ("read",)),
         Grant(f"{m}/config/issuers", ("read",)),
-        Grant(f"{m}/certs", ("list",)),
-        Grant(f"{m}/certs/detailed", ("list",)),
-        Grant(f"{m}/certs/revoked", ("list",)),
+        Grant(f"{m}/certs/", ("list",)),
+        Grant(f"{m}/certs/detailed/", ("list",)),
+        Grant(f"{m}/certs/revoked/", ("list",)),
         Grant(f"{m}/cert/+", ("read",)),
     ]
 
@@ -137,7 +138,7 @@ def _pki_one(m: str, _: str) -> list[Grant]:
 
 
 def _transit_sweep(m: str) -> list[Grant]:
-    return [Grant(f"{m}/keys", ("list",)), Grant(f"{m}/keys/+", ("read",))]
+    return [Grant(f"{m}/keys/", ("list",)), Grant(f"{m}/keys/+", ("read",))]
 
 
 def _transit_one(m: str, name: str) -> list[Grant]:
@@ -146,7 +147,7 @@ def _transit_one(m: str, name: str) -> list[Grant]:
 
 def _ldap_sweep(m: str) -> list[Grant]:
     return [
-        Grant(f"{m}/static-role", ("list",)),
+        Grant(f"{m}/static-role/", ("list",)),
         Grant(f"{m}/static-role/*", READ_LIST),
         Grant(f"{m}/config", ("read",)),
     ]
@@ -157,7 +158,7 @@ def _ldap_one(m: str, name: str) -> list[Grant]:
 
 
 def _token_sweep(_: str) -> list[Grant]:
-    return [Grant("auth/token/accessors", ("list", "sudo")), *_token_one("", "")]
+    return [Grant("auth/token/accessors/", ("list", "sudo")), *_token_one("", "")]
 
 
 def _token_one(_: str, __: str) -> list[Grant]:

@@ -145,12 +145,28 @@ def test_a_closed_source_can_be_read_again(site: Any) -> None:
     assert site.observe(KV, provider=provider)[KV].presence is Presence.PRESENT
 
 
+class _Arrivals(list[str]):
+    """What a node received; `came` is set when a transit key is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came = threading.Event()
+
+    def append(self, line: str) -> None:
+        """Note one request."""
+        super().append(line)
+        if "transit/" in line:
+            self.came.set()
+
+
 def test_closing_from_another_thread_ends_a_run(site: Any) -> None:
     """A run that hangs is ended by close; every wanted item is still answered."""
     keys = [site.seed("transit", f"transit/k{n}") for n in range(4)]
     site.fault("hang", paths=("transit/",), at_most=5)
     provider = site.provider(read_timeout="300ms", attempts=1, workers=2)
-    closer = threading.Timer(0.1, provider.close)
+    arrivals = _Arrivals()
+    site.node.received = arrivals
+    closer = threading.Thread(target=lambda: (arrivals.came.wait(20), provider.close()))
     closer.start()
     seen = site.observe(*keys, provider=provider)
     closer.join()
