@@ -31,6 +31,10 @@ EXIT_CODES = (
     ("70, 130, 141", "internal bug, Ctrl-C, closed pipe"),
 )
 
+_TYPES = {"str": "TEXT", "int": "NUMBER", "float": "NUMBER", "path": "PATH", "file": "FILE"}
+_WIDEST_NAME = 36
+"""A longer name of an option has a line of its own."""
+
 _SECTION = re.compile(r"^(Args|Raises|Returns|Yields|Attributes|Note):\s*$")
 _EXAMPLES = re.compile(r"^Examples?:\s*$")
 
@@ -40,7 +44,7 @@ def render_help(ctx: Any, width: int = WIDEST) -> str:
     command, wide = ctx.command, min(width, WIDEST)
     summary, examples, body = split_help(command.help or "")
     is_root = ctx.parent is None
-    parts = [f"Usage: {ctx.command_path} {' '.join(command.collect_usage_pieces(ctx))}", *_wrapped(summary, wide)]
+    parts = [f"Usage: {ctx.command_path} {_usage(command)}", *_wrapped(summary, wide)]
     parts += _titled("Examples", [f"  {line}" for line in (ROOT_EXAMPLES if is_root else examples)])
     for paragraph in body:
         parts += ["", *_wrapped(paragraph, wide)]
@@ -53,6 +57,17 @@ def render_help(ctx: Any, width: int = WIDEST) -> str:
     if is_root:
         parts += _titled("Exit codes", _columns(EXIT_CODES, wide))
     return "\n".join([parts[0], "", *parts[1:]]) + "\n"
+
+
+def _usage(command: Any) -> str:
+    """``[OPTIONS] PATH [APP]``: what is optional stands in brackets."""
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    pieces = [_name(param) if param.required else f"[{_name(param)}]" for param in arguments]
+    return " ".join(["[OPTIONS]", *pieces, *(["COMMAND ..."] if isinstance(command, TyperGroup) else [])])
+
+
+def _name(argument: Any) -> str:
+    return str(argument.metavar or argument.name.upper()).strip("[]") + ("..." if argument.nargs == -1 else "")
 
 
 def split_help(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
@@ -92,7 +107,7 @@ def _titled(title: str, lines: Iterable[str]) -> list[str]:
 def _columns(rows: Iterable[tuple[str, str]], width: int) -> Iterator[str]:
     """Two columns; the second is wrapped under itself."""
     found = list(rows)
-    left = min(max((len(name) for name, _ in found), default=0), 34)
+    left = max((len(name) for name, _ in found if len(name) <= _WIDEST_NAME), default=0)
     for name, text in found:
         first, *more = textwrap.wrap(text, max(20, width - left - 4), break_long_words=False) or [""]
         if len(name) > left:
@@ -129,12 +144,13 @@ def _parameters(ctx: Any, width: int) -> list[str]:
 def _described(param: Any, ctx: Any, *, is_argument: bool) -> tuple[str, str]:
     text = " ".join((param.help or "").split())
     if is_argument:
-        return param.metavar or param.name.upper(), text
+        return _name(param), text
     names = ", ".join(sorted(param.opts, key=len))
     if param.secondary_opts:
         names += " / " + ", ".join(param.secondary_opts)
     if not param.is_flag and not param.count:
-        names += " " + (param.metavar or param.display_type(ctx))
-    if param.show_default is True and param.default not in {None, False, ()} and not param.count:
+        shown = param.display_type(ctx).strip("<>")
+        names += " " + (param.metavar or _TYPES.get(shown, shown))
+    if param.show_default is True and param.default not in {None, False, (), ""} and not param.count:
         text += f" [default: {param.default}]"
     return names, f"{text} [required]" if param.required else text
