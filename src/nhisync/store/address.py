@@ -50,8 +50,13 @@ def parse(text: str) -> Address:
         raise StoreError(f"a store cannot be kept in `{url.drivername}`", fix=_FORMS)
     if not url.database or url.database == ":memory:" or url.query or url.host:
         raise StoreError("an SQLite store needs a file, and nothing but a file, in its URL", fix=_FORMS)
-    file = Path(url.database).expanduser().resolve()
-    return Address(url.set(database=str(file)), file)
+    return of_file(Path(url.database))
+
+
+def of_file(file: Path) -> Address:
+    """The store in `file`, whatever letters its name has."""
+    whole = file.expanduser().resolve()
+    return Address(URL.create(SQLITE, database=str(whole)), whole)
 
 
 _FORMS = "Set `store.url` to sqlite:///nhisync.db or postgresql+psycopg://user@host/database."

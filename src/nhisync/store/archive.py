@@ -172,7 +172,7 @@ def _require_backup(source: Path) -> None:
         raise StoreError(f"there is no backup at {source}", fix="Name a file that `nhisync store backup` wrote.")
     with translated(str(source), sqlite3.Error), connected(source, read_only=True) as connection:
         require_sound(connection, source)
-    database = Database(Address(addresses.parse(f"sqlite:///{source}").url, source), writable=False)
+    database = Database(addresses.of_file(source), writable=False)
     with contextlib.closing(database), database.snapshot() as connection:
         found = meta.revision(connection, str(source))
     if found is None:
@@ -210,7 +210,7 @@ def _renewed(
     work: Path, before: _Before, detail: Mapping[str, Any], clock: Clock, randomness: Randomness, actor: str
 ) -> tuple[meta.Identity, int]:
     """Upgrade and renew the working copy, outside anybody's sight."""
-    database = Database(addresses.parse(f"sqlite:///{work}"), writable=True)
+    database = Database(addresses.of_file(work), writable=True)
     with (
         contextlib.closing(database),
         contextlib.closing(WriteConnection(database)) as writer,

@@ -83,7 +83,7 @@ class Store:
             ) from None
         with contextlib.ExitStack() as undo:
             undo.callback(shutil.rmtree, folder, ignore_errors=True)
-            place = addresses.parse(f"sqlite:///{folder / 'nhisync.db'}")
+            place = addresses.of_file(folder / "nhisync.db")
             opened = for_writing(place, purpose="temporary", clock=clock, randomness=randomness, durable=False)
             # Last in, first out: everything is closed before the folder goes.
             undo.push(opened.at_close)

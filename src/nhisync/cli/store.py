@@ -1,0 +1,129 @@
+"""`nhisync store`: upgrade, back up and restore what nhisync remembers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nhisync.cli.invocation import Invocation, current
+
+if TYPE_CHECKING:
+    from nhisync.store import Restored, Upgraded
+
+app = typer.Typer(
+    help="""Upgrade, back up and restore the store.
+
+Examples:
+    nhisync store upgrade
+    nhisync store backup /var/backups/nhisync.db
+    nhisync store restore /var/backups/nhisync.db
+"""
+)
+
+
+@app.command("upgrade")
+def upgrade_command(ctx: typer.Context) -> None:
+    """Bring the store to the schema of this version.
+
+    Examples:
+        nhisync store upgrade
+
+    A backup is made beside the store first (on PostgreSQL make one yourself: pg_dump). Doing it again does nothing.
+    Refused (5) while another process writes to the store.
+    """
+    from nhisync.cli.person import person  # noqa: PLC0415 - only when called
+    from nhisync.store import upgrade  # noqa: PLC0415
+
+    invocation = _plain(ctx)
+    done = upgrade(_url(invocation), clock=invocation.clock, randomness=invocation.randomness, actor=person())
+    _write(invocation, upgraded(done))
+
+
+@app.command("backup")
+def backup_command(
+    ctx: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE", help="New file; never overwritten.")]
+) -> None:
+    """Copy the store to a new file while it is in use.
+
+    Examples:
+        nhisync store backup /var/backups/nhisync-$(date +%F).db
+
+    The copy is checked before it gets its name. A PostgreSQL store is backed up with pg_dump.
+    """
+    from nhisync.store import Store  # noqa: PLC0415 - only when called
+
+    invocation = _plain(ctx)
+    url, clock, randomness = _url(invocation), invocation.clock, invocation.randomness
+    with Store.open(url, mode="read", clock=clock, randomness=randomness) as store:
+        made = store.backup(file)
+    _write(invocation, f"backup of {store.shown} in {made}")
+    invocation.hint(f"Next: nhisync store restore {made}    (when it is needed)")
+
+
+@app.command("restore")
+def restore_command(
+    ctx: typer.Context,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="What `nhisync store backup` wrote; none on PostgreSQL.")
+    ] = None,
+) -> None:
+    """Put a backup in the store's place; its verdicts become void.
+
+    Examples:
+        nhisync store restore /var/backups/nhisync.db
+        nhisync store restore                           PostgreSQL, after pg_restore
+
+    The store that was there is kept beside it. Until the next full cycle nothing is ready: what a backup says was true
+    when it was made. Refused (5) while another process writes to the store.
+    """
+    from nhisync.cli.person import person  # noqa: PLC0415 - only when called
+    from nhisync.store import restore  # noqa: PLC0415
+
+    invocation = _plain(ctx)
+    done = restore(_url(invocation), file, clock=invocation.clock, randomness=invocation.randomness, actor=person())
+    _write(invocation, restored(done))
+    invocation.hint("Next: nhisync sync")
+
+
+def upgraded(done: "Upgraded") -> str:
+    """What an upgrade did, in one line."""
+    if not done.changed:
+        return f"{done.store} has schema {done.after} already"
+    if done.before is None:
+        return f"{done.store} was empty and has schema {done.after} now"
+    kept = f"; backup in {done.backup}" if done.backup else ""
+    return f"{done.store}: schema {done.before} to {done.after}{kept}"
+
+
+def restored(done: "Restored") -> str:
+    """What a restore did, a line each."""
+    lines = [f"{done.store} restored: epoch {done.epoch}, {done.voided} verdicts void"]
+    if done.replaced:
+        lines.append(f"the replaced store is kept in {done.replaced}")
+    if done.foreign:
+        lines.append(f"note: the backup came from another installation ({done.installation})")
+    return "\n".join(lines)
+
+
+def _plain(ctx: typer.Context) -> Invocation:
+    invocation = current(ctx)
+    invocation.chosen_format("plain")
+    return invocation
+
+
+def _url(invocation: Invocation) -> str:
+    """The configured store; providers are not loaded, since a broken one must not keep anybody from restoring.
+
+    Raises:
+        ConfigurationError: with all problems.
+    """
+    from nhisync.config import load  # noqa: PLC0415 - pydantic, only when needed
+
+    policies = Path(invocation.options.policies) if invocation.options.policies else None
+    return load(invocation.config, policies=policies).store_url
+
+
+def _write(invocation: Invocation, text: str) -> None:
+    from nhisync.cli.safe import printable  # noqa: PLC0415 - only when called
+
+    invocation.write("".join(f"{printable(line)}\n" for line in text.splitlines()))
