@@ -93,7 +93,7 @@ class Api:
         again = self._authenticated(ask)
         if again.status == _FORBIDDEN and not self._alive(ask.token, self._clock.monotonic()):
             self._login.forget(ask.token)
-            raise dead_token(again.called)
+            raise self._login.give_up(dead_token(again.called))
         return again
 
     def pages(self, path: str, *, after: str = "", cursor: "Cursor | None" = None) -> Iterator[Page]:

@@ -45,6 +45,21 @@ class Login:
         self._transport = transport
         self._lock = threading.Lock()
         self._session: Session | None = None
+        self._refusal: ProviderError | None = None
+
+    def reset(self) -> None:
+        """Forget a refusal: a new cycle may try again."""
+        with self._lock:
+            self._refusal = None
+
+    def give_up(self, refusal: ProviderError) -> ProviderError:
+        """Answer `refusal` to everybody until the next cycle; returns it.
+
+        Servers count failed logins and lock identities out (user lockout, OpenBao and Vault 1.13), so one is enough.
+        """
+        with self._lock:
+            self._refusal = refusal
+        return refusal
 
     def token(self, endpoint: str, budget: Budget) -> str:
         """A token to send; logs in where needed.
@@ -53,8 +68,10 @@ class Login:
             ProviderError: AUTH_FAILED when the proof is refused, MISCONFIGURED when its file cannot be read.
         """
         with self._lock:
+            if self._refusal is not None:
+                raise self._refusal from None
             if self._session is None or self._over(self._session):
-                self._session = self._open(endpoint, budget)
+                self._session = self._renewed(endpoint, budget)
             return self._session.token
 
     def forget(self, token: str) -> None:
@@ -77,6 +94,14 @@ class Login:
 
     def _over(self, session: Session) -> bool:
         return session.ends is not None and session.ends - self._context.clock.now() <= _EARLY
+
+    def _renewed(self, endpoint: str, budget: Budget) -> Session:
+        try:
+            return self._open(endpoint, budget)
+        except ProviderError as error:
+            if error.kind is ErrorKind.AUTH_FAILED:
+                self._refusal = error
+            raise
 
     def _open(self, endpoint: str, budget: Budget) -> Session:
         auth = self._settings.auth

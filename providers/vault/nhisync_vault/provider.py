@@ -155,6 +155,7 @@ class VaultProvider:
         configured = {family: Rate(per_second=rate) for family, rate in self._settings.limits.rates.items()}
         budget.set_rates({**RATES, **configured})
         self._transport.reset()
+        self._login.reset()
         topology = self._cluster.resolve(budget)
         self._endpoint = topology.endpoint
         return topology

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nhisync.spi import ErrorKind, Locator, Presence, ProviderError
+from nhisync.spi import ErrorKind, InventoryRequest, Locator, Presence, ProviderError
 from nhisync_vault.answers import Answer
 from nhisync_vault.errors import Called
 from nhisync_vault.login import Login
@@ -97,6 +97,44 @@ def test_an_expired_token_file_is_read_again_within_a_run(make_site: Any) -> Non
     place = site.world.source("primary", "vault")
     Path(site.document["auth"]["token_file"]).write_text(place.core.root_token)
     assert site.observe(KV, provider=provider)[KV].presence is Presence.PRESENT
+
+
+@pytest.mark.requirement("R4b")
+def test_a_login_refused_within_a_run_is_not_repeated(make_site: Any) -> None:
+    """Servers count failed logins and lock out; every item still gets its answer, and the next cycle tries again."""
+    site = make_site()
+    keys = [site.seed("transit", f"transit/k{n:02d}") for n in range(30)]
+    provider = site.provider(workers=1)
+    run = provider.inventory(InventoryRequest(budget=site.budget(), wanted=tuple(keys)))
+    first = next(run)
+    site.fault("token-expired")
+    site.fault("login-refused")
+    site.node.received.clear()
+    rest = {one.locator: one for one in run}
+    assert first.presence is Presence.PRESENT
+    failed = [one for one in rest.values() if one.presence is not Presence.PRESENT]
+    assert len(rest) == 29
+    assert len(failed) >= 27
+    assert {one.error.kind for one in failed} == {ErrorKind.AUTH_FAILED.value}
+    assert len([line for line in site.node.received if line.endswith("/login")]) == 1
+    assert len(site.node.received) < 12
+    site.fault("login-refused", off=True)
+    assert site.observe(keys[0], provider=provider)[keys[0]].presence is Presence.PRESENT
+
+
+@pytest.mark.requirement("R4b")
+def test_a_dead_token_file_is_asked_about_once(make_site: Any) -> None:
+    """When the token in the file stays dead, the remaining items are answered without asking."""
+    site = make_site(auth="token")
+    keys = [site.seed("transit", f"transit/k{n:02d}") for n in range(30)]
+    run = site.provider(workers=1).inventory(InventoryRequest(budget=site.budget(), wanted=tuple(keys)))
+    next(run)
+    site.fault("token-expired")
+    site.node.received.clear()
+    rest = list(run)
+    assert len(rest) == 29
+    assert rest[-1].error.kind == ErrorKind.AUTH_FAILED.value
+    assert len(site.node.received) < 12
 
 
 @pytest.mark.parametrize("content", ["", "two words", "\xff\xfe", "line\nline"])
