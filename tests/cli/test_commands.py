@@ -23,6 +23,7 @@ from nhisync.model import (
 from nhisync.spi import ErrorKind, ProviderError, SourceIdentity
 from nhisync.store import Store
 from nhisync.testing.clocks import CountingRandomness, FakeClock
+from nhisync.testing.provider import SCRIPTS
 
 World = Any
 MakeItem = Callable[..., Item]
@@ -214,6 +215,7 @@ def test_permissions(world: World, golden: Golden) -> None:
         (("permissions", "--path", "x"), "no path is called `x`"),
         (("permissions", "--mode", "root"), "'root' is not one of"),
         (("inventory", "x"), "no path is called `x`"),
+        (("inventory", "primary", "--kind", "nokind"), "Kinds there: kv, listed."),
         (("inventory",), "missing argument 'PATH'"),
         (("discover", "x"), "no path is called `x`"),
         (("doctor", "x"), "no path is called `x`"),
@@ -386,3 +388,17 @@ def test_absent_items_are_no_stock(world: World, make_item: MakeItem, make_compl
     ended = world("inventory", "primary")
     assert "absent" in ended.out
     assert ended.out.splitlines()[-1].startswith("0 items on primary")
+
+
+def test_inventory_of_one_kind(world: World, make_item: MakeItem, make_complete: MakeComplete) -> None:
+    """--kind sweeps only the kinds that are named."""
+    swept: list[frozenset[str]] = []
+
+    def watching(request: Any) -> Any:
+        swept.append(request.kinds)
+        yield make_complete(0)
+
+    SCRIPTS[f"{world.name}-p"] = watching
+    world("inventory", "primary")
+    world("inventory", "primary", "--kind", "kv")
+    assert swept == [frozenset({"kv", "listed"}), frozenset({"kv"})]

@@ -87,12 +87,12 @@ def inventories(
     """Sweep all kinds of all sources of `paths`, or only the kinds named in `only`.
 
     Raises:
-        UsageError: a path is not configured.
+        UsageError: a path is not configured, or nothing there has a kind of `only`.
         GuardError: two paths turned out to be one identity.
         RegistryError: a provider's SDK is missing.
     """
     for path in paths:
-        known_path(session, path)
+        _known_kinds(session, known_path(session, path), only)
     configured = session.configuration
     kinds = {
         (path, source): _kinds(session, path, source, only)
@@ -116,7 +116,15 @@ def inventories(
     }
 
 
-def _kinds(session: Session, path: str, source: str, only: frozenset[str]) -> frozenset[str]:
+def _known_kinds(session: Session, path: str, only: frozenset[str]) -> None:
+    have = {kind for source in session.configuration.paths[path].sources for kind in _kinds(session, path, source)}
+    unknown = only - have
+    if unknown:
+        listed = ", ".join(sorted(have)) or "none"
+        raise UsageError(f"no source of `{path}` has the kind `{min(unknown)}`", fix=f"Kinds there: {listed}.")
+
+
+def _kinds(session: Session, path: str, source: str, only: frozenset[str] = frozenset()) -> frozenset[str]:
     kinds = frozenset(kind.name for kind in session.source_info(path, source).kinds)
     return kinds & only if only else kinds
 

@@ -15,13 +15,18 @@ app = typer.Typer()
 
 @app.command()
 def inventory(
-    ctx: typer.Context, path: Annotated[str, typer.Argument(metavar="PATH", help="Path to list.")]
+    ctx: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Path to list.")],
+    kinds: Annotated[
+        list[str] | None, typer.Option("--kind", metavar="KIND", help="Only this kind (secret, kv, tls …); repeatable.")
+    ] = None,
 ) -> ExitCode:
     """List what is known of a path, with age and coverage.
 
     Examples:
         nhisync inventory backup
         nhisync inventory primary --format json
+        nhisync inventory primary --kind secret --kind certificate
         nhisync inventory backup --format cbom -o backup.cdx.json   CycloneDX 1.6
 
     Every kind that every source of the path can list is swept, by metadata alone. What no pair claims is marked
@@ -36,7 +41,7 @@ def inventory(
     fmt = invocation.chosen_format("table", "json", "cbom")
     session = open_session(invocation)
     with progress(invocation) as say:
-        found = inventories(session, [path], say)[path]
+        found = inventories(session, [path], say, only=frozenset(kinds or ()))[path]
     warn_of_gaps(found, invocation)
     if fmt == "table":
         invocation.write(render_table(found, invocation))
