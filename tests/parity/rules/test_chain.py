@@ -144,6 +144,7 @@ CASES = [
     Case("NHS607", "RSA 3072 for P-256", pair(leaf(key_type="rsa", key_bits=3072)), "pass"),
     Case("NHS607", "Ed25519 for P-256", pair(leaf(key_type="ed25519", key_bits=0)), "pass"),
     Case("NHS607", "other root", pair({"anchor": "CN=Other"}), "fail", BACKUP, "CN=Other"),
+    Case("NHS607", "nothing served", pair({"certificates": (), "anchor": ""}), None),
     Case("NHS607", "nothing comparable", pair({**leaf(key_bits=0), "anchor": ""}), None),
     Case("NHS608", "equal", pair(), "pass"),
     Case("NHS608", "no chain", both(), None),

@@ -79,6 +79,8 @@ CASES = [
     Case("NHS306", "both to come", both(not_before=NOW + 1), "fail", PAIR),
     Case("NHS306", "provider says pre-activation", both(b_state="pre-activation"), "fail", BACKUP, "pre-activation"),
     Case("NHS306", "active without beginning", both(), "pass"),
+    Case("NHS306", "only the backup knows states", both(p_state=None), "pass"),
+    Case("NHS306", "only the primary knows states", both(b_state=None), "pass"),
 ]
 
 

@@ -78,6 +78,7 @@ LOCKSTEP = [
     Case("NHS202", "within the grace", both(b_rotated=NOW - DAY + 1, p_rotated=LONG_AGO), "pass"),
     Case("NHS202", "backup behind", both(b_rotated=LONG_AGO, p_rotated=NOW - DAY), "pass"),
     Case("NHS202", "no time is NHS201's", both(b_rotated=None, b_created=None), None),
+    Case("NHS202", "no row", view(primary(), None, missing_backup="absent"), None),
     Case("NHS202", "primary not seen", view(unseen("unreachable"), backup()), None),
     Case("NHS203", "no interval", both(), None),
     Case("NHS203", "nonsense interval", both(interval=0), None),

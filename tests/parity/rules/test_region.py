@@ -94,6 +94,13 @@ CASES = [
         "unknown",
         BACKUP,
     ),
+    Case(
+        "NHS706",
+        "facts in JSON's other spelling",
+        view(primary(), backup(detail='{"dependencies": [{"kind": "queue", "region": null}]}')),
+        "unknown",
+        BACKUP,
+    ),
     Case("NHS706", "backup not seen", view(primary(), unseen("denied")), None),
     Case("NHS706", "no row", view(primary(), None, missing_backup="absent"), None),
 ]
