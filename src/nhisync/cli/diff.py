@@ -1,6 +1,7 @@
 """`nhisync diff`."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,38 +20,42 @@ app = typer.Typer()
 
 SHOW, ANSWER = "What is shown (never what is judged)", "Exit code"
 
+Primary = Annotated[str, typer.Argument(help="Path, or the word primary: each app's own.")]
+Backup = Annotated[str, typer.Argument(help="Path, or the word backup: each app's own.")]
+Apps = Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app; repeatable.")]
+Cached = Annotated[bool, typer.Option("--cached", help="Judge what the store holds; contact nothing.")]
+Pairs = Annotated[
+    list[str] | None,
+    typer.Option("--pair", metavar="PAIR", help="Only this pair (PAIR or APP/PAIR).", rich_help_panel=SHOW),
+]
+Checks = Annotated[
+    list[str] | None,
+    typer.Option("--check", metavar="CHECK", help="Only this code (NHS201, NHS2) or layer.", rich_help_panel=SHOW),
+]
+AtLeast = Annotated[Severity | None, typer.Option(help="Only findings at least this severe.", rich_help_panel=SHOW)]
+Passing = Annotated[bool, typer.Option("--show-passing", help="List checks that passed.", rich_help_panel=SHOW)]
+Waived = Annotated[bool, typer.Option("--show-waived", help="List accepted findings.", rich_help_panel=SHOW)]
+FailFrom = Annotated[
+    FailOn,
+    typer.Option(help="Answer 1 from here on, besides for NOT READY.", show_default=True, rich_help_panel=ANSWER),
+]
+ExitZero = Annotated[bool, typer.Option("--exit-zero", help="Answer 0 instead of 1 and 3.", rich_help_panel=ANSWER)]
+
 
 @app.command()
 def diff(
     ctx: typer.Context,
-    primary: Annotated[str, typer.Argument(help="Path, or the word primary: each app's own.")] = "primary",
-    backup: Annotated[str, typer.Argument(help="Path, or the word backup: each app's own.")] = "backup",
-    apps: Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app; repeatable.")] = None,
-    cached: Annotated[bool, typer.Option("--cached", help="Judge what the store holds; contact nothing.")] = False,
-    pairs: Annotated[
-        list[str] | None,
-        typer.Option("--pair", metavar="PAIR", help="Only this pair (PAIR or APP/PAIR).", rich_help_panel=SHOW),
-    ] = None,
-    checks: Annotated[
-        list[str] | None,
-        typer.Option("--check", metavar="CHECK", help="Only this code (NHS201, NHS2) or layer.", rich_help_panel=SHOW),
-    ] = None,
-    severity: Annotated[
-        Severity | None, typer.Option(help="Only findings at least this severe.", rich_help_panel=SHOW)
-    ] = None,
-    show_passing: Annotated[
-        bool, typer.Option("--show-passing", help="List checks that passed.", rich_help_panel=SHOW)
-    ] = False,
-    show_waived: Annotated[
-        bool, typer.Option("--show-waived", help="List accepted findings.", rich_help_panel=SHOW)
-    ] = False,
-    fail_on: Annotated[
-        FailOn,
-        typer.Option(help="Answer 1 from here on, besides for NOT READY.", show_default=True, rich_help_panel=ANSWER),
-    ] = FailOn.ERROR,
-    exit_zero: Annotated[
-        bool, typer.Option("--exit-zero", help="Answer 0 instead of 1 and 3.", rich_help_panel=ANSWER)
-    ] = False,
+    primary: Primary = "primary",
+    backup: Backup = "backup",
+    apps: Apps = None,
+    cached: Cached = False,
+    pairs: Pairs = None,
+    checks: Checks = None,
+    severity: AtLeast = None,
+    show_passing: Passing = False,
+    show_waived: Waived = False,
+    fail_on: FailFrom = FailOn.ERROR,
+    exit_zero: ExitZero = False,
 ) -> ExitCode:
     """Compare two paths.
 
@@ -81,16 +86,8 @@ def diff(
         cached=cached,
     )
     report = _assess(open_session(invocation), wanted, invocation)
-    return show(
-        report,
-        fmt,
-        invocation,
-        fail_on=fail_on,
-        exit_zero=exit_zero,
-        severity=severity,
-        passing=show_passing,
-        waived=show_waived,
-    )
+    answered = partial(show, fail_on=fail_on, exit_zero=exit_zero, severity=severity)
+    return answered(report, fmt, invocation, passing=show_passing, waived=show_waived)
 
 
 def show(

@@ -1,0 +1,99 @@
+"""`nhisync init`: a first configuration that loads, from a person's answers or from options; never over another one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nhisync.config import load_policies
+from nhisync.model import Coverage, Item, Locator
+from nhisync.policy import BUILTIN
+
+World = Any
+MakeItem = Callable[..., Item]
+MakeComplete = Callable[..., Coverage]
+Golden = Callable[[str, str], None]
+
+
+def test_init_asks_nothing_of_a_pipe(world: World, golden: Golden) -> None:
+    """In a pipe defaults are taken; the file loads, every place to edit says so, and policies come with it."""
+    argv = ("--primary", "fake@west", "--backup", "fake@north", "--app", "shop", "--tier", "high", "--owner", "me")
+    ended = world("init", "-c", "new/nhisync.yaml", *argv)
+    assert ended.code == 0
+    assert ended.out.splitlines() == [
+        "new/nhisync.yaml",
+        *(f"new/policies/{tier}.yaml" for tier in ("critical", "high", "standard")),
+    ]
+    assert ended.err == "Next: replace CHANGE-ME in new/nhisync.yaml, then nhisync doctor\n"
+    golden("init.yaml", (world.folder / "new" / "nhisync.yaml").read_text())
+    golden("init-policy.yaml", (world.folder / "new" / "policies" / "critical.yaml").read_text())
+
+
+def test_init_policies_change_nothing(world: World) -> None:
+    """The written policy files hold exactly the built-in values."""
+    world("init", "-c", "new/nhisync.yaml", "--primary", "fake", "--backup", "fake")
+    found = load_policies(Path("new/policies"))
+    assert found.problems == ()
+    for name, tier in BUILTIN.items():
+        for section in ("evaluate", "evidence", "lockstep", "rotation", "expiry", "chain", "failback", "damping"):
+            assert getattr(found.tiers[name], section) == getattr(tier, section)
+        assert found.tiers[name].severities == tier.severities
+
+
+def test_init_asks_a_person(world: World) -> None:
+    """On a terminal the answers of a person are taken, and what the provider requires is asked for."""
+    answers = "fake@here\nfake@there\nscript-p\nscript-b\nshop\nstandard\nme\n"
+    ended = world("init", "-c", "new.yaml", terminal=True, stdin=answers)
+    assert ended.code == 0
+    text = (world.folder / "new.yaml").read_text()
+    for line in ("region: here", "region: there", "script: script-p", "script: script-b", "  shop:", "owner: me"):
+        assert line in text
+    assert "Next: nhisync doctor" in ended.err
+
+
+def test_init_never_overwrites(world: World) -> None:
+    """An existing configuration ends it with 2; existing policies are kept and said."""
+    before = (world.folder / "nhisync.yaml").read_text()
+    ended = world("init", "--no-input")
+    assert ended.code == 2
+    assert "is not overwritten" in ended.err
+    assert (world.folder / "nhisync.yaml").read_text() == before
+    (world.folder / "policies").mkdir()
+    (world.folder / "policies" / "high.yaml").write_text("mine")
+    ended = world("init", "-c", "other.yaml", "--primary", "fake", "--backup", "fake")
+    assert "policies/high.yaml was there and is kept" in ended.err
+    assert (world.folder / "policies" / "high.yaml").read_text() == "mine"
+
+
+def test_init_discovers(world: World, make_item: MakeItem, make_complete: MakeComplete) -> None:
+    """With all settings given, --discover contacts both paths and adds the suggested pairs, which then are judged."""
+    for side in "pb":
+        found = replace(make_item("x"), locator=Locator("fake", "kv", f"shop/stripe-key-{side}"))
+        world.script(side, found, replace(make_complete(1), source="fake"))
+    argv = ["--primary", "fake@w", "--backup", "fake@n", "--app", "shop", "--discover"]
+    argv += ["--set", f"primary.script={world.name}-p", "--set", f"backup.script={world.name}-b"]
+    ended = world("init", "-c", "new.yaml", *argv)
+    assert ended.code == 0, ended.err
+    assert "1 pair added to new.yaml" in ended.err
+    assert (
+        'primary: "fake:kv/shop/stripe-key-p", backup: "fake:kv/shop/stripe-key-b"'
+        in (world.folder / "new.yaml").read_text()
+    )
+
+
+@pytest.mark.parametrize("setting", ["x", "primary=1", "third.key=1", "primary..a=1", "primary.=1"])
+def test_init_refuses_odd_settings(world: World, setting: str) -> None:
+    """--set names path, key and value; anything else is a usage error and writes nothing."""
+    ended = world("init", "-c", "new.yaml", "--set", setting)
+    assert ended.code == 2
+    assert not (world.folder / "new.yaml").exists()
+
+
+def test_init_with_an_unknown_provider_writes_nothing(world: World) -> None:
+    """A provider that is not installed is named before any file is written."""
+    ended = world("init", "-c", "new.yaml", "--primary", "fakee", "--backup", "fake")
+    assert ended.code == 2
+    assert "Did you mean `fake`?" in ended.err
+    assert not (world.folder / "new.yaml").exists()
