@@ -231,3 +231,13 @@ def test_unknown_paths_and_roles_are_usage_errors(tmp_path: Path, primary: str, 
     """Paths that no app uses in these roles are refused before anything is contacted."""
     with pytest.raises(UsageError):
         diff(session(tmp_path, "x"), DiffOptions(primary=primary, backup=backup), MemoryDesk())
+
+
+@pytest.mark.requirement("R1")
+def test_a_fault_of_the_primary_does_not_keep_the_backup_out(run: Run, tmp_path: Path) -> None:
+    """An expired primary is reported and blocks nothing: it is the very case in which traffic must be let in."""
+    ended = Moment(NOW - timedelta(days=1))
+    script("broken", [item("a", expires=ended), complete()], [item("a"), complete()])
+    report = run(session(tmp_path, "broken"))
+    assert codes(report)["NHS301"] == "fail"
+    assert report.verdicts[0].word is Word.READY

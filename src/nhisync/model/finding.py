@@ -34,7 +34,7 @@ class Finding:
         app: app name.
         pair: pair name inside the app; "" for a finding about the app as a whole.
         side: the role it speaks about.
-        path: name of the path it speaks about; "" when it is about both.
+        path: name of the path it speaks about; of a pair its backup, so that several backups can be told apart.
         title: the rule's title.
         layer: which layer of equivalence it belongs to.
         consequence: what goes wrong in a failover.

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from datetime import timedelta
 
-from nhisync.model import EvidenceRef, Finding, PairClass, Severity, Side, State
+from nhisync.model import EvidenceRef, Finding, PairClass, Side, State
 from nhisync.parity.book import AppTerms, PairTerms
 from nhisync.parity.engine import Judged
 from nhisync.parity.row import Row, instant
@@ -32,7 +32,7 @@ def findings_of(judged: Judged, terms: AppTerms, *, primary: str, backup: str, n
             pair=judged.key.partition("/")[2],
             title=rule.info.title,
             side=outcome.side,
-            path={Side.PRIMARY: primary, Side.BACKUP: backup}.get(outcome.side, ""),
+            path=primary if outcome.side is Side.PRIMARY else backup,
             layer=rule.info.layer,
             consequence=rule.info.consequence,
             observed=outcome.observed,
@@ -40,7 +40,7 @@ def findings_of(judged: Judged, terms: AppTerms, *, primary: str, backup: str, n
             primary=describe(judged.primary),
             backup=describe(judged.backup),
             evidence=tuple(_evidence(judged, terms)),
-            next=next_steps(rule, judged),
+            next=next_steps(rule, judged, outcome.side),
             frameworks=rule.info.frameworks,
             waiver=note,
             line=pair.line,
@@ -92,9 +92,10 @@ def describe(row: Row | None) -> str:
     return " ".join(part for part in parts if part) or "present"
 
 
-def next_steps(rule: Rule, judged: Judged) -> tuple[str, ...]:
+def next_steps(rule: Rule, judged: Judged, side: Side = Side.BACKUP) -> tuple[str, ...]:
     """The exact next step for the provider at hand, then where to read more."""
-    row = judged.backup if judged.backup is not None else judged.primary
+    own, other = (judged.primary, judged.backup) if side is Side.PRIMARY else (judged.backup, judged.primary)
+    row = own if own is not None else other
     provider = (row.domain or "").partition("/")[0] if row is not None else ""
     fixes = rule.info.remediation
     step = fixes.get(provider) or fixes.get("*") or ""
@@ -109,8 +110,3 @@ def error_of(row: Row | None) -> dict[str, object]:
         return {}
     found = json.loads(row.detail).get("error")
     return found if isinstance(found, dict) else {}
-
-
-def blocks_verdict(finding: Finding) -> bool:
-    """Whether the finding keeps its path from READY: a fail or an unknown of a rule whose fail would."""
-    return finding.state in {State.FAIL, State.UNKNOWN} and finding.severity is Severity.ERROR

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from nhisync.model import App, Finding, Severity, State, Verdict, Word
+from nhisync.model import App, Finding, Severity, Side, State, Verdict, Word
 from nhisync.policy import Tier
 
 BLOCK_LIMIT = 5
@@ -17,7 +17,7 @@ class Tally:
 
     Attributes:
         pairs: pairs judged or taken over unchanged.
-        failing: pairs with a fail of severity error.
+        failing: pairs with a blocking fail (see `blocks`).
         unknown: pairs with no such fail but a blocking unknown.
         blockers: ``(rank, code, pair, block word)`` of what blocks.
     """
@@ -30,15 +30,26 @@ class Tally:
     def add(self, findings: Sequence[Finding], words: Iterable[str]) -> None:
         """Count one pair with its findings; `words` are the block words of their rules, in the same order."""
         self.pairs += 1
-        states = {f.state for f in findings if f.severity is Severity.ERROR}
+        states = {f.state for f in findings if blocks(f)}
         self.failing += State.FAIL in states
         self.unknown += State.UNKNOWN in states and State.FAIL not in states
         for finding, word in zip(findings, words, strict=True):
-            if finding.severity is Severity.ERROR and finding.state in _RANK:
+            if blocks(finding):
                 self.blockers.append((_RANK[finding.state], finding.code, finding.pair, word))
 
 
 _RANK = {State.FAIL: 0, State.UNKNOWN: 1}
+
+
+def blocks(finding: Finding) -> bool:
+    """Whether the finding keeps the *backup* from READY: a fail or an unknown of a rule whose fail would.
+
+    A fail that speaks about the primary alone does not: an expired certificate of the primary is the very case in
+    which traffic must be let in. Not knowing the primary does, because then nothing was compared.
+    """
+    if finding.state not in _RANK or finding.severity is not Severity.ERROR:
+        return False
+    return finding.side is not Side.PRIMARY or finding.state is State.UNKNOWN
 
 
 def fold(

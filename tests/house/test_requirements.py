@@ -1,0 +1,20 @@
+"""docs/requirements.md says what the tests prove, and no mark names a requirement that does not exist."""
+
+import importlib.util
+from pathlib import Path
+
+SPEC = importlib.util.spec_from_file_location("requirements_page", Path(__file__).with_name("requirements.py"))
+assert SPEC is not None
+assert SPEC.loader is not None
+requirements = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(requirements)
+
+
+def test_marks_name_existing_requirements() -> None:
+    """A typo in a mark would prove nothing."""
+    assert set(requirements.proofs()) - set(requirements.REQUIREMENTS) == set()
+
+
+def test_page_is_current() -> None:
+    """The page equals what the marks give."""
+    assert requirements.PAGE.read_text(encoding="utf-8") == requirements.page()
