@@ -8,7 +8,7 @@ from typing import Any
 
 from cryptography import x509
 
-from nhisync.spi import Item, Locator, Moment, Precision, ProviderError
+from nhisync.spi import ErrorKind, Item, Locator, Moment, Precision, Presence, ProviderError
 from nhisync.spi.x509 import (
     Trust,
     certificate_facts,
@@ -77,7 +77,9 @@ def item_of(
 
 
 def failed_item(locator: Locator, failure: ProviderError, now: datetime) -> Item:
-    """An item of which only the reason is known; ABSENT when the file system itself says so."""
+    """An item of which only the reason is known; ABSENT, which is an answer, when the file system itself says so."""
+    if failure.kind is ErrorKind.NOT_FOUND:
+        return Item(locator=locator, observed_at=now, presence=Presence.ABSENT)
     fact = replace(failure.fact, resource=failure.fact.resource or locator.name)
     return Item(locator=locator, observed_at=now, presence=failure.presence, error=fact)
 

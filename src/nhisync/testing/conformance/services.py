@@ -1,0 +1,131 @@
+"""The capabilities beside the inventory: identity, permission documents, doctor, probes, rights."""
+
+from fnmatch import fnmatchcase
+
+from nhisync.spi import AccessMode, Capability, Check, CheckState, ErrorKind, PermissionDocument
+from nhisync.testing.conformance.duties import duty
+from nhisync.testing.conformance.hooks import Hooks
+from nhisync.testing.conformance.stand import Stand
+from nhisync.testing.conformance.words import Fault, Trouble
+
+_LANGUAGES = frozenset({"json", "hcl", "yaml", "sql", "sh"})
+_DEPTHS = frozenset({"tcp", "tls", "auth", "txn"})
+
+
+class ServiceTests(Hooks):
+    """Standard tests of `Identifier`, `Permissions`, `Examiner`, `Prober` and `GrantReader`."""
+
+    @duty(Capability.IDENTIFY)
+    def test_identity_is_stable(self, stand: Stand) -> None:
+        """Asked twice, and asked by two adapters, it is the same identity, complete, and it costs calls."""
+        budget = stand.budget()
+        with stand.adapter() as one, stand.adapter() as other:
+            found = [one.identify(budget), one.identify(budget), other.identify(budget)]
+        assert found[0] == found[1] == found[2]
+        assert all((found[0].authority, found[0].principal, found[0].endpoint))
+        assert budget.spent > 0
+
+    @duty(Capability.PERMISSIONS)
+    def test_permissions_name_every_kind(self, stand: Stand) -> None:
+        """Every swept kind needs something, says what, and the document of all kinds holds it."""
+        wanted = tuple(stand.planted)
+        with stand.adapter() as adapter:
+            whole = _actions(adapter.permissions(AccessMode.READ, wanted, stand.kinds))
+            for kind in sorted(stand.kinds):
+                mine = tuple(one for one in wanted if one.kind == kind)
+                documents = adapter.permissions(AccessMode.READ, mine, frozenset({kind}))
+                assert _actions(documents), f"sweeping {kind} needs nothing?"
+                assert _actions(documents) <= whole, f"the document of all kinds lacks some of {kind}"
+        assert whole
+
+    @duty(Capability.PERMISSIONS)
+    def test_permission_documents_can_be_applied(self, stand: Stand) -> None:
+        """Each document has a title, a language, a text and its single permissions; asked twice it is the same."""
+        with stand.adapter() as adapter:
+            for mode in AccessMode:
+                documents = adapter.permissions(mode, tuple(stand.planted), stand.kinds)
+                assert documents == adapter.permissions(mode, tuple(stand.planted), stand.kinds)
+                for document in documents:
+                    assert document.title.strip()
+                    assert document.text.strip()
+                    assert document.language in _LANGUAGES, document.language
+                    assert document.actions
+
+    @duty(Capability.PERMISSIONS, hooks=("value_actions",))
+    def test_read_document_grants_no_value(self, stand: Stand) -> None:
+        """With the READ document nothing can be read but metadata; the FINGERPRINT document shows what would."""
+        with stand.adapter() as adapter:
+            read = _actions(adapter.permissions(AccessMode.READ, tuple(stand.planted), stand.kinds))
+            values = _actions(adapter.permissions(AccessMode.FINGERPRINT, tuple(stand.planted), stand.kinds))
+        assert {one for one in read if self._reads_values(one)} == set()
+        if stand.has(Capability.FINGERPRINT):
+            assert any(map(self._reads_values, values)), "no pattern of `value_actions` fits: the test proves nothing"
+
+    @duty(Capability.EXAMINE)
+    def test_examine_never_raises(self, stand: Stand) -> None:
+        """Whatever is wrong, `nhisync doctor` gets checks: under every fault, without calls, without time."""
+        for fault in (Fault(), *self.troubles().values()):
+            with stand.trouble(fault) as settings:
+                for budget in (stand.budget(), stand.budget(calls=0), stand.budget(seconds=0)):
+                    with stand.adapter(**settings) as adapter:
+                        wanted = tuple(stand.planted)
+                        checks = list(adapter.examine(AccessMode.READ, wanted, stand.kinds, budget))
+                    _check_checks(checks)
+
+    @duty(Capability.EXAMINE)
+    def test_examine_finds_nothing_failed_where_nothing_is(self, stand: Stand) -> None:
+        """On a healthy source with the READ document no check fails."""
+        with stand.adapter() as adapter:
+            checks = list(adapter.examine(AccessMode.READ, tuple(stand.planted), stand.kinds, stand.budget()))
+        assert [check.name for check in checks if check.state is CheckState.FAILED] == []
+
+    @duty(Capability.EXAMINE, trouble=Trouble.UNREACHABLE)
+    def test_examine_sees_what_is_unreachable(self, stand: Stand) -> None:
+        """A source that does not answer fails a check, which says what to do."""
+        with stand.trouble(self.faults[Trouble.UNREACHABLE]) as settings, stand.adapter(**settings) as adapter:
+            checks = list(adapter.examine(AccessMode.READ, tuple(stand.planted), stand.kinds, stand.budget()))
+        assert [check for check in checks if check.state is CheckState.FAILED]
+
+    @duty(Capability.PROBE)
+    def test_probe_answers_for_every_item(self, stand: Stand) -> None:
+        """One result per wanted item: accepted, refused, or why it could not be tried."""
+        with stand.adapter() as adapter:
+            results = list(adapter.probe(tuple(stand.planted), stand.budget()))
+        assert sorted(one.locator for one in results) == sorted(stand.planted)
+        for one in results:
+            assert one.depth in _DEPTHS, one.depth
+            assert (one.error is None) == (one.accepted is True), f"{one.locator}: no reason, or one too many"
+
+    @duty(Capability.PROBE)
+    def test_probe_keeps_the_budget(self, stand: Stand) -> None:
+        """Without calls nothing is tried, and nothing is called refused."""
+        with stand.adapter() as adapter:
+            results = list(adapter.probe(tuple(stand.planted), stand.budget(calls=0)))
+        assert {one.accepted for one in results} == {None}
+        assert {one.error.kind for one in results if one.error is not None} == {ErrorKind.THROTTLED.value}
+
+    @duty(Capability.GRANTS)
+    def test_grants_answer_for_every_item(self, stand: Stand) -> None:
+        """One answer per wanted item: its rights in order, or why they are not known."""
+        with stand.adapter() as adapter:
+            found = list(adapter.grants(tuple(stand.planted), stand.budget()))
+        assert sorted(one.locator for one in found) == sorted(stand.planted)
+        for one in found:
+            assert list(one.rights) == sorted(one.rights)
+            assert one.error is None or not one.rights
+
+    def _reads_values(self, action: str) -> bool:
+        return any(fnmatchcase(action, pattern) for pattern in self.value_actions)
+
+
+def _actions(documents: tuple[PermissionDocument, ...]) -> set[str]:
+    return {action for document in documents for action in document.actions}
+
+
+def _check_checks(checks: list[Check]) -> None:
+    assert checks, "not one check"
+    for check in checks:
+        assert check.name.strip()
+        assert check.observed.strip(), f"{check.name} says nothing"
+        if check.state is not CheckState.OK:
+            assert check.fix.strip() or check.error is not None, f"{check.name} does not say what to do"

@@ -1,0 +1,80 @@
+"""Several threads: two adapters at once, closing in the middle, consumers that go away."""
+
+import threading
+from collections.abc import Callable, Iterable
+
+from nhisync.spi import Capability, Presence
+from nhisync.testing.conformance.duties import duty
+from nhisync.testing.conformance.hooks import Hooks
+from nhisync.testing.conformance.looking import Seen, words
+from nhisync.testing.conformance.stand import Stand
+
+_PATIENCE = 60.0
+"""Seconds until a thread counts as hanging."""
+
+
+class ThreadTests(Hooks):
+    """Standard tests of what the core does from several threads."""
+
+    @duty(Capability.INVENTORY)
+    def test_two_adapters_do_not_meet(self, stand: Stand) -> None:
+        """Two adapters that run at the same time see what one alone sees."""
+        alone = stand.look(stand.everything())
+        runs: list[Seen] = []
+        in_threads([lambda: runs.append(stand.look(stand.everything()))] * 2)
+        assert [run.error for run in runs] == [None, None]
+        assert runs[0].timeless() == alone.timeless()
+        assert runs[1].timeless() == alone.timeless()
+
+    @duty(Capability.INVENTORY)
+    def test_closing_in_the_middle_ends_the_run(self, stand: Stand) -> None:
+        """`close` from another thread ends a run soon and typed, and makes nothing absent."""
+        seen = Seen()
+        with stand.adapter() as adapter:
+            request = stand.everything()
+            stream = iter(adapter.inventory(request))
+            seen.take(next(stream))
+            in_threads([adapter.close, adapter.close])
+            in_threads([lambda: seen.drain(stream, request.budget)])
+        gone = set(stand.planted) & seen.absent()
+        assert not gone, f"exist and are called absent: {words(gone)}"
+        if seen.error is not None:
+            assert seen.error.presence is not Presence.ABSENT
+
+    @duty(Capability.INVENTORY)
+    def test_consumer_that_goes_leaves_no_thread(self, stand: Stand) -> None:
+        """A stream that is closed early ends its threads."""
+        before = set(threading.enumerate())
+        with stand.adapter() as adapter:
+            stream = adapter.inventory(stand.everything())
+            next(iter(stream))
+            stream.close()
+        left = []
+        for thread in set(threading.enumerate()) - before:
+            thread.join(_PATIENCE)
+            left += [thread.name] if thread.is_alive() else []
+        assert left == [], "threads are left behind"
+
+
+def in_threads(work: Iterable[Callable[[], object]]) -> None:
+    """Do all `work` at once and wait for it.
+
+    Raises:
+        BaseException: the first that any of them raised.
+    """
+    failures: list[BaseException] = []
+
+    def kept(piece: Callable[[], object]) -> None:
+        try:
+            piece()
+        except BaseException as failure:  # noqa: BLE001 - raised in the test's own thread
+            failures.append(failure)
+
+    threads = [threading.Thread(target=kept, args=(piece,), daemon=True) for piece in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(_PATIENCE)
+        assert not thread.is_alive(), "hangs"
+    if failures:
+        raise failures[0]
