@@ -178,7 +178,12 @@ class TlsProvider:
             settle=min(settings.settle.total_seconds(), left),
         )
         name = target.expected_name(settings.server_name)
-        return look(target, name, patience, self._context.clock, client=client)
+        try:
+            return look(target, name, patience, self._context.clock, client=client)
+        except ProviderError as failure:
+            if failure.kind is ErrorKind.UNREACHABLE:
+                budget.check()  # when our own cycle cut the wait short, the endpoint's silence says nothing
+            raise
 
     def _item(self, locator: Locator, answer: Served | ProviderError, trust: Loaded | None, problem: str) -> Item:
         now = self._context.clock.now()

@@ -144,10 +144,10 @@ class HonestyTests(Hooks):
 
     @duty(Capability.INVENTORY)
     def test_asking_nothing_is_no_trouble(self, stand: Stand) -> None:
-        """A request for nothing yields nothing, and is no error."""
+        """A request for nothing yields no item, and is no error."""
         seen = stand.look(stand.request())
         assert seen.error is None
-        assert seen.observations == []
+        assert seen.items == {}
 
     def _told(self, stand: Stand, trouble: Trouble) -> Seen:
         """A source in this trouble says exactly this of all its items, or of itself."""
