@@ -37,13 +37,14 @@ def doctor(
     at all, 3 when something is missing, else 0. Formats: table, json.
     """
     from nhisync.app.doctor import examine  # noqa: PLC0415 - only this command needs it
-    from nhisync.cli.opening import open_session  # noqa: PLC0415
+    from nhisync.cli.opening import open_session, tell_idle_keys  # noqa: PLC0415
     from nhisync.cli.output.listing import as_json  # noqa: PLC0415
     from nhisync.cli.progress import progress  # noqa: PLC0415
 
     invocation = current(ctx)
     fmt = invocation.chosen_format("table", "json")
     session = open_session(invocation)
+    tell_idle_keys(invocation, session.configuration)
     with progress(invocation) as say:
         diagnosis = examine(session, mode, path=path, progress=say)
     code = _code(diagnosis)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from nhisync.app.session import Session
 from nhisync.cli.invocation import Invocation
+from nhisync.config import Configuration, idle_keys
 
 
 def open_session(invocation: Invocation) -> Session:
@@ -22,3 +23,9 @@ def open_session(invocation: Invocation) -> Session:
         randomness=invocation.randomness,
         timeout=options.timeout.total_seconds() if options.timeout else None,
     )
+
+
+def tell_idle_keys(invocation: Invocation, configuration: Configuration) -> None:
+    """Say which keys of the file have no effect yet, so that nobody waits for a file that is never written."""
+    for idle in idle_keys(configuration):
+        invocation.hint(f"{invocation.config}:{idle.line}  {idle.key} is checked, but this version does not act on it")

@@ -44,7 +44,7 @@ def serve(
     dies or hangs, answers turn to 503 at their valid_until by themselves. SIGTERM ends, SIGHUP reloads the
     configuration and the certificate. Exit 5 when another process holds the store.
     """
-    from nhisync.cli.opening import open_session  # noqa: PLC0415 - only this command needs it
+    from nhisync.cli.opening import open_session, tell_idle_keys  # noqa: PLC0415 - only this command needs it
     from nhisync.errors import UsageError  # noqa: PLC0415
 
     invocation = current(ctx)
@@ -54,6 +54,7 @@ def serve(
     if sync_only:
         return _sync(invocation)
     configuration = open_session(invocation).configuration
+    tell_idle_keys(invocation, configuration)
     return _listen(invocation, configuration) if listener_only else _supervise(invocation, configuration)
 
 
@@ -144,8 +145,6 @@ def _bound(invocation: Invocation, configuration: "Configuration") -> "list[sock
         raise UsageError(
             "no listener is configured", fix="Add one: listener: {bind: 127.0.0.1:8443}, or use --sync-only."
         )
-    if listener.agent_bind is not None:
-        invocation.warn("listener.agent_bind is not served by this version")
     sockets = bind(str(listener.bind))
     scheme = "https" if listener.tls else "http"
     for sock in sockets:

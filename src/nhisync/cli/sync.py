@@ -23,7 +23,7 @@ def sync(ctx: typer.Context) -> ExitCode:
     from nhisync.app.sync import PacedSession  # noqa: PLC0415 - only this command needs it
     from nhisync.app.sync import sync as run_cycle  # noqa: PLC0415
     from nhisync.cli.diff import show  # noqa: PLC0415
-    from nhisync.cli.opening import open_session  # noqa: PLC0415
+    from nhisync.cli.opening import open_session, tell_idle_keys  # noqa: PLC0415
     from nhisync.cli.output import REPORT_FORMATS  # noqa: PLC0415
     from nhisync.cli.progress import progress  # noqa: PLC0415
     from nhisync.store import Store  # noqa: PLC0415
@@ -31,6 +31,7 @@ def sync(ctx: typer.Context) -> ExitCode:
     invocation = current(ctx)
     fmt = invocation.chosen_format(*REPORT_FORMATS)
     session = PacedSession.of(open_session(invocation))
+    tell_idle_keys(invocation, session.configuration)
     with (
         Store.open(
             session.configuration.store_url, clock=session.clock, randomness=session.randomness, purpose="sync"

@@ -1,5 +1,6 @@
 """Configuration and policy documents: read with places, checked all at once, handed on as frozen values."""
 
+from nhisync.config.idle import IDLE_KEYS, IDLE_POLICY_KEYS, Idle, idle_keys
 from nhisync.config.load import load
 from nhisync.config.policies import Policies, effective_values, load_policies, load_policy
 from nhisync.config.problems import render_problems
@@ -22,10 +23,13 @@ from nhisync.config.values import (
 )
 
 __all__ = [
+    "IDLE_KEYS",
+    "IDLE_POLICY_KEYS",
     "AppDetails",
     "Bind",
     "Configuration",
     "Health",
+    "Idle",
     "Listener",
     "Operator",
     "PathConfig",
@@ -39,6 +43,7 @@ __all__ = [
     "Tls",
     "all_source_problems",
     "effective_values",
+    "idle_keys",
     "load",
     "load_policies",
     "load_policy",
