@@ -1,6 +1,6 @@
 """That no value is ever shown, and that values come out only where they must (law 2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +17,9 @@ from nhisync.spi import (
     SecretBytes,
 )
 from nhisync.testing.conformance.duties import duty
+from nhisync.testing.conformance.honesty import identified
 from nhisync.testing.conformance.hooks import Hooks
+from nhisync.testing.conformance.looking import Seen
 from nhisync.testing.conformance.secrecy import SHORTEST, leaks, listening, shown
 from nhisync.testing.conformance.stand import Stand
 from nhisync.testing.conformance.words import Fault, Trouble
@@ -104,20 +106,18 @@ class DisclosureTests(Hooks):
         assert not [one for one in answers if isinstance(one, FieldValue)], "a value was read"
         assert set(_reasons(answers)) == set(stand.planted)
 
-    def _everything_said(self, stand: Stand, settings: Any) -> list[str]:
+    def _everything_said(self, stand: Stand, settings: Mapping[str, Any]) -> list[str]:
         """Whatever the adapter says of a source in trouble."""
-        seen = stand.look(stand.everything(), **settings)
-        text = [shown(seen.observations), shown(seen.error)]
+        text = []
         with stand.adapter(**settings) as adapter:
+            request = stand.everything()
+            seen = Seen().drain(adapter.inventory(request), request.budget)
+            text += [shown(seen.observations), shown(seen.error)]
             if stand.has(Capability.IDENTIFY):
-                try:
-                    text.append(shown(adapter.identify(stand.budget())))
-                except ProviderError as failure:
-                    text.append(shown(failure))
+                text.append(shown(identified(adapter, stand)))
             if stand.has(Capability.EXAMINE):
-                text.append(
-                    shown(list(adapter.examine(AccessMode.READ, tuple(stand.planted), stand.kinds, stand.budget())))
-                )
+                wanted, budget = tuple(stand.planted), stand.budget()
+                text.append(shown(list(adapter.examine(AccessMode.READ, wanted, stand.kinds, budget))))
         return text
 
     def _silent(self, stand: Stand, text: str) -> None:

@@ -118,15 +118,15 @@ class HonestyTests(Hooks):
     @duty(Capability.INVENTORY)
     def test_trouble_leaves_nothing_behind(self, stand: Stand) -> None:
         """The same adapter sees everything again when the trouble is over."""
-        with stand.adapter() as adapter:
-            for fault in self.troubles().values():
+        for fault in self.troubles().values():
+            with stand.adapter(**fault.settings) as adapter:
                 with stand.trouble(fault):
                     Seen().drain(adapter.inventory(stand.everything()), stand.budget())
                 request = stand.everything()
                 seen = Seen().drain(adapter.inventory(request), request.budget)
-                assert seen.error is None, f"still in trouble after {fault.name}"
-                lost = set(stand.planted) - seen.present()
-                assert not lost, f"after {fault.name} not present: {words(lost)}"
+            assert seen.error is None, f"still in trouble after {fault.name}"
+            lost = set(stand.planted) - seen.present()
+            assert not lost, f"after {fault.name} not present: {words(lost)}"
 
     @duty(Capability.IDENTIFY)
     def test_identify_fails_typed(self, stand: Stand) -> None:
@@ -135,7 +135,7 @@ class HonestyTests(Hooks):
             who = adapter.identify(stand.budget())
         for trouble, fault in self.troubles().items():
             with stand.trouble(fault) as settings, stand.adapter(**settings) as adapter:
-                found = _identified(adapter, stand)
+                found = identified(adapter, stand)
             if isinstance(found, ProviderError):
                 assert found.presence in {Presence.UNKNOWN, *_WORDS.get(trouble, ())}, f"{found.kind} for {trouble}"
                 assert found.message.strip()
@@ -190,7 +190,8 @@ class HonestyTests(Hooks):
         assert {entry.status for entry in seen.coverage} == {CoverageStatus.COMPLETE}
 
 
-def _identified(adapter: Any, stand: Stand) -> SourceIdentity | ProviderError:
+def identified(adapter: Any, stand: Stand) -> SourceIdentity | ProviderError:
+    """Who the adapter says we are, or why it does not."""
     try:
         found: SourceIdentity = adapter.identify(stand.budget())
     except ProviderError as failure:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -18,6 +19,7 @@ SHORTEST = 8
 """Values shorter than this would be found by chance."""
 
 
+@lru_cache
 def spellings(value: str) -> frozenset[str]:
     """How `value` may hide in a text: plain, escaped, quoted, reversed, in hex, in base64 at any alignment."""
     raw = value.encode()
@@ -42,7 +44,15 @@ def leaks(text: str, values: Iterable[str]) -> int:
 
 def shown(value: Any) -> str:
     """Every way in which a value shows itself: str, repr, format, and the parts below it. It must not hold itself."""
-    return "\n".join((str(value), repr(value), f"{value}", *map(shown, _parts(value))))
+    texts: dict[str, None] = {}
+    _collect(value, texts)
+    return "\n".join(texts)
+
+
+def _collect(value: Any, texts: dict[str, None]) -> None:
+    texts.update(dict.fromkeys((str(value), repr(value), f"{value}")))
+    for part in _parts(value):
+        _collect(part, texts)
 
 
 def _parts(value: Any) -> Iterable[Any]:

@@ -65,11 +65,9 @@ class ServiceTests(Hooks):
     def test_examine_never_raises(self, stand: Stand) -> None:
         """Whatever is wrong, `nhisync doctor` gets checks: under every fault, without calls, without time."""
         for fault in (Fault(), *self.troubles().values()):
-            with stand.trouble(fault) as settings:
-                for budget in (stand.budget(), stand.budget(calls=0), stand.budget(seconds=0)):
-                    with stand.adapter(**settings) as adapter:
-                        wanted = tuple(stand.planted)
-                        checks = list(adapter.examine(AccessMode.READ, wanted, stand.kinds, budget))
+            with stand.trouble(fault) as settings, stand.adapter(**settings) as adapter:
+                for budget in (stand.budget(calls=0), stand.budget(seconds=0), stand.budget()):
+                    checks = list(adapter.examine(AccessMode.READ, tuple(stand.planted), stand.kinds, budget))
                     _check_checks(checks)
 
     @duty(Capability.EXAMINE)
