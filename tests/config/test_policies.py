@@ -134,7 +134,7 @@ PROBLEMS = {
     "unknown key": ("lockstp: {}\n", "unknown key `lockstp`"),
     "unknown value": ("lockstep: {max_lags: 1h}\n", "unknown key `max_lags` in lockstep"),
     "no unit": ("lockstep: {max_lag: 24}\n", "lockstep.max_lag: a duration needs a number and a unit"),
-    "zero": ("evaluate: {every: 0s}\n", "evaluate.every: must be longer than nothing"),
+    "zero": ("evaluate: {every: 0s}\n", "evaluate.every: must be longer than zero"),
     "share of one": ("expiry: {warn_fraction: 1}\n", "expiry.warn_fraction: must be more than 0 and less than 1"),
     "share of nothing": ("expiry: {block_fraction: 0%}\n", "expiry.block_fraction: must be more than 0"),
     "shrink of one": ("evidence: {shrink_share: 100%}\n", "evidence.shrink_share: must be at least 0 and less than 1"),

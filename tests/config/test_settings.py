@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from nhisync.config import Configuration, all_source_problems, source_settings
 from nhisync.config.validation import keys_at
@@ -39,6 +39,12 @@ class VaultSettings(SourceSettings):
     retries: int = Field(default=2, ge=0)
     mounts: list[str] = Field(default_factory=list)
     auth: Annotated[TokenAuth | RoleAuth, Field(discriminator="method")]
+
+
+class DaysSettings(SourceSettings):
+    """Settings that compute with a number."""
+
+    days: Annotated[int, AfterValidator(lambda days: timedelta(days=days).days)]
 
 
 GOOD = '{provider: vault, address: "https://v", ca_file: ca.pem, auth: {method: approle, role_id_file: role_id}}'
@@ -116,10 +122,35 @@ def test_all_sources_are_checked_at_once(load_text: Load) -> None:
     assert all_source_problems(load_text(SMALL), lambda _: SourceSettings) == ()
 
 
-def test_a_number_beyond_all_durations_is_a_problem(load_text: Load) -> None:
-    """An overflow in a provider's validator is no crash."""
+def test_a_duration_beyond_measure_is_a_problem(load_text: Load) -> None:
+    """A span that no clock can hold is no crash."""
     configuration = load_text(with_vault(GOOD.replace("address", "timeout: 99999999999999999999d, address")))
+    with pytest.raises(ConfigurationError, match="timeout: this duration is longer than anything"):
+        source_settings(configuration, "primary", "vault", VaultSettings)
+
+
+def test_an_overflow_in_a_providers_validator_is_a_problem(load_text: Load) -> None:
+    """A settings class of somebody else may compute with what it is given."""
+    configuration = load_text(with_vault("{provider: vault, days: 99999999999}"))
     with pytest.raises(ConfigurationError, match="a number is too large"):
+        source_settings(configuration, "primary", "vault", DaysSettings)
+
+
+@pytest.mark.parametrize(
+    ("limits", "wrong"),
+    [
+        ("deadline: 0s", "limits.deadline: must be longer than zero"),
+        ("calls: 0", "limits.calls: "),
+        ("rates: {read: 0}", "limits.rates.read: "),
+        ("rates: {read: -1}", "limits.rates.read: "),
+        ("rates: {read: .nan}", "limits.rates.read: "),
+        ("rates: {read: .inf}", "limits.rates.read: "),
+    ],
+)
+def test_limits_that_stop_everything_are_problems(load_text: Load, limits: str, wrong: str) -> None:
+    """A budget that can never be spent is refused when the file is read, not in the middle of a cycle."""
+    configuration = load_text(with_vault(GOOD.replace("address", f"limits: {{{limits}}}, address")))
+    with pytest.raises(ConfigurationError, match=wrong):
         source_settings(configuration, "primary", "vault", VaultSettings)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field
 
-from nhisync.spi import Document, Duration, SourceSettings
+from nhisync.spi import Document, Duration, PositiveDuration, SourceSettings
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+\Z")
 
@@ -156,21 +156,13 @@ class AwsSettings(SourceSettings):
     ca_file: Path | None = None
     proxy: str | None = None
     workers: int = Field(default=8, ge=1, le=64)
-    connect_timeout: Duration = timedelta(seconds=3)
-    read_timeout: Duration = timedelta(seconds=10)
+    connect_timeout: PositiveDuration = timedelta(seconds=3)
+    read_timeout: PositiveDuration = timedelta(seconds=10)
     attempts: int = Field(default=3, ge=1, le=5)
     owner_tag: str = "owner"
     version_dates: Literal["wanted", "all"] = "wanted"
     batch_values: bool = False
     service_credentials: tuple[str, ...] = SERVICE_CREDENTIALS
-
-    @field_validator("connect_timeout", "read_timeout")
-    @classmethod
-    def _limits_are_positive(cls, limit: timedelta) -> timedelta:
-        """A limit of zero would mean "no limit" to a socket."""
-        if limit <= timedelta(0):
-            raise ValueError("must be longer than zero")
-        return limit
 
     def endpoint_of(self, service: str) -> str | None:
         """The configured URL of a service, or None for AWS's own."""

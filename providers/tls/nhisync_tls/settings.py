@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from nhisync.spi import Duration, SourceSettings
+from nhisync.spi import PositiveDuration, SourceSettings
 from nhisync_tls.target import Target
 
 
@@ -33,9 +33,9 @@ class TlsSettings(SourceSettings):
     server_name: str | None = None
     client_certificate_file: Path | None = None
     client_key_file: Path | None = None
-    connect_timeout: Duration = timedelta(seconds=3)
-    handshake_timeout: Duration = timedelta(seconds=5)
-    settle: Duration = timedelta(milliseconds=300)
+    connect_timeout: PositiveDuration = timedelta(seconds=3)
+    handshake_timeout: PositiveDuration = timedelta(seconds=5)
+    settle: PositiveDuration = timedelta(milliseconds=300)
     parallel: Annotated[int, Field(ge=1, le=64)] = 8
     endpoints: tuple[str, ...] = ()
 
@@ -46,14 +46,6 @@ class TlsSettings(SourceSettings):
         for endpoint in endpoints:
             Target.parse(endpoint)
         return endpoints
-
-    @field_validator("connect_timeout", "handshake_timeout", "settle")
-    @classmethod
-    def _limits_are_positive(cls, limit: timedelta) -> timedelta:
-        """A limit of zero would mean "no limit" to a socket."""
-        if limit <= timedelta(0):
-            raise ValueError("must be longer than zero")
-        return limit
 
     @model_validator(mode="after")
     def _client_files_come_together(self) -> Self:

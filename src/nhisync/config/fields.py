@@ -24,7 +24,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
 from nhisync.model import Locator
-from nhisync.spi import Document, parse_duration
+from nhisync.spi import Document, parse_duration, positive
 
 T = TypeVar("T")
 
@@ -87,26 +87,13 @@ def no_signal_word(value: str) -> str:
     return value
 
 
-def _span(value: Any) -> timedelta:
-    try:
-        return parse_duration(value)
-    except OverflowError:
-        raise ValueError("is longer than any duration can be") from None
-
-
-def _positive(value: timedelta) -> timedelta:
-    if value <= timedelta(0):
-        raise ValueError("must be longer than nothing")
-    return value
-
-
 _SPAN_SCHEMA = WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["90s", "15m", "1h30m", "7d"]})
 
-Span = Annotated[timedelta, BeforeValidator(_span), _SPAN_SCHEMA]
+Span = Annotated[timedelta, BeforeValidator(parse_duration), _SPAN_SCHEMA]
 """A time span with a unit, zero included."""
 
-PositiveSpan = Annotated[timedelta, BeforeValidator(_span), AfterValidator(_positive), _SPAN_SCHEMA]
-"""A time span with a unit, longer than nothing."""
+PositiveSpan = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(positive), _SPAN_SCHEMA]
+"""A time span with a unit, longer than zero."""
 
 
 def parse_share(value: Any) -> float:

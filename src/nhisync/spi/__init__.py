@@ -50,7 +50,16 @@ from nhisync.spi.protocols import (
     Unchanged,
 )
 from nhisync.spi.secret import SecretBytes
-from nhisync.spi.settings import Document, Duration, Limits, SourceSettings, format_duration, parse_duration
+from nhisync.spi.settings import (
+    Document,
+    Duration,
+    Limits,
+    PositiveDuration,
+    SourceSettings,
+    format_duration,
+    parse_duration,
+    positive,
+)
 
 __all__ = [
     "PROTOCOLS",
@@ -88,6 +97,7 @@ __all__ = [
     "Observation",
     "PermissionDocument",
     "Permissions",
+    "PositiveDuration",
     "Precision",
     "Presence",
     "ProbeResult",
@@ -111,4 +121,5 @@ __all__ = [
     "Unchanged",
     "format_duration",
     "parse_duration",
+    "positive",
 ]

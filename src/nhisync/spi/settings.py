@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+\Z")
@@ -47,6 +47,21 @@ Duration = Annotated[
 """A time span with a unit."""
 
 
+def positive(value: timedelta) -> timedelta:
+    """`value`, which must last: a limit of zero would mean "no limit" to a socket.
+
+    Raises:
+        ValueError: it is zero (a negative span cannot be written).
+    """
+    if value <= timedelta(0):
+        raise ValueError("must be longer than zero")
+    return value
+
+
+PositiveDuration = Annotated[Duration, AfterValidator(positive)]
+"""A time span with a unit, longer than zero."""
+
+
 class Document(BaseModel):
     """Base of all configuration documents: unknown keys are errors, input never shows in error text."""
 
@@ -68,9 +83,9 @@ class Limits(Document):
         rates: calls a second by API family (each provider's README lists its families).
     """
 
-    deadline: Duration = timedelta(seconds=60)
+    deadline: PositiveDuration = timedelta(seconds=60)
     calls: int = Field(default=100_000, ge=1)
-    rates: dict[str, float] = Field(default_factory=dict)
+    rates: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
 
 
 class SourceSettings(Document):
