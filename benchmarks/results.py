@@ -34,3 +34,21 @@ def write(name: str, title: str, header: list[str], rows: list[list[str]], data:
     (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
     (RESULTS / f"{name}.json").write_text(json.dumps({**made, "data": data}, indent=1) + "\n", encoding="utf-8")
     return text
+
+
+README = RESULTS.parents[1] / "README.md"
+OPEN, CLOSE = "<!-- figures: begin (written by make figures) -->", "<!-- figures: end -->"
+
+
+def block() -> str:
+    """What stands in the README between the marks: every result, its heading one level deeper."""
+    pages = [file.read_text(encoding="utf-8") for file in sorted(RESULTS.glob("*.md"))]
+    return f"{OPEN}\n" + "\n".join(f"##{page}" for page in pages) + CLOSE
+
+
+def into_readme() -> None:
+    """Renew the README's figures."""
+    text = README.read_text(encoding="utf-8")
+    head, _, rest = text.partition(OPEN)
+    _, _, tail = rest.partition(CLOSE)
+    README.write_text(head + block() + tail, encoding="utf-8")
