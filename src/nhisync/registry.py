@@ -17,9 +17,6 @@ from nhisync.spi import PROTOCOLS, SPI_VERSION, Provider, ProviderInfo
 GROUP = "nhisync.providers"
 """Entry-point group: provider name → its class."""
 
-WORLDS = "nhisync.worlds"
-"""Entry-point group: provider name → its part of the embedded world."""
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -42,15 +39,12 @@ class Registry:
     Args:
         allow: distributions whose providers may be imported.
         points: entry points to look at; None = those installed.
-        group: which entry-point group.
     """
 
-    def __init__(
-        self, allow: Iterable[str] = ("nhisync",), *, points: Iterable[EntryPoint] | None = None, group: str = GROUP
-    ) -> None:
+    def __init__(self, allow: Iterable[str] = ("nhisync",), *, points: Iterable[EntryPoint] | None = None) -> None:
         self._allow = frozenset(_canonical(name) for name in allow)
         self._points: dict[str, list[EntryPoint]] = {}
-        for point in entry_points(group=group) if points is None else points:
+        for point in entry_points(group=GROUP) if points is None else points:
             self._points.setdefault(point.name, []).append(point)
         self._loaded: dict[str, type[Provider]] = {}
 

@@ -11,7 +11,6 @@ from nhisync.spi import (
     Budget,
     Coverage,
     CoverageStatus,
-    ErrorFact,
     ErrorKind,
     InventoryRequest,
     Item,
@@ -203,11 +202,6 @@ def marker(*facts: Any) -> str:
 def attributes(**facts: str | None) -> tuple[tuple[str, str], ...]:
     """Display facts without the empty ones, sorted by name."""
     return tuple(sorted((name, value) for name, value in facts.items() if value))
-
-
-def error_fact(error: ProviderError | None) -> ErrorFact | None:
-    """The storable part of an error."""
-    return error.fact if error is not None else None
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ import typer
 from nhisync.cli.invocation import Invocation, current
 
 if TYPE_CHECKING:
-    from nhisync.app.catalog import Listed
+    from nhisync.app.providers import Installed
     from nhisync.registry import Registry
 
 app = typer.Typer()
@@ -26,7 +26,7 @@ def providers(ctx: typer.Context) -> None:
     Providers are found by entry points; only distributions that the configuration allows are imported. Formats: table,
     json.
     """
-    from nhisync.app.catalog import providers as installed  # noqa: PLC0415 - only this command needs it
+    from nhisync.app.providers import providers as installed  # noqa: PLC0415 - only this command needs it
     from nhisync.cli.output.listing import as_json, painter, table  # noqa: PLC0415
 
     invocation = current(ctx)
@@ -58,7 +58,7 @@ def _registry(invocation: Invocation) -> "Registry":
         return Registry()
 
 
-def _row(one: "Listed") -> tuple[str, ...]:
+def _row(one: "Installed") -> tuple[str, ...]:
     info = one.info
     return (
         one.name,
@@ -69,7 +69,7 @@ def _row(one: "Listed") -> tuple[str, ...]:
     )
 
 
-def _document(one: "Listed") -> dict[str, object]:
+def _document(one: "Installed") -> dict[str, object]:
     info = one.info
     return {
         "name": one.name,

@@ -8,7 +8,7 @@ from nhisync.spi import ProviderInfo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Installed:
     """One installed provider.
 
     Attributes:
@@ -26,13 +26,13 @@ class Listed:
     fix: str = ""
 
 
-def providers(registry: Registry) -> tuple[Listed, ...]:
+def providers(registry: Registry) -> tuple[Installed, ...]:
     """All installed providers by name; one that is broken or not allowed does not hide the others."""
     found = []
     for candidate in registry.candidates():
         info, problem, fix = _look(registry, candidate.name)
         found.append(
-            Listed(name=candidate.name, distribution=candidate.distribution, info=info, problem=problem, fix=fix)
+            Installed(name=candidate.name, distribution=candidate.distribution, info=info, problem=problem, fix=fix)
         )
     return tuple(found)
 
