@@ -13,6 +13,7 @@ from nhisync.model import (
     Finding,
     Layer,
     LayerCount,
+    Presence,
     Severity,
     Side,
     State,
@@ -27,6 +28,9 @@ from nhisync.readiness import Tally, fold
 
 EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905", "NHS401"
 """Codes that no row can tell, because there is none or because the comparison of values failed."""
+
+_NEVER = 0
+"""A recheck (epoch seconds) at which a memory never holds."""
 
 Stored = Callable[[str], Sequence[Finding]]
 """key → the stored findings of a pair whose remembered result still holds."""
@@ -66,6 +70,7 @@ class _AppTally:
     unseen: set[str] = field(default_factory=set)
     oldest: int = FAR
     unchanged: int = 0
+    exempt: int = 0
 
     def count(self, layer: Layer, state: State) -> None:
         row = self.layers.setdefault(layer, [0, 0, 0, 0])
@@ -87,6 +92,7 @@ class Assessment:
         backup: name of the backup path.
         now: the one instant of the assessment.
         shrunk: (app, coverage entry that was not believed).
+        unlisted: (app, why its set of pairs is not known).
         uncompared: key → why its values were not compared although policy asks for it.
         keep_passes: make findings of passes too.
         findings: what did not pass (and passes when asked for).
@@ -98,6 +104,7 @@ class Assessment:
     backup: str
     now: datetime
     shrunk: Sequence[tuple[str, Coverage]] = ()
+    unlisted: Sequence[tuple[str, str]] = ()
     uncompared: Mapping[str, str] = field(default_factory=dict)
     keep_passes: bool = False
     findings: list[Finding] = field(default_factory=list)
@@ -140,18 +147,22 @@ class Assessment:
             found: Iterable[Finding] = stored(judged.key)
         else:
             found = findings_of(judged, terms, primary=self.primary, backup=self.backup, now=seconds)
-        kept, doubts = list(found), list(self._uncompared(judged, terms))
+        kept, doubts = list(found), [*self._uncompared(judged, terms), *self._unspoken(judged, terms)]
+        tally.exempt += terms.exempts(judged.key, seconds)
         self._count(tally, [*kept, *doubts])
-        if not doubts:
-            self._remember(judged, kept)
+        self._remember(judged, kept, doubts)
 
-    def _remember(self, judged: Judged, found: Sequence[Finding]) -> None:
-        """Remember a newly judged pair, unless its result also rests on the end of a waiver."""
-        if self._notebook is None or judged.outcomes is None or judged.primary is None or judged.backup is None:
+    def _remember(self, judged: Judged, found: Sequence[Finding], doubts: Sequence[Finding]) -> None:
+        """Remember a newly judged pair; one whose result also rests on a waiver's end or a doubt is judged again.
+
+        Then the memory that may be held of the pair must go: the findings stored from now on are not those it means.
+        """
+        if self._notebook is None or judged.primary is None or judged.backup is None:
             return
-        if not any(finding.waiver for finding in found):
+        passing = bool(doubts) or any(finding.waiver for finding in found)
+        if judged.outcomes is not None or passing:
             stamps = stamp(judged.primary), stamp(judged.backup)
-            self._notebook.remember(Remembered(judged.key, *stamps, judged.recheck))
+            self._notebook.remember(Remembered(judged.key, *stamps, _NEVER if passing else judged.recheck))
 
     def _keep(self, findings: Iterable[Finding]) -> None:
         """Add to the report, and to the record what did not pass."""
@@ -166,6 +177,14 @@ class Assessment:
         reason = self.uncompared.get(judged.key)
         if reason and judged.primary is not None and judged.backup is not None:
             yield self._unknown(EQUAL_VALUE, terms, judged.key.partition("/")[2], reason)
+
+    def _unspoken(self, judged: Judged, terms: AppTerms) -> Iterator[Finding]:
+        """A side is not there, and no rule says so because the tier does not ask it: unknown, never a pass."""
+        if judged.outcomes is None or any(outcome.state is not State.PASS for _, outcome in judged.outcomes):
+            return
+        for side, row in (("primary", judged.primary), ("backup", judged.backup)):
+            if row is None or row.presence != Presence.PRESENT.value:
+                yield self._unknown(UNSEEN_PAIR, terms, judged.key.partition("/")[2], f"no rule judged the {side}")
 
     def _count(self, tally: _AppTally, found: list[Finding]) -> None:
         """Count one pair and keep its findings."""
@@ -182,11 +201,18 @@ class Assessment:
             self._count(tally, [self._unknown(UNSEEN_PAIR, terms, key.partition("/")[2], text)])
         for entry in (entry for app, entry in self.shrunk if app == terms.app.name):
             message = entry.error.message if entry.error else "the sweep shrank"
-            tally.tally.blockers.append((1, SHRUNK_SWEEP, "", BY_CODE[SHRUNK_SWEEP].info.block))
-            self._keep([self._unknown(SHRUNK_SWEEP, terms, "", f"{entry.source}:{entry.kind}: {message}")])
+            self._block(tally, self._unknown(SHRUNK_SWEEP, terms, "", f"{entry.source}:{entry.kind}: {message}"))
+        for told in (told for app, told in self.unlisted if app == terms.app.name):
+            self._block(tally, self._unknown(UNSEEN_PAIR, terms, "", told))
         if not tally.tally.pairs:
-            tally.tally.blockers.append((1, EMPTY_APP, "", BY_CODE[EMPTY_APP].info.block))
-            self._keep([self._unknown(EMPTY_APP, terms, "", "no pair was found for this app")])
+            self._block(tally, self._unknown(EMPTY_APP, terms, "", "no pair was found for this app"))
+        elif tally.tally.pairs == tally.exempt:
+            self._block(tally, self._unknown(EMPTY_APP, terms, "", "every pair is exempt, so nothing was judged"))
+
+    def _block(self, tally: _AppTally, finding: Finding) -> None:
+        """Keep a finding about the app as a whole; no pair is counted, and the app is not ready."""
+        tally.tally.blockers.append((1, finding.code, "", BY_CODE[finding.code].info.block))
+        self._keep([finding])
 
     def _unknown(self, code: str, terms: AppTerms, pair: str, observed: str) -> Finding:
         info = BY_CODE[code].info

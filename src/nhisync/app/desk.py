@@ -7,6 +7,7 @@ from datetime import datetime
 
 from nhisync import __version__
 from nhisync.app.assess import Stored
+from nhisync.app.listing import Reference, vanished
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected
 from nhisync.collect.guard import Counts, believed
@@ -15,6 +16,9 @@ from nhisync.parity.engine import Remembered
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row
 from nhisync.store import Comparison, RunHandle, Scope, Store
+
+RUNS_SINCE = 50
+"""Earlier runs whose time is looked at; the first of them that succeeded under the right clock judged every pair."""
 
 _FOLDER = "/"
 """A coverage scope that ends so is a literal beginning of names (a mount, a folder); others are regions."""
@@ -59,6 +63,11 @@ class StoreDesk:
         with self._store.reader() as reader:
             return reader.coverage(path, None if self._cached else self._run.number)
 
+    def reference(self, path: str) -> Reference:
+        """Which listings of `path` an earlier run of this store saw completely."""
+        with self._store.reader() as reader:
+            return {(source, kind) for source, kind, _ in reader.believed_counts(path)}
+
     def known(self, path: str, pairing: Pairing, source: str) -> Mapping[Locator, str]:
         """Stored markers of the items that explicit pairs want of `source`."""
         wanted = {str(w): w for w in pairing.wanted if w.source == source}
@@ -80,6 +89,9 @@ class StoreDesk:
     def settle(self, collected: Collected) -> None:
         """Forget items that complete sweeps did not see, and pairs that the configuration no longer names."""
         for path, pairing in self._pairings.items():
+            with self._store.reader() as reader:
+                before = reader.believed_counts(path)
+            self._run.put_coverage(path, list(vanished(self.coverage(path), before, pairing, self._run.started)))
             self._run.finish_path(path, _complete(self.coverage(path), pairing))
             silent = {source.name for source in collected.sources.get(path, ()) if source.error is not None}
             self._run.forget(path, list(self._orphaned(path, pairing, silent)))
@@ -97,13 +109,18 @@ class StoreDesk:
 
     @contextmanager
     def notebook(self, primary: str, backup: str, now: datetime, apps: Sequence[str]) -> Iterator["StoreNotebook"]:
-        """Earlier results of one comparison and where new ones go."""
+        """Earlier results of one comparison and where new ones go.
+
+        A result remembered under a clock that has since come back is none: what had begun then may lie ahead again.
+        """
         digest = self._digest()
         with (
             self._store.reader() as reader,
             self._run.comparison(primary, backup, policy_digest=digest, now=now, apps=apps) as comparison,
         ):
-            yield StoreNotebook(reader.remembered(primary, backup, digest), reader.stored(primary, backup), comparison)
+            ahead = any((run.finished or run.started) > now for run in reader.runs(RUNS_SINCE) if run.id != self.run_id)
+            remembered = iter(()) if ahead else reader.remembered(primary, backup, digest)
+            yield StoreNotebook(remembered, reader.stored(primary, backup), comparison)
 
     def verdict(self, verdict: Verdict) -> None:
         """Keep a verdict."""

@@ -11,6 +11,7 @@ from typing import cast
 
 from nhisync.app.desk import StoreDesk
 from nhisync.app.diff import Desk
+from nhisync.app.listing import Reference
 from nhisync.app.session import Session
 from nhisync.app.waivers import recorded
 from nhisync.collect.cycle import Collected
@@ -93,6 +94,10 @@ class ReadDesk:
     def coverage(self, path: str) -> tuple[Coverage, ...]:
         """What the last sweep of `path` saw."""
         return self._reader.coverage(path)
+
+    def reference(self, path: str) -> Reference:
+        """Which listings of `path` were seen completely."""
+        return {(source, kind) for source, kind, _ in self._reader.believed_counts(path)}
 
     def known(self, path: str, pairing: Pairing, source: str) -> Mapping[Locator, str]:
         """Markers matter only to a sweep."""

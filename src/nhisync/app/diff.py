@@ -8,6 +8,7 @@ from typing import Protocol
 
 from nhisync.app.assess import Assessment, Notebook, shrunk
 from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, scope_of, unconfirmed
+from nhisync.app.listing import Reference, unlisted
 from nhisync.app.reuse import compare
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected, Progress, silent
@@ -42,6 +43,10 @@ class Desk(Protocol):
 
     def coverage(self, path: str) -> tuple[Coverage, ...]:
         """What is known of the last sweep of `path`."""
+        ...
+
+    def reference(self, path: str) -> Reference:
+        """Which listings of `path` an earlier run saw completely."""
         ...
 
     def known(self, path: str, pairing: Pairing, source: str) -> Mapping[Locator, str]:
@@ -126,6 +131,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
             backup=backup,
             now=now,
             shrunk=[one for app in group for path in (primary, backup) for one in shrunk(app, path, coverage[path])],
+            unlisted=[one for app in group for one in unlisted(app, coverage[primary], desk.reference(primary))],
             uncompared=uncompared,
             keep_passes=options.show_passing,
         )

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import cast
 
 from nhisync.clock import Clock
 from nhisync.model import Coverage, CoverageStatus, ErrorFact, Item, Locator, Presence, SourceSummary
 from nhisync.parity.pairing import UNMAPPED, Pairing
-from nhisync.parity.row import Row, row_of, unanswered
+from nhisync.parity.row import Row, digest_of, row_of, unanswered
 from nhisync.spi import (
     Budget,
     Capability,
@@ -15,6 +16,7 @@ from nhisync.spi import (
     Identifier,
     Inventory,
     InventoryRequest,
+    Observation,
     Provider,
     ProviderError,
     SourceIdentity,
@@ -28,6 +30,9 @@ _COVERAGE = {
     ErrorKind.QUOTA: CoverageStatus.THROTTLED,
     ErrorKind.UNSUPPORTED: CoverageStatus.UNSUPPORTED,
 }
+
+_FIELD_MARK = "#"
+"""An item whose name holds it reads as a field of another item."""
 
 Emitted = Row | Coverage | Unchanged
 """What a source's thread hands to the one writer."""
@@ -118,6 +123,7 @@ class SourceRun:
             budget=plan.budget, kinds=plan.kinds, wanted=plan.wanted, prefixes=plan.prefixes, known=plan.known
         )
         for seen in cast("Inventory", plan.provider).inventory(request):
+            _refuse_nonsense(seen, plan.name)
             if isinstance(seen, Item):
                 self._answered.add(seen.locator)
                 yield from self._rows(seen)
@@ -131,7 +137,7 @@ class SourceRun:
         domain = self.plan.domain(item.region)
         for claim in claims:
             row = row_of(item, key=claim.key, domain=domain)
-            yield row._replace(presence=Presence.AMBIGUOUS.value) if claim.ambiguous else row
+            yield _ambiguous(row) if claim.ambiguous or _FIELD_MARK in item.locator.name else row
         if not claims and self.plan.unmapped:
             yield row_of(item, key=f"{UNMAPPED}{item.locator}", domain=domain)
 
@@ -153,3 +159,31 @@ class SourceRun:
                 blank = Item(locator=locator, observed_at=self.clock.now())
                 for claim in self.plan.pairing.claims(blank):
                     yield unanswered(claim.key, str(locator), presence, reason, self.clock.now())
+
+
+def _ambiguous(row: Row) -> Row:
+    row = row._replace(presence=Presence.AMBIGUOUS.value)
+    return row._replace(digest=digest_of(row))
+
+
+def _refuse_nonsense(seen: Observation, source: str) -> None:
+    """A source speaks for itself alone, and says when: anything else is no evidence, whoever wrote the adapter.
+
+    Raises:
+        ProviderError: MALFORMED; what the source still owes becomes unknown.
+    """
+    speaker = seen.source if isinstance(seen, Coverage) else seen.locator.source
+    if speaker != source:
+        raise ProviderError(ErrorKind.MALFORMED, "the adapter answered for another source than its own")
+    if not all(instant is None or instant.tzinfo is not None for instant in _instants(seen)):
+        raise ProviderError(ErrorKind.MALFORMED, "the adapter gave an instant without a time zone")
+
+
+def _instants(seen: Observation) -> tuple[datetime | None, ...]:
+    if isinstance(seen, Coverage):
+        return (seen.as_of,)
+    if isinstance(seen, Unchanged):
+        return (seen.observed_at,)
+    moments = (seen.created, seen.rotated, seen.not_before, seen.expires, seen.next_rotation)
+    pending = seen.rotation.pending_since if seen.rotation else None
+    return (seen.observed_at, seen.source_as_of, pending, *(m.at if m else None for m in moments))

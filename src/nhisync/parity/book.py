@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 
 from nhisync.model import App, Pair, PairClass, Severity
+from nhisync.parity.pairing import Aligned, aligned_of
 from nhisync.parity.rule import Rule
 from nhisync.parity.thresholds import Thresholds, thresholds_of
 from nhisync.policy import Tier, Waivers
@@ -37,6 +38,9 @@ class PairTerms:
 
 _PLAIN = PairTerms()
 
+EVIDENCE = "NHS9"
+"""Family of the rules about what is not known: no tier switches them off or lowers them (law 3)."""
+
 
 def terms_of(pair: Pair) -> PairTerms:
     """The terms of one explicit pair."""
@@ -66,6 +70,7 @@ class AppTerms:
         default: terms of pairs made by templates and tags.
         primary_domains: fault domains of the primary path.
         waivers: accepted exceptions.
+        aligned: whether the locators of both sides can be one pair.
     """
 
     app: App
@@ -76,13 +81,21 @@ class AppTerms:
     default: PairTerms = _PLAIN
     primary_domains: frozenset[str] = frozenset()
     waivers: Waivers = field(default_factory=Waivers)
+    aligned: Aligned = field(default=lambda _key, _primary, _backup: True)
 
     def terms(self, key: str) -> PairTerms:
         """The terms of the pair with this key."""
         return self.pairs.get(key, self.default)
 
+    def exempts(self, key: str, now: int) -> bool:
+        """Whether the pair with this key is exempt at `now` (epoch seconds), so that nothing about it was judged."""
+        pair = self.terms(key)
+        return pair.exempt and pair.until is not None and now <= pair.until
+
     def severity(self, rule: Rule) -> Severity:
-        """The rule's severity in this tier."""
+        """The rule's severity in this tier; ignorance always blocks, whatever a tier says."""
+        if rule.info.code.startswith(EVIDENCE):
+            return Severity.ERROR
         return self.tier.severities.get(rule.info.code, rule.info.severity)
 
 
@@ -93,9 +106,10 @@ def app_terms(
     return AppTerms(
         app=app,
         tier=tier,
-        rules=tuple(rule for rule in rules if rule.info.code not in tier.off),
+        rules=tuple(r for r in rules if r.info.code not in tier.off or r.info.code.startswith(EVIDENCE)),
         thresholds=thresholds_of(tier),
         pairs={pair.key: terms_of(pair) for pair in app.pairs},
         primary_domains=primary_domains,
         waivers=waivers,
+        aligned=aligned_of(app),
     )

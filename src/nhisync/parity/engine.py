@@ -8,13 +8,16 @@ and its stored findings stand.
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from nhisync.model import Presence, State
+from nhisync.model import ErrorFact, Presence, State
 from nhisync.parity.book import AppTerms
-from nhisync.parity.row import Row
+from nhisync.parity.row import Row, instant, unanswered
 from nhisync.parity.rule import PASS, Outcome, PairView, Rule
 
 FAR = 1 << 62
 """No instant at all: nothing about the pair changes with time alone."""
+
+FUTURE_TOLERANCE = 30
+"""Seconds an observation may be dated ahead of the assessment (skew between our clock and a provider's)."""
 
 _PRESENT = Presence.PRESENT.value
 
@@ -112,7 +115,7 @@ def judge(
     prefix = "\0"
     memories = iter(()) if remembered is None else remembered
     memory = next(memories, None)
-    for key, p, b in join(primary, backup):
+    for key, p, b in _believed(primary, backup, now + FUTURE_TOLERANCE):
         if not key.startswith(prefix):
             name = key.partition("/")[0]
             prefix, terms = name + "/", book.get(name)
@@ -122,21 +125,55 @@ def judge(
             continue
         while memory is not None and memory.key < key:
             memory = next(memories, None)
-        if memory is not None and memory.key == key and _holds(memory, p, b, now):
+        if memory is not None and memory.key == key and _holds(memory, terms, p, b, now):
             yield Judged(key, p, b, None, 0, memory.recheck)
             continue
         yield _judge_pair(view, terms, key, p, b, missing, passes)
 
 
-def _holds(memory: Remembered, p: Row | None, b: Row | None, now: int) -> bool:
-    if p is None or b is None:
+def _holds(memory: Remembered, terms: AppTerms, p: Row | None, b: Row | None, now: int) -> bool:
+    """Whether a remembered result stands: for these rows, at this time, and on observations that are still believed.
+
+    The stamp leaves the age of an observation out, and the next one may be older (a provider's own report).
+    """
+    if p is None or b is None or memory.recheck <= now:
         return False
-    return memory.recheck > now and memory.primary == stamp(p) and memory.backup == stamp(b)
+    limits = terms.thresholds
+    if p.observed + limits.primary_baseline_max_age <= now or b.observed + limits.inventory_max_age <= now:
+        return False
+    return memory.primary == stamp(p) and memory.backup == stamp(b)
+
+
+def _believed(
+    primary: Iterator[Row], backup: Iterator[Row], latest: int
+) -> Iterator[tuple[str, Row | None, Row | None]]:
+    """The joined rows; what was observed after `latest` (epoch seconds) is not believed."""
+    for key, p, b in join(primary, backup):
+        if (p is not None and p.observed > latest) or (b is not None and b.observed > latest):
+            p, b = _dated(p, latest), _dated(b, latest)  # noqa: PLW2901 - what is judged instead
+        yield key, p, b
+
+
+def _dated(row: Row | None, latest: int) -> Row | None:
+    """`row`, or what to judge instead of one dated ahead (a lie, or a clock that came back): it would never age."""
+    if row is None or row.observed <= latest:
+        return row
+    told = f"the observation is dated ahead, {instant(row.observed):%Y-%m-%dT%H:%M:%SZ}: compare the clocks"
+    error = ErrorFact(kind="malformed", message=told)
+    return unanswered(row.key, row.locator, Presence.UNKNOWN, error, instant(row.observed))
+
+
+def _strangers(row: Row) -> Row:
+    """What to judge instead of a row that shares nothing but a name with its counterpart."""
+    error = ErrorFact(kind="malformed", message="different templates of the app gave both sides this name")
+    return unanswered(row.key, row.locator, Presence.AMBIGUOUS, error, instant(row.observed))
 
 
 def _judge_pair(
     view: PairView, terms: AppTerms, key: str, p: Row | None, b: Row | None, missing: Missing, passes: bool
 ) -> Judged:
+    if p is not None and b is not None and not terms.aligned(key, p.locator, b.locator):
+        p, b = _strangers(p), _strangers(b)
     _aim(view, terms, key, p, b, missing)
     outcomes: list[tuple[Rule, Outcome]] = []
     asked = 0

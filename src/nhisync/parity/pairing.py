@@ -4,7 +4,7 @@ Precedence for one item: named by an explicit pair, else matched by templates, e
 claim one key on one path, or one item that templates give two names in one app, are AMBIGUOUS: unknown, never a pick.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,10 +28,17 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """``prefix{name}suffix`` over the text of a locator."""
+    """``prefix{name}suffix`` over the text of an item's locator; a field behind ``#`` is no part of an item.
+
+    Attributes:
+        prefix: what stands before ``{name}``.
+        suffix: what stands behind it, without the field.
+        field: the field, or None.
+    """
 
     prefix: str
     suffix: str
+    field: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Template":
@@ -43,8 +50,8 @@ class Template:
         prefix, mark, suffix = text.partition("{name}")
         if not mark or "{" in prefix + suffix or "}" in prefix + suffix:
             raise ValueError("a match template needs exactly one {name} and no other placeholder than {app}")
-        Locator.parse(f"{prefix}x{suffix}")
-        return cls(prefix, suffix)
+        field = Locator.parse(f"{prefix}x{suffix}").field
+        return cls(prefix, suffix.partition("#")[0], field)
 
     def name_in(self, text: str) -> str | None:
         """The part of `text` that stands for ``{name}``, or None."""
@@ -55,7 +62,8 @@ class Template:
 
     def fill(self, name: str) -> Locator:
         """The locator for `name`."""
-        return Locator.parse(f"{self.prefix}{name}{self.suffix}")
+        filled = Locator.parse(f"{self.prefix}{name}{self.suffix}")
+        return Locator(filled.source, filled.kind, filled.name, self.field)
 
     @property
     def sample(self) -> Locator:
@@ -171,6 +179,29 @@ class Pairing:
             if name is not None and f"{app}/{name}" == key:
                 return match.there.fill(name).item
         return None
+
+
+Aligned = Callable[[str, str, str], bool]
+"""(key, primary's locator, backup's locator) → whether the two can be one pair."""
+
+
+def aligned_of(app: App) -> Aligned:
+    """Two items that templates brought together must owe their common name to one and the same template.
+
+    Sides named by hand or by their own tag are taken at their word.
+    """
+    rules = [(Template.parse(rule.primary), Template.parse(rule.backup)) for rule in app.matches]
+    named = {pair.key for pair in app.pairs}
+
+    def aligned(key: str, primary: str, backup: str) -> bool:
+        if len(rules) < 2 or key in named:
+            return True
+        name = key.partition("/")[2]
+        here = {i for i, (template, _) in enumerate(rules) if template.name_in(primary) == name}
+        there = {i for i, (_, template) in enumerate(rules) if template.name_in(backup) == name}
+        return not here or not there or bool(here & there)
+
+    return aligned
 
 
 def role_of(app: App, path: str) -> Side | None:

@@ -79,8 +79,9 @@ _DIGESTED = tuple(i for i, name in enumerate(Row._fields) if name not in _UNDIGE
 
 def digest_of(values: tuple[Any, ...]) -> int:
     """64-bit signed digest of a row's judged columns (`values` in the order of `Row._fields`)."""
-    text = "\x1f".join("" if values[i] is None else str(values[i]) for i in _DIGESTED)
-    raw = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    # repr keeps None from "" apart, and a separator inside a text from one between two.
+    text = repr(tuple(map(values.__getitem__, _DIGESTED)))
+    raw = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(raw, "big", signed=True)
 
 

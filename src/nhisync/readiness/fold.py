@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from nhisync.model import App, Finding, Severity, Side, State, Verdict, Word
+from nhisync.model import App, Finding, Layer, Severity, Side, State, Verdict, Word
 from nhisync.policy import Tier
 
 BLOCK_LIMIT = 5
@@ -45,11 +45,13 @@ def blocks(finding: Finding) -> bool:
     """Whether the finding keeps the *backup* from READY: a fail or an unknown of a rule whose fail would.
 
     A fail that speaks about the primary alone does not: an expired certificate of the primary is the very case in
-    which traffic must be let in. Not knowing the primary does, because then nothing was compared.
+    which traffic must be let in. Not knowing the primary does, because then nothing was compared; and so does a fail
+    of independence, whichever side it is told of: a primary that is the backup's replica holds the backup's value.
     """
     if finding.state not in _RANK or finding.severity is not Severity.ERROR:
         return False
-    return finding.side is not Side.PRIMARY or finding.state is State.UNKNOWN
+    about_primary = finding.side is Side.PRIMARY and finding.layer is not Layer.INDEPENDENT
+    return not about_primary or finding.state is State.UNKNOWN
 
 
 def fold(

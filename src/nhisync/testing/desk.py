@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from nhisync.model import Coverage, Finding, Locator, Presence, Verdict, Waiver
+from nhisync.app.listing import Reference
+from nhisync.model import Coverage, CoverageStatus, Finding, Locator, Presence, Verdict, Waiver
 from nhisync.parity.engine import Remembered
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row
@@ -20,6 +21,7 @@ class MemoryDesk:
         self.run_id = run_id
         self.held: dict[str, dict[str, Row]] = {}
         self.covered: dict[str, list[Coverage]] = {}
+        self.complete: dict[str, set[tuple[str, str]]] = {}
         self.memory: dict[tuple[str, str], dict[str, Remembered]] = {}
         self.findings: dict[tuple[str, str], dict[str, list[Finding]]] = {}
         self.verdicts: list[Verdict] = []
@@ -28,6 +30,8 @@ class MemoryDesk:
     def sink(self, path: str, pairing: Pairing, share: float) -> "MemorySink":
         """Where the rows of `path` go; every sweep is believed."""
         del pairing, share
+        done = {(e.source, e.kind) for e in self.covered.get(path, ()) if e.status is CoverageStatus.COMPLETE}
+        self.complete.setdefault(path, set()).update(done)
         self.covered[path] = []
         return MemorySink(self.held.setdefault(path, {}), self.covered[path])
 
@@ -39,6 +43,10 @@ class MemoryDesk:
     def coverage(self, path: str) -> tuple[Coverage, ...]:
         """What was seen."""
         return tuple(self.covered.get(path, ()))
+
+    def reference(self, path: str) -> Reference:
+        """What was once seen completely."""
+        return self.complete.get(path, set())
 
     def known(self, path: str, pairing: Pairing, source: str) -> Mapping[Locator, str]:
         """Stored markers."""
