@@ -45,6 +45,11 @@ figures: $(STAMP) ## measure what README and docs publish (long; commits nothing
 format: $(STAMP) ## rewrite the code in the house style
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
+docs: $(STAMP) ## write the pages that are made from the code (tests compare them)
+	@$(BIN)/python -m nhisync.cli.reference > docs/cli.md
+	@$(BIN)/python docs/rules/write.py
+	@$(BIN)/python tests/house/requirements.py
+
 COMPILE = uv pip compile pyproject.toml --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
 lock: ## refresh the lock files: hashes, no index address (needs uv)
 	@$(COMPILE) --all-extras --group dev --output-file requirements.lock
@@ -53,4 +58,4 @@ lock: ## refresh the lock files: hashes, no index address (needs uv)
 		--constraints requirements.lock --output-file requirements-build.lock
 
 clean: ## remove what the targets made
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist build

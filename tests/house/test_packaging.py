@@ -1,6 +1,7 @@
 """Provider folders, wheel packages, editable folders, extras, entry points and import contracts name one set."""
 
 import importlib
+import re
 import tomllib
 from pathlib import Path
 
@@ -25,6 +26,16 @@ def test_wheel_ships_every_provider() -> None:
     expected = {"src/nhisync", *(f"providers/{name}/nhisync_{name}" for name in PROVIDERS)}
     assert set(hatch["targets"]["wheel"]["packages"]) == expected
     assert set(hatch["dev-mode-dirs"]) == {"src", *(f"providers/{name}" for name in PROVIDERS)}
+
+
+def test_source_distribution_can_build_the_image() -> None:
+    """Whoever unpacks the source distribution has all that the Dockerfile copies and all locks."""
+    included = {name.lstrip("/") for name in PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]}
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    wanted = {name for line in copied for name in line.split()} | {lock.name for lock in ROOT.glob("*.lock")}
+    assert {"src", "requirements-runtime.lock"} <= wanted
+    assert wanted - {"pyproject.toml"} <= included, "pyproject.toml is always packed"
+    assert [name for name in sorted(included) if not (ROOT / name).exists()] == []
 
 
 def test_entry_points_and_extras() -> None:
