@@ -18,6 +18,7 @@ from nhisync.parity.rules.explain import HEADINGS, explanation, find
 from nhisync.parity.rules.pages import pages
 from nhisync.policy import BUILTIN, Tier
 from nhisync.policy.frameworks import CONTROLS
+from nhisync.registry import Registry
 
 from . import test_chain, test_evidence, test_expiry, test_lockstep, test_presence, test_region, test_reuse
 
@@ -163,6 +164,17 @@ def test_every_rule_is_tested(info: RuleInfo) -> None:
     assert "pass" in states or info.code in NEVER_PASS
     if info.code.startswith("NHS9"):
         assert "fail" not in states
+
+
+@pytest.mark.parametrize("info", INFOS, ids=lambda info: info.code)
+def test_steps_name_only_settings_that_exist(info: RuleInfo) -> None:
+    """A file that a provider's step asks for is a setting of that provider; another key would be a load error."""
+    registry = Registry()
+    for provider, step in info.remediation.items():
+        named = set(re.findall(r"\b[a-z]+_file\b", step))
+        assert provider != "*" or not named, "no setting is common to all providers"
+        if named:
+            assert named <= set(registry.load(provider).info.settings.model_fields)
 
 
 @pytest.mark.parametrize("tier", BUILTIN.values(), ids=lambda tier: tier.name)
