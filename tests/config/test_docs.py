@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nhisync.app.session import Session
 from nhisync.cli.policy import run_table
 from nhisync.config import load, load_policies, render_problems
 from nhisync.config.schema import schema
@@ -66,6 +67,13 @@ def test_examples_load(problems_of: Callable[..., tuple[Problem, ...]], tmp_path
             assert load_policies(tmp_path / "p").problems == ()
         elif "\ncases:" not in text:
             assert problems_of(text) == ()
+
+
+def test_the_first_example_can_be_used(tmp_path: Path) -> None:
+    """The page's first configuration is complete: providers, their settings, kinds."""
+    file = tmp_path / "nhisync.yaml"
+    file.write_text(next(examples()))
+    assert [app.name for app in Session.open(file).configuration.apps] == ["payments"]
 
 
 def test_the_error_example_is_what_is_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nhisync.app.session import Session
 from nhisync.cli import catalogue, main
-from nhisync.config import load
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -58,12 +58,12 @@ def test_transcript_is_real(config: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_example_configuration_loads(tmp_path: Path) -> None:
-    """The configuration of the first run is valid as it stands."""
+    """The configuration of the first run is valid as it stands, the settings of its providers included."""
     block = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
     assert block is not None
     file = tmp_path / "nhisync.yaml"
     file.write_text(re.sub(r"^ {3}", "", block[1], flags=re.MULTILINE), encoding="utf-8")
-    assert [app.name for app in load(file).apps] == ["payments"]
+    assert [app.name for app in Session.open(file).configuration.apps] == ["payments"]
 
 
 def test_links_and_commands_exist() -> None:
