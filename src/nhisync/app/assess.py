@@ -29,6 +29,9 @@ from nhisync.readiness import Tally, fold
 EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905", "NHS401"
 """Codes that no row can tell, because there is none or because the comparison of values failed."""
 
+FIELD_MISSING = "NHS105"
+"""What says that there is nothing to compare."""
+
 _NEVER = 0
 """A recheck (epoch seconds) at which a memory never holds."""
 
@@ -147,7 +150,8 @@ class Assessment:
             found: Iterable[Finding] = stored(judged.key)
         else:
             found = findings_of(judged, terms, primary=self.primary, backup=self.backup, now=seconds)
-        kept, doubts = list(found), [*self._uncompared(judged, terms), *self._unspoken(judged, terms)]
+        kept = list(found)
+        doubts = [*self._uncompared(judged, terms, kept), *self._unspoken(judged, terms)]
         tally.exempt += terms.exempts(judged.key, seconds)
         self._count(tally, [*kept, *doubts])
         self._remember(judged, kept, doubts)
@@ -172,8 +176,13 @@ class Assessment:
             if finding.state is not State.PASS or self.keep_passes:
                 self.findings.append(finding)
 
-    def _uncompared(self, judged: Judged, terms: AppTerms) -> Iterator[Finding]:
-        """Policy asks for the comparison and it was not made: unknown, never "not equal"."""
+    def _uncompared(self, judged: Judged, terms: AppTerms, found: Sequence[Finding]) -> Iterator[Finding]:
+        """Policy asks for the comparison and it was not made: unknown, never "not equal".
+
+        Where the field to compare is missing and that blocks already, it is said once.
+        """
+        if any(f.code == FIELD_MISSING and f.state is State.FAIL and f.severity is Severity.ERROR for f in found):
+            return
         reason = self.uncompared.get(judged.key)
         if reason and judged.primary is not None and judged.backup is not None:
             yield self._unknown(EQUAL_VALUE, terms, judged.key.partition("/")[2], reason)

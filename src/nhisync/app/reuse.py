@@ -48,10 +48,13 @@ def compare(session: Session, wanted: Sequence[Wanted], policies: Path | None = 
         "timeout": session.timeout,
         "wanted": [[w.path, w.key, str(w.locator)] for w in wanted],
     }
+    # -P: a file in the current folder must not become a module of the process that holds values (Python docs, "-P").
+    # Its stderr is never read: a traceback of an SDK may quote what was parsed.
     child = subprocess.run(
-        [sys.executable, "-m", "nhisync.app.reuse"],
+        [sys.executable, "-P", "-m", "nhisync.app.reuse"],
         input=json.dumps(task),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
         check=False,
     )
@@ -110,13 +113,20 @@ def _read_source(
     if Capability.FINGERPRINT not in session.source_info(path, source).capabilities:
         return
     provider = session.provider(path, source)
+    owed = {(w.locator.item, w.locator.field) for w in wanted}
     try:
         reader = cast("Fingerprinter", provider)
         for answer in reader.values(sorted(holders), session.budget(path, source)):
             if isinstance(answer, FieldValue):
-                classes.add(answer, holders.get(answer.locator.item, ()))
+                item = answer.locator.item
+                owed -= {(item, None), (item, answer.field)}
+                classes.add(answer, holders.get(item, ()))
             else:
-                yield _unread(path, str(answer[0]), answer[1].kind, answer[1].message)
+                owed = {one for one in owed if one[0] != answer[0].item}
+                yield _unread(path, str(answer[0].item), answer[1].kind, answer[1].message)
+        for item, field in sorted(owed, key=str):
+            what = "no value was given" if field is None else "the field that the pair names was not given"
+            yield _unread(path, str(item), ErrorKind.MALFORMED, what)
     except ProviderError as failure:
         for locator in holders:
             yield _unread(path, str(locator), failure.kind.value, failure.message)

@@ -190,6 +190,9 @@ def _judge_pair(
 def _aim(view: PairView, terms: AppTerms, key: str, p: Row | None, b: Row | None, missing: Missing) -> None:
     """Point the reused view at one pair."""
     view.key, view.primary, view.backup, view.recheck = key, p, b, FAR
+    for row in (p, b):
+        if row is not None and row.observed > view.now:
+            view.passed(row.observed - FUTURE_TOLERANCE)  # from then on it is believed
     view.present = p is not None and b is not None and p.presence == b.presence == _PRESENT
     view.missing_primary = missing("primary", key, b) if p is None and b is not None else ""
     view.missing_backup = missing("backup", key, p) if b is None and p is not None else ""
