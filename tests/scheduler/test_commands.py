@@ -41,7 +41,7 @@ def test_sync_refuses_beside_another_writer(world: Any) -> None:
     assert not world.publication.exists()
 
 
-@pytest.mark.requirement("R9", "R26")
+@pytest.mark.requirement("R9")
 def test_ready_is_one_word_and_one_code(world: Any) -> None:
     """Ready 0, not_ready 1, unknown 3: nothing else on stdout, and the primary has its own answer."""
     assert world.run("ready", "payments", "backup").out == "unknown\n"

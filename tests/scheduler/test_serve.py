@@ -50,7 +50,7 @@ evidence: {inventory_max_age: 6s}
 NHISYNC = [sys.executable, "-c", "import sys; from nhisync.cli import main; sys.exit(main())"]
 
 
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Poll `condition`."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -67,10 +67,9 @@ class Daemon:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([*NHISYNC, "serve", *options], cwd=folder, stderr=log)
         self.port = 0
-        if "--sync-only" not in options:
-            until(self._listens)
 
-    def _listens(self) -> bool:
+    def listens(self) -> bool:
+        """Whether it told its port, or ended."""
         found = re.search(r"listening on http://127\.0\.0\.1:(\d+)", self.log.read_text())
         self.port = int(found[1]) if found else 0
         return bool(found) or self.process.poll() is not None
@@ -122,12 +121,16 @@ def serve(folder: Path) -> Iterator[Callable[..., Daemon]]:
 
     def start(*options: str) -> Daemon:
         running.append(Daemon(folder, *options))
+        if "--sync-only" not in options:
+            until(running[-1].listens)
         return running[-1]
 
-    yield start
-    for daemon in running:
-        if daemon.process.poll() is None:
-            daemon.end()
+    try:
+        yield start
+    finally:
+        for daemon in running:
+            if daemon.process.poll() is None:
+                daemon.end()
 
 
 @pytest.mark.requirement("R9")

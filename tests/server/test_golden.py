@@ -218,7 +218,6 @@ def test_request_in_single_bytes_is_answered(steady: Any) -> None:
         assert connection.recv(15) == b"HTTP/1.1 200 OK"
 
 
-@pytest.mark.requirement("R26")
 def test_observe_mode_gates_nothing_but_says_so(served: Any, publication: Any, signal: Any) -> None:
     """In observe mode a backup that is not ready answers 200 with the token, as a warning that names the mode."""
     observed = signal(mode=Mode.OBSERVE, word=Word.NOT_READY, state=SignalState.STANDBY_BLOCKED)

@@ -32,7 +32,6 @@ BACKUP = b"GET /v1/ready/payments/backup HTTP/1.1\r\nHost: signals.test\r\n\r\n"
 FOREIGN = ("boto3", "botocore", "hvac", "requests", "sqlalchemy", "alembic", "pydantic", "ruamel", "typer", "rich")
 
 
-@pytest.mark.requirement("R4")
 def test_listener_process_imports_no_sdk_and_no_store() -> None:
     """All that the listener's process loads is the standard library, uvicorn, h11 and small parts of the core."""
     code = f"import sys, nhisync.server.__main__; print([m for m in {FOREIGN!r} if m in sys.modules])"

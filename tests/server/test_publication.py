@@ -108,7 +108,6 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
         parse(data)
 
 
-@pytest.mark.requirement("R34")
 @settings(deadline=None)
 @given(publications(), instants, st.floats(0, 1e9))
 def test_no_blocked_answer_ever_holds_the_ready_token(publication: Publication, now: datetime, boottime: float) -> None:
@@ -209,7 +208,6 @@ def test_nobody_publishes_what_nobody_may_read(publication: Callable[..., Public
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.requirement("R54")
 def test_admission(publication: Callable[..., Publication], clock: FakeClock) -> None:
     """From the future beyond 30 seconds, of another boot, or not newer than what is held: refused, with the reason."""
     here = moment(clock)
@@ -271,7 +269,6 @@ APP = App(name="payments", tier="critical", primary="p", backups=("b1", "b2"))
 AGES = {"critical": timedelta(seconds=90)}
 
 
-@pytest.mark.requirement("R11")
 def test_primary_signal_never_follows_a_finding() -> None:
     """Judged or unknown, the backup's verdict leaves the primary open, for the tier's own maximum age."""
     for word in Word:
