@@ -121,9 +121,8 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     now = session.clock.now()
     uncompared = _compare_values(session, apps, targets, desk, progress) if collected else {}
     coverage = {path: desk.coverage(path) for path in paths}
-    findings: list[Finding] = []
+    assessments: list[Assessment] = []
     reports: list[AppReport] = []
-    oldest = FAR
     for primary, backup, group in _groups(targets):
         assessment = Assessment(
             book=_book(session, group, primary, desk.waivers()),
@@ -138,8 +137,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         missing = missing_of(scope, primary, backup, coverage)
         with desk.notebook(primary, backup, now, [app.name for app in group]) as notebook:
             reports += assessment.run(desk.rows(primary), desk.rows(backup), missing, notebook)
-        findings.extend(assessment.findings)
-        oldest = min(oldest, assessment.oldest)
+        assessments.append(assessment)
     for report in reports:
         desk.verdict(report.verdict)
     return Report(
@@ -153,9 +151,15 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         backup=options.backup,
         paths=tuple(_path(session, path, collected, coverage[path], desk) for path in paths),
         apps=tuple(reports),
-        findings=tuple(f for f in findings if _shown(f, options)),
-        evidence_age=timedelta(0) if oldest == FAR else max(timedelta(0), now - instant(oldest)),
+        findings=tuple(f for assessment in assessments for f in assessment.findings if _shown(f, options)),
+        evidence_age=_age(assessments, now),
     )
+
+
+def _age(assessments: Iterable[Assessment], now: datetime) -> timedelta:
+    """Age of the oldest observation that was judged; zero when nothing was."""
+    oldest = min((assessment.oldest for assessment in assessments), default=FAR)
+    return timedelta(0) if oldest == FAR else max(timedelta(0), now - instant(oldest))
 
 
 def _observe(
