@@ -117,7 +117,7 @@ class ObservingTests(Hooks):
     def test_two_runs_say_the_same(self, stand: Stand) -> None:
         """Two looks at one world differ in nothing but the instants of looking."""
         first, second = stand.look(stand.everything()), stand.look(stand.everything())
-        _same(first.timeless(), second.timeless())
+        assert_same(first.timeless(), second.timeless())
         assert sorted(map(_covers, first.coverage)) == sorted(map(_covers, second.coverage))
 
     @duty(Capability.INVENTORY)
@@ -160,7 +160,7 @@ class ObservingTests(Hooks):
         assert seen.calls <= self.crowd_calls(len(crowd.planted))
 
 
-def _same(first: Mapping[Locator, Item], second: Mapping[Locator, Item]) -> None:
+def assert_same(first: Mapping[Locator, Item], second: Mapping[Locator, Item]) -> None:
     """Equal, with the names of what differs; values of fields are not printed."""
     assert set(first) == set(second), "the runs show different items"
     for locator, item in first.items():

@@ -39,7 +39,7 @@ class SpendingTests(Hooks):
     def test_call_budget_is_kept(self, stand: Stand) -> None:
         """With half the calls it needs, and with none, an inventory ends as THROTTLED and keeps what it saw."""
         full = stand.look(stand.everything())
-        for calls in sorted({0, 1, full.calls // 2, max(0, full.calls - 1)} - {full.calls}):
+        for calls in sorted({0, 1, full.calls // 2, full.calls - 1} & set(range(max(1, full.calls)))):
             seen = stand.look(stand.everything(budget=stand.budget(calls=calls)))
             assert seen.calls <= calls, f"{seen.calls} calls of {calls}"
             _cut_short(seen, stand, full, f"{calls} of {full.calls} calls")
@@ -48,7 +48,7 @@ class SpendingTests(Hooks):
     def test_deadline_is_kept(self, stand: Stand) -> None:
         """When the time is over an inventory ends as THROTTLED, asks nothing more, and keeps what it saw."""
         full = stand.look(stand.everything())
-        for seconds in sorted({0, full.calls // 2} - {full.calls}):
+        for seconds in sorted({0, full.calls // 2}):
             seen = stand.look(stand.everything(budget=TickingBudget(stand.clock, seconds=seconds)))
             assert seen.calls <= seconds + _IN_FLIGHT, f"{seen.calls} calls in {seconds} seconds"
             _cut_short(seen, stand, full, f"{seconds} of {full.calls} seconds")

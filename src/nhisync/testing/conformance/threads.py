@@ -7,6 +7,7 @@ from nhisync.spi import Capability, Presence
 from nhisync.testing.conformance.duties import duty
 from nhisync.testing.conformance.hooks import Hooks
 from nhisync.testing.conformance.looking import Seen, words
+from nhisync.testing.conformance.observing import assert_same
 from nhisync.testing.conformance.stand import Stand
 
 _PATIENCE = 60.0
@@ -23,8 +24,8 @@ class ThreadTests(Hooks):
         runs: list[Seen] = []
         in_threads([lambda: runs.append(stand.look(stand.everything()))] * 2)
         assert [run.error for run in runs] == [None, None]
-        assert runs[0].timeless() == alone.timeless()
-        assert runs[1].timeless() == alone.timeless()
+        for run in runs:
+            assert_same(run.timeless(), alone.timeless())
 
     @duty(Capability.INVENTORY)
     def test_closing_in_the_middle_ends_the_run(self, stand: Stand) -> None:
