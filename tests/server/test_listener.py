@@ -40,6 +40,32 @@ def test_listener_process_imports_no_sdk_and_no_store() -> None:
     assert done.stdout == "[]\n[]\n"
 
 
+CLOUD = """
+version: 1
+paths:
+  primary: {sources: {aws: {provider: aws, region: eu-west-1, auth: {method: default}}}}
+  backup: {sources: {aws: {provider: aws, region: eu-north-1, auth: {method: default}}}}
+apps:
+  payments: {tier: critical, match: [{kind: secret, primary: "aws:secret/{name}", backup: "aws:secret/{name}"}]}
+listener: {bind: "256.0.0.1:1"}
+"""
+
+CALLS = """
+import sys
+from nhisync.cli import main
+codes = [main(["serve", "--listener-only"]), main(["ready", "payments", "backup"])]
+print(codes, [name for name in sys.argv[1:] if name in sys.modules])
+"""
+
+
+def test_listener_only_imports_no_sdk_and_no_store(tmp_path: Path) -> None:
+    """`serve --listener-only` and `ready` read the configuration of any provider, and load neither SDK nor store."""
+    (tmp_path / "nhisync.yaml").write_text(CLOUD, encoding="utf-8")
+    command = [sys.executable, "-c", CALLS, "boto3", "botocore", "hvac", "requests", "sqlalchemy", "alembic"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "unknown\n[2, 3] []\n", done.stderr
+
+
 class Hasty(PollerProtocol):
     """The deadline of production, shortened."""
 

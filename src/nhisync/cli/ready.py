@@ -11,6 +11,7 @@ from nhisync.model import Mode, Word
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nhisync.config import Configuration
     from nhisync.statement import Publication, Signal
 
 app = typer.Typer()
@@ -33,12 +34,11 @@ def ready(
     last publication. What is older than its valid_until, or was written before the last boot, is unknown. Nothing is
     contacted.
     """
-    from nhisync.cli.opening import open_session  # noqa: PLC0415 - only this command needs it
-    from nhisync.errors import UsageError  # noqa: PLC0415
+    from nhisync.errors import UsageError  # noqa: PLC0415 - only this command needs it
 
     invocation = current(ctx)
     invocation.chosen_format("plain")
-    configuration = open_session(invocation).configuration
+    configuration = configuration_of(invocation)
     configured = configuration.app(app)
     if configured is None or path not in {"primary", "backup", configured.primary, *configured.backups}:
         known = ", ".join(one.name for one in configuration.apps) or "none"
@@ -49,6 +49,21 @@ def ready(
     word = _word(configuration.publish.snapshot, app, path, invocation)
     invocation.write(f"{word}\n")
     return _CODES[word]
+
+
+def configuration_of(invocation: Invocation) -> "Configuration":
+    """The configuration, without its providers: whoever only reads the publication loads no SDK.
+
+    Raises:
+        ConfigurationError: with all problems at once, those of sources' own settings excepted.
+    """
+    from pathlib import Path  # noqa: PLC0415 - only when needed
+
+    from nhisync.config import load  # noqa: PLC0415
+    from nhisync.parity.rules import codes  # noqa: PLC0415
+
+    policies = invocation.options.policies
+    return load(invocation.config, policies=Path(policies) if policies else None, codes=codes())
 
 
 def _word(file: "Path", app: str, path: str, invocation: Invocation) -> Word:

@@ -44,7 +44,8 @@ def serve(
     dies or hangs, answers turn to 503 at their valid_until by themselves. SIGTERM ends, SIGHUP reloads the
     configuration and the certificate. Exit 5 when another process holds the store.
     """
-    from nhisync.cli.opening import open_session, tell_idle_keys  # noqa: PLC0415 - only this command needs it
+    from nhisync.cli.opening import tell_idle_keys  # noqa: PLC0415 - only this command needs it
+    from nhisync.cli.ready import configuration_of  # noqa: PLC0415
     from nhisync.errors import UsageError  # noqa: PLC0415
 
     invocation = current(ctx)
@@ -53,7 +54,7 @@ def serve(
     _log_to_stderr(invocation)
     if sync_only:
         return _sync(invocation)
-    configuration = open_session(invocation).configuration
+    configuration = configuration_of(invocation)  # sources' own settings are the sync process's affair
     tell_idle_keys(invocation, configuration)
     return _listen(invocation, configuration) if listener_only else _supervise(invocation, configuration)
 
