@@ -16,7 +16,7 @@ from nhisync_tls.emulator import TlsWorld
 SILENT = "an endpoint has no permissions and no listing; silence is never absence (README)"
 
 
-@pytest.mark.requirement("R6", "R17", "R30")
+@pytest.mark.requirement("R6")
 class TestTls(ProviderConformance):
     """Endpoints on loopback. An inventory sweeps the endpoints that the configuration names."""
 

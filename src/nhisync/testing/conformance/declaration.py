@@ -61,7 +61,7 @@ class DeclarationTests(Hooks):
 
     @duty()
     def test_constructor_does_nothing(self, stand: Stand) -> None:
-        """Making an adapter opens no file, no socket and no thread: `nhisync validate` makes all of them."""
+        """Making an adapter opens no file, no socket and no thread."""
         settings, context = stand.settings(), stand.context()
         self.provider(settings, context).close()  # what is imported late is imported now
         with watching() as events:
