@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from benchmarks.results import write
 from nhisync.app.publish import moment, publish
 from nhisync.clock import SystemClock
 from nhisync.model import Mode, Word
@@ -159,19 +160,32 @@ def servers() -> Iterator[dict[str, tuple[int, str]]]:
 
 
 def main(seconds: float = 3.0) -> None:
-    """Measure in alternating rounds and print the table."""
+    """Measure in alternating rounds, write the result and print the table."""
     rounds: dict[str, list[Row]] = {}
     with servers() as running:
         for _ in range(ROUNDS):
             for name, (port, path) in running.items():
                 rounds.setdefault(name, []).append(measure(port, path, seconds))
     table = {name: [statistics.median(column) for column in _columns(rows)] for name, rows in rounds.items()}
-    print(f"Poller port, plain HTTP, a new connection for each request; {ROUNDS} rounds of {seconds:g} s, medians")
-    print(f"  {'server':<18}{'requests/s':>12}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}   latency at {RATE} requests/s")
-    for name, (rate, p50, p99, errors) in table.items():
-        print(f"  {name:<18}{rate:>12,.0f}{p50:>9.2f}{p99:>9.2f}{errors:>8.0f}")
     ours, plain = table.values()
-    print(f"  {'ratio':<18}{ours[0] / plain[0]:>12.2f}{ours[1] / plain[1]:>9.2f}{ours[2] / plain[2]:>9.2f}")
+    rows = [
+        [name, f"{rate:,.0f}", f"{p50:.2f}", f"{p99:.2f}", f"{bad:.0f}"]
+        for name, (rate, p50, p99, bad) in table.items()
+    ]
+    rows.append(["ratio", *(f"{mine / its:.2f}" for mine, its in zip(ours[:3], plain[:3], strict=True)), ""])
+    text = write(
+        "readiness",
+        "Poller port: a new connection for each request, plain HTTP on loopback",
+        ["server", "requests/s", f"p50 ms at {RATE}/s", f"p99 ms at {RATE}/s", "errors"],
+        rows,
+        {
+            name: {"requests_per_second": v[0], "p50_ms": v[1], "p99_ms": v[2], "errors": v[3]}
+            for name, v in table.items()
+        },
+        f"Medians of {ROUNDS} alternating rounds of {seconds:g} s; {CLIENTS} clients press, {APPS} apps are published. "
+        "Client and servers share the machine, so read the ratio.",
+    )
+    print(text)
 
 
 def _columns(rows: list[Row]) -> list[tuple[float, ...]]:

@@ -99,6 +99,21 @@ def test_hundreds_of_idle_connections_do_not_stop_the_answers(serve: Callable[..
         assert served.get("/livez")[0] == 200
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_listener_that_follows_nothing_any_more_ends(serve: Callable[..., Any]) -> None:
+    """When the watching thread dies of a bug the listener ends, to be replaced, instead of turning stale for ever."""
+    served = serve()
+
+    class Broken:
+        """A place where looking fails in an unforeseen way."""
+
+        def __fspath__(self) -> str:
+            raise RuntimeError("unforeseen")
+
+    served.listener.watcher._file = Broken()
+    served.until(lambda: served.listener._server.should_exit)
+
+
 def test_address_that_is_taken_or_malformed_is_a_usage_error() -> None:
     """A taken port, a missing port and an unknown host say what is wrong and which key to change."""
     (taken,) = bind("127.0.0.1:0")

@@ -102,7 +102,7 @@ class Listener:
     ) -> None:
         self._settings = settings
         self.site = Site(clock, unpublished(settings.places, settings.instance))
-        self.watcher = Watcher(settings.file, self.site, clock, not_before=settings.not_before)
+        self.watcher = Watcher(settings.file, self.site, clock, not_before=settings.not_before, on_death=self.stop)
         self._server = uvicorn.Server(_uvicorn_config(self.site, settings.tls, protocol))
 
     def run(self, sockets: Sequence[socket.socket]) -> None:

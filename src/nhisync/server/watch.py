@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from nhisync.app.publish import moment, read
@@ -28,10 +29,20 @@ class Watcher:
         clock: this machine's clocks.
         not_before: publications evaluated earlier on the boot clock (seconds) belong to an earlier start and are
             refused; None = take whatever is still valid.
+        on_death: called when the thread ends by an error of ours: a listener that follows nothing must be replaced.
     """
 
-    def __init__(self, file: Path, site: Site, clock: Clock, *, not_before: float | None = None) -> None:
+    def __init__(
+        self,
+        file: Path,
+        site: Site,
+        clock: Clock,
+        *,
+        not_before: float | None = None,
+        on_death: Callable[[], None] = lambda: None,
+    ) -> None:
         self._file, self._site, self._clock, self._not_before = file, site, clock, not_before
+        self._on_death = on_death
         self._unpublished: Table = site.table
         self._seen: bytes | None = None
         self._last_sequence: int | None = None
@@ -80,5 +91,9 @@ class Watcher:
             _log.warning("%s", text)
 
     def _run(self) -> None:
-        while not self._stop.wait(LOOK_EVERY):
-            self.look()
+        try:
+            while not self._stop.wait(LOOK_EVERY):
+                self.look()
+        finally:
+            if not self._stop.is_set():
+                self._on_death()
