@@ -26,7 +26,7 @@ demo: $(STAMP) ## run the main job on the embedded world
 	@$(BIN)/nhisync demo $(ARGS)
 
 test: $(STAMP) lint types ## lint, types and the default test suite
-	@$(BIN)/pytest -q -n $(WORKERS) -m "not e2e" $(ARGS)
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not e2e" $(ARGS)
 
 e2e: $(STAMP) ## tests against real servers from Debian packages (.ci/run installs them)
 	@$(BIN)/pytest -q -m e2e $(ARGS)

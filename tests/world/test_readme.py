@@ -11,6 +11,8 @@ import pytest
 from nhisync.app.session import Session
 from nhisync.cli import catalogue, main
 
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -15,6 +15,8 @@ from nhisync.cli import main
 from nhisync.clock import SystemClock, SystemRandomness
 from nhisync.testing.demo import scenario
 
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+
 NHISYNC = Path(sys.executable).with_name("nhisync")
 FORMATS = ("table", "plain", "json", "jsonl", "sarif", "junit", "ocsf", "markdown", "html")
 
