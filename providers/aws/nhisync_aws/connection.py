@@ -5,6 +5,7 @@ Content-Length; and a proxy's HTML page with status 200 looks the same. Both are
 """
 
 import logging
+import ssl
 import threading
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -193,13 +194,13 @@ class Connection:
         session = boto3.session.Session(botocore_session=core)
         # An unsigned call gets a pair that signs nothing: without one botocore would search the surroundings.
         access_key, secret_key = (keys.access_key, keys.secret_key) if keys else ("unsigned", "unsigned")
-        ca_file = self._settings.ca_file
+        verify = self._verify()
         try:
             client = session.client(
                 service,
                 region_name=self.region,
                 endpoint_url=self._settings.endpoint_of(service),
-                verify=str(self._context.file(ca_file)) if ca_file else None,
+                verify=verify,
                 config=self._config(signed=keys is not None),
                 aws_access_key_id=access_key,
                 aws_secret_access_key=secret_key,
@@ -211,6 +212,22 @@ class Connection:
         client.meta.events.register("before-parse", _before_parse)
         self._check_endpoint(service, str(client.meta.endpoint_url))
         return client
+
+    def _verify(self) -> str | None:
+        """The CA bundle, tried here: botocore reports a missing one as a failed handshake, which leads astray."""
+        if self._settings.ca_file is None:
+            return None
+        file = self._context.file(self._settings.ca_file)
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+        except OSError as error:  # ssl.SSLError is one, too
+            why = "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
+            raise ProviderError(
+                ErrorKind.MISCONFIGURED,
+                f"ca_file {self._settings.ca_file} cannot be used ({why})",
+                fix="Name a PEM file with the authorities that issue the endpoint's certificate, or remove ca_file.",
+            ) from None
+        return str(file)
 
     def _config(self, *, signed: bool) -> Config:
         settings = self._settings

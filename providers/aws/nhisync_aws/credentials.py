@@ -175,7 +175,7 @@ def _session(answer: dict[str, Any]) -> Keys:
 
 
 def _unusable(message: str, *, kind: ErrorKind = ErrorKind.MISCONFIGURED) -> ProviderError:
-    return ProviderError(kind, message, fix="Correct the source's auth; see nhisync doctor.")
+    return ProviderError(kind, message, fix="Correct the source's auth, or what it names.")
 
 
 def isolated_session() -> botocore.session.Session:

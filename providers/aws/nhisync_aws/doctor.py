@@ -82,11 +82,12 @@ def examine(
     try:
         identity = situation.identify(budget)
     except ProviderError as error:
-        reached = error.kind is not ErrorKind.UNREACHABLE
-        observed = "an answer came" if reached else error.message
-        yield _check("reachable", observed, ok=reached, error=None if reached else error)
-        if reached:
-            yield _check("identity", error.message, ok=False, error=error)
+        if error.kind is ErrorKind.UNREACHABLE:
+            yield _check("reachable", error.message, ok=False, error=error)
+            return
+        if error.fact.request_id:  # only AWS gives one: without it nothing may have been asked at all
+            yield _check("reachable", "an answer came", ok=True)
+        yield _check("identity", error.message, ok=False, error=error)
         return
     yield _check("reachable", f"{identity.endpoint} answers", ok=True)
     yield _check("identity", f"{identity.principal} at {identity.authority}", ok=True)

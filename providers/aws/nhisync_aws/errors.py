@@ -5,13 +5,16 @@ text is not passed on: of a denial only the parts of its fixed sentence are kept
 """
 
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore import exceptions as sdk
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import NameResolutionError
 
 from nhisync.spi import ErrorKind, ProviderError
 from nhisync_aws.permissions import grant_text
@@ -261,24 +264,31 @@ def _why(text: str) -> tuple[str, bool]:
 
 
 def _no_answer(error: Exception, called: Called) -> ProviderError:
-    fix = ""
+    url = urlsplit(str(getattr(error, "kwargs", {}).get("endpoint_url", "")))
+    where = f"{url.scheme}://{url.netloc.rpartition('@')[2]}" if url.netloc else ""
+    said, fix = _lost(error, url.hostname or "", where or "the endpoint")
+    return ProviderError(ErrorKind.UNREACHABLE, f"{said} ({called.name})", resource=where, fix=fix)
+
+
+def _lost(error: Exception, host: str, where: str) -> tuple[str, str]:
+    """Which step failed, and what to look at."""
+    route = f"Check routes, firewalls and security groups from this machine to {where}, and whether it needs a proxy."
     if isinstance(error, sdk.SSLError):
-        said = "the TLS handshake failed"
-        fix = "Set ca_file to the bundle of your proxy or private cloud."
-    elif isinstance(error, sdk.ProxyConnectionError):
-        said = "the proxy cannot be reached"
-        fix = "Check the source's proxy, or HTTPS_PROXY and NO_PROXY."
-    elif isinstance(error, (sdk.ConnectTimeoutError, sdk.ReadTimeoutError)):
-        said = "no answer in time"
-    elif isinstance(error, sdk.ConnectionClosedError):
-        said = "the connection closed before an answer came"
-    else:
-        said = "no connection"
-    return ProviderError(
-        ErrorKind.UNREACHABLE,
-        f"{said} ({called.name})",
-        fix=fix or "Check DNS, routes and security groups from this machine to the endpoint (nhisync doctor).",
-    )
+        said = "the TLS handshake failed, or the server's certificate is not trusted"
+        return said, "Set ca_file to the bundle of your proxy or private cloud."
+    if isinstance(error, sdk.ProxyConnectionError):
+        return "the proxy cannot be reached", "Check the source's proxy, or HTTPS_PROXY and NO_PROXY."
+    if isinstance(error, (sdk.ConnectTimeoutError, sdk.ReadTimeoutError)):
+        return "no answer in time", route
+    if isinstance(error, sdk.ConnectionClosedError):
+        return "the connection closed before an answer came", route
+    cause = getattr(error, "kwargs", {}).get("error")
+    if isinstance(cause, (NameResolutionError, socket.gaierror)):
+        fix = "Check region and endpoint of the source, and the name servers of this machine."
+        return (f"the name {host} has no address here" if host else "the endpoint's name has no address here"), fix
+    if isinstance(getattr(cause, "__cause__", None), ConnectionRefusedError):
+        return "the connection is refused: nothing listens there", "Check endpoint (or endpoints) of the source."
+    return "no connection", route
 
 
 def _error(kind: ErrorKind, called: Called, *, retry_after: timedelta | None = None, fix: str = "") -> ProviderError:

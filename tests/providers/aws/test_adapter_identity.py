@@ -148,9 +148,33 @@ def test_whole_source_is_refused_when_the_role_cannot_be_assumed(aws, backup):
     assert caught.value.fact.action == "sts:AssumeRole"
 
 
-def test_endpoint_that_does_not_answer_is_unreachable(backup):
-    """A closed port is unreachable, quickly and typed."""
-    assert refusal(backup, endpoint="http://127.0.0.1:9").kind is ErrorKind.UNREACHABLE
+@pytest.mark.parametrize(
+    ("endpoint", "said", "fix"),
+    [
+        ("http://127.0.0.1:9", "the connection is refused", "Check endpoint"),
+        ("http://aws.invalid:9", "the name aws.invalid has no address here", "name servers"),
+    ],
+)
+def test_endpoint_that_does_not_answer_is_unreachable(backup, endpoint, said, fix):
+    """A closed port and an unknown name are unreachable, told apart, with the endpoint that was tried."""
+    error = refusal(backup, endpoint=endpoint)
+    assert error.kind is ErrorKind.UNREACHABLE
+    assert error.message.startswith(said)
+    assert error.fact.resource == endpoint
+    assert fix in error.fix
+
+
+@pytest.mark.parametrize(("content", "why"), [(None, "No such file"), ("garbage", "holds no PEM certificate")])
+def test_unusable_ca_file_is_named(backup, tmp_path, content, why):
+    """A missing bundle is a wrong setting, not a failed handshake."""
+    file = tmp_path / "ca.pem"
+    if content is not None:
+        file.write_text(content)
+    error = refusal(backup, ca_file=str(file))
+    assert error.kind is ErrorKind.MISCONFIGURED
+    assert str(file) in error.message
+    assert why in error.message
+    assert "PEM" in error.fix
 
 
 def test_plain_http_port_behind_https_is_a_tls_failure(aws, backup):

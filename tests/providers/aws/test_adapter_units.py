@@ -137,6 +137,14 @@ def test_sdk_failures_are_typed_and_silent(error, kind):
     assert "SECRET" not in f"{found} {found.fact}"
 
 
+def test_lost_connection_names_the_host_and_nothing_else_of_the_url():
+    """Where, for the person who debugs the route; user, path and query of the URL stay out."""
+    found = translate(sdk.ConnectTimeoutError(endpoint_url="https://u:SECRET@aws.example:8443/SECRET?x=SECRET"), CALLED)
+    assert found.fact.resource == "https://aws.example:8443"
+    assert "https://aws.example:8443" in found.fix
+    assert "SECRET" not in f"{found} {found.fact} {found.fix}"
+
+
 def test_unreadable_body_of_a_server_fault_is_unreachable():
     """A non-XML 500 of a query service is a server fault, not a strange answer."""
     assert translate(ResponseParserError("x"), Called("iam:ListUsers", 500)).kind is ErrorKind.UNREACHABLE

@@ -265,6 +265,13 @@ def test_doctor_says_why_nothing_can_be_asked(backup, settings, failed):
     assert not any(name.startswith("permission") for name in found)
 
 
+def test_doctor_claims_no_answer_that_never_came(aws, backup):
+    """Without keys nothing is asked, so nothing is known about the endpoint; a refusal by AWS is an answer."""
+    assert "reachable" not in checks(backup, auth={"method": "keys_file", "file": "none"})
+    aws.world.fault("backup", "aws", "denied", action="sts:AssumeRole")
+    assert checks(backup)["reachable"].state is CheckState.OK
+
+
 def test_doctor_never_raises(aws, backup):
     """Even when every call is garbled, checks are yielded."""
     aws.world.fault("backup", "aws", "garbage", operation="[aiks][!t]*")
