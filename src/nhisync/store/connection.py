@@ -28,6 +28,9 @@ PAGE_BYTES = 8192
 APPLICATION_ID = 0x6E686973
 """``nhis`` in the header of our SQLite files."""
 
+READER_KIB, WRITER_KIB = 2_048, 16_384
+"""Page caches: cursors read every page once and need none; upserts in any order come back to theirs."""
+
 SERVER_ROWS = 5_000
 """Rows a PostgreSQL cursor fetches at once."""
 
@@ -156,6 +159,9 @@ class WriteConnection:
         self._mutex = threading.RLock()
         with database.translated():
             self.connection = database.engine.connect().execution_options(**{_WRITES: True})
+            if database.sqlite:
+                raw: Any = self.connection.connection.driver_connection
+                raw.execute(f"PRAGMA cache_size=-{WRITER_KIB}").close()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -212,7 +218,7 @@ def _pragmas(writable: bool, durable: bool) -> tuple[str, ...]:
         "foreign_keys=ON",
         "trusted_schema=OFF",
         "cell_size_check=ON",  # a damaged page is reported instead of trusted
-        "cache_size=-16384",  # KiB: two cursors over a million rows stay small
+        f"cache_size=-{READER_KIB}",
         "temp_store=MEMORY",  # nothing outside the store's own folder
     )
     if not writable:
