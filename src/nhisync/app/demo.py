@@ -29,7 +29,7 @@ def running_world(directory: Path) -> Iterator[Path]:
         NhisyncError: the world could not be started (an extra is missing, a port is refused).
     """
     child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-m", "nhisync.testing.host", str(directory)],
+        [sys.executable, "-P", "-m", "nhisync.testing.host", str(directory)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -158,7 +158,9 @@ def _start_listener(settings: "ListenerSettings", sockets: "list[socket.socket]"
     from nhisync.server.__main__ import wire  # noqa: PLC0415 - only when needed
 
     descriptors = [sock.fileno() for sock in sockets]
-    child = subprocess.Popen([sys.executable, "-m", "nhisync.server"], stdin=subprocess.PIPE, pass_fds=descriptors)
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-m", "nhisync.server"], stdin=subprocess.PIPE, pass_fds=descriptors
+    )
     if child.stdin is not None:
         with contextlib.suppress(BrokenPipeError):  # it died at once; the supervisor sees that
             child.stdin.write(wire(settings, descriptors))
@@ -176,7 +178,7 @@ def _start_sync(invocation: Invocation) -> "subprocess.Popen[bytes]":
     arguments += ["--quiet"] if options.quiet else []
     arguments += ["-" + "v" * options.verbose] if options.verbose else []
     return subprocess.Popen(  # noqa: S603 - our own interpreter and command
-        [sys.executable, "-c", _CHILD, *arguments, "serve", "--sync-only"],
+        [sys.executable, "-P", "-c", _CHILD, *arguments, "serve", "--sync-only"],
         stdin=subprocess.DEVNULL,
         env={**invocation.environ, SUPERVISOR: str(os.getpid())},
     )
