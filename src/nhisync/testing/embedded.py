@@ -54,7 +54,7 @@ class EmbeddedWorld:
         """Start, plant, switch faults on, write the configuration; returns its file.
 
         Raises:
-            RegistryError: a provider of the scenario ships no world here.
+            RegistryError: a provider of the scenario ships no world here, or a package of it is not installed.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         paths: dict[str, dict[str, Any]] = {}
@@ -90,22 +90,22 @@ class EmbeddedWorld:
 
     def _started(self, provider: str) -> WorldPart:
         if provider not in self._parts:
-            part = self._class(provider)(clock=self.clock, directory=self.directory / "world" / provider)
-            self._parts[provider] = part
-            part.start()
+            try:  # some parts import their emulator when they are loaded, some when they start
+                part = self._class(provider)(clock=self.clock, directory=self.directory / "world" / provider)
+                self._parts[provider] = part
+                part.start()
+            except ModuleNotFoundError as missing:
+                raise RegistryError(
+                    f"the embedded world of `{provider}` needs `{missing.name}`, which is not installed",
+                    fix="Install it: pip install 'nhisync[all,demo]'",
+                ) from None
         return self._parts[provider]
 
     def _class(self, provider: str) -> type[WorldPart]:
         if self._classes is not None:
             return self._classes[provider]
         for point in entry_points(group=GROUP, name=provider):
-            try:
-                loaded: type[WorldPart] = point.load()
-            except ModuleNotFoundError as missing:
-                raise RegistryError(
-                    f"the embedded world of `{provider}` needs `{missing.name}`, which is not installed",
-                    fix="Install it: pip install 'nhisync[all,demo]'",
-                ) from None
+            loaded: type[WorldPart] = point.load()
             return loaded
         raise RegistryError(
             f"no embedded world for the provider `{provider}` is installed",
@@ -152,6 +152,7 @@ class EmbeddedWorld:
         document |= {"paths": dict(paths), "apps": dict(apps)}
         if self.scenario.waivers:
             document["waivers"] = [dict(waiver) for waiver in self.scenario.waivers]
+        document["listener"] = {"bind": "127.0.0.1:8443"}  # opened by `nhisync serve` alone, which can be tried here
         self.config_file.write_text(_yaml(document), encoding="utf-8")
 
 

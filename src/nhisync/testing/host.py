@@ -20,14 +20,25 @@ def main(directory: str) -> int:
     world = EmbeddedWorld(scenario(), directory=Path(directory))
     try:
         answer = {"config": str(world.start())}
-    except NhisyncError as failure:
+    except (NhisyncError, OSError) as failure:
+        print(json.dumps(_said(failure)), flush=True)  # noqa: T201
         world.stop()
-        print(json.dumps({"error": failure.message, "fix": failure.fix}), flush=True)  # noqa: T201
         return 1
     print(json.dumps(answer), flush=True)  # noqa: T201
     sys.stdin.read()
     world.stop()
     return 0
+
+
+def _said(failure: NhisyncError | OSError) -> dict[str, str]:
+    """The failure for the parent, whose person never sees this process."""
+    if isinstance(failure, NhisyncError):
+        return {"error": failure.message, "fix": failure.fix}
+    place = f" ({failure.filename})" if failure.filename else ""
+    return {
+        "error": f"the embedded world could not start: {failure.strerror or type(failure).__name__}{place}",
+        "fix": "It needs a folder it may write and free ports on 127.0.0.1; another folder: --directory DIR.",
+    }
 
 
 if __name__ == "__main__":
