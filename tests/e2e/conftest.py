@@ -357,7 +357,10 @@ class Nhisync:
         )
 
     def _listens(self) -> bool:
-        found = re.search(r"listening on http://[0-9.]+:(\d+)", self.log.read_text(encoding="utf-8"))
+        log = self.log.read_text(encoding="utf-8")
+        assert self.process is not None
+        assert self.process.poll() is None, f"nhisync serve ended: {log}"
+        found = re.search(r"listening on http://[0-9.]+:(\d+)", log)
         self.port = int(found[1]) if found else self.port
         return bool(found) and self.signal() in {200, 503}
 
