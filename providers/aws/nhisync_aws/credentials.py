@@ -122,8 +122,8 @@ def _from_profile(auth: ProfileAuth, context: SourceContext) -> Keys:
             resolver.remove(name)
         found = resolver.load_credentials()
         frozen = found.get_frozen_credentials() if found is not None else None
-    except (sdk.BotoCoreError, sdk.ClientError):
-        raise _unusable(f"the profile {auth.name} cannot be used", kind=ErrorKind.AUTH_FAILED) from None
+    except (sdk.BotoCoreError, sdk.ClientError) as error:
+        raise _no_profile(auth.name, error) from None
     if frozen is None or not frozen.access_key or not frozen.secret_key:
         raise _unusable(f"the profile {auth.name} holds no credentials")
     expires = context.clock.now() + _PROFILE_LIFETIME if frozen.token else None
@@ -172,6 +172,23 @@ def _session(answer: dict[str, Any]) -> Keys:
         expires.astimezone(UTC) if isinstance(expires, datetime) else None,
         str(who.get("Arn") or ""),
     )
+
+
+def _no_profile(name: str, error: Exception) -> ProviderError:
+    """Which of AWS's own files or logins the person has to look at; SDK text can quote a file and stays out."""
+    if isinstance(error, sdk.ProfileNotFound):
+        return ProviderError(
+            ErrorKind.MISCONFIGURED,
+            f"there is no profile {name} in AWS's own files of the user that runs nhisync",
+            fix="Compare with: aws configure list-profiles, as that user; or use auth.method keys_file.",
+        )
+    if isinstance(error, sdk.SSOError):
+        return ProviderError(
+            ErrorKind.AUTH_FAILED,
+            f"the single sign-on session of the profile {name} is missing or over",
+            fix=f"aws sso login --profile {name}, as the user that runs nhisync; a daemon needs another auth.method.",
+        )
+    return _unusable(f"the profile {name} cannot be used", kind=ErrorKind.AUTH_FAILED)
 
 
 def _unusable(message: str, *, kind: ErrorKind = ErrorKind.MISCONFIGURED) -> ProviderError:

@@ -199,8 +199,22 @@ def test_profile_is_used_by_name_only(aws, source_of, tmp_path, monkeypatch):
     assert who.principal.endswith(":user/nhisync-backup-aws")
     for name in ("none-such", "empty"):
         error = refusal(source, auth={"method": "profile", "name": name})
-        assert error.kind in {ErrorKind.AUTH_FAILED, ErrorKind.MISCONFIGURED}
+        assert error.kind is ErrorKind.MISCONFIGURED
         assert name in error.message
+        assert ("list-profiles" in error.fix) == (name == "none-such")
+
+
+def test_profile_with_an_ended_sign_on_says_how_to_sign_on(source_of, tmp_path, monkeypatch):
+    """The token of a person's session is gone: the command that renews it, and that a daemon should not rest on it."""
+    sso = "sso_session=corp\nsso_account_id=111122223333\nsso_role_name=r\nregion=eu-north-1\n"
+    session = "[sso-session corp]\nsso_start_url=https://corp.invalid/start\nsso_region=eu-north-1\n"
+    (tmp_path / "config").write_text(f"[profile person]\n{sso}{session}")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    error = refusal(source_of(auth="keys_file"), auth={"method": "profile", "name": "person"})
+    assert error.kind is ErrorKind.AUTH_FAILED
+    assert "aws sso login --profile person" in error.fix
 
 
 def test_instance_role_is_asked_only_when_named(aws, source_of, monkeypatch):
