@@ -114,6 +114,11 @@ class Registry:
             ) from None
         except AttributeError:
             raise RegistryError(f"provider `{point.name}`: `{point.value}` does not exist") from None
+        except Exception as broken:  # noqa: BLE001 - somebody else's module may raise anything while it is imported
+            raise RegistryError(
+                f"provider `{point.name}` breaks while it is imported: {type(broken).__name__}",
+                fix=f"Look at it with: python -c 'import {point.module}'",
+            ) from None
 
     @staticmethod
     def _check(name: str, loaded: object) -> type[Provider]:

@@ -1,13 +1,16 @@
 """Equality classes of values: who shares one is told, what it is never is."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nhisync.clock import SystemRandomness
 from nhisync.collect.reuse import MIN_BYTES, PUBLIC_FIELDS, Classes, Wanted, compared
 from nhisync.spi import FieldValue, Locator, SecretBytes
 from nhisync.testing.clocks import CountingRandomness
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
 
 LONG = b"a-value-long-enough"
 
@@ -96,6 +99,7 @@ def test_ids_are_random_and_the_key_is_forgotten() -> None:
     assert first.groups() == {}
 
 
+@calm
 @given(
     st.lists(
         st.tuples(st.sampled_from("pb"), st.sampled_from("abc"), st.sampled_from([LONG, LONG[::-1], b"x" * 40])),
@@ -112,7 +116,6 @@ def test_classes_say_exactly_who_shares(sides: list[tuple[str, str, bytes]]) -> 
     assert not any(hidden.decode() in word for word in found.values() for _, _, hidden in sides)
 
 
-@pytest.mark.xfail(reason="a class that joins two known ones does not merge them", strict=True)
 def test_classes_that_meet_become_one_group() -> None:
     """A side is in one group only, so groups that share a side must be one, whatever the order of the values."""
     sides = [("p", "k", b"first value"), ("b", "m", b"first value"), ("b", "k", b"second value")]

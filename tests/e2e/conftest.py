@@ -286,30 +286,9 @@ def health() -> Iterator[tuple[AppHealth, AppHealth]]:
         yield primary, backup
 
 
-CONFIG = """
-version: 1
-store: {url: "sqlite:///nhisync.db"}
-policies: ./policies
-paths:
-  west: {region: west, sources: {files: {provider: file, root: ./west}}}
-  north: {region: north, sources: {files: {provider: file, root: ./north}}}
-apps:
-  payments:
-    tier: quick
-    owner: payments-oncall
-    roles: {primary: west, backup: [north]}
-    pairs:
-      - {name: stripe, kind: api-key, primary: "files:json/stripe.json#key", backup: "files:json/stripe.json#key"}
-listener: {bind: "0.0.0.0:0"}
-"""
-
-POLICY = """
-version: 1
-tier: quick
-inherits: standard
-evaluate: {every: 1s, entry_max_age: 6s, rise: 1s}
-evidence: {inventory_max_age: 6s}
-"""
+HERE = Path(__file__).parent
+CONFIG = (HERE / "nhisync.yaml").read_text(encoding="utf-8")
+POLICY = (HERE / "quick.yaml").read_text(encoding="utf-8")
 
 
 class Nhisync:

@@ -185,7 +185,6 @@ def test_what_does_not_fit_the_interface_is_refused(install: Install, code: str,
     assert complaint in refused(install(code)).message
 
 
-@pytest.mark.xfail(reason="only ModuleNotFoundError and AttributeError are translated", strict=True)
 @pytest.mark.parametrize(
     "code",
     ["from json import no_such_name", "raise RuntimeError('half installed')", "def broken(:"],

@@ -305,6 +305,10 @@ def _standby(run: Run) -> ErrorFact:
     )
 
 
+_HIDDEN = frozenset({"pki", "token"})
+"""Kinds of which some items are in no list (certificates of no_store roles, batch tokens): absence needs a read."""
+
+
 def _cover(
     run: Run,
     kind: str,
@@ -322,6 +326,6 @@ def _cover(
         status=status,
         as_of=run.now(),
         items=items,
-        authoritative=authoritative and status is CoverageStatus.COMPLETE,
+        authoritative=authoritative and status is CoverageStatus.COMPLETE and kind not in _HIDDEN,
         error=error,
     )

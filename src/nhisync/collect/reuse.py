@@ -108,9 +108,12 @@ class Classes:
         for members in self._holders.values():
             if len({path for path, _ in members}) < 2:
                 continue
-            group = next((found[m] for m in sorted(members) if m in found), None) or self._randomness.hex(8)
-            for member in members:
-                found.setdefault(member, group)
+            known = {found[member] for member in members if member in found}
+            group = min(known, default="") or self._randomness.hex(8)
+            for member, held in found.items():
+                if held in known:  # groups that share a side are one group
+                    found[member] = group
+            found.update(dict.fromkeys(members, group))
         self._holders.clear()
         self._key = self._randomness.bytes(32)
         return found
