@@ -3,11 +3,14 @@
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nhisync.collect.absence import presence_of
 from nhisync.model import Coverage, CoverageStatus, Locator, Presence
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 ITEM = Locator("vault", "kv", "secret/payments/stripe")
@@ -97,6 +100,7 @@ entries = st.lists(
 )
 
 
+@calm
 @given(entries, st.sampled_from([ITEM, None]))
 @pytest.mark.requirement("R6")
 def test_absence_rests_on_proof_alone(coverage: list[Coverage], missing: Locator | None) -> None:
@@ -107,6 +111,7 @@ def test_absence_rests_on_proof_alone(coverage: list[Coverage], missing: Locator
     assert presence_of(missing, coverage) is not Presence.PRESENT
 
 
+@calm
 @given(entries, st.sampled_from([status for status in CoverageStatus if status is not CoverageStatus.COMPLETE]))
 @pytest.mark.requirement("R6")
 def test_one_lost_listing_takes_absence_back(coverage: list[Coverage], status: CoverageStatus) -> None:

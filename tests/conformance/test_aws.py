@@ -25,7 +25,7 @@ class TestAws(ProviderConformance):
     provider = AwsProvider
     distribution = "nhisync"
     world = AwsWorld
-    settings: ClassVar = {"attempts": 1, "connect_timeout": "2s", "read_timeout": "2s"}
+    settings: ClassVar = {"attempts": 1, "connect_timeout": "5s", "read_timeout": "5s"}
     seeds = (
         Seed(kind="secret", name="payments/stripe", fields={"api_key": "canary-secret-5511"}),
         Seed(kind="secret", name="payments/adyen", fields={"api_key": "canary-secret-5522"}, options={"kms": {}}),

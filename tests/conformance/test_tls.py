@@ -24,7 +24,7 @@ class TestTls(ProviderConformance):
     distribution = "nhisync"
     world = TlsWorld
     source_options: ClassVar = {"client_certificate": True}
-    settings: ClassVar = {"connect_timeout": "2s", "handshake_timeout": "1s", "settle": "100ms"}
+    settings: ClassVar = {"connect_timeout": "5s", "handshake_timeout": "5s", "settle": "100ms"}
     seeds = (
         Seed(kind="tls", name="api"),
         Seed(kind="tls", name="web", options={"chain": "missing_intermediate"}),
@@ -37,7 +37,7 @@ class TestTls(ProviderConformance):
     )
     faults: ClassVar = {
         Trouble.UNREACHABLE: Fault(name="refuse"),
-        Trouble.BROKEN: Fault(name="plaintext", settings={"handshake_timeout": "200ms"}),
+        Trouble.BROKEN: Fault(name="plaintext", settings={"handshake_timeout": "1s"}),
     }
     crowd_size = 200  # each is a handshake of its own
     reasons: ClassVar = {

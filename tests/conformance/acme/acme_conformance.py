@@ -13,7 +13,7 @@ class TestAcme(ProviderConformance):
     provider = AcmeProvider
     distribution = "nhisync-acme"
     world = AcmeWorld
-    settings = {"timeout": "2s", "page_size": 2}
+    settings = {"timeout": "5s", "page_size": 2}
     seeds = (
         Seed(kind="key", name="payments/stripe", fields={"value": "canary-stripe-5511"}),
         Seed(kind="key", name="payments/adyen", fields={"value": "canary-adyen-5522"}, rotated=None),
