@@ -1,6 +1,7 @@
 """Findings, their history and memories: written together, gone together."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -111,6 +112,33 @@ def test_history_tells_every_change(store: Store, clock: FakeClock) -> None:
     assert first.became is State.FAIL
     assert (second.state, second.first_seen, second.since) == (State.FAIL, T0, T0 + 2 * HOUR)
     assert (second.ended, second.became) == (T0 + 3 * HOUR, State.PASS)
+
+
+def test_findings_from_the_store_stand(store: Store) -> None:
+    """What a run takes over from `stored` stays as it is; given in another state it is a change like any other."""
+    record(store, finding("a", observed="40 h behind"), finding("b"), finding("c"))
+    a, b, _ = current(store)
+    record(store, a, replace(b, state=State.WAIVED, waiver="until 2026-12-15"), now=T0 + HOUR)
+    kept_a, kept_b = current(store)
+    assert kept_a == a
+    assert (kept_b.state, kept_b.waiver, kept_b.since) == (State.WAIVED, "until 2026-12-15", T0 + HOUR)
+    with store.reader() as reader:
+        assert {(past.key, past.state, past.became) for past in reader.history()} == {
+            ("pay/b", State.FAIL, State.WAIVED),
+            ("pay/c", State.FAIL, State.PASS),
+        }
+    record(store, now=T0 + 2 * HOUR)
+    with store.reader() as reader:
+        assert [past.last_seen for past in reader.history("pay/a")] == [T0 + HOUR]
+
+
+def test_a_finding_that_was_resolved_meanwhile_comes_back(store: Store) -> None:
+    """A finding with a `since` that is not stored (any more) is stored."""
+    record(store, finding("a"))
+    (taken,) = current(store)
+    record(store)
+    record(store, taken, now=T0 + HOUR)
+    assert [f.pair for f in current(store)] == ["a"]
 
 
 def test_two_comparisons_of_one_run_do_not_mix(store: Store) -> None:

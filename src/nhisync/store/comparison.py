@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, case, delete, insert, literal, select
+from sqlalchemy import BigInteger, Connection, bindparam, case, delete, insert, literal, select, update
 from sqlalchemy.sql import ColumnElement
 
 from nhisync.model import Finding, State
@@ -58,19 +58,22 @@ class Comparison:
         self._run = run
         self._now = epoch(now) or 0
         self._apps = apps
-        self._findings: list[tuple[Any, ...]] = []
+        self._findings: list[Finding] = []
+        self._standing: list[Finding] = []
         self._memories: list[tuple[Any, ...]] = []
         dialect = database.engine.dialect.name
         self._keep = Batch(database, upsert(dialect, findings, changed=_streak), COLUMNS)
-        self._close = Batch(database, _changed_state(self._now), tuple(f"in_{name}" for name in (*_IDENTITY, "state")))
+        self._close = Batch(database, _changed_state(self._now), _identity_names())
+        self._seen = Batch(database, _seen(self._now, self._turn, run), _identity_names())
         self._remember = Batch(database, upsert(dialect, evaluations), memory.COLUMNS)
 
     def finding(self, finding: Finding) -> None:
-        """Take one finding that stands."""
+        """Take one finding that stands; one that came from the store (it has a `since`) is only marked as seen."""
         if finding.state is State.PASS:
             return
-        self._findings.append(values_of(self._number, finding, now=self._now, turn=self._turn, run=self._run))
-        if len(self._findings) >= BATCH:
+        waiting = self._findings if finding.since is None else self._standing
+        waiting.append(finding)
+        if len(waiting) >= BATCH:
             self._flush()
 
     def remember(self, result: Remembered) -> None:
@@ -92,12 +95,29 @@ class Comparison:
         return int(self._connection.execute(delete(findings).where(*gone)).rowcount)
 
     def _flush(self) -> None:
-        state = COLUMNS.index("state")
-        identities = [(*values[: len(_IDENTITY)], values[state]) for values in self._findings]
-        self._close.run(self._connection, identities)
-        self._keep.run(self._connection, self._findings)
+        standing = [self._identity(finding) for finding in self._standing]
+        if self._seen.run(self._connection, standing) < len(standing):
+            self._findings.extend(self._standing)  # not what is stored any more: written like a new one
+        self._close.run(self._connection, [self._identity(finding) for finding in self._findings])
+        how = {"now": self._now, "turn": self._turn, "run": self._run}
+        self._keep.run(self._connection, [values_of(self._number, finding, **how) for finding in self._findings])
         self._remember.run(self._connection, self._memories)
-        self._findings, self._memories = [], []
+        self._findings, self._standing, self._memories = [], [], []
+
+    def _identity(self, finding: Finding) -> tuple[int, str, str, str, str, str]:
+        """What makes it this finding, and its state; in the order of `_identity_names`."""
+        key, state = storable(finding.key), finding.state.value
+        return self._number, key, finding.code, finding.side.value, finding.path, state
+
+
+def _identity_names() -> tuple[str, ...]:
+    return tuple(f"in_{name}" for name in (*_IDENTITY, "state"))
+
+
+def _seen(now: int, turn: int, run: int) -> Any:
+    """Mark a stored finding as seen in this turn, if it is stored in the same state."""
+    here = (findings.c[name] == bindparam(f"in_{name}") for name in (*_IDENTITY, "state"))
+    return update(findings).where(*here).values(last_seen=now, turn=turn, run=run)
 
 
 def _streak(new: Any) -> dict[str, Any]:
