@@ -200,10 +200,12 @@ def test_one_identity_on_both_paths_is_refused(run: Run, tmp_path: Path) -> None
 def test_filters_narrow_the_view_not_the_verdict(run: Run, tmp_path: Path) -> None:
     """Filtering findings away never makes a path ready."""
     script("filter", [item("a"), complete()], [item("a", owner=""), complete()])
-    opened = session(tmp_path, "filter")
+    other = '      - {name: other, kind: secret, primary: "one:kv/o", backup: "one:kv/o"}\n'
+    opened = session(tmp_path, "filter", ONE_PAIR + other)
     assert "NHS103" in codes(run(opened))
     assert codes(run(opened, checks=("NHS3",))) == {}
-    assert codes(run(opened, pairs=("other",))) == {}
+    assert "NHS103" not in codes(run(opened, pairs=("other",)))
+    assert "NHS103" in codes(run(opened, pairs=("payments/a",), checks=("nhs1", "fresh")))
     assert set(codes(run(opened, show_passing=True)).values()) > {State.PASS.value}
 
 
@@ -224,6 +226,30 @@ def test_cached_contacts_nothing(run: Run, tmp_path: Path) -> None:
     report = run(session(tmp_path, "cached"), cached=True)
     assert codes(report) == {"NHS905": "unknown"}
     assert report.paths[0].sources == ()
+
+
+@pytest.mark.parametrize(
+    ("filters", "fix"),
+    [
+        ({"pairs": ("b",)}, "nhisync inventory"),
+        ({"pairs": ("paymnts/a",)}, "payments/a"),
+        ({"checks": ("NHS999",)}, "NHS90"),
+        ({"checks": ("frsh",)}, "fresh"),
+    ],
+)
+def test_a_filter_that_can_show_nothing_is_refused(
+    tmp_path: Path, filters: dict[str, tuple[str, ...]], fix: str
+) -> None:
+    """A typo must not read like "no findings"; nothing is contacted."""
+    with pytest.raises(UsageError) as caught:
+        diff(session(tmp_path, "x"), DiffOptions(primary="primary", backup="backup", **filters), MemoryDesk())  # type: ignore[arg-type]
+    assert fix in caught.value.fix
+
+
+def test_a_template_may_bring_any_pair(run: Run, tmp_path: Path) -> None:
+    """Names that only the sweep knows are not refused."""
+    script("dynamic", [item("x", "listed"), complete("listed")], [item("x", "listed", owner=""), complete("listed")])
+    assert "NHS103" in codes(run(session(tmp_path, "dynamic", TEMPLATE), pairs=("x",)))
 
 
 @pytest.mark.parametrize(("primary", "backup"), [("backup", "primary"), ("primary", "nowhere"), ("primary", "primary")])

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Protocol
 
 from nhisync.app.assess import Assessment, Notebook, shrunk
@@ -14,13 +15,13 @@ from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected, Progress, silent
 from nhisync.collect.reuse import Wanted
 from nhisync.collect.sink import Sink
-from nhisync.errors import NhisyncError
-from nhisync.model import App, AppReport, Coverage, Finding, Locator, PathSummary, Report, Verdict, Waiver
+from nhisync.errors import NhisyncError, UsageError
+from nhisync.model import App, AppReport, Coverage, Finding, Layer, Locator, PathSummary, Report, Verdict, Waiver
 from nhisync.parity.book import AppTerms, app_terms
 from nhisync.parity.engine import FAR
 from nhisync.parity.pairing import Pairing
 from nhisync.parity.row import Row, instant
-from nhisync.parity.rules import RULES
+from nhisync.parity.rules import RULES, codes
 from nhisync.policy import Waivers
 from nhisync.spi import ErrorKind
 
@@ -109,12 +110,13 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     """Compare and report.
 
     Raises:
-        UsageError: unknown path or app.
+        UsageError: unknown path or app, or a filter that can show nothing.
         GuardError: one identity on both paths.
         RegistryError: a provider's SDK is missing.
     """
     targets = session.resolve(options.primary, options.backup, options.apps)
     apps = tuple({app.name: app for app, _, _ in targets}.values())
+    _check_filters(options, apps)
     paths = tuple(dict.fromkeys(path for _, p, b in targets for path in (p, b)))
     scope = scope_of(apps, paths)
     collected = None if options.cached else _observe(session, scope, targets, desk, progress)
@@ -268,6 +270,26 @@ def _path(
         unmapped=unmapped,
         oldest=oldest,
     )
+
+
+def _check_filters(options: DiffOptions, apps: Sequence[App]) -> None:
+    """A filter with a typo would show nothing, and nothing reads like "no findings"."""
+    for wanted in options.pairs:
+        owner, _, name = wanted.rpartition("/")
+        asked = [app for app in apps if owner in {"", app.name}]
+        if not any(app.matches or name in {pair.name for pair in app.pairs} for app in asked):
+            names = [f"{app.name}/{pair.name}" for app in apps for pair in app.pairs]
+            raise UsageError(f"no pair is called `{wanted}`", fix=_instead(wanted, names, "nhisync inventory PATH"))
+    layers = [layer.value for layer in Layer]
+    for wanted in options.checks:
+        if wanted.lower() not in layers and not any(code.startswith(wanted.upper()) for code in codes()):
+            fix = _instead(wanted, [*layers, *codes()], "docs/rules lists the codes; layers: " + ", ".join(layers))
+            raise UsageError(f"`{wanted}` is no code, no beginning of one and no layer", fix=fix)
+
+
+def _instead(wanted: str, known: Sequence[str], otherwise: str) -> str:
+    near = get_close_matches(wanted, [*known, *(key.partition("/")[2] for key in known)], n=1)
+    return f"Did you mean `{near[0]}`?" if near else f"See: {otherwise}."
 
 
 def _shown(finding: Finding, options: DiffOptions) -> bool:
