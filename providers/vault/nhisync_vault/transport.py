@@ -7,6 +7,7 @@ repeated.
 """
 
 import logging
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -251,12 +252,12 @@ class Transport:
             self._failures[endpoint] = 0 if alive else self._failures.get(endpoint, 0) + 1
 
     def _make(self, endpoint: str) -> hvac.Client:
+        verify = self._verify()
         session = requests.Session()
         session.trust_env = False
         pool = HTTPAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
         session.mount("https://", pool)
         session.mount("http://", pool)
-        verify: str | bool = str(self._context.file(self._settings.ca_file)) if self._settings.ca_file else True
         session.verify = verify
         proxies = {"http": self._settings.proxy, "https": self._settings.proxy} if self._settings.proxy else {}
         session.proxies = dict(proxies)
@@ -270,6 +271,22 @@ class Transport:
             allow_redirects=False,
             adapter=GuardedAdapter,
         )
+
+    def _verify(self) -> str | bool:
+        """The CA bundle, tried here: requests raises a bare OSError for one that is missing."""
+        if self._settings.ca_file is None:
+            return True
+        file = self._context.file(self._settings.ca_file)
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+        except OSError as error:  # ssl.SSLError is one, too
+            why = "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
+            raise ProviderError(
+                ErrorKind.MISCONFIGURED,
+                f"ca_file {self._settings.ca_file} cannot be used ({why})",
+                fix="Name a PEM file with the authority that issued the server's certificate, or remove ca_file.",
+            ) from None
+        return str(file)
 
     def _certificate(self) -> tuple[str, ...]:
         """Certificate and key; empty, not None, without them: for None hvac asks the environment."""

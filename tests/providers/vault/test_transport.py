@@ -179,3 +179,15 @@ def test_sessions_are_not_shared_between_threads(site: Any) -> None:
     keys = [site.seed("transit", f"transit/k{n:03d}", versions=n % 7 + 1) for n in range(120)]
     seen = site.observe(*keys, provider=site.provider(workers=16))
     assert [seen[key].version for key in keys] == [str(n % 7 + 1) for n in range(120)]
+
+
+@pytest.mark.parametrize(("content", "why"), [(None, "No such file"), (b"no PEM", "no PEM certificate")])
+def test_an_unusable_ca_file_is_named(site: Any, tmp_path: Path, content: bytes | None, why: str) -> None:
+    """A CA bundle that is missing or holds nothing is a typed error that names the file, not a crash."""
+    file = tmp_path / "missing.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ProviderError, match=r"missing\.pem") as refused:
+        site.provider(ca_file=str(file)).identify(site.budget())
+    assert refused.value.kind is ErrorKind.MISCONFIGURED
+    assert why in refused.value.message
