@@ -398,17 +398,3 @@ def test_another_encoding_is_refused(postgres_url: str, parts: Parts) -> None:
     finally:
         with engine.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name}"))
-
-
-def test_a_half_read_cursor_ends_with_its_snapshot(url: str, parts: Parts, make_row: MakeRow) -> None:
-    """Whoever stops reading early leaves no cursor, transaction or warning behind."""
-    with opened(url, parts) as store:
-        with store.run("sync") as run:
-            run.put_rows("primary", [make_row(f"a/{n:05}") for n in range(12_000)])
-        with store.reader() as reader:
-            rows = reader.cursor("primary")
-            assert next(rows).key == "a/00000"
-        assert list(rows) == []
-        assert next(store.cursor("primary")).key == "a/00000"
-        with store.run("sync") as run:
-            assert run.forget("primary", ["a/00000"]) == 1
