@@ -7,24 +7,26 @@ from pathlib import Path
 
 import pytest
 
-ACME = Path(__file__).parent / "acme"
+INITECH = Path(__file__).parent / "initech"
 
 Install = Callable[..., Path]
 
 
 @pytest.fixture
 def install(tmp_path: Path) -> Install:
-    """A function that installs Acme's package, or an impostor's, into a folder of its own and returns that folder."""
+    """A function that installs Initech's package, or an impostor's, into its own folder and returns that folder."""
 
     def into(
-        folder: str = "site", distribution: str = "nhisync-acme", points: str = "nhisync_acme:AcmeProvider"
+        folder: str = "site", distribution: str = "nhisync-initech", points: str = "nhisync_initech:InitechProvider"
     ) -> Path:
         site = tmp_path / folder
-        shutil.copytree(ACME / "nhisync_acme", site / "nhisync_acme", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            INITECH / "nhisync_initech", site / "nhisync_initech", ignore=shutil.ignore_patterns("__pycache__")
+        )
         info = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n", encoding="utf-8")
-        (info / "entry_points.txt").write_text(f"[nhisync.providers]\nacme = {points}\n", encoding="utf-8")
+        (info / "entry_points.txt").write_text(f"[nhisync.providers]\ninitech = {points}\n", encoding="utf-8")
         return site
 
     return into
@@ -35,7 +37,7 @@ def reachable(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     """A function that puts an installed folder on this process's path until the test ends."""
 
     def put(site: Path) -> None:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "nhisync_acme"]:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "nhisync_initech"]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.syspath_prepend(site)
 
@@ -43,8 +45,8 @@ def reachable(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
 
 
 @pytest.fixture(autouse=True)
-def _forget_acme() -> object:
+def _forget_initech() -> object:
     """No module of the sample stays behind in this process."""
     yield
-    for name in [name for name in sys.modules if name.partition(".")[0] == "nhisync_acme"]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "nhisync_initech"]:
         del sys.modules[name]

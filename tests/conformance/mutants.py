@@ -324,7 +324,7 @@ def spell(value: str) -> str:
 
 def log(value: str) -> None:
     """A debug line."""
-    logging.getLogger("acme.http").debug("body", extra={"body": value})
+    logging.getLogger("initech.http").debug("body", extra={"body": value})
 
 
 def warn(value: str) -> None:

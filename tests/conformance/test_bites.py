@@ -146,7 +146,7 @@ MUTANTS: dict[str, tuple[Mutant, ...]] = {
         Mutant(name="another SPI", hooks={"provider": m.OtherSpi}, raises=(RegistryError,)),
         Mutant(name="no SDK", hooks={"provider": m.MissingSdk}, raises=(RegistryError,)),
     ),
-    "test_entry_point_belongs_to_the_distribution": (Mutant(name="not installed", hooks={"distribution": "acme"}),),
+    "test_entry_point_belongs_to_the_distribution": (Mutant(name="not installed", hooks={"distribution": "initech"}),),
     "test_declaration_is_complete": (
         m.info("a kind twice", kinds=(*_KINDS, _KINDS[0])),
         m.info("no title", title=" "),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nhisync.testing.conformance import Hooks, Trouble
 
-from .conftest import ACME
+from .conftest import INITECH
 
 PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
 
@@ -17,7 +17,7 @@ def test_excerpts_are_those_of_the_sample() -> None:
     excerpts = re.findall(r"<!-- from (\S+) -->\n```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(excerpts) == 4
     for file, excerpt in excerpts:
-        assert excerpt.rstrip() in (ACME / file).read_text(encoding="utf-8"), f"{file} differs"
+        assert excerpt.rstrip() in (INITECH / file).read_text(encoding="utf-8"), f"{file} differs"
 
 
 def test_table_of_standard_tests_is_complete() -> None:

@@ -14,18 +14,18 @@ from nhisync.cli import main
 from nhisync.errors import RegistryError
 from nhisync.registry import Registry
 
-from .conftest import ACME, Install
+from .conftest import INITECH, Install
 
 CONFIG = """
 version: 1
 paths:
-  primary: {{region: here, sources: {{acme: {{provider: acme, address: "127.0.0.1:9", token_file: token}}}}}}
-  backup: {{region: there, sources: {{acme: {{provider: acme, address: "127.0.0.1:9", token_file: token}}}}}}
+  primary: {{region: here, sources: {{initech: {{provider: initech, address: "127.0.0.1:9", token_file: token}}}}}}
+  backup: {{region: there, sources: {{initech: {{provider: initech, address: "127.0.0.1:9", token_file: token}}}}}}
 apps:
   payments:
     tier: standard
     owner: payments-oncall
-    pairs: [{{name: stripe, kind: api-key, primary: "acme:key/stripe", backup: "acme:key/stripe"}}]
+    pairs: [{{name: stripe, kind: api-key, primary: "initech:key/stripe", backup: "initech:key/stripe"}}]
 providers: {{allow: [{allow}]}}
 """
 
@@ -39,11 +39,13 @@ def run_pytest(folder: Path, site: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Acme's repository."""
-    folder = tmp_path / "acme-provider"
+    """Initech's repository."""
+    folder = tmp_path / "initech-provider"
     folder.mkdir()
     (folder / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers\n", encoding="utf-8")
-    (folder / "test_conformance.py").write_text((ACME / "acme_conformance.py").read_text("utf-8"), encoding="utf-8")
+    (folder / "test_conformance.py").write_text(
+        (INITECH / "initech_conformance.py").read_text("utf-8"), encoding="utf-8"
+    )
     return folder
 
 
@@ -69,36 +71,36 @@ def test_a_missing_test_fails_when_it_is_collected(project: Path, install: Insta
 def test_found_only_when_allowed(install: Install, reachable: Callable[[Path], None]) -> None:
     """An installed distribution is seen, but its code is imported only when the configuration allows it."""
     reachable(install())
-    assert ("acme", "nhisync-acme") in {(one.name, one.distribution) for one in Registry().candidates()}
-    with pytest.raises(RegistryError, match=r"nhisync-acme.*not allowed") as caught:
-        Registry().load("acme")
-    assert "allow: [nhisync, nhisync-acme]" in caught.value.fix
-    assert "nhisync_acme" not in sys.modules
-    assert Registry(allow=("nhisync", "nhisync_ACME")).load("acme").info.title == "Acme keys"
+    assert ("initech", "nhisync-initech") in {(one.name, one.distribution) for one in Registry().candidates()}
+    with pytest.raises(RegistryError, match=r"nhisync-initech.*not allowed") as caught:
+        Registry().load("initech")
+    assert "allow: [nhisync, nhisync-initech]" in caught.value.fix
+    assert "nhisync_initech" not in sys.modules
+    assert Registry(allow=("nhisync", "nhisync_INITECH")).load("initech").info.title == "Initech keys"
 
 
 def test_two_claims_on_one_name_are_refused(install: Install, reachable: Callable[[Path], None]) -> None:
     """A second distribution that claims the name makes it unusable, allowed or not: neither is imported."""
     reachable(install())
-    reachable(install("elsewhere", "nhisync-acne"))
-    registry = Registry(allow=("nhisync", "nhisync-acme"))
-    with pytest.raises(RegistryError, match="nhisync-acme and nhisync-acne") as caught:
-        registry.load("acme")
+    reachable(install("elsewhere", "nhisync-innotech"))
+    registry = Registry(allow=("nhisync", "nhisync-initech"))
+    with pytest.raises(RegistryError, match="nhisync-initech and nhisync-innotech") as caught:
+        registry.load("initech")
     assert caught.value.fix == "Uninstall one of them."
-    assert "nhisync_acme" not in sys.modules
+    assert "nhisync_initech" not in sys.modules
 
 
 def test_a_claim_on_a_built_in_name_is_refused(install: Install, reachable: Callable[[Path], None]) -> None:
     """Nobody can slip an adapter under a name of ours: the name stops working instead."""
     site = install()
     points = next(site.glob("*.dist-info")) / "entry_points.txt"
-    points.write_text("[nhisync.providers]\nvault = nhisync_acme:AcmeProvider\n", encoding="utf-8")
+    points.write_text("[nhisync.providers]\nvault = nhisync_initech:InitechProvider\n", encoding="utf-8")
     reachable(site)
-    with pytest.raises(RegistryError, match="`vault` is offered by nhisync and nhisync-acme"):
-        Registry(allow=("nhisync", "nhisync-acme")).load("vault")
+    with pytest.raises(RegistryError, match="`vault` is offered by nhisync and nhisync-initech"):
+        Registry(allow=("nhisync", "nhisync-initech")).load("vault")
 
 
-@pytest.mark.parametrize(("allow", "code"), [("nhisync, nhisync-acme", 0), ("nhisync", 2)])
+@pytest.mark.parametrize(("allow", "code"), [("nhisync, nhisync-initech", 0), ("nhisync", 2)])
 def test_the_command_line_runs_it_only_when_allowed(
     install: Install, reachable: Callable[[Path], None], tmp_path: Path, allow: str, code: int
 ) -> None:
@@ -108,5 +110,5 @@ def test_the_command_line_runs_it_only_when_allowed(
     config.write_text(CONFIG.format(allow=allow), encoding="utf-8")
     out, err = io.StringIO(), io.StringIO()
     assert main(["-c", str(config), "permissions"], stdout=out, stderr=err) == code, err.getvalue()
-    expected = "keys:describe:stripe" if code == 0 else "nhisync-acme"
+    expected = "keys:describe:stripe" if code == 0 else "nhisync-initech"
     assert expected in out.getvalue() + err.getvalue()

@@ -101,10 +101,10 @@ class Account:
         return {"name": name, "version": version, "rotated": int(rotated.timestamp()), "owner": seed.owner}
 
 
-class AcmeWorld:
+class InitechWorld:
     """Any number of accounts; satisfies `nhisync.testing.world.WorldPart`."""
 
-    provider: ClassVar[str] = "acme"
+    provider: ClassVar[str] = "initech"
 
     def __init__(self, *, clock: Clock, directory: Path) -> None:
         self._clock, self._directory = clock, directory
@@ -116,7 +116,7 @@ class AcmeWorld:
 
     def add_source(self, path: str, source: str, *, region: str, options: Mapping[str, Any]) -> dict[str, Any]:
         """Create an account and return its configuration document; option ``reveal``: its token may read values."""
-        token = f"acme-token-of-{path}-{source}"
+        token = f"initech-token-of-{path}-{source}"
         account = Account(f"{path}-{source}", token, bool(options.get("reveal")), self._clock)
         account.listen()
         self.accounts[path, source] = account

@@ -1,4 +1,4 @@
-"""HTTP calls to Acme: every answer is checked before it is believed, every failure is typed, no text is passed on."""
+"""HTTP calls to Initech: an answer is checked before it is believed, a failure is typed, no text is passed on."""
 
 import json
 import threading
@@ -50,7 +50,7 @@ class Client:
             kind = _KINDS.get(status, ErrorKind.UNREACHABLE)
             raise ProviderError(
                 kind,
-                f"Acme answers {status}",
+                f"Initech answers {status}",
                 action="keys:describe",
                 resource=path,
                 request_id=request_id,
@@ -79,7 +79,7 @@ class Client:
                 raise _malformed(path)
             yield from entries
             if following is not None and not str(following) > after:
-                raise ProviderError(ErrorKind.MALFORMED, "the pages of Acme's list do not end", resource=path)
+                raise ProviderError(ErrorKind.MALFORMED, "the pages of Initech's list do not end", resource=path)
             after = None if following is None else str(following)
 
     def _exchange(self, path: str, budget: Budget) -> tuple[int, str, str, bytes]:
@@ -95,7 +95,7 @@ class Client:
             raise _malformed(path) from None
         except OSError:
             budget.check()  # when our own cycle cut the wait short, the service's silence says nothing
-            raise ProviderError(ErrorKind.UNREACHABLE, "Acme does not answer", resource=self._address) from None
+            raise ProviderError(ErrorKind.UNREACHABLE, "Initech does not answer", resource=self._address) from None
         finally:
             connection.close()
 
@@ -109,4 +109,4 @@ class Client:
 
 
 def _malformed(path: str) -> ProviderError:
-    return ProviderError(ErrorKind.MALFORMED, "this is not an answer of Acme", resource=path)
+    return ProviderError(ErrorKind.MALFORMED, "this is not an answer of Initech", resource=path)

@@ -35,7 +35,7 @@ from nhisync.spi import (
     SourceSettings,
     Unchanged,
 )
-from nhisync_acme.client import Client
+from nhisync_initech.client import Client
 
 KIND = "key"
 _STATUS = {
@@ -46,8 +46,8 @@ _STATUS = {
 }
 
 
-class AcmeSettings(SourceSettings):
-    """One Acme account.
+class InitechSettings(SourceSettings):
+    """One Initech account.
 
     Attributes:
         address: host and port.
@@ -62,12 +62,12 @@ class AcmeSettings(SourceSettings):
     timeout: Duration = timedelta(seconds=5)
 
 
-class AcmeProvider:
-    """Keys of one Acme account, by metadata."""
+class InitechProvider:
+    """Keys of one Initech account, by metadata."""
 
     info: ClassVar[ProviderInfo] = ProviderInfo(
-        name="acme",
-        title="Acme keys",
+        name="initech",
+        title="Initech keys",
         capabilities=frozenset(
             {
                 Capability.INVENTORY,
@@ -77,11 +77,11 @@ class AcmeProvider:
                 Capability.EXAMINE,
             }
         ),
-        kinds=(KindInfo(name=KIND, title="Acme API key", locator="key/payments/stripe#value"),),
-        settings=AcmeSettings,
+        kinds=(KindInfo(name=KIND, title="Initech API key", locator="key/payments/stripe#value"),),
+        settings=InitechSettings,
     )
 
-    def __init__(self, settings: AcmeSettings, context: SourceContext) -> None:
+    def __init__(self, settings: InitechSettings, context: SourceContext) -> None:
         self._settings, self._context = settings, context
         self._client = Client(settings.address, context.file(settings.token_file), settings.timeout)
 
@@ -104,7 +104,7 @@ class AcmeProvider:
         """Ask the service who we are."""
         who = self._client.get("/v1/whoami", budget)
         return SourceIdentity(
-            authority=f"acme:{who['account']}", principal=str(who["name"]), endpoint=self._settings.address
+            authority=f"initech:{who['account']}", principal=str(who["name"]), endpoint=self._settings.address
         )
 
     def values(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[FieldValue | tuple[Locator, ErrorFact]]:
@@ -206,4 +206,4 @@ def _path(locator: Locator) -> str:
 def _expect_key(locator: Locator) -> None:
     """Refuse foreign kinds before anything is asked: a missing thing of an unknown kind proves nothing."""
     if locator.kind != KIND:
-        raise ProviderError(ErrorKind.UNSUPPORTED, f"Acme has no kind {locator.kind}", resource=str(locator))
+        raise ProviderError(ErrorKind.UNSUPPORTED, f"Initech has no kind {locator.kind}", resource=str(locator))

@@ -1,18 +1,18 @@
-"""What Acme's own repository holds as ``tests/test_conformance.py``."""
+"""What Initech's own repository holds as ``tests/test_conformance.py``."""
 
-from nhisync_acme import AcmeProvider
-from nhisync_acme.world import AcmeWorld
+from nhisync_initech import InitechProvider
+from nhisync_initech.world import InitechWorld
 
 from nhisync.testing.conformance import Fault, ProviderConformance, Trouble
 from nhisync.testing.world import Seed
 
 
-class TestAcme(ProviderConformance):
+class TestInitech(ProviderConformance):
     """One account of the emulated service."""
 
-    provider = AcmeProvider
-    distribution = "nhisync-acme"
-    world = AcmeWorld
+    provider = InitechProvider
+    distribution = "nhisync-initech"
+    world = InitechWorld
     settings = {"timeout": "5s", "page_size": 2}
     seeds = (
         Seed(kind="key", name="payments/stripe", fields={"value": "canary-stripe-5511"}),
