@@ -1,0 +1,108 @@
+"""The provider ``postgres``: login roles of one PostgreSQL cluster, read from its catalogs."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import ClassVar
+
+from nhisync.spi import (
+    AccessMode,
+    Budget,
+    Capability,
+    Check,
+    InventoryRequest,
+    KindInfo,
+    Locator,
+    Observation,
+    PermissionDocument,
+    ProviderInfo,
+    Rate,
+    SourceContext,
+    SourceIdentity,
+)
+from nhisync_postgres.connection import CONNECT, QUERY, Connection
+from nhisync_postgres.doctor import examine
+from nhisync_postgres.inventory import KIND, Run
+from nhisync_postgres.permissions import documents
+from nhisync_postgres.settings import PostgresSettings
+
+RATES: Mapping[str, Rate] = {CONNECT: Rate(per_second=2, burst=10), QUERY: Rate(per_second=50, burst=100)}
+"""Connections and queries a second; the server publishes no numbers, a cycle needs one connection and four queries."""
+
+
+class PostgresProvider:
+    """Login roles: until when, whose, with which rights. No hash of a password is ever asked for."""
+
+    info: ClassVar[ProviderInfo] = ProviderInfo(
+        name="postgres",
+        title="PostgreSQL login roles",
+        capabilities=frozenset({Capability.INVENTORY, Capability.IDENTIFY, Capability.PERMISSIONS, Capability.EXAMINE}),
+        kinds=(KindInfo(name=KIND, title="role that may log in", locator="role/payments_app"),),
+        settings=PostgresSettings,
+        sdk_roots=("psycopg",),
+    )
+
+    def __init__(self, settings: PostgresSettings, context: SourceContext) -> None:
+        self._settings, self._context = settings, context
+        self._lock = threading.Lock()
+        self._connections: list[Connection] = []
+        self._closed = False
+
+    def close(self) -> None:
+        """End every connection, also those in use; safe to call twice and from another thread."""
+        with self._lock:
+            self._closed = True
+            open_, self._connections = self._connections, []
+        for connection in open_:
+            connection.close()
+
+    def inventory(self, request: InventoryRequest) -> Iterator[Observation]:
+        """Yield roles and one coverage entry when the kind ``role`` is swept.
+
+        Raises:
+            ProviderError: the server cannot be reached, or refuses our own role.
+        """
+        with closing(self._connection(request.budget)) as connection:
+            yield from Run(self._settings, self._context, connection, request.budget).observe(request)
+
+    def identify(self, budget: Budget) -> SourceIdentity:
+        """Our role, at which cluster. A restored copy of a cluster has its identifier and counts as the same.
+
+        Raises:
+            ProviderError: the kind says why not.
+        """
+        with closing(self._connection(budget)) as connection:
+            run = Run(self._settings, self._context, connection, budget)
+            cluster, situation = run.cluster()
+            return SourceIdentity(
+                authority=f"postgres:{run.identifier()}",
+                principal=str(situation["role"]),
+                endpoint=connection.endpoint,
+                detail=f"PostgreSQL {situation['version']}" + (", standby" if cluster.standby else ""),
+            )
+
+    def permissions(
+        self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]
+    ) -> tuple[PermissionDocument, ...]:
+        """The grants for exactly these roles; no IO."""
+        roles = [one for one in dict.fromkeys(one.item for one in wanted) if one.kind == KIND]
+        return documents(self._settings, mode, roles) if roles or KIND in kinds else ()
+
+    def examine(
+        self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget
+    ) -> Iterator[Check]:
+        """Yield checks, reachability first; never raises ProviderError."""
+        with closing(self._connection(budget)) as connection:
+            run = Run(self._settings, self._context, connection, budget)
+            roles = [one for one in dict.fromkeys(one.item for one in wanted) if one.kind == KIND]
+            yield from examine(self._settings, self._context, run, mode, roles if roles or KIND in kinds else ())
+
+    def _connection(self, budget: Budget) -> Connection:
+        configured = {family: Rate(per_second=rate) for family, rate in self._settings.limits.rates.items()}
+        budget.set_rates({**RATES, **configured})
+        made = Connection(self._settings, self._context)
+        with self._lock:
+            if self._closed:
+                made.close()
+            self._connections.append(made)
+        return made
