@@ -23,6 +23,9 @@ CONNECT, QUERY = "connect", "query"
 
 Row = Mapping[str, Any]
 
+_GRACE = 1.0
+"""Seconds by which the server may be late with ending a query itself before its socket is cut."""
+
 _READ_ONLY = "-c default_transaction_read_only=on -c search_path=pg_catalog"
 
 
@@ -49,7 +52,7 @@ class Connection:
         """
         connection = self._connected(budget)
         budget.spend(QUERY)
-        limit = min(self._settings.query_timeout.total_seconds(), budget.remaining)
+        limit = min(self._settings.query_timeout.total_seconds() + _GRACE, budget.remaining)
         try:
             with self._guarded(connection, limit), connection.cursor(row_factory=dict_row) as cursor:
                 for row in cursor.stream(query, parameters):
@@ -161,7 +164,10 @@ class Connection:
             with self._lock:
                 if self._closed:
                     return ProviderError(ErrorKind.THROTTLED, "the cycle ended before this was read")
-        return translate(failure.sqlstate, str(failure), self.endpoint, self._settings.auth.user)
+        settings = self._settings
+        return translate(
+            failure.sqlstate, str(failure), self.endpoint, principal=settings.auth.user, database=settings.database
+        )
 
 
 def _cut(connection: Any) -> None:

@@ -40,7 +40,7 @@ _WORDS: Final[tuple[tuple[str, _Meaning], ...]] = (
     ("too many clients", _STATES["53300"]),
     (
         "permission denied for database",
-        (ErrorKind.DENIED, "the role may not connect to the database", "Grant CONNECT on it to the role."),
+        (ErrorKind.DENIED, "our role may not connect to the database", "Grant CONNECT on it to our role."),
     ),
     ("the database system is starting up", (ErrorKind.UNREACHABLE, "the server is starting", "Wait, then try again.")),
     ("the database system is shutting down", (ErrorKind.UNREACHABLE, "the server is stopping", "Start it again.")),
@@ -106,7 +106,7 @@ _LOST: Final[_Meaning] = (
 )
 
 
-def translate(state: str | None, text: str, where: str, principal: str) -> ProviderError:
+def translate(state: str | None, text: str, where: str, *, principal: str, database: str) -> ProviderError:
     """The typed error of a failed connection or query.
 
     Args:
@@ -114,9 +114,24 @@ def translate(state: str | None, text: str, where: str, principal: str) -> Provi
         text: the driver's text; matched, never passed on.
         where: the server, for a person.
         principal: our role.
+        database: what we connect to.
     """
     kind, message, fix = _meaning(state, text)
-    return ProviderError(kind, f"{where}: {message}", resource=where, principal=principal, reason=state or "", fix=fix)
+    refused = kind is ErrorKind.DENIED and state is None
+    return ProviderError(
+        kind,
+        f"{where}: {message}",
+        action=connect_action(database, principal) if refused else "",
+        resource=where,
+        principal=principal,
+        reason=state or "",
+        fix=fix,
+    )
+
+
+def connect_action(database: str, role: str) -> str:
+    """The right to connect, in PostgreSQL's own words."""
+    return f"CONNECT ON DATABASE {database} TO {role}"
 
 
 def _meaning(state: str | None, text: str) -> _Meaning:

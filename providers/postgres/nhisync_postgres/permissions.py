@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nhisync.spi import AccessMode, Locator, PermissionDocument
+from nhisync_postgres.errors import connect_action
 from nhisync_postgres.settings import PostgresSettings
 
 CATALOGS = ("pg_auth_members", "pg_class", "pg_database", "pg_namespace", "pg_roles", "pg_shdescription")
@@ -79,7 +80,7 @@ def literal(text: str) -> str:
 
 def _connect(database: str, user: str) -> Grant:
     return Grant(
-        f"CONNECT ON DATABASE {database} TO {user}",
+        connect_action(database, user),
         f"GRANT CONNECT ON DATABASE {identifier(database)} TO {identifier(user)};",
         f"pg_catalog.has_database_privilege({literal(user)}, {literal(database)}, 'CONNECT')",
     )
