@@ -70,7 +70,7 @@ def took_part() -> Callable[[str, str], None]:
 
 def program(name: str, package: str) -> str:
     """The program's path; the test fails, and says what to install, when it is not there."""
-    places = os.pathsep.join(["/usr/sbin", "/usr/lib/postgresql/*/bin", os.environ.get("PATH", "")])
+    places = os.pathsep.join(["/usr/sbin", "/usr/bin", "/usr/lib/postgresql/*/bin", os.environ.get("PATH", "")])
     folders = [str(f) for p in places.split(os.pathsep) if p for f in sorted(Path("/").glob(p.lstrip("/")))]
     found = shutil.which(name, path=os.pathsep.join(folders))
     if not found:

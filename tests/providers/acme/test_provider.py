@@ -34,8 +34,10 @@ def test_a_known_certificate_is_renewable(stage: Any) -> None:
     assert dict(item.attributes).keys() == {"renewal-from", "renewal-until"}
 
 
-def test_a_certificate_of_another_authority_is_not_renewable_here(stage: Any) -> None:
-    """The authority does not know it: the certificate is present, its issuer is not usable, nothing is absent."""
+@pytest.mark.parametrize("status", [404, 400])
+def test_a_certificate_of_another_authority_is_not_renewable_here(stage: Any, status: int) -> None:
+    """The authority does not know it (Boulder says 404, Pebble 400): present, issuer not usable, nothing is absent."""
+    stage.source.authority.unknown_status = status
     (item,) = stage.look(stage.plant(options={"known": False}))
     assert item.presence is Presence.PRESENT
     assert item.dependencies[0].usable is False

@@ -80,6 +80,7 @@ class Authority:
         self._spent = 0
         self.base = ""
         self.renewal_information = True
+        self.unknown_status = 404
         self.accounts: dict[str, Account] = {}
         self.windows: dict[str, dict[str, Any]] = {}
         self.key = ec.generate_private_key(ec.SECP256R1())
@@ -126,7 +127,11 @@ class Authority:
             return Reply(status=200 if method == "HEAD" else 204)
         if path.startswith("/renewal/") and method == "GET":
             found = self.windows.get(path.removeprefix("/renewal/"))
-            return problem(404, "malformed") if found is None else Reply(body=found, headers={"Retry-After": "21600"})
+            return (
+                problem(self.unknown_status, "malformed")
+                if found is None
+                else Reply(body=found, headers={"Retry-After": "21600"})
+            )
         if path == "/account" and method == "POST":
             return self._account(body)
         return problem(404, "malformed")
