@@ -122,7 +122,7 @@ def _identity(situation: Situation, api: Api) -> Iterator[Check]:
         remark = found.detail.partition("; ")[2]
         state = CheckState.WARNING if remark else CheckState.OK
         observed = f"{found.principal} at {found.authority}" + (f" ({remark})" if remark else "")
-        fix = "Write the manifest that nhisync permissions prints: it lets nhisync read the namespace kube-system."
+        fix = "Upgrade the cluster: SelfSubjectReview is served since Kubernetes 1.28."
         yield Check(name="identity", state=state, observed=observed, fix=fix if remark else "")
     if _MASTERS in who(api).groups:
         fix = "Give nhisync a service account of its own with the manifest that nhisync permissions prints."

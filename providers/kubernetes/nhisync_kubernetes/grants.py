@@ -34,6 +34,11 @@ class Grant:
         return f"{self.bare} {self.where}" + (f": {', '.join(self.names)}" if self.names else "")
 
     @property
+    def actions(self) -> tuple[str, ...]:
+        """The same for each name by itself."""
+        return tuple(replace(self, names=(name,)).action for name in self.names) or (self.action,)
+
+    @property
     def bare(self) -> str:
         """Verb and resource alone: ``get certificates.cert-manager.io``."""
         main, slash, sub = self.resource.partition("/")
@@ -58,13 +63,18 @@ class Grant:
 
 
 def merge(grants: Iterable[Grant]) -> list[Grant]:
-    """One grant per namespace, resource and verb; one without names covers those with; sorted."""
+    """One grant per namespace, resource and verb, without those that a wider one covers; sorted."""
     merged: dict[Grant, set[str] | None] = {}
     for grant in grants:
         key = replace(grant, names=())
         known = merged.get(key, set())
         merged[key] = None if known is None or not grant.names else known | set(grant.names)
-    return sorted(replace(key, names=tuple(sorted(names or ()))) for key, names in merged.items())
+    everywhere = {key for key, names in merged.items() if names is None and not key.namespace}
+    return sorted(
+        replace(key, names=tuple(sorted(names or ())))
+        for key, names in merged.items()
+        if key in everywhere or replace(key, namespace="") not in everywhere
+    )
 
 
 def flow(value: Any) -> str:

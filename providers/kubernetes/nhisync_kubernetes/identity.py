@@ -1,15 +1,16 @@
 """Who we are, and in which cluster.
 
 A cluster has no id of its own; the uid of the namespace ``kube-system`` is what everybody takes for one
-(kubernetes/kubernetes#77487). Where it may not be read, the token issuer together with its signing keys stands in: the
-default issuer's name is the same in every cluster, its keys are not.
+(kubernetes/kubernetes#77487). Where it may not be read, the settings can choose the token issuer together with its
+signing keys instead: the default issuer's name is the same in every cluster, its keys are not. Nothing is chosen by
+what happens to be permitted, or one cluster would have two ids.
 """
 
 import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from nhisync.spi import ErrorKind, ProviderError, SourceIdentity
+from nhisync.spi import ErrorFact, ErrorKind, ProviderError, SourceIdentity
 from nhisync_kubernetes.api import Api
 from nhisync_kubernetes.credentials import claims_of
 from nhisync_kubernetes.metadata import entries, mapping, short
@@ -42,10 +43,10 @@ def identify(api: Api) -> SourceIdentity:
         ProviderError: the kind says why not.
     """
     user = who(api)
-    authority, remark = _authority(api)
-    remarks = [f"Kubernetes {version(api)}", remark, "" if user.told else "the user is the token's own word"]
+    cluster = cluster_id(api)
+    remarks = [f"Kubernetes {version(api)}", "" if user.told else "the user is the token's own word"]
     return SourceIdentity(
-        authority=authority,
+        authority=f"kubernetes:{cluster}",
         principal=user.name,
         endpoint=api.session.access.endpoint,
         detail="; ".join(one for one in remarks if one),
@@ -73,13 +74,15 @@ def who(api: Api) -> User:
 
 
 def cluster_id(api: Api) -> str:
-    """Uid of the system namespace.
+    """What tells this cluster from others, by the settings' choice.
 
     Raises:
-        ProviderError: it cannot be read.
+        ProviderError: it cannot be read, or says nothing.
     """
-    found = api.get(NAMESPACES, "", SYSTEM, metadata=True)
-    return short(mapping(found.get("metadata")).get("uid"))
+    found = _issuer(api) if api.settings.identify_by == "issuer" else _uid(api)
+    if not found:
+        raise ProviderError(ErrorKind.MALFORMED, "the server does not say which cluster it is")
+    return found
 
 
 def version(api: Api) -> str:
@@ -93,33 +96,24 @@ def version(api: Api) -> str:
     return short(answer.body.get("gitVersion")) or "of unknown version"
 
 
-def _authority(api: Api) -> tuple[str, str]:
-    """The realm, and a remark when it is not the system namespace's uid."""
+def _uid(api: Api) -> str:
     try:
-        uid = cluster_id(api)
+        found = api.get(NAMESPACES, "", SYSTEM, metadata=True)
     except ProviderError as error:
-        if error.kind not in {*_ELSEWHERE, ErrorKind.NOT_FOUND}:
+        if error.kind is not ErrorKind.DENIED:
             raise
-        issuer = _issuer(api)
-        if not issuer:
-            raise
-        return (
-            f"kubernetes:{issuer}",
-            f"the cluster's id may not be read (get namespaces: {SYSTEM}), its issuer stands in",
-        )
-    if not uid:
-        raise ProviderError(ErrorKind.MALFORMED, f"the namespace {SYSTEM} has no uid")
-    return f"kubernetes:{uid}", ""
+        fix = f"{error.fix} Where that is not possible, set identify_by: issuer in every source of this cluster."
+        raise ProviderError(ErrorKind.DENIED, error.message, fix=fix, **_told(error.fact)) from None
+    return short(mapping(found.get("metadata")).get("uid"))
+
+
+def _told(fact: ErrorFact) -> dict[str, Any]:
+    return {key: getattr(fact, key) for key in ("action", "resource", "principal", "reason", "request_id")}
 
 
 def _issuer(api: Api) -> str:
-    """Issuer and a digest of its keys, "" when they may not be read."""
-    try:
-        about, keys = _body(api, _DISCOVERY), _body(api, _KEYS)
-    except ProviderError as error:
-        if error.kind not in {*_ELSEWHERE, ErrorKind.NOT_FOUND}:
-            raise
-        return ""
+    """Issuer and a digest of its keys, "" when it shows none."""
+    about, keys = _body(api, _DISCOVERY), _body(api, _KEYS)
     issuer = short(about.get("issuer"))
     ids = sorted(short(key.get("kid")) for key in entries(keys.get("keys")))
     if not issuer or not any(ids):

@@ -46,7 +46,9 @@ def documents(
     manifests = objects(f"nhisync-{mode.value}", settings.subject, grants)
     text = f"# {title}\n" + "".join(f"---\n{_yaml(one)}" for one in manifests)
     return (
-        PermissionDocument(title=title, language="yaml", text=text, actions=tuple(grant.action for grant in grants)),
+        PermissionDocument(
+            title=title, language="yaml", text=text, actions=tuple(one for grant in grants for one in grant.actions)
+        ),
     )
 
 
@@ -63,7 +65,7 @@ def needed(
         return merge(_reading(settings, items, kinds))
     if mode is AccessMode.FINGERPRINT or (mode is AccessMode.ROTATE and extra):
         return merge([*_reading(settings, items, kinds), *extra])
-    return merge([_cluster(), *extra]) if extra else []
+    return merge([*_cluster(settings), *extra]) if extra else []
 
 
 def objects(name: str, subject: str, grants: Iterable[Grant]) -> list[dict[str, Any]]:
@@ -89,12 +91,14 @@ def _addressed(wanted: Sequence[Locator]) -> Iterator[_Item]:
             continue
 
 
-def _cluster() -> Grant:
-    return Grant("", "", NAMESPACES.plural, "get", (SYSTEM,))
+def _cluster(settings: KubernetesSettings) -> Iterator[Grant]:
+    """What it takes to tell one cluster from another; the issuer may be read by every service account."""
+    if settings.identify_by == "namespace":
+        yield Grant("", "", NAMESPACES.plural, "get", (SYSTEM,))
 
 
 def _reading(settings: KubernetesSettings, items: Sequence[_Item], kinds: frozenset[str]) -> Iterator[Grant]:
-    yield _cluster()
+    yield from _cluster(settings)
     swept = [kind for kind in RESOURCE_OF if kind in kinds]
     for kind in swept:
         for namespace in settings.namespaces or ("",):

@@ -119,6 +119,8 @@ class KubernetesSettings(SourceSettings):
         proxy: HTTP proxy for all calls; None = none, the environment is not asked.
         namespaces: sweep only these; empty = the whole cluster, or what the identity may list of it.
         skip_types: types of Secrets that a sweep leaves out, because they hold no credential.
+        identify_by: what tells this cluster from others: the uid of ``kube-system`` (``namespace``), or the token
+            issuer with its keys (``issuer``), where that may not be read; the same for all sources of a cluster.
         subject: user that printed RBAC bindings are for (``system:serviceaccount:<namespace>:<name>`` or a user name).
         owner_key: annotation, else label, that names an object's owner.
         trust_file: PEM roots that verify issued chains; None = the root that the issuer names, if it does.
@@ -139,6 +141,7 @@ class KubernetesSettings(SourceSettings):
     proxy: Proxy | None = None
     namespaces: tuple[Namespace, ...] = ()
     skip_types: tuple[str, ...] = ("helm.sh/release.v1",)
+    identify_by: Literal["namespace", "issuer"] = "namespace"
     subject: Annotated[str, Field(min_length=1)] = "system:serviceaccount:nhisync:nhisync"
     owner_key: str = "nhisync/owner"
     trust_file: Path | None = None

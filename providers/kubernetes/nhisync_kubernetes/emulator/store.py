@@ -140,6 +140,7 @@ class Store:
         if found is not None and self.now() - found[0] <= _KEPT:
             return found[1], found[2]
         if token:
+            self._snapshot(definition, self.revision, "")
             fresh = encode(self.revision, decode(token)[1])
             raise StatusError(410, "Expired", _EXPIRED, resumed=fresh)
         ordered = sorted(self._objects.get(definition, {}).items())

@@ -53,6 +53,7 @@ class SourceOptions:
         names: DNS names of the server's certificate instead of loopback's (needs ``server_name``).
         version: that the server claims.
         reviews: the server knows SelfSubjectReview.
+        expected: locators that pairs name, although nothing is planted there.
         masters: nhisync belongs to ``system:masters``, which no RBAC limits.
     """
 
@@ -64,6 +65,7 @@ class SourceOptions:
     names: tuple[str, ...] = ()
     version: str = "v1.34.1"
     reviews: bool = True
+    expected: tuple[str, ...] = ()
     masters: bool = False
 
 
@@ -259,7 +261,7 @@ class KubernetesWorld:
                 document["namespaces"] = namespaces
             settings = KubernetesSettings.model_validate(document)
             kinds = frozenset(KINDS if namespaces or everywhere else ())
-            wanted = [Locator.parse(f"x:{one}") for one in open_]
+            wanted = [Locator.parse(f"x:{one}") for one in (*open_, *place.options.expected)]
             grants = needed(settings, AccessMode(place.options.mode), wanted, kinds)
             lister = () if everywhere else (Grant("", "", NAMESPACES.plural, "list"),)
             self._write(place, objects("nhisync-world", place.user, [*grants, *lister]))
