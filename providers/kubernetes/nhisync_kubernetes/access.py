@@ -30,12 +30,14 @@ class Access:
         address: URL of the API server without slash at its end.
         tls: verifies the server, and shows the client certificate if there is one.
         proxy: "" = none.
+        proxy_tls: verifies an https proxy, by the system's authorities and by the source's own; None = it is no https.
         bearer: where tokens come from; None = the client certificate says who we are.
     """
 
     address: str
     tls: ssl.SSLContext
     proxy: str
+    proxy_tls: ssl.SSLContext | None
     bearer: Bearer | None
 
     @property
@@ -65,7 +67,8 @@ def resolve(settings: KubernetesSettings, context: SourceContext) -> Access:
         bearer = FileBearer(context.file(token), f"the pod's token {token}", context.clock)
     else:
         pair = _pair(auth, context)
-    return Access(address, _tls(server_name, ca, pair), proxy, bearer)
+    tls = _tls(server_name, ca, pair)
+    return Access(address, tls, proxy, _proxy_tls(ca) if proxy.startswith("https:") else None, bearer)
 
 
 def credential_files(settings: KubernetesSettings, context: SourceContext) -> tuple[Path, ...]:
@@ -134,6 +137,14 @@ def _tls(server_name: str, ca: bytes | None, pair: ClientPair | None) -> ssl.SSL
         )
     if pair is not None:
         pair.load_into(context)
+    return context
+
+
+def _proxy_tls(ca: bytes | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    if ca is not None:
+        _loaded(context, ca)
     return context
 
 

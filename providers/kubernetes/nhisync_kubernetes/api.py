@@ -33,7 +33,7 @@ class Api:
         self._lock = threading.Lock()
         self._refusal: ProviderError | None = None
         self._namespaces: dict[str, ProviderError | None] = {}
-        self._groups: dict[str, bool] = {}
+        self._groups: frozenset[str] | None = None
 
     def get(self, resource: Resource, namespace: str, name: str, *, metadata: bool = False) -> Object:
         """One object, or its metadata alone.
@@ -134,15 +134,12 @@ class Api:
             ProviderError: SCOPE_MISSING when it does not, otherwise why that is not known.
         """
         with self._lock:
-            known = namespace in self._namespaces
-        if not known:
-            try:
-                found: ProviderError | None = self._look_for(namespace)
-            except ProviderError as error:
-                found = error
-            with self._lock:
-                self._namespaces[namespace] = found
-        failure = self._namespaces[namespace]
+            if namespace not in self._namespaces:
+                try:
+                    self._namespaces[namespace] = self._look_for(namespace)
+                except ProviderError as error:
+                    self._namespaces[namespace] = error
+            failure = self._namespaces[namespace]
         if failure is not None:
             raise failure
 
@@ -203,16 +200,13 @@ class Api:
 
     def _serves(self, group: str) -> bool:
         with self._lock:
-            if group in self._groups:
-                return self._groups[group]
-        answer = self.public("/apis").checked()
-        groups = answer.body.get("groups")
-        if answer.body.get("kind") != "APIGroupList" or not isinstance(groups, list):
-            raise malformed(answer.called, "the server does not list its API groups")
-        served = any(isinstance(one, dict) and one.get("name") == group for one in groups)
-        with self._lock:
-            self._groups[group] = served
-        return served
+            if self._groups is None:
+                answer = self.public("/apis").checked()
+                groups = answer.body.get("groups")
+                if answer.body.get("kind") != "APIGroupList" or not isinstance(groups, list):
+                    raise malformed(answer.called, "the server does not list its API groups")
+                self._groups = frozenset(one["name"] for one in groups if isinstance(one, dict) and "name" in one)
+            return group in self._groups
 
 
 def name_of(found: Object, called: Called) -> tuple[str, str]:

@@ -85,7 +85,7 @@ class Session:
         quiet_sdk()
         self._client = httpx.Client(
             verify=access.tls,
-            proxy=access.proxy or None,
+            proxy=httpx.Proxy(access.proxy, ssl_context=access.proxy_tls) if access.proxy else None,
             trust_env=False,
             follow_redirects=False,
             limits=httpx.Limits(max_connections=settings.workers + 1, max_keepalive_connections=settings.workers + 1),

@@ -1,7 +1,7 @@
 """One emulated cluster: authentication, authorization, faults, verbs, controllers, in the order of a real one."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from nhisync.spi import Clock, Randomness
@@ -43,6 +43,7 @@ class Cluster:
         ca: of the API server, for Secrets of service accounts.
 
     Attributes:
+        due: what must be done before the next request, by name.
         masters: users whom it takes for members of ``system:masters``.
         received: method and target of every request so far.
     """
@@ -58,6 +59,7 @@ class Cluster:
         self.reviews = Reviews(self.rbac)
         self.cert_manager = CertManager(self.store, randomness)
         self.lock = threading.RLock()
+        self.due: dict[str, Callable[[], None]] = {}
         self.masters: set[str] = set()
         self.received: list[tuple[str, str]] = []
         self._handlers = Handlers(self.store, self.tokens, self.faults)
@@ -90,8 +92,10 @@ class Cluster:
         return Delivery(told, dropped=dropped is not None, cut=cut is not None)
 
     def reconcile(self) -> None:
-        """Let the controllers act until now."""
+        """Do what is due, and let the controllers act until now."""
         with self.lock:
+            while self.due:
+                self.due.popitem()[1]()
             self._token_controller.reconcile()
             if self.faults.on("no-cert-manager") is None:
                 self.cert_manager.reconcile()

@@ -64,7 +64,7 @@ class Handlers:
         query = request.query
         metadata = self._converts(asked, request, "PartialObjectMetadataList")
         chosen = selector(definition, query.get("fieldSelector", ""))
-        page = self._page(definition, asked, query, lambda one: chosen(one) and self._visible(definition, one))
+        page = self._page(definition, asked, query, lambda one: chosen(one) and self._listed(definition, one))
         items = [metadata_of(one) for one in page.objects] if metadata else page.objects
         about = {"resourceVersion": str(page.revision), **({"continue": page.token} if page.token else {})}
         kind, version = (
@@ -173,14 +173,14 @@ class Handlers:
         """Whether the faults let an object be seen."""
         metadata = found["metadata"]
         place = metadata["name"] if definition is NAMESPACES else metadata.get("namespace", "")
-        if place and place not in _SYSTEM and self._faults.on("namespaces-gone") is not None:
-            return False
+        return not place or place in _SYSTEM or self._faults.on("namespaces-gone") is None
+
+    def _listed(self, definition: Definition, found: Mapping[str, Any]) -> bool:
+        """Whether a listing shows an object, which may lag behind."""
         lag = self._faults.on("list-lag")
-        if lag is None:
-            return True
-        return bool(
-            metadata["creationTimestamp"] <= stamp(self._store.now() - timedelta(seconds=lag.options["seconds"]))
-        )
+        seconds = lag.options["seconds"] if lag is not None else 0
+        known = stamp(self._store.now() - timedelta(seconds=seconds))
+        return self._visible(definition, found) and bool(found["metadata"]["creationTimestamp"] <= known)
 
     def _converts(self, asked: Attributes, request: Request, wanted: str) -> bool:
         asks = converted(request.headers.get("accept", ""), wanted)

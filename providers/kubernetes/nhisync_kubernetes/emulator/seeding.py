@@ -141,7 +141,6 @@ class Seeder:
         plot = Plot(cluster, seed, namespace, name, now)
         plot.make_namespace()
         kinds[seed.kind](plot)
-        cluster.reconcile()
         return f"{seed.kind}/{namespace}/{name}"
 
     def _certificate(self, plot: "Plot") -> None:

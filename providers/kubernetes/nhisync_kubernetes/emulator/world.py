@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -132,7 +133,7 @@ class KubernetesWorld:
         made = Source(cluster=cluster, listener=listener, options=chosen, user=user, folder=folder)
         self._sources[path, source] = made
         document: dict[str, Any] = {"provider": self.provider, "region": region, **self._document(made)}
-        self._refresh(made)
+        self._stale(made)
         return document
 
     def seed(self, path: str, source: str, item: Seed) -> str:
@@ -148,7 +149,7 @@ class KubernetesWorld:
             place.seeded.append(locator)
             if item.options.get("denied"):
                 place.closed.add(item.name.partition("/")[0])
-            self._refresh(place)
+            self._stale(place)
         return locator
 
     def fault(self, path: str, source: str, name: str, **options: Any) -> None:
@@ -164,7 +165,7 @@ class KubernetesWorld:
             (place.listener.open if off else place.listener.close)()
         elif name == "denied":
             place.bound = off
-            self._refresh(place)
+            self._stale(place)
         elif name == "incomplete-rules":
             place.cluster.reviews.incomplete = not off
         elif name == "issuer-hidden":
@@ -180,6 +181,7 @@ class KubernetesWorld:
         """Let the source's user have exactly these Roles, ClusterRoles and bindings."""
         place = self._sources[path, source]
         with place.cluster.lock:
+            place.cluster.due.pop(place.user, None)
             self._clear(place)
             self._write(place, manifests)
 
@@ -247,8 +249,13 @@ class KubernetesWorld:
             known = cluster.store.get(SERVICE_ACCOUNTS, "nhisync", name)
             return known or cluster.store.put(SERVICE_ACCOUNTS, {"metadata": {"namespace": "nhisync", "name": name}})
 
+    def _stale(self, place: Source) -> None:
+        """Bind anew before the next request, however many seeds come until then."""
+        with place.cluster.lock:
+            place.cluster.due[place.user] = partial(self._refresh, place)
+
     def _refresh(self, place: Source) -> None:
-        """Bind anew: what `nhisync permissions` prints for a sweep and for everything planted here."""
+        """What `nhisync permissions` prints for a sweep and for everything planted here."""
         with place.cluster.lock:
             self._clear(place)
             if not place.bound:
