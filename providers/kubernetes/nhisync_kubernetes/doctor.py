@@ -148,6 +148,8 @@ def _token_end(situation: Situation, api: Api) -> Iterator[Check]:
 
 
 def _permissions(api: Api, mode: AccessMode, grants: Sequence[Grant]) -> Iterator[Check]:
+    if not grants:
+        return  # the mode has no use for what is wanted
     rights = Rights(api)
     for grant in grants:
         missing = rights.missing(grant)

@@ -53,7 +53,8 @@ ANONYMOUS = "system:anonymous"
 """Whom the server sees when it accepts no credential and lets strangers in."""
 
 _RETRY_AFTER = re.compile(r"\d{1,6}\Z")
-_USER = re.compile(r'User "([\w.:@/+=-]{1,253})" cannot ')
+_USER = re.compile(r'User "(system:(?:anonymous|serviceaccount:[a-z0-9-]{1,63}:[a-z0-9.-]{1,253}))" cannot ')
+"""Only names that nobody can hide anything in."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,10 +227,10 @@ class Target:
         self.create(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": name}})
         return self.token(namespace, name)
 
-    def token(self, namespace: str, name: str) -> str:
+    def token(self, namespace: str, name: str, seconds: int = 172_800) -> str:
         """A bound token."""
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-        answer = self.admin.post(path, json={"spec": {"expirationSeconds": 3600}})
+        answer = self.admin.post(path, json={"spec": {"expirationSeconds": seconds}})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["status"]["token"])
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nhisync.spi import CredentialState, Lifecycle, Precision, Presence, PublicId
+from nhisync.spi import CredentialState, ErrorKind, Lifecycle, Precision, Presence, PublicId
 from nhisync_kubernetes.kinds.certificate import EXPOSED
 from nhisync_kubernetes.kinds.secret import ENDLESS
 from nhisync_kubernetes.metadata import LAST_APPLIED, read_meta
@@ -93,7 +93,7 @@ def test_an_applied_secret_carries_its_value_in_an_annotation(site: Site) -> Non
 
 
 def test_sweeps_leave_out_what_is_no_credential(site: Site) -> None:
-    """Helm's releases and legacy tokens are no Secrets of kind ``secret``; the setting says which types are left out."""
+    """Helm's releases and legacy tokens are no Secrets of kind ``secret``; a setting says which types are left out."""
     release = site.seed("secret", "p/sh.helm.release.v1.x", type="helm.sh/release.v1")
     plain, token = site.seed("secret", "p/plain"), site.seed("service-account-token", "p/ci")
     seen = site.observe(kinds={"secret", "service-account-token"})
@@ -122,7 +122,9 @@ def test_a_legacy_token_under_the_other_kind(site: Site) -> None:
     seen = site.observe(as_secret, as_token)
     assert seen[as_secret].endless == ENDLESS
     assert seen[as_token].presence is Presence.UNKNOWN
-    assert "secret/p/plain" in (seen[as_token].error.message + str(seen[as_token].error)) or seen[as_token].error
+    wrong = seen[as_token].error
+    assert wrong is not None
+    assert (wrong.kind, wrong.resource) == (ErrorKind.MISCONFIGURED.value, "p/plain")
 
 
 def test_a_token_that_the_clean_up_invalidated(site: Site) -> None:
@@ -222,7 +224,7 @@ def test_a_forced_renewal_that_fails(site: Site) -> None:
 
 @pytest.mark.requirement("R41")
 def test_a_disabled_renewal(site: Site) -> None:
-    """policy Disabled is a schedule that is switched off, with the interval that it would have."""
+    """Policy Disabled is a schedule that is switched off, with the interval that it would have."""
     certificate = site.seed("certificate", "p/tls", rotated=30 * DAY, expires=60 * DAY, disabled=True)
     item = site.observe(certificate)[certificate]
     assert item.next_rotation is None
