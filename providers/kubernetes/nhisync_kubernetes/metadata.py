@@ -132,9 +132,9 @@ def instant(raw: object) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(raw)
-    except ValueError:
+        return None if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return None if parsed.tzinfo is None else parsed.astimezone(UTC)
 
 
 def moment(raw: object) -> Moment | None:

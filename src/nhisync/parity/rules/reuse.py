@@ -88,6 +88,8 @@ SAME_CREDENTIAL = RuleInfo(
         "copied role id",
         "tls": "Issue the backup's certificate on a new private key; copying the key file is what this found",
         "file": "Let the backup host's agent enrol by itself instead of receiving the file",
+        "kubernetes": "Issue the backup's Certificate on its own key (privateKey.rotationPolicy: Always), and stop "
+        "copying the Secret between clusters",
         "*": "Issue a credential of its own to the backup of {app}/{pair}, then retire the shared one",
     },
     frameworks=REUSE,
@@ -123,6 +125,8 @@ REPLICA = RuleInfo(
         "replication of {pair} (aws secretsmanager remove-regions-from-replication)",
         "vault": "Serve the backup from a cluster of its own, not from a performance or DR secondary of the primary's",
         "file": "Stop copying the file; let the backup host's agent obtain its own",
+        "kubernetes": "Serve the backup from a cluster of its own; a namespace of the primary's cluster goes down "
+        "with it",
         "*": "Give {app}/{pair} an identity on the backup that the backup can rotate alone",
     },
     frameworks=(*REUSE, "800-53r5:CP-7(1)"),
@@ -206,6 +210,8 @@ STATIC = RuleInfo(
         "--rotation-lambda-arn …), or use a role instead of a stored key",
         "vault": "Move the value from KV to an engine that rotates it (database static role, AppRole secret-id, pki)",
         "file": "Let an agent on the backup host own the file, with a timer",
+        "kubernetes": "Replace it by what the cluster renews: a bound token, a Certificate, or a Secret that an "
+        "operator rotates",
         "*": "Give {app}/{pair} a rotation of its own on the backup",
     },
     frameworks=ROTATION,
@@ -286,6 +292,10 @@ def check_same_version(view: PairView) -> Outcome | None:
     return fail(Side.PAIR, f"both current versions are {b.version}", "versions written separately")
 
 
+def _never(endless: str) -> str | None:
+    return (clean(endless) or "it can never end") if endless else None
+
+
 def _is_token(version: str) -> bool:
     return _REQUEST_TOKEN.match(version) is not None
 
@@ -324,7 +334,7 @@ def check_endless(view: PairView) -> Outcome | None:
         return unknown(Side.PAIR, UNREADABLE, "whether it can end")
     if not backup and not primary:
         return None
-    return either(fail, clean(backup) or None, clean(primary) or None, "a credential that ends and is renewed")
+    return either(fail, _never(backup), _never(primary), "a credential that ends and is renewed")
 
 
 _CREDENTIALS, _LOGINS, _CLUSTERS = range(3)
