@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+_OF_THE_CLUSTER = frozenset({"namespaces", "clusterissuers"})
+"""Resources that stand in no namespace."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Grant:
@@ -31,7 +34,8 @@ class Grant:
     @property
     def action(self) -> str:
         """As ``kubectl auth can-i`` is asked: ``get secrets -n payments: stripe``."""
-        return f"{self.bare} {self.where}" + (f": {', '.join(self.names)}" if self.names else "")
+        names = f": {', '.join(self.names)}" if self.names else ""
+        return f"{self.bare}{self._where}{names}"
 
     @property
     def actions(self) -> tuple[str, ...]:
@@ -45,9 +49,11 @@ class Grant:
         return f"{self.verb} {main}{f'.{self.group}' if self.group else ''}{slash}{sub}"
 
     @property
-    def where(self) -> str:
+    def _where(self) -> str:
         """Namespace in kubectl's words."""
-        return f"-n {self.namespace}" if self.namespace else "-A"
+        if self.namespace:
+            return f" -n {self.namespace}"
+        return "" if self.resource in _OF_THE_CLUSTER else " -A"
 
     @property
     def rule(self) -> dict[str, list[str]]:

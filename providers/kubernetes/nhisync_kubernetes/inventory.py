@@ -115,7 +115,7 @@ def _places(run: Run, kind: Kind) -> list[str] | None:
     """Namespaces to list, where settings or templates name them; None = the whole cluster."""
     prefixes = run.request.prefixes.get(kind.name)
     configured = sorted(set(run.settings.namespaces))
-    if prefixes is None:
+    if not prefixes:
         return configured or None
     if any("/" not in prefix for prefix in prefixes):  # a part of a namespace's name
         fitting = [one for one in configured if any(one.startswith(p.partition("/")[0]) for p in prefixes)]

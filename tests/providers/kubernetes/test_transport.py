@@ -267,6 +267,16 @@ def test_retries_end_within_the_cycle(site: Site) -> None:
     assert seen.statuses() == {("secret", ""): "throttled"}
 
 
+def test_slow_answers_end_with_the_cycle(site: Site) -> None:
+    """An answer that comes after the cycle's end is throttling, and what came before it is kept."""
+    secret, account = site.seed("secret", "payments/stripe"), site.seed("service-account", "payments/api")
+    site.fault("delay", seconds=100, resources=("serviceaccounts",))
+    seen = site.observe(secret, account, kinds={"secret", "service-account"})
+    assert seen[secret].presence is Presence.PRESENT
+    assert seen[account].presence is Presence.THROTTLED
+    assert seen.statuses() == {("secret", ""): "complete", ("service-account", ""): "throttled"}
+
+
 def test_a_dead_server_is_left(site: Site) -> None:
     """After several lost exchanges in a row the rest of a run is not sent at all."""
     wanted = [site.seed("secret", f"payments/s-{number:02}") for number in range(40)]
@@ -306,3 +316,19 @@ def test_a_hanging_server_costs_one_read_timeout(site: Site) -> None:
     seen = site.observe(secret, read_timeout="100ms", attempts=1)
     site.fault("hang", off=True)
     assert seen[secret].presence is Presence.UNREACHABLE
+
+
+def test_only_its_own_client_is_imported() -> None:
+    """The package and its emulator import no HTTP client; the provider imports httpx and no other provider's SDK."""
+    import subprocess
+    import sys
+
+    script = (
+        "import sys, nhisync_kubernetes, nhisync_kubernetes.emulator;"
+        "early = 'httpx' in sys.modules;"
+        "nhisync_kubernetes.KubernetesProvider;"
+        "others = {'boto3', 'botocore', 'hvac', 'requests', 'azure', 'google', 'grpc', 'psycopg', 'moto'};"
+        "print(early, 'httpx' in sys.modules, sorted(others & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False True []"
