@@ -32,9 +32,9 @@ def demo(
         nhisync demo
         nhisync demo --keep        then, in another terminal, what it tells to type
 
-    Starts loopback servers for AWS, Vault, OpenBao and TLS, plants a fault for every rule, and runs the real diff with
-    the real SDKs over real sockets. Exits 0 when the world showed exactly what was planted. Needs the extras: pip
-    install 'nhisync[all,demo]'.
+    Starts loopback servers for AWS, Vault, OpenBao, Kubernetes and TLS, plants a fault for every rule, and runs the
+    real diff with the real SDKs over real sockets. Exits 0 when the world showed exactly what was planted. Needs the
+    extras: pip install 'nhisync[all,demo]'.
     """
     from nhisync.app.demo import run, running_world  # noqa: PLC0415 - only this command needs it
     from nhisync.cli.diff import show  # noqa: PLC0415

@@ -130,6 +130,7 @@ class Item:
         chain: certificate chain, for certificates and TLS endpoints.
         grants: names of attached rights, sorted; None = not read.
         exposure: who besides the owner can read it (``world-readable (0644)``), or "".
+        endless: why it can never end, although its provider issues ones that do, or "".
         marker: opaque; equal markers in two listings mean the detail need not be read again.
         attributes: further display facts, sorted by name.
     """
@@ -159,5 +160,6 @@ class Item:
     chain: Chain | None = None
     grants: tuple[str, ...] | None = None
     exposure: str = ""
+    endless: str = ""
     marker: str = ""
     attributes: tuple[tuple[str, str], ...] = ()

@@ -40,7 +40,7 @@ class Row(NamedTuple):
         bound: fault domains of dependencies that exist nowhere else, one per line, or None.
         grants: names of attached rights, one per line, sorted; None = not read.
         auth: 1 accepted, 0 refused, None not tried (live authentication).
-        detail: JSON of error, dependencies, chain, fields, exposure and display facts, or None.
+        detail: JSON of error, dependencies, chain, fields, exposure, endlessness and display facts, or None.
         marker: the listing's change marker.
         observed: epoch seconds of the observation.
         digest: 64-bit digest of everything above but `observed`, `marker` and `group`.
@@ -211,6 +211,7 @@ def _detail(item: Item) -> str | None:
         "chain": _chain(item.chain) if item.chain else None,
         "fields": None if item.fields is None else sorted(item.fields),
         "exposure": item.exposure or None,
+        "endless": item.endless or None,
         "mechanism": (item.rotation.mechanism or None) if item.rotation else None,
         "attributes": dict(item.attributes) or None,
     }

@@ -57,6 +57,7 @@ def scenario() -> Scenario:
             _source("backup", "bao", "vault", NORTH, fingerprint=True, census=True),
             _source("backup", "edge", "tls", NORTH),
             _source("backup", "files", "file", NORTH),
+            _source("backup", "cluster", "kubernetes", NORTH, mode="fingerprint"),
             _source("backup", "stray", "aws", WEST, account=STRAY_ACCOUNT, mode="fingerprint"),
             _source("backup", "archive", "vault", NORTH),
             _source("backup", "attic", "vault", NORTH),

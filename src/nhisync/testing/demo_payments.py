@@ -198,6 +198,22 @@ _REUSE = (
         "NHS704",
     ),
     pair(
+        "ci-deploy",
+        "token",
+        kv("payments/ci-deploy"),
+        plant(
+            "cluster",
+            "service-account-token",
+            "payments/ci-deploy",
+            created=5 * DAY,
+            rotated=None,
+            fields={"token": canary("ci-deploy")},
+        ),
+        "The backup deploys with a service account token from before tokens had an end.",
+        "NHS408",
+        "NHS405",
+    ),
+    pair(
         "reporting",
         "db-role",
         plant(

@@ -39,7 +39,7 @@ json_values = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(texts, inner, max_size=3)),
     max_leaves=6,
 )
-keys = st.sampled_from(["chain", "dependencies", "error", "fields", "exposure", "region", "usable", "x"])
+keys = st.sampled_from(["chain", "dependencies", "error", "fields", "exposure", "endless", "region", "usable", "x"])
 rubbish = st.one_of(
     texts,
     st.dictionaries(keys, json_values, max_size=4).map(json.dumps),
@@ -91,6 +91,7 @@ real_details = st.fixed_dictionaries(
         "dependencies": st.lists(dependencies, max_size=3).map(tuple),
         "fields": maybe(st.lists(st.sampled_from(["api_key", "user"]), max_size=2).map(tuple)),
         "exposure": st.one_of(st.just(""), texts),
+        "endless": st.one_of(st.just(""), texts),
     }
 ).map(lambda fields: facts(**fields))
 
@@ -226,8 +227,8 @@ def test_no_outcome_repeats_what_is_not_ours_to_tell(p: Row, b: Row, data: st.Da
 
 MIRRORED = (
     *("NHS103", "NHS104", "NHS105", "NHS204", "NHS205", "NHS206", "NHS207", "NHS208"),
-    *("NHS301", "NHS302", "NHS303", "NHS304", "NHS305", "NHS306", "NHS402", "NHS403", "NHS404", "NHS407", "NHS510"),
-    *("NHS601", "NHS602", "NHS603", "NHS604", "NHS606", "NHS609", "NHS705"),
+    *("NHS301", "NHS302", "NHS303", "NHS304", "NHS305", "NHS306", "NHS402", "NHS403", "NHS404", "NHS407", "NHS408"),
+    *("NHS510", "NHS601", "NHS602", "NHS603", "NHS604", "NHS606", "NHS609", "NHS705"),
     *("NHS902", "NHS903", "NHS904", "NHS905", "NHS908"),
 )
 OTHER = {Side.PRIMARY: Side.BACKUP, Side.BACKUP: Side.PRIMARY, Side.PAIR: Side.PAIR}

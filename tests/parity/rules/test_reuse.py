@@ -10,6 +10,7 @@ BACKUP, PRIMARY, PAIR = Side.BACKUP, Side.PRIMARY, Side.PAIR
 KEY = "access-key-id=AKIAEXAMPLE1"
 TOKEN = "0d0f4a52-6f0c-4d4f-8d2e-6a3a5a1b0c9d"
 WORLD_READABLE = facts(exposure="world-readable (0644)")
+ENDLESS = facts(endless="a legacy token has no end")
 
 
 def shared(**changes: object) -> object:
@@ -88,6 +89,16 @@ CASES = [
     Case("NHS510", "primary exposed", view(primary(**WORLD_READABLE), backup()), "fail", PRIMARY),
     Case("NHS510", "both exposed", both(**WORLD_READABLE), "fail", PAIR),
     Case("NHS510", "unprintable", both(**facts(exposure="\x1b")), "fail", PAIR, "readable by others"),
+    Case("NHS408", "nothing known", both(), None),
+    Case("NHS408", "the backup's", both(b_detail=ENDLESS["detail"]), "fail", BACKUP, "a legacy token has no end"),
+    Case("NHS408", "the primary's", both(p_detail=ENDLESS["detail"]), "fail", PRIMARY, "a legacy token has no end"),
+    Case("NHS408", "both", both(**ENDLESS), "fail", PAIR, "backup: a legacy"),
+    Case("NHS408", "shared by design is no excuse", shared(**ENDLESS), "fail", PAIR),
+    Case("NHS408", "the word elsewhere", both(**facts(attributes=(("endless", "none"),))), None),
+    Case("NHS408", "unprintable", both(**facts(endless="\x1b")), "fail", PAIR, "it can never end"),
+    Case("NHS408", "facts unreadable", both(b_detail='{"endless":1}'), "unknown", PAIR),
+    Case("NHS408", "primary silent", view(None, backup(**ENDLESS)), "fail", BACKUP),
+    Case("NHS408", "backup denied", view(primary(), unseen("denied", **ENDLESS)), None),
     Case("NHS510", "the word elsewhere", both(**facts(attributes=(("exposure", "none"),))), None),
     Case("NHS510", "facts unreadable", both(b_detail='{"exposure":1}'), "unknown", PAIR),
     Case("NHS510", "primary silent", view(None, backup(**WORLD_READABLE)), "fail", BACKUP),
@@ -97,7 +108,7 @@ CASES = [
 @pytest.mark.requirement("R31", "R42", "R44")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_reuse_rules(case: Case) -> None:
-    """NHS401 to NHS407 and NHS510 answer as the table says; only a pair shared by design may share."""
+    """NHS401 to NHS408 and NHS510 answer as the table says; only a pair shared by design may share."""
     case.hold()
 
 

@@ -30,6 +30,8 @@ NOT_BUILT = RuleInfo(
         "pki/issuer/…; vault write pki/config/issuers default=…",
         "tls": "Serve leaf and all intermediates of one chain; look at it with openssl s_client -showcerts",
         "file": "Write leaf and all intermediates into the file, leaf first",
+        "kubernetes": "Check the issuer's CA and the Secret's ca.crt: kubectl describe clusterissuer …; then cmctl "
+        "renew …",
         "*": "Install a chain for {app}/{pair} on the backup that ends in a root its consumers trust",
     },
     frameworks=CHAIN,
@@ -178,6 +180,8 @@ NOT_VERIFIED = RuleInfo(
         "nhisync doctor",
         "file": "Name the roots its clients trust in the source's trust_file, and let nhisync read the public part of "
         "the file",
+        "kubernetes": "Set trust_file of the source to the roots that clients trust; let nhisync list "
+        "certificaterequests; or pair the served endpoint (kind tls)",
         "*": "Let nhisync read the chain of {app}/{pair}, or pair the endpoint that serves it (provider tls)",
     },
     frameworks=CHAIN,

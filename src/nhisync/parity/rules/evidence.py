@@ -81,6 +81,7 @@ DENIED = RuleInfo(
         "nhisync's role on that path",
         "tls": "Give nhisync the client certificate that the endpoint asks for",
         "file": "Let nhisync's user read the directory (metadata is enough)",
+        "kubernetes": "Apply the manifest that nhisync permissions --provider kubernetes prints for this configuration",
         "*": "nhisync doctor shows the missing right; nhisync permissions prints the grant",
     },
     frameworks=EVIDENCE,

@@ -39,6 +39,7 @@ EXPIRED = RuleInfo(
         "pki/issue/…",
         "tls": "Renew the certificate of {pair} and reload the listener",
         "file": "Let the owning agent renew the file of {pair}",
+        "kubernetes": "Find out why cert-manager did not renew (kubectl describe certificate …), then cmctl renew …",
         "*": "Renew {app}/{pair} through that side's own lifecycle, then: nhisync diff primary backup --app {app}",
     },
     frameworks=EXPIRY,
@@ -72,6 +73,7 @@ IN_WINDOW = RuleInfo(
         "the role a ttl well above expiry.failover_window",
         "tls": "Renew the certificate of {pair} now and reload the listener",
         "file": "Let the owning agent renew the file of {pair} now",
+        "kubernetes": "cmctl renew … now, and raise renewBefore above expiry.failover_window",
         "*": "Renew {app}/{pair} now, before a failover has to rely on it, then: nhisync diff primary backup --app "
         "{app}",
     },
@@ -107,6 +109,7 @@ NEARLY_SPENT = RuleInfo(
         "renewal begin at a third of the lifetime",
         "tls": "Read the log of the ACME client or of the certificate agent on the backup; renew by hand once",
         "file": "Read the log of the agent that writes the file; trigger it once",
+        "kubernetes": "cmctl status certificate … tells what the renewal waits for; repair that, then cmctl renew …",
         "*": "Renew {app}/{pair}, and find out why its renewal did not run",
     },
     policy=("expiry.block_fraction",),
@@ -146,6 +149,7 @@ GETTING_LATE = RuleInfo(
         "pki/issue/…",
         "tls": "Check that the ACME client or certificate agent of the backup still runs",
         "file": "Check that the agent that writes the file still runs",
+        "kubernetes": "Watch the next renewal: kubectl get certificate … -o wide, or cmctl renew … now",
         "*": "See that the renewal of {app}/{pair} is scheduled before the end",
     },
     policy=("expiry.warn_fraction",),
@@ -177,6 +181,8 @@ ROTATION_MISSED = RuleInfo(
         "tail /aws/lambda/…), repair it, then: aws secretsmanager rotate-secret",
         "vault": "Last rotation plus period lies in the past: check the active node and the connection of the role "
         "(vault read database/config/…), then: vault write -f database/rotate-role/…",
+        "kubernetes": "renewalTime lies in the past: see that cert-manager runs and looks at this namespace, then "
+        "cmctl renew …",
         "*": "Find out why the announced rotation of {app}/{pair} failed, then rotate it once on its own side",
     },
     frameworks=ROTATION,

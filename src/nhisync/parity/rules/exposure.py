@@ -25,6 +25,8 @@ EXPOSED = RuleInfo(
         "vault": "Take the path of {pair} out of the policies that should not have it; check with vault policy read",
         "file": "chmod 600 the file of {pair}, chown it to the service's user, and then let its agent write a new "
         "generation: whoever could read the old one may have",
+        "kubernetes": "Keep keystore passwords in a Secret of their own (passwordSecretRef) instead of in the "
+        "Certificate",
         "*": "Close the access to {app}/{pair}, then rotate it on its own side: whoever could read it may have",
     },
     frameworks=EXPOSURE,

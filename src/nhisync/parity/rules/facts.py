@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from nhisync.parity.row import Row
 
-CHAIN_MARK, EXPOSURE_MARK = '"chain"', '"exposure"'
+CHAIN_MARK, EXPOSURE_MARK, ENDLESS_MARK = '"chain"', '"exposure"', '"endless"'
 """What a detail with these facts contains; a rule that does not find it decodes nothing."""
 
 _KEPT = 8
@@ -125,6 +125,17 @@ def exposure_of(row: Row | None) -> str:
     if row is None or row.detail is None or EXPOSURE_MARK not in row.detail:
         return ""
     return _text(_decoded(row.detail).get("exposure", ""))
+
+
+def endless_of(row: Row | None) -> str:
+    """Why the item can never end; "" when that is not known of it.
+
+    Raises:
+        UnreadableError: when the stored facts cannot be read.
+    """
+    if row is None or row.detail is None or ENDLESS_MARK not in row.detail:
+        return ""
+    return _text(_decoded(row.detail).get("endless", ""))
 
 
 @lru_cache(maxsize=_KEPT)

@@ -33,6 +33,8 @@ OVERDUE = RuleInfo(
         "vault": "Check the connection of the role (vault read database/config/…) and the cluster's active node; "
         "then vault write -f database/rotate-role/… on the side that is late",
         "file": "Check that the agent that writes the file still runs and may log in to its issuer",
+        "kubernetes": "Look at the Certificate's events and at cert-manager's log: kubectl describe certificate …; "
+        "then cmctl renew …",
         "*": "Find out why the schedule of {app}/{pair} does not rotate, then rotate it once on its own side",
     },
     policy=("rotation.overdue_share",),
@@ -69,6 +71,8 @@ STUCK = RuleInfo(
         "vault": "Check the database connection of the role; repeating vault write -f database/rotate-role/… is safe, "
         "the cluster keeps the new password and retries",
         "file": "Finish or remove the half-written generation beside the file",
+        "kubernetes": "Follow it from the Certificate to its CertificateRequest, Order and Challenge: cmctl status "
+        "certificate …; repair the issuer, then cmctl renew …",
         "*": "Finish the rotation of {app}/{pair} or take it back, then: nhisync diff primary backup --app {app}",
     },
     policy=("rotation.max_pending",),
@@ -105,6 +109,7 @@ STOPPED = RuleInfo(
         "--no-rotate-immediately is given)",
         "vault": "Set rotation_period (or rotation_schedule) of the role again, or unpause the rotation",
         "file": "Enable the timer of the agent that writes the file",
+        "kubernetes": "Set spec.renewal.policy of the Certificate back to RenewBefore",
         "*": "Switch the rotation schedule of {app}/{pair} on again",
     },
     frameworks=ROTATION,
@@ -145,6 +150,8 @@ NEVER_ROTATED = RuleInfo(
         "vault": "Rotate it once: vault write -f database/rotate-role/…, or a new secret-id; then give it a "
         "rotation_period, or move to a dynamic role",
         "file": "Let the owning agent write a new generation, and put it on a timer",
+        "kubernetes": "Let the operator that writes the Secret write a new value; give it an interval "
+        "(nhisync/rotation-interval), or replace the Secret by a bound token or a Certificate",
         "*": "Rotate {app}/{pair} once through its own lifecycle, then schedule that",
     },
     policy=("rotation.max_age",),
@@ -179,6 +186,7 @@ TOO_OLD = RuleInfo(
         "vault": "vault write -f database/rotate-role/…, or a new secret-id; shorten rotation_period below "
         "rotation.max_age",
         "file": "Trigger the owning agent so that it writes a new generation",
+        "kubernetes": "Let the operator that writes the Secret write a new value, and shorten its interval",
         "*": "Rotate {app}/{pair} through its own lifecycle, and shorten its interval below rotation.max_age",
     },
     policy=("rotation.max_age",),

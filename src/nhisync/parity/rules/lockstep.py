@@ -31,6 +31,8 @@ BACKUP_LAGS = RuleInfo(
         "vault": "Rotate the backup in its own cluster: vault write -f database/rotate-role/…, or a new secret-id",
         "tls": "Renew the backup's certificate through its own CA or ACME account, and reload the listener",
         "file": "Trigger the backup host's own agent so that it writes a new generation",
+        "kubernetes": "Trigger the backup cluster's own renewal: cmctl renew …, or let the operator that writes the "
+        "Secret write it anew",
         "*": "Rotate the backup's half of {app}/{pair} through its own lifecycle, never by copying the primary's value",
     },
     policy=("lockstep.max_lag", "lockstep.grace", "expiry.warn_fraction"),

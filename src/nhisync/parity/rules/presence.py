@@ -36,6 +36,8 @@ MISSING = RuleInfo(
         "primary backup --app {app}",
         "file": "Let the backup host's own agent write the file of {pair} (its own value, mode 0600); then: nhisync "
         "diff primary backup --app {app}",
+        "kubernetes": "Create it in the backup's own cluster, by that cluster's own operator: kubectl create secret "
+        "…, a Certificate, a ServiceAccount; never kubectl get -o yaml from the primary",
         "*": "Issue a credential for {app}/{pair} on the backup path, with its own value; then: nhisync diff primary "
         "backup --app {app}",
     },
@@ -107,6 +109,7 @@ UNOWNED = RuleInfo(
     remediation={
         "aws": "Tag {pair} with its owner: aws secretsmanager tag-resource (or aws iam tag-user) with Key=owner",
         "vault": "Write the owner of {pair} to its custom metadata: vault kv metadata put -custom-metadata=owner=… …",
+        "kubernetes": "Name the owner: kubectl annotate secret {pair} nhisync/owner=TEAM (or the source's owner_key)",
         "*": "Name the owner of {app}/{pair} in the owner tag or owner metadata of its provider",
     },
     frameworks=OWNERSHIP,
@@ -145,6 +148,8 @@ RETIRED = RuleInfo(
         "side's own cluster",
         "tls": "Serve a certificate of {pair} that is not revoked",
         "file": "Let the owning agent write a version of {pair} that is in force",
+        "kubernetes": "Look at deletionTimestamp and finalizers of the object, and at what was issued: kubectl "
+        "describe certificate …",
         "*": "Bring the current version of {app}/{pair} back into force; a compromised one is replaced on both "
         "sides, the backup first",
     },
@@ -180,6 +185,8 @@ FIELD_MISSING = RuleInfo(
         "aws": "Let the rotation function of {pair} write the field, or correct #field in the pair",
         "vault": "Add the field with the backup's own value (vault kv patch …), or correct #field in the pair",
         "file": "Let the owning agent write the field, or correct #field in the pair",
+        "kubernetes": "Add the field through whatever writes the Secret (ExternalSecret, Certificate, Helm values), "
+        "in the backup's cluster",
         "*": "Add the field to {app}/{pair} with that side's own value, or correct #field in the pair",
     },
     frameworks=INVENTORY,

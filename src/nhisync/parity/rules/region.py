@@ -156,6 +156,8 @@ UNUSABLE = RuleInfo(
     remediation={
         "aws": "Enable the key (aws kms enable-key, or cancel-key-deletion), or encrypt {pair} with another one",
         "vault": "Unseal the cluster or enable the issuer, then: nhisync diff primary backup --app {app}",
+        "kubernetes": "kubectl describe clusterissuer … (or issuer) tells why it is not ready; repair its account "
+        "or CA",
         "*": "Bring the dependency of {app}/{pair} back into use, or replace it",
     },
     frameworks=(*SEPARATION, "800-53r5:SC-12"),

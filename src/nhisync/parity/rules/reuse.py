@@ -8,10 +8,11 @@ import re
 from functools import lru_cache
 
 from nhisync.model import COPY_SCHEMES, SHARED_TARGET_SCHEMES, Consequence, Layer, Lifecycle, Severity, Side
-from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail
+from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import OWNERSHIP, REUSE, ROTATION
-from nhisync.parity.rules.sides import PRESENT, either
-from nhisync.parity.text import listed, when
+from nhisync.parity.rules.facts import ENDLESS_MARK, UNREADABLE, UnreadableError, endless_of
+from nhisync.parity.rules.sides import PRESENT, answered, either
+from nhisync.parity.text import clean, listed, when
 
 _REPLICA = Lifecycle.REPLICA.value
 _SHARED = Lifecycle.SHARED.value
@@ -87,6 +88,8 @@ SAME_CREDENTIAL = RuleInfo(
         "copied role id",
         "tls": "Issue the backup's certificate on a new private key; copying the key file is what this found",
         "file": "Let the backup host's agent enrol by itself instead of receiving the file",
+        "kubernetes": "Issue the backup's Certificate on its own key (privateKey.rotationPolicy: Always), and stop "
+        "copying the Secret between clusters",
         "*": "Issue a credential of its own to the backup of {app}/{pair}, then retire the shared one",
     },
     frameworks=REUSE,
@@ -122,6 +125,8 @@ REPLICA = RuleInfo(
         "replication of {pair} (aws secretsmanager remove-regions-from-replication)",
         "vault": "Serve the backup from a cluster of its own, not from a performance or DR secondary of the primary's",
         "file": "Stop copying the file; let the backup host's agent obtain its own",
+        "kubernetes": "Serve the backup from a cluster of its own; a namespace of the primary's cluster goes down "
+        "with it",
         "*": "Give {app}/{pair} an identity on the backup that the backup can rotate alone",
     },
     frameworks=(*REUSE, "800-53r5:CP-7(1)"),
@@ -205,6 +210,8 @@ STATIC = RuleInfo(
         "--rotation-lambda-arn …), or use a role instead of a stored key",
         "vault": "Move the value from KV to an engine that rotates it (database static role, AppRole secret-id, pki)",
         "file": "Let an agent on the backup host own the file, with a timer",
+        "kubernetes": "Replace it by what the cluster renews: a bound token, a Certificate, or a Secret that an "
+        "operator rotates",
         "*": "Give {app}/{pair} a rotation of its own on the backup",
     },
     frameworks=ROTATION,
@@ -285,8 +292,49 @@ def check_same_version(view: PairView) -> Outcome | None:
     return fail(Side.PAIR, f"both current versions are {b.version}", "versions written separately")
 
 
+def _never(endless: str) -> str | None:
+    return (clean(endless) or "it can never end") if endless else None
+
+
 def _is_token(version: str) -> bool:
     return _REQUEST_TOKEN.match(version) is not None
+
+
+ENDLESS = RuleInfo(
+    code="NHS408",
+    title="credential can never end",
+    severity=Severity.ERROR,
+    layer=Layer.INDEPENDENT,
+    consequence=Consequence.EXPOSURE,
+    block="ROTATION_DRIFT",
+    compared="Whether either credential is of a form that its own provider gives no end, although the same provider "
+    "issues ones that end: a Kubernetes service account token from a Secret. Age does not matter.",
+    hurts="Nothing renews it and nothing ends it: whoever copied it once gets in as long as its account exists, and "
+    "the successor that a failover would need has never been issued.",
+    false_alarm="A consumer outside the cluster cannot ask for tokens yet. Waive it with an end, and let a timer "
+    "beside that consumer write bound tokens until then.",
+    remediation={
+        "kubernetes": "Let pods use projected tokens (serviceAccountToken volume); for others write a bound one from a "
+        "timer: kubectl create token ACCOUNT --duration=…; then delete the Secret of {pair}",
+        "*": "Replace {app}/{pair} by a credential that its provider ends and renews, then revoke this one",
+    },
+    frameworks=ROTATION,
+)
+
+
+def check_endless(view: PairView) -> Outcome | None:
+    """Fail for each side whose credential can never end; None when that is known of neither."""
+    b, p = (view.backup, view.primary) if view.present else answered(view)
+    here, there = None if b is None else b.detail, None if p is None else p.detail
+    if (here is None or ENDLESS_MARK not in here) and (there is None or ENDLESS_MARK not in there):
+        return None
+    try:
+        backup, primary = endless_of(b), endless_of(p)
+    except UnreadableError:
+        return unknown(Side.PAIR, UNREADABLE, "whether it can end")
+    if not backup and not primary:
+        return None
+    return either(fail, _never(backup), _never(primary), "a credential that ends and is renewed")
 
 
 _CREDENTIALS, _LOGINS, _CLUSTERS = range(3)
@@ -324,4 +372,5 @@ RULES = (
     Rule(STATIC, check_static),
     Rule(SHARED_TERMS, check_shared_terms),
     Rule(SAME_VERSION, check_same_version),
+    Rule(ENDLESS, check_endless),
 )

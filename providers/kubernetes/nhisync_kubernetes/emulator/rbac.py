@@ -1,0 +1,109 @@
+"""RBAC as the API server evaluates it: additive rules, resource names, default roles of every authenticated user.
+
+Source: k8s.io/kubernetes ``plugin/pkg/auth/authorizer/rbac/rbac.go``, ``pkg/apis/rbac/v1/evaluation_helpers.go`` and
+``bootstrappolicy/policy.go``.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nhisync_kubernetes.emulator.definitions import (
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    ROLE_BINDINGS,
+    ROLES,
+    Attributes,
+)
+from nhisync_kubernetes.emulator.store import Store
+
+MASTERS = "system:masters"
+AUTHENTICATED = "system:authenticated"
+ACCOUNTS = "system:serviceaccounts"
+_PUBLIC = frozenset({"/version", "/healthz", "/livez", "/readyz"})
+_DISCOVERY = frozenset({"/api", "/apis", "/api/v1", "/openapi"})
+_ISSUER = frozenset({"/.well-known/openid-configuration", "/openid/v1/jwks"})
+_BASIC: Sequence[Mapping[str, Any]] = (
+    {"apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews"], "verbs": ["create"]},
+    {"apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectrulesreviews"], "verbs": ["create"]},
+    {"apiGroups": ["authentication.k8s.io"], "resources": ["selfsubjectreviews"], "verbs": ["create"]},
+)
+"""ClusterRole ``system:basic-user``."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks.
+
+    Attributes:
+        name: user name.
+        groups: its groups.
+        uid: of a service account, else "".
+    """
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+
+
+class Rbac:
+    """Authorization by the roles and bindings in a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.issuer_hidden = False
+
+    def allows(self, user: User, asked: Attributes) -> bool:
+        """Whether `user` may do what is asked."""
+        if MASTERS in user.groups:
+            return True
+        if not asked.resource:
+            return self._path(user, asked.path)
+        return any(_matches(rule, asked) for rule in self.rules(user, asked.namespace))
+
+    def rules(self, user: User, namespace: str) -> Iterator[Mapping[str, Any]]:
+        """Every rule that applies to `user` in a namespace ("" = only those of the whole cluster)."""
+        if AUTHENTICATED in user.groups:
+            yield from _BASIC
+        if MASTERS in user.groups:
+            yield {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+        for binding in self._store.all(CLUSTER_ROLE_BINDINGS):
+            if _bound(binding, user):
+                yield from self._role(binding, "")
+        for binding in self._store.all(ROLE_BINDINGS, namespace) if namespace else []:
+            if _bound(binding, user):
+                yield from self._role(binding, namespace)
+
+    def _path(self, user: User, path: str) -> bool:
+        if path in _PUBLIC:
+            return True
+        if path in _ISSUER:
+            return ACCOUNTS in user.groups and not self.issuer_hidden
+        return AUTHENTICATED in user.groups and (path in _DISCOVERY or path.startswith("/apis/"))
+
+    def _role(self, binding: Mapping[str, Any], namespace: str) -> Iterator[Mapping[str, Any]]:
+        reference = binding["roleRef"]
+        definition = ROLES if reference["kind"] == "Role" else CLUSTER_ROLES
+        role = self._store.get(definition, namespace, reference["name"])
+        yield from (role or {}).get("rules") or ()
+
+
+def _bound(binding: Mapping[str, Any], user: User) -> bool:
+    for subject in binding.get("subjects") or ():
+        kind, name = subject["kind"], subject["name"]
+        if kind == "ServiceAccount":
+            kind, name = "User", f"system:serviceaccount:{subject.get('namespace')}:{name}"
+        if (kind, name) == ("User", user.name) or (kind == "Group" and name in user.groups):
+            return True
+    return False
+
+
+def _matches(rule: Mapping[str, Any], asked: Attributes) -> bool:
+    forms = {"*", asked.full, *([f"*/{asked.subresource}"] if asked.subresource else [])}
+    names = rule.get("resourceNames") or ()
+    return (
+        bool({"*", asked.verb} & set(rule.get("verbs") or ()))
+        and bool({"*", asked.group} & set(rule.get("apiGroups") or ()))
+        and bool(forms & set(rule.get("resources") or ()))
+        and (not names or asked.name in names)
+    )
