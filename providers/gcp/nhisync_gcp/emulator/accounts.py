@@ -1,10 +1,12 @@
 """Service accounts and their keys, as IAM keeps them."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.cloud.iam_admin_v1 import types
 
@@ -18,6 +20,7 @@ KeyType = types.ListServiceAccountKeysRequest.KeyType
 Origin = types.ServiceAccountKeyOrigin
 Algorithm = types.ServiceAccountKeyAlgorithm
 
+_SYSTEM_KEY = timedelta(days=730)
 FOREVER = datetime.fromisoformat("9999-12-31T23:59:59+00:00")
 """``valid_before_time`` of a key without expiry."""
 
@@ -30,17 +33,33 @@ class Key:
         id: 40 hex digits, the ``kid`` of assertions.
         shown: the ServiceAccountKey without key data.
         serial: order of creation.
-        public: what signatures are verified with.
-        certificate: PEM; b"" = not asked for yet.
-        private: known for keys that IAM made.
+        draw: gives the private key when it is first needed: a list of ten thousand needs none.
+        uploaded: the certificate of a key that was made elsewhere, PEM.
     """
 
     id: str
     shown: Timeline
     serial: int
-    public: rsa.RSAPublicKey
-    certificate: bytes = b""
-    private: rsa.RSAPrivateKey | None = None
+    draw: Callable[[], rsa.RSAPrivateKey]
+    uploaded: bytes = b""
+    _private: rsa.RSAPrivateKey | None = None
+
+    @property
+    def private(self) -> rsa.RSAPrivateKey:
+        """The private key that IAM made."""
+        assert not self.uploaded, "an uploaded key's private part is not known"
+        if self._private is None:
+            self._private = self.draw()
+        return self._private
+
+    @property
+    def public(self) -> rsa.RSAPublicKey:
+        """What signatures are verified with."""
+        if not self.uploaded:
+            return self.private.public_key()
+        key = x509.load_pem_x509_certificate(self.uploaded).public_key()
+        assert isinstance(key, rsa.RSAPublicKey)
+        return key
 
     def live(self, instant: datetime | None, now: datetime) -> bool:
         """Whether assertions signed with it are accepted at `now`, judged by its state at `instant`."""
@@ -48,6 +67,16 @@ class Key:
         if found is None or found.disabled:
             return False
         return bool(timestamp(now).seconds < found.valid_before_time.seconds)
+
+    def public_data(self, kind: int, email: str) -> bytes:
+        """The public key in the form asked for (``ServiceAccountPublicKeyType``); b"" for none."""
+        if kind == types.ServiceAccountPublicKeyType.TYPE_RAW_PUBLIC_KEY:
+            return public_pem(self.public)
+        if kind != types.ServiceAccountPublicKeyType.TYPE_X509_PEM_FILE:
+            return b""
+        shown = self.shown.current
+        start, end = shown.valid_after_time.ToDatetime(), shown.valid_before_time.ToDatetime()
+        return self.uploaded or self_signed_pem(self.private, email, start, end, serial=int(self.id, 16) >> 2)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,6 +155,7 @@ class Accounts:
         account.shown.put(now, shown)
         self.by_email[email] = account
         self.of_project(project).put(email, account)
+        self.create_key(account, now, end=now + _SYSTEM_KEY, key_type=KeyType.SYSTEM_MANAGED)
         return account
 
     def create_key(
@@ -133,22 +163,19 @@ class Accounts:
         account: Account,
         now: datetime,
         *,
-        lifetime: timedelta | None = None,
+        end: datetime = FOREVER,
         key_type: int = KeyType.USER_MANAGED,
-        public: rsa.RSAPublicKey | None = None,
-        key: rsa.RSAPrivateKey | None = None,
+        uploaded: bytes = b"",
+        draw: Callable[[], rsa.RSAPrivateKey] | None = None,
     ) -> Key:
-        """Add a key: IAM makes it, unless `public` was uploaded; `key` plants a certain one."""
-        private = None if public is not None else key or self._ring.draw()
-        shown_public = public if private is None else private.public_key()
-        assert shown_public is not None
+        """Add a key: IAM makes it, unless a certificate is `uploaded`; `draw` plants a certain one."""
         serial = self._next()
-        made = Key(id=_key_id(account, serial), shown=Timeline(), serial=serial, public=shown_public, private=private)
-        end = FOREVER if lifetime is None else now + lifetime
+        key_id = hashlib.sha1(f"{account.email}/{serial}".encode(), usedforsecurity=False).hexdigest()
+        made = Key(id=key_id, shown=Timeline(), serial=serial, draw=draw or self._ring.draw, uploaded=uploaded)
         shown = ServiceAccountKey(
             name=f"{account.name}/keys/{made.id}",
             key_algorithm=Algorithm.KEY_ALG_RSA_2048,
-            key_origin=Origin.USER_PROVIDED if private is None else Origin.GOOGLE_PROVIDED,
+            key_origin=Origin.USER_PROVIDED if uploaded else Origin.GOOGLE_PROVIDED,
             key_type=key_type,
             valid_after_time=timestamp(now),
             valid_before_time=timestamp(end),
@@ -156,19 +183,6 @@ class Accounts:
         made.shown.put(now, shown)
         account.keys.put(made.id, made)
         return made
-
-    def public_data(self, key: Key, account: Account, kind: int) -> bytes:
-        """The public key in the form asked for (``ServiceAccountPublicKeyType``); b"" for none."""
-        if kind == types.ServiceAccountPublicKeyType.TYPE_RAW_PUBLIC_KEY:
-            return public_pem(key.public)
-        if kind != types.ServiceAccountPublicKeyType.TYPE_X509_PEM_FILE:
-            return b""
-        if not key.certificate and key.private is not None:
-            shown = key.shown.current
-            start = shown.valid_after_time.ToDatetime()
-            end = shown.valid_before_time.ToDatetime()
-            key.certificate = self_signed_pem(key.private, account.email, start, end)
-        return key.certificate
 
     def _next(self) -> int:
         self._serial += 1
@@ -178,10 +192,6 @@ class Accounts:
 def etag(serial: int) -> bytes:
     """An etag as IAM's messages carry it."""
     return f"{serial:016x}".encode()
-
-
-def _key_id(account: Account, serial: int) -> str:
-    return hashlib.sha1(f"{account.email}/{serial}".encode(), usedforsecurity=False).hexdigest()
 
 
 def _unique_id(account: Account) -> str:

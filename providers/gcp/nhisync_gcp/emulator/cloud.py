@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from nhisync.spi import Clock, Randomness, SystemClock, SystemRandomness
 from nhisync_gcp.emulator.access import Access
 from nhisync_gcp.emulator.accounts import Account, Accounts, Key
+from nhisync_gcp.emulator.quotas import Quotas
 from nhisync_gcp.emulator.refusals import unauthenticated
 from nhisync_gcp.emulator.secret_store import SecretStore
 from nhisync_gcp.emulator.tokens import LIFETIME, Assertion, Token, parse
@@ -38,12 +39,14 @@ class Project:
     Attributes:
         id: chosen by people.
         number: given by Google; Secret Manager's answers name projects by it.
-        keys_forbidden: the organisation's policy forbids new service-account keys.
+        constraints: of the organisation's policy, that forbid something (``iam.disableServiceAccountKeyCreation``).
+        key_hours: the organisation's policy ends new service-account keys after so many hours; 0 = never.
     """
 
     id: str
     number: str
-    keys_forbidden: bool = False
+    constraints: set[str] = field(default_factory=set)
+    key_hours: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,6 +63,9 @@ class Cloud:
         accounts: service accounts.
         secrets: Secret Manager's.
         projects: by id.
+        databases_refuse: Cloud SQL instance → why it refuses a managed rotation.
+        database_passwords: (instance, user) → password that a managed rotation set.
+        quotas: enforced when the knob is on.
     """
 
     clock: Clock
@@ -71,6 +77,9 @@ class Cloud:
     accounts: Accounts = field(default_factory=Accounts)
     secrets: SecretStore = field(default_factory=SecretStore)
     projects: dict[str, Project] = field(default_factory=dict)
+    databases_refuse: dict[str, str] = field(default_factory=dict)
+    database_passwords: dict[tuple[str, str], str] = field(default_factory=dict)
+    quotas: Quotas = field(default_factory=Quotas)
     _tokens: dict[str, Token] = field(default_factory=dict)
 
     def project(self, project_id: str) -> Project:

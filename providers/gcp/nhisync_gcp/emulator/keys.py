@@ -39,11 +39,11 @@ def public_pem(key: rsa.RSAPublicKey) -> bytes:
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def self_signed_pem(key: rsa.RSAPrivateKey, common_name: str, start: datetime, end: datetime) -> bytes:
+def self_signed_pem(key: rsa.RSAPrivateKey, common_name: str, start: datetime, end: datetime, *, serial: int) -> bytes:
     """The certificate IAM shows for a key (``TYPE_X509_PEM_FILE``)."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:64])])
     made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        x509.CertificateBuilder(name, name, key.public_key(), serial)
         .not_valid_before(start)
         .not_valid_after(max(end, start + timedelta(seconds=1)))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

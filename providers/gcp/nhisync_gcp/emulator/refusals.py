@@ -65,14 +65,20 @@ def precondition(text: str) -> RefusedError:
     return RefusedError(grpc.StatusCode.FAILED_PRECONDITION, text)
 
 
-def unimplemented(text: str) -> RefusedError:
-    """The service knows no such thing here."""
-    return RefusedError(grpc.StatusCode.UNIMPLEMENTED, text)
+def violated(constraint: str, subject: str, text: str) -> RefusedError:
+    """A constraint of the organisation's policy forbids it (``constraints/iam.disableServiceAccountKeyCreation``)."""
+    failure = error_details_pb2.PreconditionFailure()
+    failure.violations.add(type=constraint, subject=subject, description=text)
+    return RefusedError(grpc.StatusCode.FAILED_PRECONDITION, text, failure)
 
 
 def denied(permission: str, resource: str) -> RefusedError:
     """The caller lacks `permission`, or the resource does not exist: deliberately the same answer."""
-    text = f"Permission '{permission}' denied for resource '{resource}' (or it may not exist)."
+    service = permission.partition(".")[0]
+    where = {"secretmanager": f"for resource '{resource}'", "iam": "on resource"}.get(
+        service, f"on resource '//{service}.googleapis.com/{resource}'"
+    )
+    text = f"Permission '{permission}' denied {where} (or it may not exist)."
     info = error_info("IAM_PERMISSION_DENIED", "iam.googleapis.com", {"permission": permission, "resource": resource})
     return RefusedError(grpc.StatusCode.PERMISSION_DENIED, text, info)
 

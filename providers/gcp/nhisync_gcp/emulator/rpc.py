@@ -36,6 +36,7 @@ class Node:
         project: the source's project, for texts that name a consumer.
         faults: what goes wrong here.
         counter: what was called here.
+        token_uri: the token endpoint, which key files name.
         drop: ends every connection of the gRPC listener of a location ("" = global).
     """
 
@@ -43,6 +44,7 @@ class Node:
     project: str
     faults: FaultBoard = field(default_factory=FaultBoard)
     counter: CallCounter = field(default_factory=CallCounter)
+    token_uri: str = ""
     drop: Callable[[str], None] = field(default=lambda _location: None)
 
     def date(self) -> str:
@@ -114,6 +116,7 @@ class Rpc:
         request: plain protobuf class.
         handler: answers, or raises `RefusedError`.
         writes: it changes something.
+        quota: the consumer's quota it counts against; "" = none is enforced.
     """
 
     service: str
@@ -121,6 +124,7 @@ class Rpc:
     request: Any
     handler: Callable[[Call], Any]
     writes: bool = False
+    quota: str = ""
 
     @property
     def name(self) -> str:
@@ -172,11 +176,21 @@ class Endpoint:
             member = self._member(rpc, dict(context.invocation_metadata()))
             call = Call(node=self._node, name=rpc.name, location=self._location, request=request, member=member)
             cloud.secrets.settle(call.now)
+            self._spend(rpc, call)
             found = rpc.handler(call)
         self._after(rpc, context)
         if self._node.faults.hit("garbage", rpc.name):
             return b"\xff<html>proxy</html>"
         return found
+
+    def _spend(self, rpc: Rpc, call: Call) -> None:
+        """Secret Manager's quotas, when the world enforces them."""
+        cloud = self._node.cloud
+        if rpc.quota and cloud.knobs.quotas:
+            request = call.request
+            target = getattr(request, "name", "") or getattr(request, "parent", "") or request.secret.name
+            number = cloud.project(self._node.project).number
+            cloud.quotas.spend(number, rpc.quota, rpc.method, target, call.now)
 
     def _member(self, rpc: Rpc, metadata: Mapping[str, str | bytes]) -> str:
         """The caller.

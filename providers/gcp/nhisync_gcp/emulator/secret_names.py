@@ -90,7 +90,12 @@ def answered(call: Call, place: Place, message: Any) -> Any:
     return made
 
 
-def _target(call: Call, name: str, pattern: re.Pattern[str], what: str, expected: str, permission: str) -> Target:
+def located_secret(call: Call, name: str) -> Target | None:
+    """The secret that `name` names, without asking whether the caller may know; None = no such project."""
+    return _locate(call, name, _SECRET, "Secret ID", "projects/*/secrets/*")
+
+
+def _locate(call: Call, name: str, pattern: re.Pattern[str], what: str, expected: str) -> Target | None:
     match = pattern.fullmatch(name)
     location = (match.group(2) or "") if match is not None else ""
     if match is None or location != call.location:
@@ -98,10 +103,14 @@ def _target(call: Call, name: str, pattern: re.Pattern[str], what: str, expected
             expected = expected.replace("projects/*", f"projects/*/locations/{call.location}", 1)
         raise invalid(f"The provided {what} [{name}] does not match the expected format [{expected}]")
     project = call.cloud.find_project(match.group(1))
-    if project is None:
-        raise denied(permission, name)
     parts = [*match.groups()[2:], "", ""]
-    target = Target(Place(project.id, location), parts[0], parts[1], name)
+    return Target(Place(project.id, location), parts[0], parts[1], name) if project is not None else None
+
+
+def _target(call: Call, name: str, pattern: re.Pattern[str], what: str, expected: str, permission: str) -> Target:
+    target = _locate(call, name, pattern, what, expected)
+    if target is None:
+        raise denied(permission, name)
     call.require(permission, *target.resources, shown=name)
     return target
 

@@ -74,20 +74,14 @@ def _must_be_readable(call: Call, version: Version, name: str) -> None:
         raise precondition(f"The Cloud KMS key version [{key}] that protects [{name}] is disabled or destroyed.")
 
 
+def _rpc(method: str, request: Any, handler: Any, quota: str = "Read requests") -> Rpc:
+    return Rpc(service=SERVICE, method=method, request=plain(request), handler=handler, quota=quota)
+
+
 METHODS = (
-    Rpc(service=SERVICE, method="ListSecrets", request=plain(types.ListSecretsRequest), handler=list_secrets),
-    Rpc(service=SERVICE, method="GetSecret", request=plain(types.GetSecretRequest), handler=get_secret),
-    Rpc(
-        service=SERVICE,
-        method="ListSecretVersions",
-        request=plain(types.ListSecretVersionsRequest),
-        handler=list_versions,
-    ),
-    Rpc(service=SERVICE, method="GetSecretVersion", request=plain(types.GetSecretVersionRequest), handler=get_version),
-    Rpc(
-        service=SERVICE,
-        method="AccessSecretVersion",
-        request=plain(types.AccessSecretVersionRequest),
-        handler=access_version,
-    ),
+    _rpc("ListSecrets", types.ListSecretsRequest, list_secrets),
+    _rpc("GetSecret", types.GetSecretRequest, get_secret),
+    _rpc("ListSecretVersions", types.ListSecretVersionsRequest, list_versions),
+    _rpc("GetSecretVersion", types.GetSecretVersionRequest, get_version),
+    _rpc("AccessSecretVersion", types.AccessSecretVersionRequest, access_version, quota="Access requests"),
 )

@@ -143,18 +143,16 @@ class SecretStore:
         return made
 
     def change_version(self, version: Version, now: datetime, **fields: Any) -> None:
-        """Store a new state of a version, with a new etag."""
+        """Store a new state of a version, with a new etag; a planned destruction is off unless `fields` plan it."""
         message = copy(version.shown.current)
+        message.ClearField("scheduled_destroy_time")
         message.MergeFrom(VersionMessage(etag=self.etag(), **fields))
         version.shown.put(now, message)
 
     def destroy(self, version: Version, now: datetime) -> None:
         """Forget the payload, for good."""
         version.payload = None
-        message = copy(version.shown.current)
-        message.ClearField("scheduled_destroy_time")
-        message.MergeFrom(VersionMessage(state=State.DESTROYED, destroy_time=timestamp(now), etag=self.etag()))
-        version.shown.put(now, message)
+        self.change_version(version, now, state=State.DESTROYED, destroy_time=timestamp(now))
 
     def schedule(self, when: datetime, secret: Secret) -> None:
         """Look at this secret again at `when`."""

@@ -106,6 +106,7 @@ class Source:
         self.node.drop = self._drop
         for listener in self.listeners.values():
             listener.open()
+        self.node.token_uri = f"{self.listeners['token'].address}/token"
 
     def close(self) -> None:
         """Close all listeners; safe to call twice."""
@@ -129,7 +130,7 @@ class Source:
             "iam": everything,
             "certificatemanager": everything,
             "privateca": everything,
-            "token": f"{self.listeners['token'].address}/token",
+            "token": self.node.token_uri,
         }
 
     def reach(self, names: Iterable[str], *, off: bool) -> None:

@@ -88,10 +88,8 @@ def _refusal(node: Node, assertion: Assertion, own: str) -> str:
     """Why an assertion is no valid grant; "" = it is."""
     cloud = node.cloud
     account = cloud.accounts.find(str(assertion.claims.get("iss")))
-    if account is None:
+    if account is None or account.shown.current.disabled:
         return "Invalid grant: account not found"
-    if account.shown.current.disabled:
-        return "Invalid grant: account is disabled"
     if cloud.signer(assertion) is None:
         return "Invalid JWT Signature."
     if not assertion.timely(cloud.wall.now()):

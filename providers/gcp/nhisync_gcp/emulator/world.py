@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 from nhisync.spi import Clock, SystemClock
 from nhisync.testing.world import Seed
-from nhisync_gcp.emulator.accounts import Account, Key
+from nhisync_gcp.emulator.accounts import Account
 from nhisync_gcp.emulator.cloud import Cloud
-from nhisync_gcp.emulator.keys import private_pem
+from nhisync_gcp.emulator.iam_keys import key_document
 from nhisync_gcp.emulator.rpc import Node
 from nhisync_gcp.emulator.seeding import SEEDERS, Plot
 from nhisync_gcp.emulator.source import FINGERPRINT_PERMISSION, READ_PERMISSIONS, Source, SourceOptions
@@ -135,22 +135,7 @@ class GcpWorld:
         with self.cloud.lock:
             key = self.cloud.accounts.create_key(account, self.cloud.clock.now())
         file = self._directory / f"{made.name}-{account.email.partition('@')[0]}.json"
-        return _secret_file(file, json.dumps(key_document(account, key, made.endpoints()["token"])))
-
-
-def key_document(account: Account, key: Key, token_uri: str) -> dict[str, str]:
-    """A key file's content, as IAM hands it out once (``TYPE_GOOGLE_CREDENTIALS_FILE``)."""
-    assert key.private is not None, "only keys that IAM made have a file"
-    return {
-        "type": "service_account",
-        "project_id": account.project,
-        "private_key_id": key.id,
-        "private_key": private_pem(key.private),
-        "client_email": account.email,
-        "client_id": account.shown.current.unique_id,
-        "token_uri": token_uri,
-        "universe_domain": "googleapis.com",
-    }
+        return _secret_file(file, json.dumps(key_document(account, key, made.node.token_uri)))
 
 
 def _frozen(value: Any) -> Any:
