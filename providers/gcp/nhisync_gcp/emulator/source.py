@@ -1,0 +1,147 @@
+"""One source of the world: its listeners, its identity, its faults."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from google.cloud.iam_admin_v1 import types
+
+from nhisync_gcp.emulator.accounts import Account
+from nhisync_gcp.emulator.cloud import Cloud
+from nhisync_gcp.emulator.https import HttpListener
+from nhisync_gcp.emulator.messages import plain
+from nhisync_gcp.emulator.rpc import Node
+from nhisync_gcp.emulator.server import GrpcListener
+from nhisync_gcp.emulator.services import GLOBAL, REGIONAL
+from nhisync_gcp.emulator.timeline import Timeline
+from nhisync_gcp.emulator.tls import ListenerAuthority
+from nhisync_gcp.emulator.web import Web
+
+_Role = plain(types.Role)
+
+#: What an inventory needs; a source's identity holds exactly these unless its options say otherwise.
+READ_PERMISSIONS: Final = (
+    "certificatemanager.certs.get",
+    "certificatemanager.certs.list",
+    "iam.serviceAccountKeys.get",
+    "iam.serviceAccountKeys.list",
+    "iam.serviceAccounts.get",
+    "iam.serviceAccounts.getIamPolicy",
+    "iam.serviceAccounts.list",
+    "privateca.caPools.get",
+    "privateca.caPools.list",
+    "privateca.certificateAuthorities.get",
+    "privateca.certificateAuthorities.list",
+    "privateca.certificates.get",
+    "privateca.certificates.list",
+    "secretmanager.secrets.get",
+    "secretmanager.secrets.getIamPolicy",
+    "secretmanager.secrets.list",
+    "secretmanager.versions.get",
+    "secretmanager.versions.list",
+)
+FINGERPRINT_PERMISSION: Final = "secretmanager.versions.access"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """What `GcpWorld.add_source` understands.
+
+    Attributes:
+        project: id of the project; sources may share one. "" = a project of its own.
+        locations: locations with a regional endpoint.
+        auth: how nhisync logs in: ``service_account_key``, ``workload_identity``, ``impersonate`` or ``metadata``.
+        permissions: exactly what its identity may do in the project; None = `READ_PERMISSIONS`.
+        fingerprint: its identity may also read payloads.
+        role: a predefined role in place of a custom one (``roles/owner``).
+    """
+
+    project: str = ""
+    locations: tuple[str, ...] = ()
+    auth: str = "service_account_key"
+    permissions: tuple[str, ...] | None = None
+    fingerprint: bool = False
+    role: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Source:
+    """One source.
+
+    Attributes:
+        name: ``path-source``.
+        node: its faults and counter.
+        options: how it was made.
+        identity: nhisync's service account.
+        listeners: by name: ``global``, ``token``, and each location.
+    """
+
+    name: str
+    node: Node
+    options: SourceOptions
+    identity: Account
+    listeners: dict[str, GrpcListener | HttpListener] = field(default_factory=dict)
+
+    @property
+    def cloud(self) -> Cloud:
+        """The shared state."""
+        return self.node.cloud
+
+    @property
+    def project(self) -> str:
+        """Id of its project."""
+        return self.node.project
+
+    @property
+    def role(self) -> str:
+        """The custom role of its identity."""
+        return f"projects/{self.project}/roles/{self.name.replace('-', '_')}"
+
+    def open(self, authority: ListenerAuthority) -> None:
+        """Open all listeners."""
+        self.listeners["global"] = GrpcListener(self.node, "", GLOBAL, authority)
+        for location in self.options.locations:
+            self.listeners[location] = GrpcListener(self.node, location, REGIONAL, authority)
+        self.listeners["token"] = HttpListener(Web(self.node), authority.https_context())
+        self.node.drop = self._drop
+        for listener in self.listeners.values():
+            listener.open()
+        self.node.token_uri = f"{self.listeners['token'].address}/token"
+
+    def close(self) -> None:
+        """Close all listeners; safe to call twice."""
+        self.node.faults.release()
+        for listener in self.listeners.values():
+            listener.close()
+
+    def install(self, permissions: Iterable[str]) -> None:
+        """Let the identity's custom role include exactly these permissions, from now on."""
+        message = _Role(name=self.role, title=self.name, included_permissions=sorted(set(permissions)))
+        with self.cloud.lock:
+            self.cloud.access.roles.setdefault(self.role, Timeline()).put(self.cloud.clock.now(), message)
+
+    def endpoints(self) -> dict[str, Any]:
+        """The addresses, as they stand in the configuration."""
+        everything = self.listeners["global"].address
+        regional = {location: self.listeners[location].address for location in self.options.locations}
+        return {
+            "secretmanager": everything,
+            "regional": regional,
+            "iam": everything,
+            "certificatemanager": everything,
+            "privateca": everything,
+            "token": self.node.token_uri,
+        }
+
+    def reach(self, names: Iterable[str], *, off: bool) -> None:
+        """Make listeners unreachable, or reachable again."""
+        for name in tuple(names) or tuple(self.listeners):
+            chosen = self.options.locations if name == "regional" else (name,)
+            for each in chosen:
+                listener = self.listeners[each]
+                (listener.open if off else listener.close)()
+
+    def _drop(self, location: str) -> None:
+        listener = self.listeners[location or "global"]
+        assert isinstance(listener, GrpcListener)
+        listener.bounce()
