@@ -134,6 +134,7 @@ class Connection:
             self._settings.endpoint_of(service, location),
             known.scope,
             self._settings.project,
+            self._settings.proxy or "",
         )
         budget.spend(known.family)
         seconds = min(self._settings.timeout.total_seconds(), budget.remaining)

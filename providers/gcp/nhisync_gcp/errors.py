@@ -96,16 +96,14 @@ _FIX: Mapping[ErrorKind, str] = {
     ErrorKind.MISCONFIGURED: "Check the locator's name against Google's rules for names of this kind.",
 }
 
-_FOREIGN = re.compile(
-    r"http2 header with status|missing HTTP status|invalid content-type|frame size|HTTP/1", re.IGNORECASE
-)
+_FOREIGN = re.compile(r"http2 header with status|HTTP status|content-type|frame size|parsing HTTP/2", re.IGNORECASE)
 """Texts of gRPC core for answers of something that does not speak gRPC: proxies, portals, other servers."""
 
-_UNREADABLE = re.compile(r"deseriali[sz]ing|failed parsing|parse|message larger|decompress|malformed", re.IGNORECASE)
-_NO_NAME = re.compile(r"DNS|name resolution|resolve", re.IGNORECASE)
+_UNREADABLE = re.compile(r"deseriali[sz]ing|parsing|message larger|decompress|malformed", re.IGNORECASE)
+_NO_NAME = re.compile(r"DNS|lookup|resolving|resolution", re.IGNORECASE)
 _REFUSED = re.compile(r"refused", re.IGNORECASE)
-_UNTRUSTED = re.compile(r"handshake|CERTIFICATE_VERIFY|\bSSL|\bTLS|peer name|cert", re.IGNORECASE)
-_PROXY = re.compile(r"proxy|HTTP CONNECT", re.IGNORECASE)
+_UNTRUSTED = re.compile(r"handshake|CERTIFICATE|verification|\bSSL|\bTLS|peer name", re.IGNORECASE)
+_PROXY = re.compile(r"HTTP proxy", re.IGNORECASE)
 _LOST = re.compile(r"reset|closed|broken pipe|GOAWAY|EOF|RST_STREAM|shutdown", re.IGNORECASE)
 _PERMISSION = re.compile(r"[a-z][A-Za-z]+(?:\.[a-zA-Z]+){2}\Z")
 _RESOURCE = re.compile(r"[\w./:@~%+-]{1,512}\Z")
@@ -122,6 +120,7 @@ class Called:
         endpoint: URL that was called.
         scope: the call looks at a place, not at an item: "not found" is the place.
         project: the source's project.
+        proxy: what every connection goes through, or "".
     """
 
     name: str
@@ -130,6 +129,7 @@ class Called:
     endpoint: str = ""
     scope: bool = False
     project: str = ""
+    proxy: str = ""
 
     @property
     def service(self) -> str:
@@ -233,7 +233,7 @@ def _denied(called: Called, details: _Details, said: str, fix: str) -> ProviderE
 def _no_answer(status: str, text: str, called: Called, details: _Details) -> ProviderError:
     if status == "CANCELLED":
         return closed(called)
-    said, fix = _step(status, text, called.endpoint or "the endpoint")
+    said, fix = _step(status, text, called)
     return ProviderError(
         ErrorKind.UNREACHABLE,
         f"{said} ({called.name})",
@@ -244,23 +244,21 @@ def _no_answer(status: str, text: str, called: Called, details: _Details) -> Pro
     )
 
 
-def _step(status: str, text: str, where: str) -> tuple[str, str]:
+def _step(status: str, text: str, called: Called) -> tuple[str, str]:
     """Which step failed, and what to look at; the order matters, because gRPC's texts name several."""
+    where = called.endpoint or "the endpoint"
     route = f"Check routes and firewalls from this machine to {where}, and whether it needs a proxy."
     if status == "DEADLINE_EXCEEDED":
         return "no answer in time", route
-    if _PROXY.search(text):
+    if _PROXY.search(text) or (called.proxy and _REFUSED.search(text)):
         return "the proxy cannot be reached or refuses", "Check the source's proxy, or HTTPS_PROXY and NO_PROXY."
     if _NO_NAME.search(text):
-        return (
-            "the endpoint's name has no address here",
-            "Check endpoint and locations, and this machine's name servers.",
-        )
+        return "the endpoint's name has no address here", "Check endpoints, locations and this machine's name servers."
     if _UNTRUSTED.search(text):
         said = "the TLS handshake failed, or the server's certificate is not trusted"
         return said, "Set ca_file to the bundle of your proxy or private endpoint; check the endpoint's name."
     if _REFUSED.search(text):
-        return "the connection is refused: nothing listens there", "Check endpoint of the source."
+        return "the connection is refused: nothing listens there", "Check endpoint and endpoints of the source."
     if _LOST.search(text):
         return "the connection closed before an answer came", route
     if "failed to connect" in text.lower():

@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from nhisync.spi import (
     Budget,
@@ -31,6 +31,8 @@ _STATUS = {
     ErrorKind.QUOTA: CoverageStatus.THROTTLED,
     ErrorKind.UNSUPPORTED: CoverageStatus.UNSUPPORTED,
 }
+
+T = TypeVar("T")
 
 HOPELESS = frozenset({ErrorKind.AUTH_FAILED, ErrorKind.UNREACHABLE, ErrorKind.THROTTLED})
 """Failures of a list after which single reads of the same service are not worth a try."""
@@ -73,6 +75,8 @@ class Run:
         self.request = request
         self._lock = threading.Lock()
         self._lost: dict[tuple[str, str], int] = {}
+        self._sharing = threading.Lock()
+        self._shared: dict[str, Any] = {}
         self._wanted: dict[str, dict[str, Locator]] = {}
         for locator in request.wanted:
             item = locator.item
@@ -154,6 +158,13 @@ class Run:
             raise
         self._count(place, None)
         return answer
+
+    def shared(self, what: str, make: Callable[[], T]) -> T:
+        """What several kinds need, made once in a run by whoever comes first."""
+        with self._sharing:
+            if what not in self._shared:
+                self._shared[what] = make()
+            return cast("T", self._shared[what])
 
     def pages(self, name: str, items: str, /, *, location: str = "", **request: Any) -> Iterator[list[Any]]:
         """The pages of a list; `Connection.pages`.

@@ -39,12 +39,6 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _regional_url(value: str) -> str:
-    """As `_url`, with ``{location}`` in the host's name."""
-    _url(value.replace("{location}", "europe-north1"))
-    return value.rstrip("/")
-
-
 def _proxy(value: str) -> str:
     """GRPC core tunnels through plain HTTP proxies only, and sends no password that is not in the URL."""
     parts = urlsplit(value)
@@ -132,7 +126,7 @@ class GcpSettings(SourceSettings):
         locations: where regional secrets, certificates and CA pools are swept; empty = the source's region.
         endpoint: one URL for all services (private endpoints, emulators); None = Google's own.
         endpoints: service → URL; goes before `endpoint`.
-        regional_endpoint: URL of Secret Manager for one location, with ``{location}`` where it stands.
+        regional_endpoints: location → URL of its Secret Manager; None named = Google's own.
         ca_file: PEM bundle for calls and for tokens alike, instead of gRPC's and requests' own.
         proxy: HTTP proxy for calls and tokens; None = HTTPS_PROXY and NO_PROXY as gRPC and requests read them.
         workers: single reads at the same time.
@@ -149,9 +143,7 @@ class GcpSettings(SourceSettings):
     locations: tuple[Location, ...] = ()
     endpoint: Endpoint | None = None
     endpoints: dict[Service, Endpoint] = Field(default_factory=dict)
-    regional_endpoint: Annotated[str, AfterValidator(_regional_url)] = (
-        "https://secretmanager.{location}.rep.googleapis.com"
-    )
+    regional_endpoints: dict[Location, Endpoint] = Field(default_factory=dict)
     ca_file: Path | None = None
     proxy: Annotated[str, AfterValidator(_proxy)] | None = None
     workers: int = Field(default=8, ge=1, le=64)
@@ -164,6 +156,6 @@ class GcpSettings(SourceSettings):
     def endpoint_of(self, service: str, location: str = "") -> str:
         """URL of a service; `location` asks for the regional Secret Manager."""
         if location:
-            return self.regional_endpoint.replace("{location}", location)
-        configured = {**self.endpoints}.get(service)  # type: ignore[call-overload]
-        return str(configured or self.endpoint or f"https://{service}.googleapis.com")
+            return self.regional_endpoints.get(location, f"https://secretmanager.{location}.rep.googleapis.com")
+        named: dict[str, str] = {**self.endpoints}
+        return named.get(service) or self.endpoint or f"https://{service}.googleapis.com"

@@ -22,7 +22,7 @@ from nhisync.spi import (
     Rotation,
 )
 from nhisync.spi.x509 import MalformedError, certificate_facts, decode_pem
-from nhisync_gcp.kinds.accounts import SCHEME, Directory
+from nhisync_gcp.kinds.accounts import SCHEME, Directory, directory_of
 from nhisync_gcp.kinds.secret_facts import instant
 from nhisync_gcp.names import AccountName, last_of
 from nhisync_gcp.run import Run, attributes, marker
@@ -37,7 +37,7 @@ _SLACK = timedelta(hours=1)
 
 def collect(run: Run) -> Iterator[Observation]:
     """The accounts, then the keys of each that is asked for: IAM lists keys by account only."""
-    directory = Directory(run, KIND)
+    directory = directory_of(run)
     names = dict.fromkeys(run.wanted(KIND))
     if run.swept(KIND):
         names |= dict.fromkeys(email for email in directory.listed if run.asked_for(KIND, email))

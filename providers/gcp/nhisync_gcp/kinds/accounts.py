@@ -25,6 +25,7 @@ from nhisync.spi import (
     Rotation,
 )
 from nhisync_gcp.names import AccountName, parent_of
+from nhisync_gcp.permissions import ACCOUNT_KINDS
 from nhisync_gcp.run import HOPELESS, Run, Sweep, attributes, marker
 
 KIND = "service-account"
@@ -36,7 +37,7 @@ _FEW = 1
 
 def collect(run: Run) -> Iterator[Observation]:
     """One list for all; a single read for what a pair names and no list held."""
-    directory = Directory(run, KIND)
+    directory = directory_of(run)
     for email, account in directory.listed.items():
         if run.asked_for(KIND, email):
             yield run.known(_item(run, run.locator(KIND, email), account))
@@ -46,14 +47,20 @@ def collect(run: Run) -> Iterator[Observation]:
         yield run.coverage(KIND, directory.sweep, authoritative=False)
 
 
+def directory_of(run: Run) -> "Directory":
+    """The accounts as the kinds of this run need them; listed once for both."""
+    return run.shared("accounts", lambda: Directory(run))
+
+
 class Directory:
     """The project's accounts, listed when a sweep or several pairs need them."""
 
-    def __init__(self, run: Run, kind: str) -> None:
+    def __init__(self, run: Run) -> None:
         self._run = run
         self.sweep = Sweep()
         self.listed: dict[str, Any] = {}
-        if run.swept(kind) or len(run.wanted(kind)) > _FEW:
+        wanted = {name.partition("/")[0] for kind in ACCOUNT_KINDS for name in run.wanted(kind)}
+        if len(wanted) > _FEW or any(map(run.swept, ACCOUNT_KINDS)):
             parent = parent_of(run.project)
             rows = run.rows(self.sweep, "iam.list_service_accounts", "accounts", name=parent, page_size=_PAGE)
             self.listed = {row.email: row for row in rows}
