@@ -25,8 +25,8 @@ def document(source: Source, directory: Path) -> dict[str, Any]:
     ways = {
         "service_account_key": _by_key,
         "workload_identity": _by_federation,
-        "impersonate": _by_impersonation,
-        "metadata": _by_metadata,
+        "metadata_server": _by_metadata,
+        "access_token_file": _by_token,
     }
     if source.options.auth not in ways:
         raise ValueError(f"unknown auth {source.options.auth!r}; known: {', '.join(sorted(ways))}")
@@ -42,7 +42,7 @@ def key_file(source: Source, account: Account, directory: Path) -> Path:
 
 
 def _by_key(source: Source, directory: Path) -> dict[str, Any]:
-    return {"method": "service_account_key", "key_file": str(key_file(source, source.identity, directory))}
+    return {"method": "service_account_key", "file": str(key_file(source, source.identity, directory))}
 
 
 def _by_federation(source: Source, directory: Path) -> dict[str, Any]:
@@ -72,22 +72,17 @@ def _by_federation(source: Source, directory: Path) -> dict[str, Any]:
     }
     file = directory / f"{source.name}-external-account.json"
     file.write_text(json.dumps(config), encoding="utf-8")
-    return {"method": "workload_identity", "config_file": str(file)}
-
-
-def _by_impersonation(source: Source, directory: Path) -> dict[str, Any]:
-    """A hub account that may do nothing but act as the source's identity."""
-    cloud = source.cloud
-    with cloud.lock:
-        hub = cloud.accounts.create(source.project, f"hub-{source.name}"[:30].rstrip("-"), cloud.clock.now())
-        role = "roles/iam.serviceAccountTokenCreator"
-        cloud.access.bind(source.identity.name, role, hub.member, cloud.clock.now())
-    base = {"method": "service_account_key", "key_file": str(key_file(source, hub, directory))}
-    return {"method": "impersonate", "service_account": source.identity.email, "base": base}
+    return {"method": "workload_identity", "file": str(file)}
 
 
 def _by_metadata(source: Source, _directory: Path) -> dict[str, Any]:
-    return {"method": "metadata", "endpoint": source.listeners["metadata"].address}
+    return {"method": "metadata_server", "endpoint": source.listeners["metadata"].address}
+
+
+def _by_token(source: Source, directory: Path) -> dict[str, Any]:
+    with source.cloud.lock:
+        token = source.cloud.issue_token(source.identity.member)
+    return {"method": "access_token_file", "file": str(_secret(directory / f"{source.name}-token", token))}
 
 
 def _secret(file: Path, text: str) -> Path:

@@ -47,8 +47,9 @@ class SourceOptions:
 
     Attributes:
         project: id of the project; sources may share one. "" = a project of its own.
-        locations: locations with a regional endpoint.
-        auth: how nhisync logs in: ``service_account_key``, ``workload_identity``, ``impersonate`` or ``metadata``.
+        locations: locations with a regional endpoint; () = the source's region.
+        auth: how nhisync logs in: ``service_account_key``, ``workload_identity``, ``metadata_server`` or
+            ``access_token_file``.
         permissions: exactly what its identity may do in the project; None = `READ_PERMISSIONS`.
         fingerprint: its identity may also read payloads.
         role: a predefined role in place of a custom one (``roles/owner``).
@@ -97,7 +98,7 @@ class Source:
             self.listeners[location] = GrpcListener(self.node, location, REGIONAL, authority)
         routes = (*web_tokens.ROUTES, *web_projects.ROUTES)
         self.listeners["token"] = HttpListener(Web(self.node, routes), authority.https_context())
-        if self.options.auth == "metadata":
+        if self.options.auth == "metadata_server":
             metadata = MetadataServer(self.identity).routes()
             self.listeners["metadata"] = HttpListener(Web(self.node, metadata), None)
         self.node.drop = self._drop
@@ -125,17 +126,17 @@ class Source:
                 cloud.access.roles.setdefault(role, Timeline()).put(now, message)
                 cloud.access.bind(resource, role, self.identity.member, now)
 
-    def endpoints(self) -> dict[str, Any]:
-        """The addresses, as they stand in the configuration."""
+    def addresses(self) -> dict[str, Any]:
+        """Where everything is, as it stands in the configuration."""
         everything = self.listeners["global"].address
-        regional = {location: self.listeners[location].address for location in self.options.locations}
         return {
-            "secretmanager": everything,
-            "regional": regional,
-            "iam": everything,
-            "certificatemanager": everything,
-            "privateca": everything,
-            "token": self.node.token_uri,
+            "endpoints": {
+                "secretmanager": everything,
+                "iam": everything,
+                "certificatemanager": everything,
+                "privateca": everything,
+            },
+            "regional_endpoints": {each: self.listeners[each].address for each in self.options.locations},
         }
 
     def reach(self, names: Iterable[str], *, off: bool) -> None:

@@ -3,6 +3,7 @@
 The provider's README lists the options of sources and seeds and the faults.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -46,10 +47,11 @@ class GcpWorld:
         assert self._authority is not None, "start() comes first"
         if (path, source) in self._sources:
             raise ValueError(f"the world has a source {path}/{source} already")
-        chosen = SourceOptions(**{key: _frozen(value) for key, value in options.items()})
+        given = {"locations": (region,), **options}
+        chosen = SourceOptions(**{key: _frozen(value) for key, value in given.items()})
         name = f"{path}-{source}"
-        project = self.cloud.project(chosen.project or f"acme-{name}")
-        account = self._account(project.id, f"nhisync-{name}"[:30].rstrip("-"))
+        project = self.cloud.project(chosen.project or _id(f"acme-{name}"))
+        account = self._account(project.id, _id(f"nhisync-{name}"))
         made = Source(name=name, node=Node(cloud=self.cloud, project=project.id), options=chosen, identity=account)
         self._sources[path, source] = made
         self._grant(made)
@@ -59,7 +61,7 @@ class GcpWorld:
             "region": region,
             "project": project.id,
             "locations": list(chosen.locations),
-            "endpoints": made.endpoints(),
+            **made.addresses(),
             "ca_file": str(self._authority.ca_file),
             "auth": identity.document(made, self._directory),
         }
@@ -132,6 +134,11 @@ class GcpWorld:
             self.cloud.access.bind(project, made.options.role, made.identity.member, self.cloud.clock.now())
         else:
             made.grant({project: (*wanted, *extra)})
+
+
+def _id(text: str) -> str:
+    """An id of a project or an account: at most 30 lower-case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9-]", "-", text.lower())[:30].rstrip("-")
 
 
 def _frozen(value: Any) -> Any:
