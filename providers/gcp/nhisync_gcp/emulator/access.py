@@ -87,6 +87,15 @@ class Access:
         grown.bindings.add(role=role, members=[member])
         self.set_policy(resource, grown, now)
 
+    def unbind(self, member: str, now: datetime) -> None:
+        """Take one member out of every policy."""
+        for resource in tuple(self._policies):
+            kept = policy_pb2.Policy()
+            kept.CopyFrom(self.policy(resource))
+            for binding in kept.bindings:
+                binding.members[:] = [each for each in binding.members if each != member]
+            self.set_policy(resource, kept, now)
+
     def holds(self, member: str, permission: str, resources: Sequence[str], instant: datetime | None) -> bool:
         """Whether `member` has `permission` on the first of `resources`, whose parents follow."""
         return any(

@@ -125,6 +125,7 @@ class Accounts:
         self.by_email: dict[str, Account] = {}
         self._shelves: dict[str, Shelf[Account]] = {}
         self._ring = KeyRing()
+        self._materials: dict[str, rsa.RSAPrivateKey] = {}
         self._serial = 0
 
     def of_project(self, project: str) -> Shelf[Account]:
@@ -140,7 +141,7 @@ class Accounts:
 
     def create(self, project: str, account_id: str, now: datetime, **fields: Any) -> Account:
         """Add an account; `fields` are those of the message (display_name, description)."""
-        serial = self._next()
+        serial = self.next_serial()
         email = f"{account_id}@{project}.iam.gserviceaccount.com"
         account = Account(project=project, email=email, shown=Timeline(), serial=serial)
         shown = ServiceAccount(
@@ -169,9 +170,9 @@ class Accounts:
         draw: Callable[[], rsa.RSAPrivateKey] | None = None,
     ) -> Key:
         """Add a key: IAM makes it, unless a certificate is `uploaded`; `draw` plants a certain one."""
-        serial = self._next()
+        serial = self.next_serial()
         key_id = hashlib.sha1(f"{account.email}/{serial}".encode(), usedforsecurity=False).hexdigest()
-        made = Key(id=key_id, shown=Timeline(), serial=serial, draw=draw or self._ring.draw, uploaded=uploaded)
+        made = Key(id=key_id, shown=Timeline(), serial=serial, draw=draw or self.draw, uploaded=uploaded)
         shown = ServiceAccountKey(
             name=f"{account.name}/keys/{made.id}",
             key_algorithm=Algorithm.KEY_ALG_RSA_2048,
@@ -184,7 +185,18 @@ class Accounts:
         account.keys.put(made.id, made)
         return made
 
-    def _next(self) -> int:
+    def draw(self) -> rsa.RSAPrivateKey:
+        """A key that this world has not used yet."""
+        return self._ring.draw()
+
+    def material(self, name: str) -> rsa.RSAPrivateKey:
+        """The key of this name: planted twice, it is a copied key."""
+        if name not in self._materials:
+            self._materials[name] = self._ring.draw()
+        return self._materials[name]
+
+    def next_serial(self) -> int:
+        """The next number of everything that needs one."""
         self._serial += 1
         return self._serial
 

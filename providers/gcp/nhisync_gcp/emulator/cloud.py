@@ -4,9 +4,14 @@ import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from nhisync.spi import Clock, Randomness, SystemClock, SystemRandomness
 from nhisync_gcp.emulator.access import Access
 from nhisync_gcp.emulator.accounts import Account, Accounts, Key
+from nhisync_gcp.emulator.catalogue import Catalogue
+from nhisync_gcp.emulator.pki import Issuer, new_key
+from nhisync_gcp.emulator.pki import Key as PkiKey
 from nhisync_gcp.emulator.quotas import Quotas
 from nhisync_gcp.emulator.refusals import unauthenticated
 from nhisync_gcp.emulator.secret_store import SecretStore
@@ -49,6 +54,19 @@ class Project:
     key_hours: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A workload identity pool with one provider.
+
+    Attributes:
+        principal: ``principal://…`` of the pool; its subjects follow.
+        key: what the foreign issuer signs with.
+    """
+
+    principal: str
+    key: rsa.RSAPrivateKey
+
+
 @dataclass(slots=True, kw_only=True)
 class Cloud:
     """Everything the services know.
@@ -62,10 +80,13 @@ class Cloud:
         access: policies and roles.
         accounts: service accounts.
         secrets: Secret Manager's.
+        catalogue: what is only read: certificates, CA pools, authorities.
         projects: by id.
         databases_refuse: Cloud SQL instance → why it refuses a managed rotation.
         database_passwords: (instance, user) → password that a managed rotation set.
         quotas: enforced when the knob is on.
+        pools: workload identity pools by their provider's audience.
+        issuers: certificate authorities by name.
     """
 
     clock: Clock
@@ -76,10 +97,14 @@ class Cloud:
     access: Access = field(default_factory=Access)
     accounts: Accounts = field(default_factory=Accounts)
     secrets: SecretStore = field(default_factory=SecretStore)
+    catalogue: Catalogue = field(default_factory=Catalogue)
     projects: dict[str, Project] = field(default_factory=dict)
     databases_refuse: dict[str, str] = field(default_factory=dict)
     database_passwords: dict[tuple[str, str], str] = field(default_factory=dict)
     quotas: Quotas = field(default_factory=Quotas)
+    pools: dict[str, Pool] = field(default_factory=dict)
+    issuers: dict[str, Issuer] = field(default_factory=dict)
+    _certificate_keys: dict[str, PkiKey] = field(default_factory=dict)
     _tokens: dict[str, Token] = field(default_factory=dict)
 
     def project(self, project_id: str) -> Project:
@@ -101,11 +126,28 @@ class Cloud:
         """The instant whose policies and key states are in force; None = now."""
         return self.clock.now() - self.knobs.propagation if self.knobs.propagation else None
 
+    def issuer(self, name: str, start: datetime, end: datetime) -> Issuer:
+        """The certificate authority of this name, below a root of its own, made when it is new."""
+        if name not in self.issuers:
+            self.issuers[name] = Issuer.root(f"{name} root", start, end).below(name, start, end)
+        return self.issuers[name]
+
+    def certificate_key(self, material: str) -> PkiKey:
+        """A fresh key, or the one of this name: planted twice, it is a copied key."""
+        if not material:
+            return new_key()
+        return self._certificate_keys.setdefault(material, new_key())
+
     def issue_token(self, member: str) -> str:
         """A new access token for a principal."""
         text = f"ya29.{self.randomness.hex(24)}"
         self._tokens[text] = Token(member, self.wall.now() + LIFETIME)
         return text
+
+    def token(self, text: str) -> Token | None:
+        """A token that was issued and has not ended."""
+        found = self._tokens.get(text)
+        return found if found is not None and found.expires > self.wall.now() else None
 
     def member_of(self, bearer: str) -> str:
         """The principal behind a bearer token.

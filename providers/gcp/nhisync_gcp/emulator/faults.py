@@ -25,6 +25,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "token-refused": "the token endpoint answers `error` (invalid_grant) with `description`",
     "token-unavailable": "the token endpoint answers with HTTP 503",
     "clock-skew": "the Date of answers is `seconds` off",
+    "location-down": "lists of certificates leave out `locations` and name them as unreachable",
     "unreachable": "the source's listeners (`listeners`: global, regional, token; default all) refuse connections",
 }
 

@@ -8,6 +8,7 @@ import ssl
 import threading
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl
 
 from nhisync_gcp.emulator.web import Web, WebReply, WebRequest
 
@@ -131,8 +132,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length) if length else b""
         headers = {name.lower(): value for name, value in self.headers.items()}
-        path = self.path.partition("?")[0]
-        reply = self.server.web.answer(WebRequest(method=self.command, path=path, headers=headers, body=body))
+        path, _, query = self.path.partition("?")
+        fields = dict(parse_qsl(query))
+        request = WebRequest(method=self.command, path=path, query=fields, headers=headers, body=body)
+        reply = self.server.web.answer(request)
         if reply is None:
             self.close_connection = True
             return

@@ -28,3 +28,8 @@ def timestamp(moment: datetime) -> Any:
 def seconds(duration: duration_pb2.Duration) -> float:
     """Seconds of a ``google.protobuf.Duration``."""
     return float(duration.seconds + duration.nanos / 1e9)
+
+
+def member(enum: Any, name: str) -> Any:
+    """The member of a proto-plus enum; type checkers take ``enum[name]`` for something else."""
+    return enum[name]

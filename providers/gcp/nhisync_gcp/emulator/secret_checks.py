@@ -88,7 +88,7 @@ def _check_metadata(secret: Any) -> None:
     if len(secret.labels) > _MOST_LABELS:
         raise invalid("A secret can have at most 64 labels.")
     for key, value in secret.labels.items():
-        if not _is_label(key, 1) or not (key[0].islower() or key[0].isalpha()) or not _is_label(value, 0):
+        if not is_label(key, 1) or not (key[0].islower() or key[0].isalpha()) or not is_label(value, 0):
             raise invalid(f"The label [{key}] is invalid.")
     size = sum(len(key.encode()) + len(value.encode()) for key, value in secret.annotations.items())
     if size >= _MOST_ANNOTATION_BYTES:
@@ -98,7 +98,7 @@ def _check_metadata(secret: Any) -> None:
             raise invalid(f"The annotation key [{key}] is invalid.")
 
 
-def _is_label(text: str, least: int) -> bool:
-    """Lower-case letters and letters without case, digits, hyphen and underscore; at most 63."""
+def is_label(text: str, least: int) -> bool:
+    """Whether `text` may be a label's key or value: no upper case, only ``-`` and ``_`` besides; at most 63."""
     fits = all(letter in "-_" or letter.isdigit() or (letter.isalpha() and not letter.isupper()) for letter in text)
     return fits and least <= len(text) <= 63 and len(text.encode()) <= 128

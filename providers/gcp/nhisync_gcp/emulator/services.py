@@ -1,9 +1,11 @@
 """Which methods a global and a regional endpoint serve."""
 
 from nhisync_gcp.emulator import (
+    certificate_manager,
     iam_accounts,
     iam_keys,
     iam_roles,
+    private_ca,
     secret_policies,
     secret_reads,
     secret_rotation,
@@ -22,4 +24,6 @@ GLOBAL: tuple[Rpc, ...] = (
     *iam_accounts.METHODS,
     *iam_keys.METHODS,
     *iam_roles.METHODS,
+    *certificate_manager.METHODS,
+    *private_ca.METHODS,
 )

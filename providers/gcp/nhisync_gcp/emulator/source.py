@@ -1,23 +1,21 @@
 """One source of the world: its listeners, its identity, its faults."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from google.cloud.iam_admin_v1 import types
-
+from nhisync_gcp.emulator import web_projects, web_tokens
 from nhisync_gcp.emulator.accounts import Account
 from nhisync_gcp.emulator.cloud import Cloud
 from nhisync_gcp.emulator.https import HttpListener
-from nhisync_gcp.emulator.messages import plain
+from nhisync_gcp.emulator.iam_roles import RoleMessage
 from nhisync_gcp.emulator.rpc import Node
 from nhisync_gcp.emulator.server import GrpcListener
 from nhisync_gcp.emulator.services import GLOBAL, REGIONAL
 from nhisync_gcp.emulator.timeline import Timeline
 from nhisync_gcp.emulator.tls import ListenerAuthority
 from nhisync_gcp.emulator.web import Web
-
-_Role = plain(types.Role)
+from nhisync_gcp.emulator.web_metadata import MetadataServer
 
 #: What an inventory needs; a source's identity holds exactly these unless its options say otherwise.
 READ_PERMISSIONS: Final = (
@@ -49,8 +47,9 @@ class SourceOptions:
 
     Attributes:
         project: id of the project; sources may share one. "" = a project of its own.
-        locations: locations with a regional endpoint.
-        auth: how nhisync logs in: ``service_account_key``, ``workload_identity``, ``impersonate`` or ``metadata``.
+        locations: locations with a regional endpoint; () = the source's region.
+        auth: how nhisync logs in: ``service_account_key``, ``workload_identity``, ``metadata_server`` or
+            ``access_token_file``.
         permissions: exactly what its identity may do in the project; None = `READ_PERMISSIONS`.
         fingerprint: its identity may also read payloads.
         role: a predefined role in place of a custom one (``roles/owner``).
@@ -73,7 +72,7 @@ class Source:
         node: its faults and counter.
         options: how it was made.
         identity: nhisync's service account.
-        listeners: by name: ``global``, ``token``, and each location.
+        listeners: by name: ``global``, ``token``, ``metadata``, and each location.
     """
 
     name: str
@@ -92,17 +91,16 @@ class Source:
         """Id of its project."""
         return self.node.project
 
-    @property
-    def role(self) -> str:
-        """The custom role of its identity."""
-        return f"projects/{self.project}/roles/{self.name.replace('-', '_')}"
-
     def open(self, authority: ListenerAuthority) -> None:
         """Open all listeners."""
         self.listeners["global"] = GrpcListener(self.node, "", GLOBAL, authority)
         for location in self.options.locations:
             self.listeners[location] = GrpcListener(self.node, location, REGIONAL, authority)
-        self.listeners["token"] = HttpListener(Web(self.node), authority.https_context())
+        routes = (*web_tokens.ROUTES, *web_projects.ROUTES)
+        self.listeners["token"] = HttpListener(Web(self.node, routes), authority.https_context())
+        if self.options.auth == "metadata_server":
+            metadata = MetadataServer(self.identity).routes()
+            self.listeners["metadata"] = HttpListener(Web(self.node, metadata), None)
         self.node.drop = self._drop
         for listener in self.listeners.values():
             listener.open()
@@ -114,23 +112,31 @@ class Source:
         for listener in self.listeners.values():
             listener.close()
 
-    def install(self, permissions: Iterable[str]) -> None:
-        """Let the identity's custom role include exactly these permissions, from now on."""
-        message = _Role(name=self.role, title=self.name, included_permissions=sorted(set(permissions)))
-        with self.cloud.lock:
-            self.cloud.access.roles.setdefault(self.role, Timeline()).put(self.cloud.clock.now(), message)
+    def grant(self, grants: Mapping[str, Iterable[str]]) -> None:
+        """Let the identity hold exactly these permissions, by resource: custom roles with them, bound there.
 
-    def endpoints(self) -> dict[str, Any]:
-        """The addresses, as they stand in the configuration."""
+        A resource is named with the project's id (``projects/p``, ``projects/p/secrets/s`` …).
+        """
+        cloud, now = self.cloud, self.cloud.clock.now()
+        with cloud.lock:
+            cloud.access.unbind(self.identity.member, now)
+            for index, (resource, permissions) in enumerate(grants.items()):
+                role = f"projects/{self.project}/roles/{self.name.replace('-', '_')}_{index}"
+                message = RoleMessage(name=role, title=self.name, included_permissions=sorted(set(permissions)))
+                cloud.access.roles.setdefault(role, Timeline()).put(now, message)
+                cloud.access.bind(resource, role, self.identity.member, now)
+
+    def addresses(self) -> dict[str, Any]:
+        """Where everything is, as it stands in the configuration."""
         everything = self.listeners["global"].address
-        regional = {location: self.listeners[location].address for location in self.options.locations}
         return {
-            "secretmanager": everything,
-            "regional": regional,
-            "iam": everything,
-            "certificatemanager": everything,
-            "privateca": everything,
-            "token": self.node.token_uri,
+            "endpoints": {
+                "secretmanager": everything,
+                "iam": everything,
+                "certificatemanager": everything,
+                "privateca": everything,
+            },
+            "regional_endpoints": {each: self.listeners[each].address for each in self.options.locations},
         }
 
     def reach(self, names: Iterable[str], *, off: bool) -> None:

@@ -1,17 +1,27 @@
-"""The HTTPS side: the OAuth token endpoint, and what of Google's REST APIs has no gRPC twin."""
+"""The HTTPS side: requests, answers, routes, and the faults of this side."""
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-from nhisync_gcp.emulator.rpc import Node
-from nhisync_gcp.emulator.tokens import LIFETIME, Assertion, parse
+import grpc
 
-JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_AUDIENCES = ("https://oauth2.googleapis.com/token", "https://www.googleapis.com/oauth2/v4/token")
+from nhisync_gcp.emulator.refusals import RefusedError, unauthenticated
+from nhisync_gcp.emulator.rpc import Call, Node
+
+#: gRPC status codes as HTTP shows them (``google/rpc/code.proto``); everything else is 400.
+_STATUS: Mapping[grpc.StatusCode, int] = {
+    grpc.StatusCode.UNAUTHENTICATED: 401,
+    grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.NOT_FOUND: 404,
+    grpc.StatusCode.ABORTED: 409,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.INTERNAL: 500,
+    grpc.StatusCode.UNAVAILABLE: 503,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,21 +31,27 @@ class WebRequest:
     Attributes:
         method: verb.
         path: without the query.
+        query: the query's fields.
         headers: names in lower case.
         body: as sent.
     """
 
     method: str
     path: str
+    query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str]
     body: bytes
 
-    def form(self) -> dict[str, str]:
-        """Fields of a form or of a JSON object."""
-        if self.headers.get("content-type", "").startswith("application/json"):
-            found = json.loads(self.body or b"{}")
-            return {str(key): str(value) for key, value in found.items()}
-        return {key: values[0] for key, values in parse_qs(self.body.decode()).items()}
+    def form(self) -> dict[str, Any]:
+        """Fields of a form or of a JSON object; {} when the body is neither."""
+        try:
+            text = self.body.decode()
+            if self.headers.get("content-type", "").startswith("application/json"):
+                found = json.loads(text or "{}")
+                return found if isinstance(found, dict) else {}
+        except ValueError:
+            return {}
+        return {key: values[0] for key, values in parse_qs(text).items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,91 +71,92 @@ class WebReply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def json_reply(status: int, document: Any, **headers: str) -> WebReply:
+Answer = Callable[[Node, WebRequest, re.Match[str]], WebReply]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What answers a method and a path.
+
+    Attributes:
+        method: verb.
+        path: pattern of the whole path.
+        answer: the handler; it may raise `RefusedError`.
+    """
+
+    method: str
+    path: re.Pattern[str]
+    answer: Answer
+
+
+def json_reply(status: int, document: Any) -> WebReply:
     """A JSON answer."""
-    return WebReply(status=status, body=json.dumps(document).encode(), headers=headers)
+    return WebReply(status=status, body=json.dumps(document).encode())
 
 
-def oauth_error(error: str, description: str, status: int = 400) -> WebReply:
-    """An error of an OAuth endpoint (RFC 6749 section 5.2)."""
-    return json_reply(status, {"error": error, "error_description": description})
+def refusal_reply(refusal: RefusedError) -> WebReply:
+    """A refusal in the envelope of Google's REST APIs."""
+    status = _STATUS.get(refusal.code, 400)
+    return json_reply(
+        status, {"error": {"code": status, "message": refusal.message, "status": refusal.code.name, "details": []}}
+    )
 
 
-Route = Callable[[Node, WebRequest, re.Match[str]], WebReply]
+def caller(node: Node, request: WebRequest, name: str) -> Call:
+    """An authenticated call.
 
-
-def token(node: Node, request: WebRequest, _match: re.Match[str]) -> WebReply:
-    """``POST /token``: a signed assertion for an access token (RFC 7523)."""
-    form = request.form()
-    if form.get("grant_type") != JWT_GRANT:
-        return oauth_error("unsupported_grant_type", f"Invalid grant_type: {form.get('grant_type')}")
-    assertion = parse(form.get("assertion", ""))
-    if assertion is None:
-        return oauth_error("invalid_grant", "Invalid JWT: the assertion is malformed.")
-    refusal = _refusal(node, assertion, f"https://{request.headers.get('host')}{request.path}")
-    if refusal:
-        return oauth_error("invalid_grant", refusal)
-    if not assertion.claims.get("scope"):
-        return oauth_error("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
-    return access_token(node.cloud.issue_token(f"serviceAccount:{assertion.claims['iss']}"))
-
-
-def _refusal(node: Node, assertion: Assertion, own: str) -> str:
-    """Why an assertion is no valid grant; "" = it is."""
-    cloud = node.cloud
-    account = cloud.accounts.find(str(assertion.claims.get("iss")))
-    if account is None or account.shown.current.disabled:
-        return "Invalid grant: account not found"
-    if cloud.signer(assertion) is None:
-        return "Invalid JWT Signature."
-    if not assertion.timely(cloud.wall.now()):
-        text = "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
-        return f"{text} Check your iat and exp values in the JWT claim."
-    return "" if assertion.claims.get("aud") in (*_AUDIENCES, own) else "Invalid JWT: Failed audience check."
-
-
-def access_token(text: str) -> WebReply:
-    """The answer of a token endpoint."""
-    document = {"access_token": text, "expires_in": int(LIFETIME.total_seconds()), "token_type": "Bearer"}
-    return json_reply(200, document)
-
-
-ROUTES: tuple[tuple[str, re.Pattern[str], Route], ...] = (("POST", re.compile("/token"), token),)
+    Raises:
+        RefusedError: UNAUTHENTICATED.
+    """
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not bearer:
+        raise unauthenticated("CREDENTIALS_MISSING")
+    member = node.cloud.member_of(bearer)
+    return Call(node=node, name=name, location="", request=request, member=member)
 
 
 class Web:
-    """Answers the HTTPS requests of one source."""
+    """Answers the HTTPS requests of one source.
 
-    def __init__(self, node: Node) -> None:
+    Args:
+        node: the source's node.
+        routes: the first that fits answers.
+    """
+
+    def __init__(self, node: Node, routes: Sequence[Route]) -> None:
         self._node = node
+        self._routes = routes
 
     def answer(self, request: WebRequest) -> WebReply | None:
         """The answer; None = the connection ends without one."""
-        node = self._node
-        node.counter.count(request.path)
-        early = self._before(request)
+        node, path = self._node, request.path
+        node.counter.count(path)
+        early = self._before(path)
         if early is not None:
             return early
-        with node.cloud.lock:
-            found = self._route(request)
-        if node.faults.hit("applied-unavailable", request.path):
-            return json_reply(503, {"error": {"code": 503, "status": "UNAVAILABLE"}})
-        return None if node.faults.hit("drop", request.path) else found
+        try:
+            with node.cloud.lock:
+                found = self._route(request)
+        except RefusedError as refusal:
+            found = refusal_reply(refusal)
+        if node.faults.hit("applied-unavailable", path):
+            return _down()
+        return None if node.faults.hit("drop", path) else found
 
     def date(self) -> str:
         """The Date header."""
         return self._node.date()
 
     def _route(self, request: WebRequest) -> WebReply:
-        for method, pattern, route in ROUTES:
-            match = pattern.fullmatch(request.path)
-            if match is not None and method == request.method:
-                return route(self._node, request, match)
+        for route in self._routes:
+            match = route.path.fullmatch(request.path)
+            if match is not None and route.method == request.method:
+                return route.answer(self._node, request, match)
         return json_reply(404, {"error": {"code": 404, "message": "Not Found", "status": "NOT_FOUND"}})
 
-    def _before(self, request: WebRequest) -> WebReply | None:
-        """Faults of the HTTPS side."""
-        faults, path = self._node.faults, request.path
+    def _before(self, path: str) -> WebReply | None:
+        """Faults before anything takes effect."""
+        faults = self._node.faults
         for wait in ("delay", "hang"):
             fault = faults.hit(wait, path)
             if fault is not None:
@@ -147,9 +164,13 @@ class Web:
         refused = faults.hit("token-refused", path)
         if refused is not None:
             error, text = refused.options.get("error", "invalid_grant"), refused.options.get("description", "Bad grant")
-            return oauth_error(str(error), str(text))
-        if faults.hit("token-unavailable", path):
-            return json_reply(503, {"error": "temporarily_unavailable"})
+            return json_reply(400, {"error": error, "error_description": text})
+        if faults.hit("token-unavailable", path) or faults.hit("unavailable", path):
+            return _down()
         if faults.hit("garbage", path):
             return WebReply(status=200, body=b"<html>proxy</html>", content_type="text/html")
         return None
+
+
+def _down() -> WebReply:
+    return json_reply(503, {"error": {"code": 503, "message": "The service is unavailable.", "status": "UNAVAILABLE"}})

@@ -3,7 +3,7 @@
 The provider's README lists the options of sources and seeds and the faults.
 """
 
-import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,11 +11,12 @@ from typing import Any, ClassVar
 
 from nhisync.spi import Clock, SystemClock
 from nhisync.testing.world import Seed
+from nhisync_gcp.emulator import identity
 from nhisync_gcp.emulator.accounts import Account
 from nhisync_gcp.emulator.cloud import Cloud
-from nhisync_gcp.emulator.iam_keys import key_document
+from nhisync_gcp.emulator.plot import Plot
 from nhisync_gcp.emulator.rpc import Node
-from nhisync_gcp.emulator.seeding import SEEDERS, Plot
+from nhisync_gcp.emulator.seeding import SEEDERS
 from nhisync_gcp.emulator.source import FINGERPRINT_PERMISSION, READ_PERMISSIONS, Source, SourceOptions
 from nhisync_gcp.emulator.tls import ListenerAuthority
 
@@ -46,11 +47,12 @@ class GcpWorld:
         assert self._authority is not None, "start() comes first"
         if (path, source) in self._sources:
             raise ValueError(f"the world has a source {path}/{source} already")
-        chosen = SourceOptions(**{key: _frozen(value) for key, value in options.items()})
+        given = {"locations": (region,), **options}
+        chosen = SourceOptions(**{key: _frozen(value) for key, value in given.items()})
         name = f"{path}-{source}"
-        project = self.cloud.project(chosen.project or f"acme-{name}")
-        identity = self._account(project.id, f"nhisync-{name}"[:30].rstrip("-"))
-        made = Source(name=name, node=Node(cloud=self.cloud, project=project.id), options=chosen, identity=identity)
+        project = self.cloud.project(chosen.project or _id(f"acme-{name}"))
+        account = self._account(project.id, _id(f"nhisync-{name}"))
+        made = Source(name=name, node=Node(cloud=self.cloud, project=project.id), options=chosen, identity=account)
         self._sources[path, source] = made
         self._grant(made)
         made.open(self._authority)
@@ -59,9 +61,9 @@ class GcpWorld:
             "region": region,
             "project": project.id,
             "locations": list(chosen.locations),
-            "endpoints": made.endpoints(),
+            **made.addresses(),
             "ca_file": str(self._authority.ca_file),
-            "auth": self._auth(made),
+            "auth": identity.document(made, self._directory),
         }
 
     def seed(self, path: str, source: str, item: Seed) -> str:
@@ -76,7 +78,10 @@ class GcpWorld:
         made = self.source(path, source)
         with self.cloud.lock:
             plot = Plot(cloud=self.cloud, project=made.project, seed=item, now=self.cloud.clock.now())
-            return SEEDERS[item.kind](plot)
+            planted = SEEDERS[item.kind](plot)
+        if item.options.get("denied"):
+            made.node.faults.switch("denied", resource=planted.resource)
+        return planted.locator
 
     def fault(self, path: str, source: str, name: str, **options: Any) -> None:
         """Switch a fault on, or off with ``off=True``; names: `nhisync_gcp.emulator.faults.FAULTS`."""
@@ -96,9 +101,9 @@ class GcpWorld:
             raise ValueError(f"the world has no source {path}/{source}")
         return self._sources[path, source]
 
-    def install_role(self, path: str, source: str, permissions: Iterable[str]) -> None:
-        """Let the source's identity hold exactly these permissions, as a custom role with them would."""
-        self.source(path, source).install(permissions)
+    def grant(self, path: str, source: str, grants: Mapping[str, Iterable[str]]) -> None:
+        """Let the source's identity hold exactly these permissions, by resource name (`Source.grant`)."""
+        self.source(path, source).grant(grants)
 
     def calls(self, path: str, source: str) -> Counter[str]:
         """Calls so far: ``Service.Method`` over gRPC, the path over HTTPS."""
@@ -109,7 +114,7 @@ class GcpWorld:
         made = self.source(path, source)
         account = self._account(made.project, account_id)
         self.cloud.access.bind(f"projects/{made.project}", role, account.member, self.cloud.clock.now())
-        return self._key_file(made, account)
+        return identity.key_file(made, account, self._directory)
 
     def stop(self) -> None:
         """Close every listener; safe to call twice."""
@@ -124,26 +129,17 @@ class GcpWorld:
     def _grant(self, made: Source) -> None:
         wanted = READ_PERMISSIONS if made.options.permissions is None else made.options.permissions
         extra = (FINGERPRINT_PERMISSION,) if made.options.fingerprint else ()
-        made.install((*wanted, *extra))
-        role = made.options.role or made.role
-        self.cloud.access.bind(f"projects/{made.project}", role, made.identity.member, self.cloud.clock.now())
+        project = f"projects/{made.project}"
+        if made.options.role:
+            self.cloud.access.bind(project, made.options.role, made.identity.member, self.cloud.clock.now())
+        else:
+            made.grant({project: (*wanted, *extra)})
 
-    def _auth(self, made: Source) -> dict[str, Any]:
-        return {"method": "service_account_key", "key_file": str(self._key_file(made, made.identity))}
 
-    def _key_file(self, made: Source, account: Account) -> Path:
-        with self.cloud.lock:
-            key = self.cloud.accounts.create_key(account, self.cloud.clock.now())
-        file = self._directory / f"{made.name}-{account.email.partition('@')[0]}.json"
-        return _secret_file(file, json.dumps(key_document(account, key, made.node.token_uri)))
+def _id(text: str) -> str:
+    """An id of a project or an account: at most 30 lower-case letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9-]", "-", text.lower())[:30].rstrip("-")
 
 
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
-
-
-def _secret_file(file: Path, text: str) -> Path:
-    """Write a credential file that only its owner can read."""
-    file.touch(mode=0o600)
-    file.write_text(text, encoding="utf-8")
-    return file
