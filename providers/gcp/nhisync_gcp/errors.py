@@ -188,6 +188,8 @@ def _answer(error: sdk.GoogleAPICallError, called: Called) -> ProviderError:
     if status in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}:
         return _no_answer(status, text, called, details)
     kind, said, fix = _meaning(status, text, called, details)
+    if kind is ErrorKind.MALFORMED:
+        return malformed(called, "the answer is none of those that Google documents", details.request_id)
     if kind is ErrorKind.DENIED:
         return _denied(called, details, said, fix)
     return ProviderError(
@@ -211,8 +213,6 @@ def _meaning(status: str, text: str, called: Called, details: _Details) -> tuple
         kind = ErrorKind.SCOPE_MISSING
     if status == "FAILED_PRECONDITION" and re.search(r"\bkms|crypto_?key", text, re.IGNORECASE):
         kind = ErrorKind.CRYPTO_UNAVAILABLE
-    if kind is ErrorKind.MALFORMED:
-        return kind, "the answer is none of those that Google documents", ""
     return kind, _SAID.get(kind, ""), _FIX.get(kind, "")
 
 

@@ -13,7 +13,8 @@ from google.rpc import error_details_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nhisync.spi import ErrorKind, ProviderError
+from nhisync.spi import ErrorKind, ProviderError, SystemClock
+from nhisync_gcp.emulator.tls import ListenerAuthority
 from nhisync_gcp.errors import Called, translate
 
 CALLED = Called(
@@ -245,35 +246,24 @@ def test_a_name_without_address_says_so(gcp):
     assert "no address" in error.message
 
 
-def test_an_untrusted_certificate_says_so(gcp):
-    """Without ca_file the emulator's authority is a stranger."""
-    document = {k: v for k, v in gcp.document.items() if k != "ca_file"}
-    token = gcp.provider().identify(gcp.budget())
-    assert token.principal
-    roots = gcp.base / "other.pem"
-    roots.write_bytes(other_authority())
-    gcp.document = document
-    error = None
-    try:
-        gcp.provider(ca_file=str(roots)).identify(gcp.budget())
-    except ProviderError as failure:
-        error = failure
-    assert error is not None
-    assert error.kind is ErrorKind.UNREACHABLE
+@pytest.mark.parametrize("called", ["token", "call"])
+def test_an_untrusted_certificate_says_so(gcp, tmp_path, called):
+    """An authority that issued nothing here: for the token as for the calls, ca_file is the fix."""
+    (tmp_path / "other").mkdir()
+    other = ListenerAuthority(tmp_path / "other", SystemClock().now()).ca_file
+    settings = {"ca_file": str(other), "timeout": "2s"}
+    if called == "call":  # a token that needs no call lets the first one be Secret Manager's
+        (tmp_path / "token").write_text("any", encoding="ascii")
+        settings["auth"] = {"method": "access_token_file", "file": str(tmp_path / "token")}
+    if called == "token":
+        with pytest.raises(ProviderError) as caught:
+            gcp.provider(**settings).identify(gcp.budget())
+        error = caught.value.fact
+        assert "ca_file" in caught.value.fix
+    else:
+        error = said(gcp, **settings)
+    assert error.kind == "unreachable"
     assert "TLS" in error.message
-    assert "ca_file" in error.fix
-
-
-def other_authority():
-    """PEM of an authority that issued nothing here."""
-    from nhisync_gcp.emulator.tls import ListenerAuthority  # noqa: PLC0415
-
-    import tempfile  # noqa: PLC0415
-    from pathlib import Path  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory() as folder:
-        authority = ListenerAuthority(Path(folder), dt.datetime.now(dt.UTC))
-        return authority.ca_file.read_bytes()
 
 
 def test_a_closed_connection_says_so(gcp):
