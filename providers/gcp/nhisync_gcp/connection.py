@@ -90,6 +90,9 @@ class Connection:
             answer = self.call(name, budget, location=location, **request, **given)
             found = list(getattr(answer, items))
             yield found
+            if getattr(answer, "unreachable", ()):  # Certificate Manager and CAS leave such places out of a good answer
+                fix = "Google could not look there; the next cycle asks again."
+                raise ProviderError(ErrorKind.UNREACHABLE, f"a part of the list is missing ({name})", fix=fix)
             token = answer.next_page_token
             if not token:
                 return

@@ -34,7 +34,7 @@ _CLIENTS = {
 """Service → package, module of its client, prefix of its classes."""
 
 _LOGGING_SCOPE = "GOOGLE_SDK_PYTHON_LOGGING_SCOPE"
-_LOGGERS = ("google", "grpc", "requests", "urllib3")
+_LOGGERS = ("google", "requests", "urllib3")
 _LARGEST = 64 * 1024 * 1024
 _BACKOFF = 100  # milliseconds; gRPC's least
 
@@ -174,3 +174,4 @@ def quiet_sdk() -> None:
         logger = logging.getLogger(name)
         if name in _LOGGERS or logger.level:
             logger.setLevel(max(logger.level, logging.WARNING))
+    logging.getLogger("grpc").setLevel(logging.CRITICAL)  # it prints tracebacks of what we answer as typed errors

@@ -158,12 +158,14 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def _by_key(auth: ServiceAccountKeyAuth, context: SourceContext, web: Web) -> tuple[str, str]:
     info = _document(auth.file, context, "service_account")
+    if not all(isinstance(info.get(key), str) for key in ("client_email", "private_key", "token_uri")):
+        raise _unusable(f"{auth.file} is not the JSON key file that Google hands out")
     try:
         made: Any = service_account.Credentials
         credentials = made.from_service_account_info(info, scopes=[SCOPE])
     except _UNREADABLE:
         raise _unusable(f"{auth.file} is not the JSON key file that Google hands out") from None
-    return _refreshed(credentials, web), str(info.get("client_email") or "")
+    return _refreshed(credentials, web), str(info["client_email"])
 
 
 def _by_federation(auth: WorkloadIdentityAuth, context: SourceContext, web: Web) -> tuple[str, str]:

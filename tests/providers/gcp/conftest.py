@@ -1,6 +1,7 @@
 """One emulated Google Cloud for each test, and the adapter with the real SDK on it; everything closed at the end."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,17 @@ class Gcp:
             return Seen(list(provider.inventory(self.request(*names, **request))))
         finally:
             provider.close()
+
+    @contextmanager
+    def client(self, service: str, location: str = "", **settings: Any) -> Iterator[tuple[Any, list[tuple[str, str]]]]:
+        """The SDK's client of a service and the metadata that authorises a call: an owner's, or that of `settings`."""
+        if "auth" not in settings:
+            file = self.world.key_file("backup", "gcp", "owner")
+            settings["auth"] = {"method": "service_account_key", "file": str(file)}
+        connection = self.provider(**settings)._connection
+        metadata = [("authorization", f"Bearer {connection.token(self.budget()).text}")]
+        with connection._lines.line(service, location) as line:
+            yield line.client, metadata
 
     def calls(self) -> dict[str, int]:
         """Calls that reached the source since `forget`, by ``Service.Method`` or path."""

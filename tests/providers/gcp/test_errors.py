@@ -25,7 +25,7 @@ CALLED = Called(
     project="p",
 )
 LISTED = Called("secretmanager.list_secrets", "secretmanager.secrets.list", "projects/p", scope=True, project="p")
-SECRET = "canary-value-in-an-sdk-text"  # noqa: S105 - a canary, not a password
+SECRET = "canary-value-in-an-sdk-text"
 
 
 def answer(status, text=SECRET, *details):
@@ -90,7 +90,7 @@ def test_reasons_go_before_the_status(reason, kind, fix):
 
 @pytest.mark.requirement("R6")
 def test_a_denial_names_permission_resource_and_grant():
-    """"(or it may not exist)" is a denial, never an absence; the fix is the command that grants."""
+    """The words "or it may not exist" make a denial, never an absence; the fix is the command that grants."""
     text = "Permission 'x' denied for resource 'y' (or it may not exist)."
     details = info("IAM_PERMISSION_DENIED", permission="secretmanager.versions.access", resource="projects/7/secrets/s")
     request = error_details_pb2.RequestInfo(request_id="req-17")
@@ -153,9 +153,7 @@ def test_a_proxys_page_is_no_answer_of_google(status, text):
 @given(st.text(max_size=80), st.text(max_size=80), st.text(max_size=80))
 def test_details_are_only_repeated_in_their_form(permission, resource, reason):
     """Whatever a stranger puts into the details, no control character and no sentence of his reaches a person."""
-    found = translate(
-        answer("PERMISSION_DENIED", "x", info(reason, permission=permission, resource=resource)), CALLED
-    )
+    found = translate(answer("PERMISSION_DENIED", "x", info(reason, permission=permission, resource=resource)), CALLED)
     for shown in (found.fact.action, found.fact.resource):
         assert shown.isprintable()
         assert " " not in shown
@@ -183,7 +181,8 @@ class _Page(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"<html>login</html>")
 
-    do_POST = do_CONNECT = do_GET
+    do_POST = do_GET  # noqa: N815 - the library's way to name methods
+    do_CONNECT = do_GET  # noqa: N815
 
     def log_message(self, *_):
         """Say nothing."""

@@ -46,9 +46,12 @@ def test_every_regional_secret_is_a_resource(location, name):
 def test_no_text_becomes_another_resource(kind, name):
     """Whatever stands in a locator either names exactly one resource below the project, or is refused typed."""
     kinds = {"secret": SecretName, "regional-secret": SecretName, "certificate": CertificateName}
+    error = None
     try:
         found = kinds.get(kind, AccountName).of(Locator("gcp", kind, name)).resource(PROJECT)
-    except ProviderError as error:
+    except ProviderError as refused:
+        error = refused
+    if error is not None:
         assert error.kind is ErrorKind.MISCONFIGURED
         assert error.fix
         return
@@ -61,7 +64,10 @@ def test_no_text_becomes_another_resource(kind, name):
     ("text", "resource"),
     [
         ("service-account/a@other-one.iam.gserviceaccount.com", "projects/other-one/serviceAccounts/{}"),
-        ("service-account/a@short.example.com.iam.gserviceaccount.com", "projects/example.com:short/serviceAccounts/{}"),
+        (
+            "service-account/a@short.example.com.iam.gserviceaccount.com",
+            "projects/example.com:short/serviceAccounts/{}",
+        ),
         ("service-account/77-compute@developer.gserviceaccount.com", f"projects/{PROJECT}/serviceAccounts/{{}}"),
     ],
 )

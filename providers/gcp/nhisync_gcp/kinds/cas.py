@@ -47,11 +47,13 @@ class _Pool:
         authorities: resource name → CertificateAuthority; None = not read.
         rows: its certificates.
         sweep: how far they were listed.
+        exists: the list of pools shows it; False = not known.
     """
 
     authorities: Mapping[str, Any] | None = None
     rows: list[Any] = field(default_factory=list)
     sweep: Sweep = field(default_factory=Sweep)
+    exists: bool = False
 
 
 def collect(run: Run) -> Iterator[Observation]:
@@ -97,6 +99,7 @@ def _pool(
     run: Run, location: str, pool: str, wanted: Sequence[Locator], *, swept: bool, into: Sweep | None = None
 ) -> Iterator[Observation]:
     read = _read(run, location, pool)
+    read.exists = swept or bool(read.rows) or bool(read.authorities)
     if into is not None:
         into.items += read.sweep.items
         into.error = into.error or read.sweep.error
@@ -137,10 +140,25 @@ def _unlisted(run: Run, locator: Locator, read: _Pool) -> Iterator[Observation]:
     if name.id and (read.sweep.error is None or read.sweep.error.kind is ErrorKind.DENIED):
         row = run.call("privateca.get_certificate", name=name.resource(run.project))
         yield run.known(_item(run, locator, [row], read))
-    elif read.sweep.error is not None:
-        yield run.failed(locator, read.sweep.error)
-    else:
-        yield run.absent(locator)
+        return
+    if read.sweep.error is not None:
+        raise read.sweep.error
+    if not read.exists:
+        _expect_pool(run, name)
+    yield run.absent(locator)
+
+
+def _expect_pool(run: Run, name: CertificateName) -> None:
+    """A pool that is not there holds nothing, and its emptiness proves nothing.
+
+    Raises:
+        ProviderError: SCOPE_MISSING.
+    """
+    parent = parent_of(run.project, name.location)
+    pages = run.pages("privateca.list_ca_pools", "ca_pools", parent=parent, page_size=_PAGE)
+    if name.pool not in {last_of(row.name) for page in pages for row in page}:
+        fix = "Correct the locator, or create the pool."
+        raise ProviderError(ErrorKind.SCOPE_MISSING, f"there is no CA pool {name.location}/{name.pool}", fix=fix)
 
 
 def _by_common_name(rows: Sequence[Any]) -> dict[str, list[Any]]:

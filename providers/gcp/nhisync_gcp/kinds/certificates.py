@@ -33,20 +33,26 @@ def collect(run: Run) -> Iterator[Observation]:
     """One list for each location that is swept or holds several wanted certificates."""
     for location in _places(run):
         yield from _collect(run, location)
-    odd = [one for one in run.wanted(KIND).values() if not is_location(one.name.partition("/")[0])]
+    odd = [locator for name, locator in run.wanted(KIND).items() if not _location(name)]
     yield from run.each(odd, lambda locator: _single(run, locator))
+
+
+def _location(name: str) -> str:
+    """The location in front of a name, or ""."""
+    location, slash, _ = name.partition("/")
+    return location if slash and is_location(location) else ""
 
 
 def _places(run: Run) -> tuple[str, ...]:
     """Locations to look at: ``global``, the swept ones, and those that pairs name."""
-    named = [name.partition("/")[0] for name in run.wanted(KIND)]
+    named = filter(None, map(_location, run.wanted(KIND)))
     swept: tuple[str, ...] = ()
     if run.swept(KIND):
         try:
             swept = (_GLOBAL, *run.locations)
         except ProviderError:
             swept = (_GLOBAL,)  # no region is a fine place for global certificates
-    return tuple(dict.fromkeys((*swept, *filter(is_location, named))))
+    return tuple(dict.fromkeys((*swept, *named)))
 
 
 def _collect(run: Run, location: str) -> Iterator[Observation]:

@@ -142,7 +142,11 @@ def secret_item(run: Run, locator: Locator, facts: SecretFacts) -> Item:
         owner=owner_of(run, (entry.annotations, entry.labels)),
         logical_name=dict(entry.annotations).get(LOGICAL_NAME),
         dependencies=tuple(_dependencies(run, facts)),
-        marker=marker(entry.name, entry.etag, facts.read, [(v.number, v.state, v.created) for v in facts.versions]),
+        marker=marker(
+            entry.SerializeToString(deterministic=True).hex(),
+            facts.read,
+            [(v.number, v.state, v.created) for v in facts.versions],
+        ),
         attributes=_attributes(facts),
     )
 
