@@ -5,6 +5,7 @@ changes something is bound to the single secret or account. Names of permissions
 reference"; custom roles are created with ``gcloud iam roles create ROLE --project=PROJECT --file=FILE``.
 """
 
+import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -176,7 +177,7 @@ def _on_secret(role: str, permissions: tuple[str, ...], kind: str, name: str, pr
 
 
 def _role_file(role: str, permissions: Sequence[str]) -> str:
-    lines = [f"title: {role}", f"description: '{_title(role)}'", "stage: GA", "includedPermissions:"]
+    lines = [f"title: {role}", f"description: {json.dumps(_title(role))}", "stage: GA", "includedPermissions:"]
     return "\n".join((*lines, *(f"- {permission}" for permission in permissions)))
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
@@ -144,20 +145,13 @@ class Run:
         return self.wanted(kind).get(name) or Locator(self.context.source, kind, name)
 
     def call(self, name: str, /, *, location: str = "", **request: Any) -> Any:
-        """One read; a service that did not answer three times in a row is not asked again in this run.
+        """One read; `Connection.call`.
 
         Raises:
             ProviderError: every failure, typed.
         """
-        place = (name.partition(".")[0], location)
-        self._check(place)
-        try:
-            answer = self._connection.call(name, self.budget, location=location, **request)
-        except ProviderError as error:
-            self._count(place, error)
-            raise
-        self._count(place, None)
-        return answer
+        with self._asking(name, location):
+            return self._connection.call(name, self.budget, location=location, **request)
 
     def shared(self, what: str, make: Callable[[], T]) -> T:
         """What several kinds need, made once in a run by whoever comes first."""
@@ -172,7 +166,8 @@ class Run:
         Raises:
             ProviderError: any page failed.
         """
-        return self._connection.pages(name, self.budget, items, location=location, **request)
+        with self._asking(name, location):
+            yield from self._connection.pages(name, self.budget, items, location=location, **request)
 
     def rows(self, sweep: Sweep, name: str, items: str, /, *, location: str = "", **request: Any) -> Iterator[Any]:
         """Yield the rows of a list; a failing page ends it and is kept in `sweep`."""
@@ -224,20 +219,30 @@ class Run:
             return Unchanged(locator=item.locator, observed_at=item.observed_at)
         return item
 
-    def _check(self, place: tuple[str, str]) -> None:
-        with self._lock:
-            lost = self._lost.get(place, 0)
-        if lost >= _BREAKER:
-            raise ProviderError(
-                ErrorKind.UNREACHABLE,
-                f"{place[0]} did not answer {_BREAKER} times in a row and was not asked again in this cycle",
-                fix="See the first failures of this source; the next cycle asks again.",
-            )
+    @contextmanager
+    def _asking(self, name: str, location: str) -> Iterator[None]:
+        """A service that did not answer three times in a row is not asked again in this run.
 
-    def _count(self, place: tuple[str, str], error: ProviderError | None) -> None:
-        lost = error is not None and error.kind is ErrorKind.UNREACHABLE
+        Raises:
+            ProviderError: UNREACHABLE, without asking.
+        """
+        place = (name.partition(".")[0], location)
         with self._lock:
-            self._lost[place] = self._lost.get(place, 0) + 1 if lost else 0
+            if self._lost.get(place, 0) >= _BREAKER:
+                raise ProviderError(
+                    ErrorKind.UNREACHABLE,
+                    f"{place[0]} did not answer {_BREAKER} times in a row and was not asked again in this cycle",
+                    fix="See the first failures of this source; the next cycle asks again.",
+                )
+        lost = False
+        try:
+            yield
+        except ProviderError as error:
+            lost = error.kind is ErrorKind.UNREACHABLE
+            raise
+        finally:
+            with self._lock:
+                self._lost[place] = self._lost.get(place, 0) + 1 if lost else 0
 
 
 def marker(*facts: Any) -> str:
