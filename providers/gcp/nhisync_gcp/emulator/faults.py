@@ -30,13 +30,17 @@ FAULTS: Final[Mapping[str, str]] = {
 }
 
 
+_GRPC, _HTTPS = "[!/]*", "/*"
+_OF_TOKENS = frozenset({"token-refused", "token-unavailable"})
+
+
 @dataclass(slots=True)
 class Fault:
     """One switched-on fault.
 
     Attributes:
         name: key of `FAULTS`.
-        call: pattern of calls it hits, ``Service.Method`` or a path of the HTTPS listener.
+        call: pattern of calls it hits: ``Service.Method`` (default: all of gRPC) or a path of the HTTPS listener.
         times: calls it still hits; None = until it is switched off.
         options: what only this fault understands.
         released: set when it is switched off; ends waits.
@@ -64,7 +68,8 @@ class FaultBoard:
         """
         if name not in FAULTS:
             raise ValueError(f"unknown fault {name!r}; known: {', '.join(sorted(FAULTS))}")
-        call, times = str(options.pop("call", "*")), options.pop("times", None)
+        call = str(options.pop("call", _HTTPS if name in _OF_TOKENS else _GRPC))
+        times = options.pop("times", None)
         with self._lock:
             gone = [each for each in self._faults if each.name == name] if off else []
             self._faults = [each for each in self._faults if each not in gone]

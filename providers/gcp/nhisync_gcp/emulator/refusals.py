@@ -30,14 +30,14 @@ class RefusedError(Exception):
         self.message = message
         self.details = details
 
-    def trailer(self, request_id: str) -> bytes:
-        """The serialised ``google.rpc.Status``, with the request id among its details."""
+    def status(self, request_id: str) -> Any:
+        """``google.rpc.Status``, with the request id among its details."""
         status = status_pb2.Status(code=self.code.value[0], message=self.message)
         for detail in (*self.details, error_details_pb2.RequestInfo(request_id=request_id)):
             packed = any_pb2.Any()
             packed.Pack(detail)
             status.details.append(packed)
-        return bytes(status.SerializeToString())
+        return status
 
 
 def error_info(reason: str, domain: str, metadata: Mapping[str, str]) -> Any:

@@ -162,7 +162,7 @@ class Endpoint:
             try:
                 found = self._serve(rpc, request, context)
             except RefusedError as refusal:
-                context.set_trailing_metadata((*trailer, (DETAILS_KEY, refusal.trailer(request_id))))
+                context.set_trailing_metadata((*trailer, (DETAILS_KEY, refusal.status(request_id).SerializeToString())))
                 context.abort(refusal.code, refusal.message)
             context.set_trailing_metadata(trailer)
             return found

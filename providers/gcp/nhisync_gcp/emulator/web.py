@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import grpc
+from google.protobuf import json_format
 
 from nhisync_gcp.emulator.refusals import RefusedError, unauthenticated
 from nhisync_gcp.emulator.rpc import Call, Node
@@ -94,12 +95,12 @@ def json_reply(status: int, document: Any) -> WebReply:
     return WebReply(status=status, body=json.dumps(document).encode())
 
 
-def refusal_reply(refusal: RefusedError) -> WebReply:
-    """A refusal in the envelope of Google's REST APIs."""
-    status = _STATUS.get(refusal.code, 400)
-    return json_reply(
-        status, {"error": {"code": status, "message": refusal.message, "status": refusal.code.name, "details": []}}
-    )
+def refusal_reply(refusal: RefusedError, request_id: str) -> WebReply:
+    """A refusal in the envelope of Google's REST APIs (AIP-193)."""
+    code = _STATUS.get(refusal.code, 400)
+    details = json_format.MessageToDict(refusal.status(request_id))["details"]
+    error = {"code": code, "message": refusal.message, "status": refusal.code.name, "details": details}
+    return json_reply(code, {"error": error})
 
 
 def caller(node: Node, request: WebRequest, name: str) -> Call:
@@ -138,7 +139,7 @@ class Web:
             with node.cloud.lock:
                 found = self._route(request)
         except RefusedError as refusal:
-            found = refusal_reply(refusal)
+            found = refusal_reply(refusal, node.cloud.randomness.hex(8))
         if node.faults.hit("applied-unavailable", path):
             return _down()
         return None if node.faults.hit("drop", path) else found
