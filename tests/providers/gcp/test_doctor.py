@@ -6,8 +6,9 @@ import pytest
 
 from nhisync.spi import AccessMode, CheckState
 from nhisync_gcp.permissions import READ
-from tests.providers.gcp.conftest import REGION
-from tests.providers.gcp.test_permissions import KEY, PRESENT, READ_LINES, SECRET, granted, locators
+
+from .conftest import REGION
+from .test_permissions import KEY, PRESENT, READ_LINES, SECRET, granted, locators
 
 KINDS = frozenset(READ)
 

@@ -6,9 +6,10 @@ import threading
 import time
 
 import pytest
-from tests.providers.gcp.conftest import ACCOUNT, REGION
 
 from nhisync.spi import ErrorKind, ProviderError
+
+from .conftest import ACCOUNT, REGION
 
 DAY = dt.timedelta(days=1)
 PAY = ACCOUNT.format("payments")

@@ -3,7 +3,8 @@
 import datetime as dt
 
 import pytest
-from tests.providers.gcp.conftest import ACCOUNT
+
+from .conftest import ACCOUNT
 
 DAY = dt.timedelta(days=1)
 PAY = ACCOUNT.format("payments")

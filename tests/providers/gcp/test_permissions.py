@@ -5,10 +5,11 @@ import shlex
 import pytest
 from google.api_core.exceptions import PermissionDenied
 from ruamel.yaml import YAML
-from tests.providers.gcp.conftest import ACCOUNT, REGION
 
 from nhisync.spi import AccessMode, FieldValue, Locator
 from nhisync_gcp.permissions import ACCESS, READ, bindings, documents
+
+from .conftest import ACCOUNT, REGION
 
 PROJECT = "acme-backup-gcp"
 PAY, NONE = ACCOUNT.format("payments"), ACCOUNT.format("none")

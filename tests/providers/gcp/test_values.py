@@ -5,12 +5,16 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.providers.gcp.conftest import ACCOUNT, REGION
 
+from nhisync.app.reuse import compare
+from nhisync.app.session import Session
+from nhisync.collect.reuse import Wanted
 from nhisync.spi import FieldValue, Locator
 from nhisync_gcp.emulator.crc32c import crc32c as theirs
 from nhisync_gcp.emulator.secret_store import Place
 from nhisync_gcp.values import _split, crc32c
+
+from .conftest import ACCOUNT, REGION
 
 
 def written(member):
@@ -132,3 +136,39 @@ def test_members_are_split(members):
         assert found == {"value": raw}
     else:
         assert found == {name: written(member) for name, member in members.items()}
+
+
+@pytest.mark.requirement("R31", "R42")
+def test_the_comparing_process_runs_beside_open_channels(make, tmp_path):
+    """GRPC does not survive a fork: the child is a new program, and compares while the parent's channels are open."""
+    primary, backup = make(fingerprint=True), make(fingerprint=True)
+    for world, own in ((primary, "one"), (backup, "two")):
+        world.seed("secret", "copied", fields={"v": "S3CRET-the-same"})
+        world.seed("secret", "own", fields={"v": f"S3CRET-{own}"})
+    file = tmp_path / "nhisync.yaml"
+    sides = {"primary": primary.document, "backup": backup.document}
+    paths = {name: {"region": REGION, "sources": {"gcp": document}} for name, document in sides.items()}
+    side = dict.fromkeys(sides, "gcp:secret/{name}#v")
+    apps = {
+        "pay": {
+            "tier": "standard",
+            "owner": "x",
+            "runbook": "https://wiki.example/pay",
+            "pairs": [
+                {"name": name, "kind": "api-key", **{p: text.format(name=name) for p, text in side.items()}}
+                for name in ("copied", "own")
+            ],
+        }
+    }
+    document = {"version": 1, "store": {"url": "sqlite:///nhisync.db"}, "paths": paths, "apps": apps}
+    file.write_text(json.dumps(document), encoding="utf-8")
+    open_channel = primary.provider()
+    list(open_channel.inventory(primary.request("secret/own")))
+    wanted = [
+        Wanted(path, f"pay/{name}", Locator("gcp", "secret", name, "v")) for path in sides for name in ("copied", "own")
+    ]
+    found = compare(Session.open(file), wanted)
+    assert found.unread == ()
+    assert found.groups["primary"] == found.groups["backup"]
+    assert set(found.groups["primary"]) == {"pay/copied"}
+    assert next(iter(open_channel.inventory(primary.request("secret/own")))).presence.value == "present"
