@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RECORDS = sorted((ROOT / "docs/adr").glob("*.md"))
-PLACES = ("", "src/nhisync", "providers/file", "providers/aws", "providers/tls", "providers/vault")
+PLACES = ("", "src/nhisync", "providers/file", "providers/aws", "providers/gcp", "providers/tls", "providers/vault")
 """Folders against which a record names files."""
 
 
