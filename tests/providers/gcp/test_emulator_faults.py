@@ -192,6 +192,14 @@ def test_dropped_token_answers_are_transport_errors(stand: Stand) -> None:
         stand.nhisync.credentials.refresh(stand.owner.request)
 
 
+def test_a_cut_answer_is_shorter_than_it_promised(stand: Stand) -> None:
+    """The body ends in its middle, which a client sees by Content-Length."""
+    stand.fault("cut", call="/token", times=1)
+    with pytest.raises(requests.exceptions.RequestException):
+        stand.owner.session.post(f"{stand.web}/token", timeout=10)
+    assert stand.owner.session.post(f"{stand.web}/token", timeout=10).json()["error"] == "unsupported_grant_type"
+
+
 def test_answers_carry_the_services_time(stand: Stand) -> None:
     """Date in gRPC's initial metadata and in HTTPS answers, off by the fault clock-skew."""
 

@@ -282,6 +282,19 @@ def test_a_binding_on_one_secret_opens_only_that_one(stand: Stand) -> None:
     assert held(f"{stand.parent}/secrets/missing") == []
 
 
+def test_a_new_secret_does_not_inherit_the_policy_of_an_old_one(stand: Stand) -> None:
+    """Deleting a secret ends its policy; a secret of the same name begins without one."""
+    name, member = create(stand), stand.source.identity.member
+    stand.cloud.access.bind(name, "roles/secretmanager.secretAccessor", member, stand.clock.now())
+    sm = stand.nhisync.secrets(stand.global_address)
+    assert sm.access_secret_version(name=f"{name}/versions/1").payload.data == b"v0"
+    stand.sm.delete_secret(name=name)
+    create(stand)
+    with pytest.raises(exceptions.PermissionDenied):
+        sm.access_secret_version(name=f"{name}/versions/1")
+    assert len(stand.sm.get_iam_policy(request={"resource": name}).bindings) == 0
+
+
 def test_conditions_are_shown_only_in_version_three(stand: Stand) -> None:
     """An older reader sees a renamed role without its condition; a conditional binding grants nothing here."""
     name = create(stand)

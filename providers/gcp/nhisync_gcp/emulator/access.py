@@ -87,6 +87,11 @@ class Access:
         grown.bindings.add(role=role, members=[member])
         self.set_policy(resource, grown, now)
 
+    def forget(self, resource: str, now: datetime) -> None:
+        """The resource is new: a policy of an earlier one with its name is not its."""
+        if resource in self._policies:
+            self.set_policy(resource, None, now)
+
     def unbind(self, member: str, now: datetime) -> None:
         """Take one member out of every policy."""
         for resource in tuple(self._policies):

@@ -19,6 +19,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "hang": "no answer comes while the fault is on",
     "read-only": "every call that changes something is refused with FAILED_PRECONDITION",
     "garbage": "the answer is no message of the expected type (HTTPS: a proxy's HTML page with status 200)",
+    "cut": "an HTTPS answer stops in the middle of its body although Content-Length promises the whole",
     "endless-paging": "every page of a list carries a token of a next one; same=True repeats one token and one page",
     "short-pages": "lists show `size` rows a page, and an empty page first",
     "token-expired": "access tokens are answered as expired",
@@ -31,7 +32,7 @@ FAULTS: Final[Mapping[str, str]] = {
 
 
 _GRPC, _HTTPS = "[!/]*", "/*"
-_OF_TOKENS = frozenset({"token-refused", "token-unavailable"})
+_OF_HTTPS = frozenset({"cut", "token-refused", "token-unavailable"})
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ class FaultBoard:
         """
         if name not in FAULTS:
             raise ValueError(f"unknown fault {name!r}; known: {', '.join(sorted(FAULTS))}")
-        call = str(options.pop("call", _HTTPS if name in _OF_TOKENS else _GRPC))
+        call = str(options.pop("call", _HTTPS if name in _OF_HTTPS else _GRPC))
         times = options.pop("times", None)
         with self._lock:
             gone = [each for each in self._faults if each.name == name] if off else []

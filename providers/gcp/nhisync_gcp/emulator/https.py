@@ -150,8 +150,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         }
         head = f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-        self.wfile.write(head.encode("latin-1") + b"\r\n" + reply.body)
+        body = reply.body[: len(reply.body) // 2] if reply.cut else reply.body
+        self.wfile.write(head.encode("latin-1") + b"\r\n" + body)
         self.wfile.flush()
+        self.close_connection = self.close_connection or reply.cut
 
     do_GET = do_POST = _serve  # noqa: N815 - names are the base class's
 

@@ -40,15 +40,9 @@ class Plot:
         """When its current generation ends."""
         return self.now + (default if self.seed.expires is None else self.seed.expires)
 
-    def options(self, *known: str) -> Mapping[str, Any]:
-        """The seed's options.
-
-        Raises:
-            TypeError: one that is not among `known` and not ``denied``, which every kind has.
-        """
-        unknown = sorted(self.seed.options.keys() - {*known, "denied"})
-        if unknown:
-            raise TypeError(f"{self.seed.kind} has no option {', '.join(unknown)}; it has {', '.join(sorted(known))}")
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The seed's options."""
         return self.seed.options
 
 

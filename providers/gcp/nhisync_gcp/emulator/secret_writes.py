@@ -47,6 +47,7 @@ def create_secret(call: Call) -> Any:
     check_secret(target.place, message)
     check_rotation(message, call.now)
     _expiry(message, call.now)
+    call.cloud.access.forget(resource_of(target.place, request.secret_id), call.now)
     secret = call.cloud.secrets.create(target.place, request.secret_id, message, call.now)
     return answered(call, target.place, secret.shown.current)
 

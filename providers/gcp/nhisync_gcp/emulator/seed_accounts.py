@@ -7,10 +7,13 @@ from nhisync_gcp.emulator.keys import self_signed_pem
 from nhisync_gcp.emulator.messages import copy
 from nhisync_gcp.emulator.plot import Planted, Plot
 
+ACCOUNT_OPTIONS = ("disabled", "display_name", "roles")
+KEY_OPTIONS = ("account_disabled", "disabled", "keys", "material", "old", "uploaded")
+
 
 def seed_account(plot: Plot) -> Planted:
     """``service-account/EMAIL``; the seed's name may be the part before the @."""
-    options = plot.options("disabled", "display_name", "roles")
+    options = plot.options
     account = _account(plot, str(options.get("display_name", "")))
     for role in options.get("roles", ()):
         plot.cloud.access.bind(f"projects/{plot.project}", role, account.member, plot.created)
@@ -24,7 +27,7 @@ def seed_key(plot: Plot) -> Planted:
 
     ``old`` says what became of the first one: deleted (default), disabled, or kept.
     """
-    options = plot.options("account_disabled", "disabled", "keys", "material", "old", "uploaded")
+    options = plot.options
     account = _account(plot, "")
     if plot.seed.rotated is not None:
         _retire(_key(plot, account, plot.changed - plot.created, ""), plot, str(options.get("old", "deleted")))
@@ -51,7 +54,7 @@ def _key(plot: Plot, account: Account, earlier: timedelta, material: str) -> Key
     end = FOREVER if plot.seed.expires is None else plot.now + plot.seed.expires
     accounts = plot.cloud.accounts
     draw = (lambda: accounts.material(material)) if material else None
-    if not plot.seed.options.get("uploaded"):
+    if not plot.options.get("uploaded"):
         return accounts.create_key(account, at, end=end, draw=draw)
     private = draw() if draw is not None else accounts.draw()
     certificate = self_signed_pem(private, account.email, at, end, serial=accounts.next_serial())

@@ -19,13 +19,16 @@ _Managed = manager.Certificate.ManagedCertificate
 _CasCertificate = plain(cas.Certificate)
 _Pool = plain(cas.CaPool)
 _Authority = plain(cas.CertificateAuthority)
+CERTIFICATE_OPTIONS = ("attempt", "issue", "managed", "material", "names", "scope", "state", "used_by")
+CAS_OPTIONS = ("authority", "client", "material", "names", "revoked")
+AUTHORITY_OPTIONS = ("state",)
 _DEFAULT = timedelta(days=60)
 _LONG = timedelta(days=3650)
 
 
 def seed_certificate(plot: Plot) -> Planted:
     """``certificate/LOCATION/ID``: managed and active, unless options say otherwise."""
-    options = plot.options("attempt", "issue", "managed", "material", "names", "scope", "state", "used_by")
+    options = plot.options
     location, _, certificate_id = plot.seed.name.partition("/")
     names = list(options.get("names", (f"{certificate_id}.example",)))
     state = member(_Managed.State, options.get("state", "ACTIVE"))
@@ -54,12 +57,11 @@ def seed_certificate(plot: Plot) -> Planted:
 
 def seed_cas_certificate(plot: Plot) -> Planted:
     """``cas-certificate/LOCATION/POOL/ID``, or ``…/POOL/cn/COMMON_NAME``: one for creation, one for the rotation."""
-    plot.options("authority", "client", "material", "names", "revoked")
     location, pool, *rest = plot.seed.name.split("/", 2)
     name = rest[0].removeprefix("cn/")
     by_name = rest[0].startswith("cn/")
     parent = f"projects/{plot.project}/locations/{location}/caPools/{pool}"
-    issuer_id = str(plot.seed.options.get("authority", "root"))
+    issuer_id = str(plot.options.get("authority", "root"))
     issuer = _the_authority(plot, parent, issuer_id)
     stem = f"crt-{hashlib.sha256(name.encode()).hexdigest()[:12]}" if by_name else name
     if plot.seed.rotated is not None:
@@ -71,7 +73,7 @@ def seed_cas_certificate(plot: Plot) -> Planted:
 
 def seed_authority(plot: Plot) -> Planted:
     """``certificate-authority/LOCATION/POOL/ID``: an authority of a pool, with a state and an end."""
-    options = plot.options("state")
+    options = plot.options
     location, pool, authority_id = plot.seed.name.split("/", 2)
     parent = f"projects/{plot.project}/locations/{location}/caPools/{pool}"
     state = member(cas.CertificateAuthority.State, options.get("state", "ENABLED"))
@@ -80,7 +82,7 @@ def seed_authority(plot: Plot) -> Planted:
 
 
 def _put_managed(message: Any, plot: Plot, names: list[str], state: int) -> None:
-    options, managed = plot.seed.options, message.managed
+    options, managed = plot.options, message.managed
     managed.state = state
     managed.domains.extend(names)
     if options.get("issue"):
@@ -96,7 +98,7 @@ def _put_managed(message: Any, plot: Plot, names: list[str], state: int) -> None
 
 def _leaf(plot: Plot, issuer: Issuer, names: list[str], start: datetime, common_name: str) -> x509.Certificate:
     """The current generation's certificate; seeds of one `material` have one key."""
-    options = plot.seed.options
+    options = plot.options
     key = plot.cloud.certificate_key(str(options.get("material", "")))
     end = plot.end(_DEFAULT)
     client = bool(options.get("client"))
@@ -142,7 +144,7 @@ def _issue(
     *,
     current: bool,
 ) -> Any:
-    options = plot.seed.options
+    options = plot.options
     names = list(options.get("names", (name,)))
     leaf = _leaf(plot, issuer, names, at, name)
     message = _CasCertificate(

@@ -12,7 +12,7 @@ from nhisync_gcp.emulator.messages import copy, member, timestamp
 from nhisync_gcp.emulator.plot import Planted, Plot, put_tags
 from nhisync_gcp.emulator.secret_store import Place, Secret, SecretMessage, State
 
-_OPTIONS = (
+OPTIONS = (
     "aliases",
     "destroy_ttl",
     "kms",
@@ -43,7 +43,7 @@ def seed_regional(plot: Plot) -> Planted:
 
 
 def _seed(plot: Plot, location: str, secret_id: str) -> Planted:
-    options = plot.options(*_OPTIONS)
+    options = plot.options
     message = SecretMessage(secret_type=member(types.Secret.SecretType, options.get("type", "SECRET_TYPE_UNSPECIFIED")))
     put_tags(message, plot.seed)
     _put_replication(message, plot, location)
@@ -63,7 +63,7 @@ def _seed(plot: Plot, location: str, secret_id: str) -> Planted:
 
 def _add_versions(plot: Plot, secret: Secret) -> None:
     """The oldest at creation, the newest at the rotation; `states` names states newest first."""
-    options, store = plot.seed.options, plot.cloud.secrets
+    options, store = plot.options, plot.cloud.secrets
     default = 1 if plot.seed.rotated is None else 2
     states = [member(State, name) for name in options.get("states", ())]
     count = int(options.get("versions", max(default, len(states))))
@@ -86,12 +86,12 @@ def _spread(start: datetime, end: datetime, index: int, count: int) -> datetime:
 def _payload(plot: Plot, suffix: str) -> bytes:
     fields = {name: f"{value}{suffix}" for name, value in plot.seed.fields.items()}
     fields = fields or {"value": f"seeded-{plot.seed.name}{suffix}"}
-    return (next(iter(fields.values())) if plot.seed.options.get("plain") else json.dumps(fields)).encode()
+    return (next(iter(fields.values())) if plot.options.get("plain") else json.dumps(fields)).encode()
 
 
 def _put_replication(message: Any, plot: Plot, location: str) -> None:
     """`kms` is a KMS key's name, or for replicas location → name; `kms_broken` disables all of them."""
-    options = plot.seed.options
+    options = plot.options
     key, replicas = options.get("kms", ""), options.get("replicas", ())
     if location:
         message.customer_managed_encryption.kms_key_name = key
@@ -112,7 +112,7 @@ def _put_replication(message: Any, plot: Plot, location: str) -> None:
 
 def _put_schedule(message: Any, plot: Plot) -> None:
     """A schedule that only tells (`rotation_period`, `next_rotation`), or a managed rotation (`managed`)."""
-    options = plot.seed.options
+    options = plot.options
     period, planned = options.get("rotation_period"), options.get("next_rotation")
     for topic in options.get("topics", ("rotation",) if period or planned is not None else ()):
         message.topics.add(name=f"projects/{plot.project}/topics/{topic}")

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -64,12 +64,14 @@ class WebReply:
         body: as sent.
         content_type: media type.
         headers: further ones.
+        cut: the connection ends in the middle of the body.
     """
 
     status: int
     body: bytes
     content_type: str = "application/json; charset=UTF-8"
     headers: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
 
 
 Answer = Callable[[Node, WebRequest, re.Match[str]], WebReply]
@@ -142,6 +144,8 @@ class Web:
             found = refusal_reply(refusal, node.cloud.randomness.hex(8))
         if node.faults.hit("applied-unavailable", path):
             return _down()
+        if node.faults.hit("cut", path):
+            return replace(found, cut=True)
         return None if node.faults.hit("drop", path) else found
 
     def date(self) -> str:

@@ -16,7 +16,7 @@ from nhisync_gcp.emulator.accounts import Account
 from nhisync_gcp.emulator.cloud import Cloud
 from nhisync_gcp.emulator.plot import Plot
 from nhisync_gcp.emulator.rpc import Node
-from nhisync_gcp.emulator.seeding import SEEDERS
+from nhisync_gcp.emulator.seeding import plant
 from nhisync_gcp.emulator.source import FINGERPRINT_PERMISSION, READ_PERMISSIONS, Source, SourceOptions
 from nhisync_gcp.emulator.tls import ListenerAuthority
 
@@ -73,12 +73,10 @@ class GcpWorld:
             ValueError: a kind that the provider does not have.
             TypeError: an option that the kind does not have.
         """
-        if item.kind not in SEEDERS:
-            raise ValueError(f"the gcp world has no kind {item.kind}; it has {', '.join(sorted(SEEDERS))}")
         made = self.source(path, source)
         with self.cloud.lock:
             plot = Plot(cloud=self.cloud, project=made.project, seed=item, now=self.cloud.clock.now())
-            planted = SEEDERS[item.kind](plot)
+            planted = plant(plot)
         if item.options.get("denied"):
             made.node.faults.switch("denied", resource=planted.resource)
         return planted.locator
