@@ -73,13 +73,13 @@ class Lines:
         Raises:
             ProviderError: UNREACHABLE when the source was closed, MISCONFIGURED for a ca_file that cannot be used.
         """
-        key = (service, location)
+        key, classes = (service, location), _classes(service)
         with self._lock:
             if self._closed:
                 raise ProviderError(ErrorKind.UNREACHABLE, "the source was closed while it was read")
             line = self._open.get(key)
             if line is None:
-                line = self._open[key] = self._make(service, location)
+                line = self._open[key] = self._make(classes, self._settings.endpoint_of(service, location))
                 self._all.add(line)
             line.calls += 1
         try:
@@ -104,16 +104,13 @@ class Lines:
         self._all.discard(line)
         line.channel.close()
 
-    def _make(self, service: str, location: str) -> Line:
+    def _make(self, classes: tuple[Any, Any], url: str) -> Line:
+        transport, client = classes
         quiet_sdk()
-        package, module, prefix = _CLIENTS[service]
-        clients = import_module(package)
-        transports = import_module(f"{package}.services.{module}.transports")
-        channel = self._channel(self._settings.endpoint_of(service, location))
-        transport = getattr(transports, f"{prefix}GrpcTransport")(channel=channel)
-        client = getattr(clients, f"{prefix}Client")(transport=transport)
+        channel = self._channel(url)
+        made = client(transport=transport(channel=channel))
         quiet_sdk()  # the first client of a process sets levels of its own
-        return Line(client, channel)
+        return Line(made, channel)
 
     def _channel(self, url: str) -> Any:
         parts = urlsplit(url)
@@ -136,6 +133,15 @@ class Lines:
         roots = trusted_roots(self._settings, self._context)
         pem = None if roots is None else self._context.file(roots).read_bytes()
         return grpc.secure_channel(target, grpc.ssl_channel_credentials(root_certificates=pem), options)
+
+
+def _classes(service: str) -> tuple[Any, Any]:
+    """Transport and client of a service, imported by whoever needs them first."""
+    package, module, prefix = _CLIENTS[service]
+    quiet_sdk()
+    clients = import_module(package)
+    transports = import_module(f"{package}.services.{module}.transports")
+    return getattr(transports, f"{prefix}GrpcTransport"), getattr(clients, f"{prefix}Client")
 
 
 def trusted_roots(settings: GcpSettings, context: SourceContext) -> str | None:

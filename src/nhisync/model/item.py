@@ -85,8 +85,9 @@ class Rotation:
 class PublicId:
     """A public identifier; the same one on both paths means the same credential.
 
-    `scheme` is one of ``access-key-id``, ``spki-sha256``, ``issuer-serial``, ``role-id``, ``service-account``, ``login``
-    (``host/name``), ``token-accessor``, ``cluster-id``. A scheme in `SHARED_TARGET_SCHEMES` means "both drive the same target".
+    `scheme` is one of ``access-key-id``, ``spki-sha256``, ``issuer-serial``, ``role-id``, ``service-account``,
+    ``login`` (``host/name``), ``token-accessor``, ``cluster-id``. A scheme in `SHARED_TARGET_SCHEMES` means "both drive
+    the same target".
     """
 
     scheme: str

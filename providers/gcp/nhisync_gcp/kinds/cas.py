@@ -193,7 +193,8 @@ def _item(run: Run, locator: Locator, rows: Sequence[Any], read: _Pool) -> Item:
             template=last_of(row.certificate_template),
         ),
     )
-    return described(run, item, "\n".join((row.pem_certificate, *row.pem_certificate_chain)))
+    roots = [pem for authority in (read.authorities or {}).values() for pem in authority.pem_ca_certificates]
+    return described(run, item, "\n".join((row.pem_certificate, *row.pem_certificate_chain)), roots)
 
 
 def _issuer(row: Any, authorities: Mapping[str, Any] | None, now: datetime) -> Iterator[Dependency]:

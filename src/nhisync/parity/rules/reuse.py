@@ -206,8 +206,8 @@ STATIC = RuleInfo(
     remediation={
         "aws": "Attach a rotation function or managed rotation (aws secretsmanager rotate-secret "
         "--rotation-lambda-arn …), or use a role instead of a stored key",
-        "gcp": "Give the secret a schedule that somebody acts on (gcloud secrets update --rotation-period … --topics …) "
-        "or managed rotation, or use a service account without keys",
+        "gcp": "Give the secret a schedule that somebody acts on (gcloud secrets update --rotation-period … --topics "
+        "…) or managed rotation, or use a service account without keys",
         "vault": "Move the value from KV to an engine that rotates it (database static role, AppRole secret-id, pki)",
         "file": "Let an agent on the backup host own the file, with a timer",
         "*": "Give {app}/{pair} a rotation of its own on the backup",
