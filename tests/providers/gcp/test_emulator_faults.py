@@ -133,8 +133,9 @@ def test_read_only_refuses_writes_alone(stand: Stand) -> None:
 def test_garbage_is_no_message(stand: Stand) -> None:
     """A proxy's page in place of a message cannot be parsed; over HTTPS it is a page with status 200."""
     stand.fault("garbage", call=GET)
-    with pytest.raises(exceptions.GoogleAPICallError):
-        stand.sm.get_secret(name=name(stand), retry=None)
+    for each in (name(stand), f"{stand.parent}/secrets/missing"):
+        with pytest.raises(exceptions.InternalServerError, match="deserializing"):
+            stand.sm.get_secret(name=each, retry=None)
     stand.fault("garbage", call="/token")
     answer = stand.owner.session.post(f"{stand.web}/token", timeout=10)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html")

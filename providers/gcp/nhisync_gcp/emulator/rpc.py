@@ -171,17 +171,27 @@ class Endpoint:
 
     def _serve(self, rpc: Rpc, request: Any, context: grpc.ServicerContext) -> Any:
         self._before(rpc, context)
+        refusal: RefusedError | None = None
+        found: Any = None
+        try:
+            found = self._handled(rpc, request, context)
+        except RefusedError as caught:
+            refusal = caught
+        self._after(rpc, context)
+        if self._node.faults.hit("garbage", rpc.name):
+            return b"\xff<html>proxy</html>"
+        if refusal is not None:
+            raise refusal
+        return found
+
+    def _handled(self, rpc: Rpc, request: Any, context: grpc.ServicerContext) -> Any:
         cloud = self._node.cloud
         with cloud.lock:
             member = self._member(rpc, dict(context.invocation_metadata()))
             call = Call(node=self._node, name=rpc.name, location=self._location, request=request, member=member)
             cloud.secrets.settle(call.now)
             self._spend(rpc, call)
-            found = rpc.handler(call)
-        self._after(rpc, context)
-        if self._node.faults.hit("garbage", rpc.name):
-            return b"\xff<html>proxy</html>"
-        return found
+            return rpc.handler(call)
 
     def _spend(self, rpc: Rpc, call: Call) -> None:
         """Secret Manager's quotas, when the world enforces them."""
