@@ -157,5 +157,5 @@ class GcpSettings(SourceSettings):
         """URL of a service; `location` asks for the regional Secret Manager."""
         if location:
             return self.regional_endpoints.get(location, f"https://secretmanager.{location}.rep.googleapis.com")
-        named: dict[str, str] = {**self.endpoints}
+        named = {str(name): url for name, url in self.endpoints.items()}
         return named.get(service) or self.endpoint or f"https://{service}.googleapis.com"
