@@ -122,7 +122,8 @@ BILLING = PlannedApp(
                 expires=70 * DAY,
                 fields={},
             ),
-            "The only authority of its pool is switched off: nothing will renew it.",
+            "Under a root of its own, and the only authority of its pool is switched off: nothing will renew it.",
+            "NHS607",
             "NHS705",
             others=(
                 ("backup", plant("google", "certificate-authority", f"{_POOL}/root", state="DISABLED", fields={})),

@@ -118,6 +118,15 @@ def test_an_authority_that_cannot_issue_is_not_usable(gcp, state, expires, usabl
     assert "authority" in issuer(item).detail
 
 
+def test_switching_an_authority_off_keeps_its_chains(gcp):
+    """What it issued still builds; only the renewal is in danger."""
+    name = f"cas-certificate/{POOL}/cn/api.example.com"
+    gcp.seed("cas-certificate", f"{POOL}/cn/api.example.com")
+    gcp.seed("certificate-authority", f"{POOL}/root", state="DISABLED")
+    item = gcp.see(name)[name]
+    assert (item.chain.builds, issuer(item).usable) == (True, False)
+
+
 def test_another_authority_of_the_pool_can_take_over(gcp):
     """Renewals go to the pool, not to the one authority that issued last."""
     gcp.seed("certificate-authority", f"{POOL}/root", state="DISABLED", expires=365 * DAY)

@@ -118,8 +118,10 @@ def _put_authority(plot: Plot, parent: str, authority_id: str, end: datetime, st
     if plot.cloud.catalogue.get(private_ca.POOLS.key, parent) is None:
         _store(plot, private_ca.POOLS.key, _Pool(name=parent, tier=cas.CaPool.Tier.ENTERPRISE), plot.created)
     start = min(plot.now - _LONG, end - timedelta(days=1))
-    issuer = Issuer.root(f"{authority_id} of {parent.rpartition('/')[2]}", start, end)
-    plot.cloud.issuers[f"{parent}/{authority_id}"] = issuer
+    place = f"{parent}/{authority_id}"
+    if place not in plot.cloud.issuers:  # one that is planted again changes its state, not its key
+        plot.cloud.issuers[place] = Issuer.root(f"{authority_id} of {parent.rpartition('/')[2]}", start, end)
+    issuer = plot.cloud.issuers[place]
     message = _Authority(
         name=f"{parent}/certificateAuthorities/{authority_id}",
         type_=cas.CertificateAuthority.Type.SELF_SIGNED,
