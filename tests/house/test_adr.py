@@ -7,15 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RECORDS = sorted((ROOT / "docs/adr").glob("*.md"))
-PLACES = (
-    "",
-    "src/nhisync",
-    "providers/file",
-    "providers/aws",
-    "providers/kubernetes",
-    "providers/tls",
-    "providers/vault",
-)
+PLACES = ("", "src/nhisync", *(f"providers/{folder.name}" for folder in sorted((ROOT / "providers").iterdir())))
 """Folders against which a record names files."""
 
 

@@ -29,7 +29,19 @@ from nhisync.server.protocol import PollerProtocol
 
 BACKUP = b"GET /v1/ready/payments/backup HTTP/1.1\r\nHost: signals.test\r\n\r\n"
 
-FOREIGN = ("boto3", "botocore", "hvac", "requests", "sqlalchemy", "alembic", "pydantic", "ruamel", "typer", "rich")
+FOREIGN = (
+    "boto3",
+    "botocore",
+    "grpc",
+    "hvac",
+    "requests",
+    "sqlalchemy",
+    "alembic",
+    "pydantic",
+    "ruamel",
+    "typer",
+    "rich",
+)
 
 
 def test_listener_process_imports_no_sdk_and_no_store() -> None:

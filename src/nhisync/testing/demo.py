@@ -1,10 +1,11 @@
-"""The demo's world: two paths, three apps of three tiers and one unmapped, a planted fault for every rule.
+"""The demo's world: two paths, apps of three tiers and one unmapped, a planted fault for every rule.
 
 Read it as a catalogue of what goes wrong with backup credentials: each `PlannedPair` is one story.
 """
 
 from typing import Any
 
+from nhisync.testing.demo_orders import HERE, ORDERS, PROJECT, THERE
 from nhisync.testing.demo_parts import NORTH, WEST
 from nhisync.testing.demo_payments import PAYMENTS
 from nhisync.testing.demo_search import SEARCH
@@ -53,17 +54,19 @@ def scenario() -> Scenario:
             _source("primary", "aws", "aws", WEST, account=ACCOUNT, mode="fingerprint"),
             _source("primary", "edge", "tls", WEST),
             _source("primary", "files", "file", WEST),
+            _source("primary", "google", "gcp", THERE, project=PROJECT),
             _source("backup", "aws", "aws", NORTH, account=ACCOUNT, mode="fingerprint"),
             _source("backup", "bao", "vault", NORTH, fingerprint=True, census=True),
             _source("backup", "edge", "tls", NORTH),
             _source("backup", "files", "file", NORTH),
             _source("backup", "cluster", "kubernetes", NORTH, mode="fingerprint"),
+            _source("backup", "google", "gcp", HERE, project=PROJECT, fingerprint=True),
             _source("backup", "stray", "aws", WEST, account=STRAY_ACCOUNT, mode="fingerprint"),
             _source("backup", "archive", "vault", NORTH),
             _source("backup", "attic", "vault", NORTH),
             _source("backup", "busy", "aws", NORTH, account=BUSY_ACCOUNT),
         ),
-        apps=(PAYMENTS, SEARCH, WIKI, INTRANET),
+        apps=(PAYMENTS, SEARCH, WIKI, ORDERS, INTRANET),
         waivers=(WAIVER,),
         policies={"critical.yaml": CRITICAL},
         faults=(

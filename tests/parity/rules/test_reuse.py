@@ -33,6 +33,7 @@ CASES = [
     Case("NHS402", "same public key", both(ids="spki-sha256=ab"), "fail", PAIR, "the key pair"),
     Case("NHS402", "same certificate", both(ids="issuer-serial=CN=CA/01"), "fail", PAIR, "the certificate"),
     Case("NHS402", "same role id", both(ids="role-id=1"), "fail", PAIR, "role id"),
+    Case("NHS402", "same account", both(ids="service-account=117"), "fail", PAIR, "the service account"),
     Case("NHS402", "same token", both(ids="token-accessor=1"), "fail", PAIR, "the token"),
     Case(
         "NHS402",

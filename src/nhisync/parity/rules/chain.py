@@ -174,6 +174,8 @@ NOT_VERIFIED = RuleInfo(
     remediation={
         "aws": "Pair the served endpoint instead (kind tls): what ACM and IAM keep is described, not verified; for its "
         "dates and names grant acm:GetCertificate (public part only; never acm:ExportCertificate)",
+        "gcp": "Pair the served endpoint instead (kind tls): what Certificate Manager keeps is described, not "
+        "verified; for a CA pool grant privateca.certificateAuthorities.list, whose roots the chain must reach",
         "vault": "Grant read on pki/cert/+ and pki/issuer/+, whose root the chain must reach; or pair the served "
         "endpoint (kind tls)",
         "tls": "Name the roots its clients trust in the source's trust_file, and check that the address answers: "

@@ -179,6 +179,8 @@ ROTATION_MISSED = RuleInfo(
     remediation={
         "aws": "A NextRotationDate in the past means that rotation fails: read the rotation function's log (aws logs "
         "tail /aws/lambda/…), repair it, then: aws secretsmanager rotate-secret",
+        "gcp": "The schedule's message went out and no version came: look at the subscriber of the topic, then: gcloud "
+        "secrets versions add",
         "vault": "Last rotation plus period lies in the past: check the active node and the connection of the role "
         "(vault read database/config/…), then: vault write -f database/rotate-role/…",
         "kubernetes": "renewalTime lies in the past: see that cert-manager runs and looks at this namespace, then "

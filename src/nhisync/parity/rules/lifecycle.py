@@ -30,6 +30,8 @@ OVERDUE = RuleInfo(
     remediation={
         "aws": "Read the rotation function's log (aws logs tail /aws/lambda/…) and DescribeSecret; repair it, then: "
         "aws secretsmanager rotate-secret",
+        "gcp": "Secret Manager only sends a message when the time has come: look at the subscriber of the topic, and "
+        "let it add a version (gcloud secrets versions list …)",
         "vault": "Check the connection of the role (vault read database/config/…) and the cluster's active node; "
         "then vault write -f database/rotate-role/… on the side that is late",
         "file": "Check that the agent that writes the file still runs and may log in to its issuer",

@@ -144,6 +144,8 @@ RETIRED = RuleInfo(
     remediation={
         "aws": "Secret planned for deletion: aws secretsmanager restore-secret; inactive access key: aws iam "
         "update-access-key --status Active, unless it was compromised: then a new one",
+        "gcp": "Disabled version or key: gcloud secrets versions enable, gcloud iam service-accounts keys enable, "
+        "unless it was compromised; `latest` means the newest version, even a disabled one",
         "vault": "Deleted KV version: vault kv undelete; destroyed version or disabled role: issue a new one in that "
         "side's own cluster",
         "tls": "Serve a certificate of {pair} that is not revoked",

@@ -68,6 +68,8 @@ KEY_BOUND = RuleInfo(
     remediation={
         "aws": "Encrypt {pair} with a key of the backup's region, or with a replica of a multi-Region key (mrk-…): aws "
         "secretsmanager update-secret --kms-key-id …",
+        "gcp": "A key stands in its secret's location: create the secret in the backup's location (or with automatic "
+        "replication) and its Cloud KMS key there, because replication cannot be changed",
         "vault": "Use an auto-unseal or transit key of the backup's own region",
         "*": "Encrypt the backup's half of {app}/{pair} with a key that exists in the backup's fault domain",
     },

@@ -28,6 +28,7 @@ _SAME = {
     "spki-sha256": "the key pair of the certificate",
     "issuer-serial": "the certificate",
     "role-id": "the AppRole role id",
+    "service-account": "the service account",
     "token-accessor": "the token",
 }
 
@@ -76,7 +77,7 @@ SAME_CREDENTIAL = RuleInfo(
     consequence=Consequence.EXPOSURE,
     block="REUSED",
     compared="Public identifiers that only one credential can have: access key id, public key of the certificate, "
-    "issuer and serial number, AppRole role id, token accessor. No value is read.",
+    "issuer and serial number, AppRole role id, unique id of the service account, token accessor. No value is read.",
     hurts="It is one credential in two places: one leak or one revocation hits both paths, and neither can be rotated "
     "without the other.",
     false_alarm="Both locators lead to one global item (an IAM user exists once per account). Then the pair is shared "
@@ -84,6 +85,8 @@ SAME_CREDENTIAL = RuleInfo(
     remediation={
         "aws": "Create a second access key, or better a second user, for the backup: aws iam create-access-key; an "
         "imported certificate needs a key of its own",
+        "gcp": "Create a service account of its own for the backup (gcloud iam service-accounts create …); one project "
+        "on both paths shows the same accounts to both",
         "vault": "Create an AppRole or token of its own in the backup cluster, never with custom-secret-id or a "
         "copied role id",
         "tls": "Issue the backup's certificate on a new private key; copying the key file is what this found",
@@ -208,6 +211,8 @@ STATIC = RuleInfo(
     remediation={
         "aws": "Attach a rotation function or managed rotation (aws secretsmanager rotate-secret "
         "--rotation-lambda-arn …), or use a role instead of a stored key",
+        "gcp": "Give the secret a schedule that somebody acts on (gcloud secrets update --rotation-period … --topics "
+        "…) or managed rotation, or use a service account without keys",
         "vault": "Move the value from KV to an engine that rotates it (database static role, AppRole secret-id, pki)",
         "file": "Let an agent on the backup host own the file, with a timer",
         "kubernetes": "Replace it by what the cluster renews: a bound token, a Certificate, or a Secret that an "

@@ -1,0 +1,1 @@
+"""Inventory of Google secrets with their versions: nhisync beside plain SDK loops, on one counting server."""

@@ -1,0 +1,29 @@
+"""Which methods a global and a regional endpoint serve."""
+
+from nhisync_gcp.emulator import (
+    certificate_manager,
+    iam_accounts,
+    iam_keys,
+    iam_roles,
+    private_ca,
+    secret_policies,
+    secret_reads,
+    secret_rotation,
+    secret_writes,
+)
+from nhisync_gcp.emulator.rpc import Rpc
+
+REGIONAL: tuple[Rpc, ...] = (
+    *secret_reads.METHODS,
+    *secret_writes.METHODS,
+    *secret_policies.METHODS,
+    *secret_rotation.METHODS,
+)
+GLOBAL: tuple[Rpc, ...] = (
+    *REGIONAL,
+    *iam_accounts.METHODS,
+    *iam_keys.METHODS,
+    *iam_roles.METHODS,
+    *certificate_manager.METHODS,
+    *private_ca.METHODS,
+)

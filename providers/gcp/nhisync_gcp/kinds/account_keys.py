@@ -1,0 +1,149 @@
+"""Kind ``service-account-key``: user-managed keys of service accounts; an item is an account, generations are its keys.
+
+Keys have no value that could be read again. Their public half is fetched once for each key, so that one key on both
+paths is found without any value; a key id never changes what it means, so a second run fetches only new ones.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from nhisync.spi import (
+    CredentialState,
+    ErrorKind,
+    Item,
+    Lifecycle,
+    Locator,
+    Moment,
+    Observation,
+    ProviderError,
+    PublicId,
+    Rotation,
+)
+from nhisync.spi.x509 import MalformedError, certificate_facts, decode_pem
+from nhisync_gcp.kinds.accounts import SCHEME, Directory, directory_of
+from nhisync_gcp.kinds.secret_facts import instant
+from nhisync_gcp.names import AccountName, last_of
+from nhisync_gcp.run import Run, attributes, marker
+
+KIND = "service-account-key"
+_USER_MANAGED = 1
+_X509_PEM = 1
+_FOREVER = 9999
+_SLACK = timedelta(hours=1)
+"""A key made with its account is the first generation, not a rotation."""
+
+
+def collect(run: Run) -> Iterator[Observation]:
+    """The accounts, then the keys of each that is asked for: IAM lists keys by account only."""
+    directory = directory_of(run)
+    names = dict.fromkeys(run.wanted(KIND))
+    if run.swept(KIND):
+        names |= dict.fromkeys(email for email in directory.listed if run.asked_for(KIND, email))
+    locators = [run.locator(KIND, name) for name in names]
+    yield from run.each(locators, lambda locator: _keys(run, directory, locator))
+    if run.swept(KIND):
+        yield run.coverage(KIND, directory.sweep, authoritative=False)
+
+
+def _keys(run: Run, directory: Directory, locator: Locator) -> Iterator[Observation]:
+    name = AccountName.of(locator)
+    account = directory.account(name)
+    rows = run.call(
+        "iam.list_service_account_keys",
+        name=AccountName(name.email).resource(run.project),
+        key_types=[_USER_MANAGED],
+    ).keys
+    keys = [row for row in rows if int(row.key_type) == _USER_MANAGED]
+    if name.key:
+        keys = [row for row in keys if last_of(row.name) == name.key]
+        if not keys:  # the list may lag behind
+            keys = [run.call("iam.get_service_account_key", name=name.resource(run.project))]
+    if keys:
+        yield from _item(run, locator, account, keys)
+    elif locator.name in run.wanted(KIND):
+        yield run.absent(locator)
+
+
+def _item(run: Run, locator: Locator, account: Any, keys: Sequence[Any]) -> Iterator[Observation]:
+    ordered = sorted(keys, key=_made)
+    active = [key for key in ordered if _works(key, account, run.now)]
+    current = (active or ordered)[-1]
+    begun, ends = instant(current, "valid_after_time"), instant(current, "valid_before_time")
+    made = [_made(key) for key in active or ordered]
+    first = _made(ordered[0])
+    listed = [(last_of(k.name), bool(k.disabled), _made(k), instant(k, "valid_before_time")) for k in ordered]
+    item = Item(
+        locator=locator,
+        observed_at=run.now,
+        provider_id=account.name,
+        lifecycle=Lifecycle.OWN,
+        state=_state(current, account, run.now),
+        version=last_of(current.name),
+        created=Moment(first),
+        rotated=Moment(max(made)) if max(made) - first > _SLACK else None,
+        not_before=None if ends is None or ends.year >= _FOREVER or begun is None else Moment(begun),
+        expires=None if ends is None or ends.year >= _FOREVER else Moment(ends),
+        rotation=_overlap(active),
+        marker=marker(account.unique_id, account.disabled, listed),
+        attributes=attributes(
+            keys=f"{len(active)} active of {len(ordered)}",
+            origin="uploaded" if int(current.key_origin) == 1 else None,
+        ),
+    )
+    seen = run.known(item)
+    if isinstance(seen, Item):
+        seen = _with_ids(run, seen, account, ordered)
+    yield seen
+
+
+def _with_ids(run: Run, item: Item, account: Any, keys: Sequence[Any]) -> Item:
+    """`item` with the account's and the keys' public identities.
+
+    Raises:
+        ProviderError: a public key could not be read; an item without it would look like one that shares nothing.
+    """
+    found = [PublicId(SCHEME, account.unique_id)] if account.unique_id else []
+    for key in keys:
+        answer = run.call("iam.get_service_account_key", name=key.name, public_key_type=_X509_PEM)
+        found.append(PublicId("spki-sha256", _spki(answer.public_key_data)))
+    return replace(item, ids=tuple(found))
+
+
+def _spki(pem: bytes) -> str:
+    """Digest of the public key in the certificate that IAM answers with.
+
+    Raises:
+        ProviderError: MALFORMED, there is none.
+    """
+    try:
+        found = decode_pem(pem)
+    except MalformedError:
+        found = []
+    if not found:
+        raise ProviderError(ErrorKind.MALFORMED, "the answer holds no public key (iam.get_service_account_key)")
+    return certificate_facts(found[0]).spki_sha256
+
+
+def _made(key: Any) -> datetime:
+    return instant(key, "valid_after_time") or datetime.min.replace(tzinfo=UTC)
+
+
+def _works(key: Any, account: Any, now: datetime) -> bool:
+    return _state(key, account, now) is CredentialState.ACTIVE
+
+
+def _state(key: Any, account: Any, now: datetime) -> CredentialState:
+    """A key works while it and its account are enabled and its time lasts."""
+    ends = instant(key, "valid_before_time")
+    if ends is not None and ends <= now:
+        return CredentialState.DEACTIVATED
+    return CredentialState.SUSPENDED if key.disabled or account.disabled else CredentialState.ACTIVE
+
+
+def _overlap(active: Sequence[Any]) -> Rotation:
+    """IAM has no schedule; two active keys are a rotation that nobody finished."""
+    if len(active) < 2:
+        return Rotation()
+    return Rotation(mechanism="two keys", pending_since=_made(active[-1]), pending_version=last_of(active[-1].name))

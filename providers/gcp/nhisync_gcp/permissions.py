@@ -1,0 +1,200 @@
+"""Least-privilege custom roles for exactly the configured items, and the commands that create and bind them.
+
+Google grants by roles, and roles are bound to a resource: lists need the project, everything that reads a value or
+changes something is bound to the single secret or account. Names of permissions are those of Google's "IAM permissions
+reference"; custom roles are created with ``gcloud iam roles create ROLE --project=PROJECT --file=FILE``.
+"""
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from nhisync.spi import AccessMode, Locator, PermissionDocument
+
+ACCESS = "secretmanager.versions.access"
+"""The one permission that shows a value."""
+
+SECRET_KINDS = frozenset({"secret", "regional-secret"})
+ACCOUNT_KINDS = frozenset({"service-account", "service-account-key"})
+
+_READ_SECRETS = ("secretmanager.secrets.get", "secretmanager.secrets.list", "secretmanager.versions.list")
+
+READ: Mapping[str, tuple[str, ...]] = {
+    "secret": _READ_SECRETS,
+    "regional-secret": _READ_SECRETS,
+    "service-account": ("iam.serviceAccounts.get", "iam.serviceAccounts.list"),
+    "service-account-key": (
+        "iam.serviceAccountKeys.get",
+        "iam.serviceAccountKeys.list",
+        "iam.serviceAccounts.get",
+        "iam.serviceAccounts.list",
+    ),
+    "certificate": ("certificatemanager.certs.get", "certificatemanager.certs.list"),
+    "cas-certificate": (
+        "privateca.caPools.list",
+        "privateca.certificateAuthorities.list",
+        "privateca.certificates.get",
+        "privateca.certificates.list",
+    ),
+}
+"""What the inventory of each kind asks for."""
+
+_ROTATE_SECRET = (
+    "secretmanager.secrets.update",
+    ACCESS,
+    "secretmanager.versions.add",
+    "secretmanager.versions.disable",
+    "secretmanager.versions.enable",
+)
+_ROTATE_KEY = ("iam.serviceAccountKeys.create", "iam.serviceAccountKeys.disable", "iam.serviceAccountKeys.enable")
+
+SURPLUS: Mapping[str, tuple[str, ...]] = {
+    "secret": (*_ROTATE_SECRET, "secretmanager.secrets.delete", "secretmanager.versions.destroy"),
+    "regional-secret": (*_ROTATE_SECRET, "secretmanager.secrets.delete", "secretmanager.versions.destroy"),
+    "service-account": ("iam.serviceAccounts.actAs", "iam.serviceAccounts.getAccessToken"),
+    "service-account-key": (*_ROTATE_KEY, "iam.serviceAccountKeys.delete"),
+}
+"""What an inventory never needs; the doctor warns when it is held."""
+
+TITLES = {
+    AccessMode.READ: "nhisync inventory: metadata only, no permission shows a value",
+    AccessMode.FINGERPRINT: "nhisync value comparison: values of the paired secrets only",
+    AccessMode.PROBE: "nhisync live check: reads the paired secrets' values to log in with them",
+    AccessMode.ROTATE: "nhisync rotation: new versions and keys of the paired items",
+}
+_ROLES = {
+    AccessMode.READ: "nhisyncRead",
+    AccessMode.FINGERPRINT: "nhisyncCompare",
+    AccessMode.PROBE: "nhisyncProbe",
+    AccessMode.ROTATE: "nhisyncRotate",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One role on one resource.
+
+    Attributes:
+        role: id of the custom role.
+        permissions: what the role holds, sorted.
+        resource: resource name.
+        command: the gcloud command that binds on it, without member and role.
+    """
+
+    role: str
+    permissions: tuple[str, ...]
+    resource: str
+    command: str
+
+
+def bindings(mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], project: str) -> tuple[Binding, ...]:
+    """Everything that `mode` needs; () when the provider has no use for the mode here.
+
+    Args:
+        mode: what nhisync is to do.
+        wanted: items that pairs name.
+        kinds: swept kinds.
+        project: the source's project.
+    """
+    touched = kinds | {locator.kind for locator in wanted}
+    reads = sorted({permission for kind in touched for permission in READ.get(kind, ())})
+    read = Binding(_ROLES[AccessMode.READ], tuple(reads), f"projects/{project}", _bind("projects", project))
+    found = () if mode is AccessMode.READ else tuple(_single(mode, wanted, project))
+    if not reads or (not found and mode in {AccessMode.PROBE, AccessMode.ROTATE}):
+        return ()
+    return (read, *found)
+
+
+def documents(
+    mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], project: str
+) -> tuple[PermissionDocument, ...]:
+    """The role files of `mode`, and the script that creates and binds them."""
+    found = bindings(mode, wanted, kinds, project)
+    if not found:
+        return ()
+    roles: dict[str, Binding] = {}
+    for binding in found:
+        roles.setdefault(binding.role, binding)
+    files = tuple(
+        PermissionDocument(
+            title=f"custom role {role}: {_title(role)}",
+            language="yaml",
+            text=_role_file(role, one.permissions),
+            actions=one.permissions,
+        )
+        for role, one in roles.items()
+    )
+    script = PermissionDocument(
+        title=f"{TITLES[mode]}: create the roles from the files above and bind them",
+        language="sh",
+        text=_script(roles, found, project),
+        actions=tuple(f"{one.role} on {one.resource}" for one in found),
+    )
+    return (*files, script)
+
+
+def needed_on_item(mode: AccessMode, kind: str) -> tuple[str, ...]:
+    """What `mode` needs on a single item of `kind` besides reading its metadata."""
+    if mode is AccessMode.READ:
+        return ()
+    if kind in SECRET_KINDS:
+        return _ROTATE_SECRET if mode is AccessMode.ROTATE else (ACCESS,)
+    return _ROTATE_KEY if kind == "service-account-key" and mode is AccessMode.ROTATE else ()
+
+
+def grant_text(permission: str, project: str) -> str:
+    """The command that adds one missing permission to the role that `nhisync permissions` names for it."""
+    if permission == ACCESS:
+        role = _ROLES[AccessMode.FINGERPRINT]
+    elif any(permission in found for found in READ.values()):
+        role = _ROLES[AccessMode.READ]
+    else:
+        role = _ROLES[AccessMode.ROTATE]
+    return f"gcloud iam roles update {role} --project={project or 'PROJECT'} --add-permissions={permission}"
+
+
+def _single(mode: AccessMode, wanted: Sequence[Locator], project: str) -> Iterable[Binding]:
+    """Bindings on single items, once for each."""
+    role = _ROLES[mode]
+    names = dict.fromkeys((locator.kind, locator.name) for locator in wanted)
+    for kind, name in names:
+        permissions = needed_on_item(mode, kind)
+        if permissions and kind in SECRET_KINDS:
+            yield _on_secret(role, permissions, kind, name, project)
+        elif permissions:
+            email = name.partition("/")[0]
+            command = f"{_bind('iam service-accounts', email)} --project={project}"
+            yield Binding(f"{role}Keys", permissions, f"projects/{project}/serviceAccounts/{email}", command)
+
+
+def _on_secret(role: str, permissions: tuple[str, ...], kind: str, name: str, project: str) -> Binding:
+    location, _, id_ = name.partition("/") if kind == "regional-secret" else ("", "", name)
+    place = f"projects/{project}/locations/{location}" if location else f"projects/{project}"
+    at = f" --location={shlex.quote(location)}" if location else ""
+    command = f"{_bind('secrets', id_)} --project={project}{at}"
+    return Binding(role, permissions, f"{place}/secrets/{id_}", command)
+
+
+def _role_file(role: str, permissions: Sequence[str]) -> str:
+    lines = [f"title: {role}", f"description: {json.dumps(_title(role))}", "stage: GA", "includedPermissions:"]
+    return "\n".join((*lines, *(f"- {permission}" for permission in permissions)))
+
+
+def _title(role: str) -> str:
+    """What a role is for; the role of service account keys shares the title of its mode."""
+    mode = next(mode for mode, name in _ROLES.items() if role.startswith(name))
+    return TITLES[mode]
+
+
+def _script(roles: Iterable[str], found: Iterable[Binding], project: str) -> str:
+    lines = [': "${MEMBER:?set it to serviceAccount:E-MAIL of the account that nhisync uses here}"']
+    lines += [f"gcloud iam roles create {role} --project={project} --file={role}.yaml" for role in roles]
+    for one in found:
+        role = f"projects/{project}/roles/{one.role}"
+        lines.append(f'{one.command} --member="$MEMBER" --role={role} --condition=None')
+    return "\n".join(dict.fromkeys(lines))
+
+
+def _bind(group: str, name: str) -> str:
+    return f"gcloud {group} add-iam-policy-binding {shlex.quote(name)}"
