@@ -1,0 +1,1 @@
+"""Azure Key Vault and Entra credentials for nhisync."""
