@@ -1,0 +1,172 @@
+"""The state of one Key Vault: settings, access, and three shelves of versioned objects.
+
+Semantics: a name's current version is the newest, whatever its state; deletion moves the whole name to the deleted
+shelf where it blocks the name until it is recovered or purged (learn.microsoft.com/azure/key-vault/general).
+"""
+
+from bisect import insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from nhisync_azure.emulator.faults import Faults
+
+
+@dataclass(slots=True, kw_only=True)
+class Version:
+    """One version of a secret, key or certificate.
+
+    Attributes:
+        id: 32 hex digits.
+        created: when this version was made.
+        updated: last change of its attributes or tags.
+        managed: it belongs to the certificate of the same name.
+        previous: version this one replaced, for versions that belong to certificates.
+    """
+
+    id: str
+    created: datetime
+    updated: datetime
+    enabled: bool = True
+    not_before: datetime | None = None
+    expires: datetime | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    managed: bool = False
+    previous: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class SecretVersion(Version):
+    """A secret's version; the value is never shown by repr."""
+
+    value: str = field(repr=False)
+    content_type: str | None = None
+    key_id: str | None = None
+
+
+V = TypeVar("V", bound=Version)
+
+
+@dataclass(slots=True, kw_only=True)
+class Deletion:
+    """When a name was deleted, when it goes for good, and how many reads of it still answer 404."""
+
+    at: datetime
+    purge_at: datetime
+    hidden: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry(Generic[V]):
+    """One name with all its versions, oldest first."""
+
+    name: str
+    versions: list[V]
+    deletion: Deletion | None = None
+    hidden: int = 0
+
+    @property
+    def newest(self) -> V:
+        """The current version: the newest, enabled or not."""
+        return self.versions[-1]
+
+    def version(self, version: str) -> V | None:
+        """A version by id; "" = the newest."""
+        if not version:
+            return self.newest
+        return next((one for one in reversed(self.versions) if one.id == version), None)
+
+
+class Shelf(Generic[V]):
+    """All names of one kind, living and deleted, in the order of their names."""
+
+    def __init__(self) -> None:
+        self._living: dict[str, Entry[V]] = {}
+        self._order: list[tuple[str, str]] = []
+        self.deleted: dict[str, Entry[V]] = {}
+
+    def get(self, name: str) -> Entry[V] | None:
+        """The living entry; names are looked up without case."""
+        return self._living.get(name.lower())
+
+    def __iter__(self) -> Iterator[Entry[V]]:
+        return (self._living[low] for low, _ in self._order)
+
+    def __len__(self) -> int:
+        return len(self._living)
+
+    def add(self, name: str, version: V) -> Entry[V]:
+        """A new version; the first one makes the name."""
+        entry = self._living.get(name.lower())
+        if entry is not None:
+            entry.versions.append(version)
+            return entry
+        made: Entry[V] = Entry(name=name, versions=[version])
+        self.put(made)
+        return made
+
+    def put(self, entry: Entry[V]) -> None:
+        """Make `entry` a living one."""
+        low = entry.name.lower()
+        self._living[low] = entry
+        insort(self._order, (low, entry.name))
+
+    def remove(self, name: str) -> Entry[V]:
+        """Take a living entry out."""
+        entry = self._living.pop(name.lower())
+        self._order.remove((name.lower(), entry.name))
+        return entry
+
+
+@dataclass(slots=True, kw_only=True)
+class AccessPolicy:
+    """One entry of ``properties.accessPolicies``: permissions by kind (``secrets``, ``keys``, ``certificates``)."""
+
+    oid: str
+    permissions: dict[str, tuple[str, ...]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Vault:
+    """One Key Vault.
+
+    Attributes:
+        rbac: True = role assignments decide, False = access policies do.
+        retention: how long deleted names can be recovered.
+        purge_protection: deleted names cannot be purged before that.
+        served_by: region that answers; differs from `region` after a failover to the pair.
+        public: ``publicNetworkAccess``.
+        address: URL it answers on.
+        faults: what currently goes wrong.
+    """
+
+    name: str
+    tenant: str
+    region: str
+    subscription: str
+    resource_group: str
+    rbac: bool = True
+    policies: list[AccessPolicy] = field(default_factory=list)
+    retention: timedelta = timedelta(days=90)
+    purge_protection: bool = False
+    served_by: str = ""
+    public: bool = True
+    address: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    sku: str = "standard"
+    faults: Faults = field(default_factory=Faults)
+    secrets: Shelf[SecretVersion] = field(default_factory=Shelf)
+
+    @property
+    def id(self) -> str:
+        """ARM resource id."""
+        group = f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+        return f"{group}/providers/Microsoft.KeyVault/vaults/{self.name}"
+
+    @property
+    def recovery_level(self) -> str:
+        """``deletionRecoveryLevel`` of its objects."""
+        shortened = "" if self.retention >= timedelta(days=90) else "Customized"
+        protected = "" if self.purge_protection else "+Purgeable"
+        return f"{shortened}Recoverable{protected}"

@@ -1,0 +1,355 @@
+"""Azure in the embedded world: tenants, vaults, identities and sources on loopback.
+
+The provider's README lists the options of sources and seeds and the faults.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+from nhisync.spi import AccessMode, Clock, SystemRandomness
+from nhisync.testing.world import Seed
+from nhisync_azure.emulator import grants, identities
+from nhisync_azure.emulator.cloud import Cloud, Traffic
+from nhisync_azure.emulator.front import Front
+from nhisync_azure.emulator.identities import Identity
+from nhisync_azure.emulator.rbac import RoleAssignment, custom_role
+from nhisync_azure.emulator.seeding import Plot, seed_secret
+from nhisync_azure.emulator.server import Listener
+from nhisync_azure.emulator.tls import ListenerAuthority
+from nhisync_azure.emulator.vaults import AccessPolicy, Vault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """What `AzureWorld.add_source` understands.
+
+    Attributes:
+        auth: ``client_secret``, ``client_certificate``, ``workload_identity`` or ``managed_identity``.
+        mode: what nhisync's identity may do: ``read``, ``fingerprint``, ``probe`` or ``rotate``.
+        access: ``rbac`` or ``policies`` (the vault's permission model).
+        vault: the vault's name; "" = made from path and source.
+        vault_of: ``path/source`` whose vault this source reads, too.
+        tenant: label of the tenant; sources with one label share it. "" = a tenant of its own.
+        identity_of: ``path/source`` whose identity this source uses, too.
+        graph: nhisync's identity may read the tenant's applications, and the document names the Graph endpoint.
+        arm: nhisync's identity may read roles and settings, and the document names the Resource Manager endpoint.
+        purge_protection: deleted names of the vault cannot be purged.
+        retention_days: how long deleted names can be recovered.
+    """
+
+    auth: str = "client_secret"
+    mode: str = "read"
+    access: str = "rbac"
+    vault: str = ""
+    vault_of: str = ""
+    tenant: str = ""
+    identity_of: str = ""
+    graph: bool = True
+    arm: bool = True
+    purge_protection: bool = False
+    retention_days: int = 90
+
+
+@dataclass(slots=True, kw_only=True)
+class Source:
+    """One source: its tenant, vault, identity and books."""
+
+    options: SourceOptions
+    vault: Vault
+    tenant: Any
+    identity: Identity
+    listener: Listener
+    traffic: Traffic = field(default_factory=Traffic)
+
+
+class AzureWorld:
+    """One emulated Azure for any number of sources; satisfies `nhisync.testing.world.WorldPart`."""
+
+    provider: ClassVar[str] = "azure"
+
+    def __init__(self, *, clock: Clock, directory: Path) -> None:
+        self._directory = directory
+        self.cloud = Cloud.new(clock, SystemRandomness())
+        self._front = Front(self.cloud)
+        self._authority: ListenerAuthority | None = None
+        self._main: Listener | None = None
+        self._listeners: dict[str, Listener] = {}
+        self._sources: dict[tuple[str, str], Source] = {}
+        self._seeders: dict[str, Callable[[Plot], str]] = {"secret": seed_secret}
+
+    def start(self) -> None:
+        """Make the CA and open the listener of the token service, Graph and Resource Manager."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._authority = ListenerAuthority(self.cloud.ids, self._directory, self.cloud.wall.now())
+        self._main = self._open()
+        self.cloud.authority = self._main.address
+
+    @property
+    def address(self) -> str:
+        """URL of the token service, Microsoft Graph and Azure Resource Manager."""
+        return self.cloud.authority
+
+    @property
+    def ca_file(self) -> Path:
+        """Certificate of the CA that signed the listeners' certificates."""
+        assert self._authority is not None, "start() comes first"
+        return self._authority.ca_file
+
+    def add_source(self, path: str, source: str, *, region: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Create one source and return its configuration document.
+
+        Raises:
+            TypeError: an option that `SourceOptions` does not have.
+            KeyError: ``vault_of`` or ``identity_of`` names no source.
+        """
+        chosen = SourceOptions(**options)
+        tenant = self._tenant(chosen, path, source)
+        vault, listener = self._vault(chosen, tenant.id, f"kv-{path}-{source}", region)
+        traffic = Traffic()
+        identity = self._identity(chosen, tenant, f"nhisync-{path}-{source}", traffic)
+        made = Source(options=chosen, vault=vault, tenant=tenant, identity=identity, listener=listener, traffic=traffic)
+        self._sources[path, source] = made
+        self.cloud.vault_traffic.setdefault(vault.name, traffic)
+        self.cloud.tenant_traffic.setdefault(tenant.id, traffic)
+        self._grant(made)
+        return self._document(made, self._directory / path / source)
+
+    def seed(self, path: str, source: str, item: Seed) -> str:
+        """Plant `item`; returns ``<kind>/<name>``.
+
+        Raises:
+            ValueError: a kind or name the provider does not have.
+            TypeError: an option that the kind does not have.
+        """
+        if item.kind not in self._seeders:
+            msg = f"the Azure world has no kind {item.kind}; it has {', '.join(sorted(self._seeders))}"
+            raise ValueError(msg)
+        place = self.source(path, source)
+        with self.cloud.lock:
+            plot = Plot(
+                cloud=self.cloud,
+                vault=place.vault,
+                tenant=place.tenant,
+                principal=place.identity.principal,
+                seed=item,
+            )
+            return self._seeders[item.kind](plot)
+
+    def fault(self, path: str, source: str, name: str, **options: Any) -> None:
+        """Switch a fault on, or off again with ``off=True``; names: `nhisync_azure.emulator.faults.FAULTS`.
+
+        Raises:
+            ValueError: no such fault.
+            KeyError: no such source.
+        """
+        place = self.source(path, source)
+        if name == "unreachable":
+            place.listener.open() if options.get("off") else place.listener.close()
+        elif name == "revoked":
+            self.cloud.revoke_tokens(place.identity.principal.app_id)
+        else:
+            place.traffic.faults.switch(name, **options)
+
+    def install(
+        self,
+        path: str,
+        source: str,
+        *,
+        role: Mapping[str, Any] | None = None,
+        policy: Mapping[str, tuple[str, ...]] | None = None,
+        graph_roles: tuple[str, ...] | None = None,
+        scope: str = "",
+        condition: str | None = None,
+    ) -> None:
+        """Give the source's identity exactly this, in place of what it has; None leaves that part as it is.
+
+        Args:
+            path: the path.
+            source: the source.
+            role: a custom role document (``az role definition create`` or REST form), assigned at `scope`.
+            policy: permissions of the vault's access policy by kind (``secrets``, ``keys``, ``certificates``).
+            graph_roles: application permissions of Microsoft Graph.
+            scope: where the role is assigned; "" = the vault.
+            condition: condition of the assignment.
+
+        Raises:
+            ValueError: a document that grants something unknown.
+        """
+        place = self.source(path, source)
+        principal = place.identity.principal
+        with self.cloud.lock:
+            if role is not None:
+                self.cloud.rbac.revoke(principal.id)
+                self.assign(path, source, role=role, scope=scope, condition=condition)
+            if policy is not None:
+                kept = [one for one in place.vault.policies if one.oid != principal.id]
+                made = AccessPolicy(oid=principal.id, permissions={kind: tuple(held) for kind, held in policy.items()})
+                place.vault.policies[:] = [*kept, made]
+            if graph_roles is not None:
+                identities.set_graph_roles(self.cloud, place.tenant, principal, graph_roles)
+
+    def assign(
+        self,
+        path: str,
+        source: str,
+        *,
+        role: Mapping[str, Any] | str,
+        scope: str = "",
+        condition: str | None = None,
+        principal: str = "",
+    ) -> RoleAssignment:
+        """One role assignment more: a custom role document, or a built-in role by name or id.
+
+        Raises:
+            KeyError: no such built-in role.
+        """
+        place = self.source(path, source)
+        rbac = self.cloud.rbac
+        if isinstance(role, str):
+            definition = rbac.named(role)
+        else:
+            definition = custom_role(role, self.cloud.ids.guid())
+            rbac.definitions[definition.id] = definition
+        made = RoleAssignment(
+            id=self.cloud.ids.guid(),
+            principal=principal or place.identity.principal.id,
+            definition=definition.id,
+            scope=scope or place.vault.id,
+            created=self.cloud.clock.now(),
+            condition=condition,
+        )
+        rbac.assignments.append(made)
+        return made
+
+    def source(self, path: str, source: str) -> Source:
+        """The source itself, for tests that look at it from the server's side.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._sources[path, source]
+
+    def calls(self, path: str, source: str) -> Counter[str]:
+        """Requests of a source since the last reset, by ``<surface>:<operation>``."""
+        return Counter(self.source(path, source).traffic.calls)
+
+    def reset_calls(self) -> None:
+        """Count again from zero."""
+        for place in self._sources.values():
+            place.traffic.calls.clear()
+
+    def stop(self) -> None:
+        """Close every listener; safe to call twice."""
+        for place in self._sources.values():
+            place.traffic.faults.release()
+        for listener in (self._main, *self._listeners.values()):
+            if listener is not None:
+                listener.close()
+
+    def _open(self, *, plain: bool = False) -> Listener:
+        assert self._authority is not None, "start() comes first"
+        listener = Listener(self._front.answer, None if plain else self._authority.server_context())
+        listener.open()
+        return listener
+
+    def _tenant(self, chosen: SourceOptions, path: str, source: str) -> Any:
+        for twin in (chosen.vault_of, chosen.identity_of):
+            if twin and not chosen.tenant:
+                return self.source(*twin.split("/", 1)).tenant
+        label = (chosen.tenant or f"{path}-{source}").lower()
+        found = self.cloud.tenant(f"{label}.onmicrosoft.com")
+        return found or identities.new_tenant(self.cloud, self.cloud.ids.guid(), label)
+
+    def _vault(self, chosen: SourceOptions, tenant: str, name: str, region: str) -> tuple[Vault, Listener]:
+        if chosen.vault_of:
+            twin = self.source(*chosen.vault_of.split("/", 1))
+            return twin.vault, twin.listener
+        vault = Vault(
+            name=(chosen.vault or name).lower(),
+            tenant=tenant,
+            region=region,
+            subscription=self.cloud.ids.guid(),
+            resource_group=f"rg-{name}",
+            rbac=chosen.access == "rbac",
+            retention=timedelta(days=chosen.retention_days),
+            purge_protection=chosen.purge_protection,
+        )
+        if vault.name in self.cloud.vaults:
+            msg = f"there is a vault {vault.name} already; vault names are unique in all of Azure"
+            raise ValueError(msg)
+        listener = self._open()
+        vault.address = listener.address
+        self._front.route(listener.authority, vault.name)
+        self.cloud.vaults[vault.name] = vault
+        self._listeners[vault.name] = listener
+        return vault, listener
+
+    def _identity(self, chosen: SourceOptions, tenant: Any, name: str, traffic: Traffic) -> Identity:
+        if chosen.identity_of:
+            return self.source(*chosen.identity_of.split("/", 1)).identity
+        identity = identities.new_identity(self.cloud, tenant, name)
+        self.cloud.traffic[identity.application.app_id] = traffic
+        return identity
+
+    def _grant(self, place: Source) -> None:
+        mode, principal = AccessMode(place.options.mode), place.identity.principal
+        role = grants.role_document(mode, arm=place.options.arm, scope=place.vault.id)
+        if not place.vault.rbac:
+            role["DataActions"] = []
+            made = AccessPolicy(oid=principal.id, permissions=grants.policy_document(mode))
+            place.vault.policies.append(made)
+        definition = custom_role(role, self.cloud.ids.guid())
+        self.cloud.rbac.definitions[definition.id] = definition
+        # Long before any lag, or no test of a lag could log in.
+        created = self.cloud.clock.now() - timedelta(days=100)
+        self.cloud.rbac.assignments.append(
+            RoleAssignment(
+                id=self.cloud.ids.guid(),
+                principal=principal.id,
+                definition=definition.id,
+                scope=place.vault.id,
+                created=created,
+            )
+        )
+        if place.options.graph:
+            identities.set_graph_roles(self.cloud, place.tenant, principal, grants.graph_roles(mode))
+
+    def _document(self, place: Source, folder: Path) -> dict[str, Any]:
+        document: dict[str, Any] = {
+            "provider": self.provider,
+            "region": place.vault.region,
+            "vault": place.vault.address,
+            "tenant": place.tenant.id,
+            "authority": self.address,
+            "ca_file": str(self.ca_file),
+            "subscription": place.vault.subscription,
+            "resource_group": place.vault.resource_group,
+        }
+        if place.options.graph:
+            document["graph"] = self.address
+        if place.options.arm:
+            document["arm"] = self.address
+        document["auth"] = self._auth(place, folder)
+        return document
+
+    def _auth(self, place: Source, folder: Path) -> dict[str, Any]:
+        application = place.identity.application
+        method = place.options.auth
+        document = {"method": method, "client_id": application.app_id}
+        if method == "client_secret":
+            secret = identities.client_secret(self.cloud, application)
+            document["client_secret_file"] = identities.secret_file(folder / "client-secret", secret)
+        elif method == "client_certificate":
+            pem = identities.client_certificate(self.cloud, application)
+            document["certificate_file"] = identities.secret_file(folder / "client.pem", pem)
+        elif method == "workload_identity":
+            token = identities.federated_token(self.cloud, application)
+            document["token_file"] = identities.secret_file(folder / "token", token)
+        else:
+            msg = f"the Azure world knows no method {method}"
+            raise ValueError(msg)
+        return document
