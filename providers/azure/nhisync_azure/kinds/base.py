@@ -1,6 +1,6 @@
 """What secrets, keys and certificates of a vault share: list first, read singly only what a list cannot say.
 
-A vault lists 25 a page, in the order of names, each with the dates of its newest version. It filters nothing: a sweep by
+A vault lists 25 a page, in the order of names, with the dates of their newest versions. It filters nothing: a sweep by
 prefixes costs what a whole one costs. Soft-deleted items have a list of their own.
 """
 
