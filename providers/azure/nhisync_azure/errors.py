@@ -81,15 +81,13 @@ _AADSTS: Mapping[int, tuple[ErrorKind, str, str]] = {
         "the token service does not know the key of this certificate: it is wrong, removed, or has not spread yet",
         "A new certificate needs up to minutes. After that: upload it to the application again.",
     ),
-    70021: (
-        ErrorKind.NOT_PROPAGATED,
-        "no federated credential of the application matches the token's issuer, subject and audience, or not yet",
-        "Compare them with the application's federated credentials.",
-    ),
-    700213: (
-        ErrorKind.AUTH_FAILED,
-        "no federated credential of the application matches the token's subject",
-        "Compare it with the application's federated credentials.",
+    **dict.fromkeys(
+        (70021, 700211, 700212, 700213),
+        (
+            ErrorKind.NOT_PROPAGATED,
+            "no federated credential of the application matches the token's issuer, audience or subject, or not yet",
+            "Compare them with the application's federated credentials: az ad app federated-credential list",
+        ),
     ),
     700024: (
         ErrorKind.AUTH_FAILED,
@@ -146,6 +144,9 @@ _ACTION = re.compile(r"Action: '(Microsoft\.[\w./]{1,120})'")
 _RESOURCE = re.compile(r"Resource: '(/[\w./ ()-]{1,400})'")
 _CALLER = re.compile(r"appid=([0-9a-f-]{36})", re.IGNORECASE)
 _POLICY = re.compile(r"does not have (secrets|keys|certificates) (\w{1,40}) permission")
+_NO_TENANT = "Unable to get authority configuration"
+"""MSAL's words when the tenant's discovery document is refused; the token service's own code is lost in them."""
+
 _AADSTS_CODE = re.compile(r"AADSTS(\d{5,8})")
 _SECONDS = re.compile(r"\d{1,6}\Z")
 
@@ -262,6 +263,9 @@ def _login(text: str, called: Called) -> ProviderError:
         return _error(ErrorKind.UNREACHABLE, called, said=f"the token service answered with a fault (status {status})")
     if status < 400:
         return malformed(called, "the token service's answer cannot be read")
+    if _NO_TENANT in text:
+        kind, said, fix = _AADSTS[90002]
+        return _error(kind, called, said=said, fix=fix)
     said = "the token service refuses nhisync's own credential" + (f" (AADSTS{code[1]})" if code else "")
     return _error(ErrorKind.AUTH_FAILED, called, said=said, fix="Check the source's auth, or what it names.")
 
