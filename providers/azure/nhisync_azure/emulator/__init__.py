@@ -5,16 +5,15 @@
     provider: azure
     region: westeurope
     vault: https://127.0.0.1:4431          # one port per vault; also by Host header NAME.vault.azure.net
-    tenant: <guid>
-    authority: https://127.0.0.1:4430      # token service
-    graph: https://127.0.0.1:4430          # Microsoft Graph, below it /v1.0 (absent with graph=False)
-    arm: https://127.0.0.1:4430            # Azure Resource Manager (absent with arm=False)
+    access: rbac                           # or policies
+    vault_id: /subscriptions/…             # absent with arm=False
+    directory: true                        # false with graph=False
+    authority: https://127.0.0.1:4430      # token service, Graph (below /v1.0) and Resource Manager: one listener
+    graph: https://127.0.0.1:4430
+    arm: https://127.0.0.1:4430
     ca_file: …/ca.pem
-    subscription: <guid>
-    resource_group: rg-…
-    auth: {method: client_secret, client_id: <guid>, client_secret_file: …}
-          # or client_certificate + certificate_file (PEM, key and certificate),
-          # workload_identity + token_file
+    auth: {method: client_secret, tenant: <guid>, client_id: <guid>, secret_file: …}
+          # or certificate + certificate_file (PEM, key and certificate), workload_identity + token_file
 
 Scopes are those of the public cloud whatever the addresses are: ``https://vault.azure.net/.default``,
 ``https://graph.microsoft.com/.default``, ``https://management.azure.com/.default``. The Key Vault clients need

@@ -11,6 +11,8 @@ from nhisync.spi import Clock, Randomness, SystemClock
 from nhisync_azure.emulator.directory import Tenant
 from nhisync_azure.emulator.faults import Faults
 from nhisync_azure.emulator.ids import Ids
+from nhisync_azure.emulator.issuing import Ca
+from nhisync_azure.emulator.material import Keyring
 from nhisync_azure.emulator.rbac import Rbac, Subject
 from nhisync_azure.emulator.vaults import Vault
 
@@ -94,6 +96,8 @@ class Cloud:
     traffic: dict[str, Traffic] = field(default_factory=dict)
     vault_traffic: dict[str, Traffic] = field(default_factory=dict)
     tenant_traffic: dict[str, Traffic] = field(default_factory=dict)
+    authorities: dict[str, Ca] = field(default_factory=dict)
+    keyring: Keyring = field(default_factory=Keyring)
     nowhere: Traffic = field(default_factory=Traffic)
 
     @classmethod

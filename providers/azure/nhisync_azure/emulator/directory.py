@@ -27,6 +27,7 @@ class PasswordCredential:
 
     Attributes:
         refusals: attempts that still meet a replica that does not know it (propagation).
+        added: when it was added; None = long ago.
     """
 
     key_id: str
@@ -35,6 +36,7 @@ class PasswordCredential:
     end: datetime
     secret: str = field(repr=False)
     refusals: int = 0
+    added: datetime | None = None
 
     @property
     def hint(self) -> str:
@@ -54,6 +56,7 @@ class KeyCredential:
     custom_key_identifier: bytes
     usage: str = "Verify"
     refusals: int = 0
+    added: datetime | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,8 +3,8 @@
 A fault belongs to one source: it meets requests to the source's vault, and requests of the source's application to
 the token endpoint, to Microsoft Graph and to Azure Resource Manager. Options that every fault takes: ``surface``
 (``kv``, ``sts``, ``graph``, ``arm``; default: the fault's own), ``operations`` (prefixes of operation names such as
-``secrets/list``; default: all but ``challenge``), ``skip`` (requests let through first), ``times`` (requests it hits; default: until
-switched off).
+``secrets/list``; default: all but ``challenge``), ``skip`` (requests let through first), ``times`` (requests it hits;
+default: until switched off).
 """
 
 import threading

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from nhisync_azure.emulator import kv, kv_secrets, sts
+from nhisync_azure.emulator import arm, graph, graph_credentials, kv, kv_certificates, kv_keys, kv_secrets, sts, upkeep
 from nhisync_azure.emulator.cloud import Cloud, Token, Traffic
 from nhisync_azure.emulator.faults import CHALLENGE
 from nhisync_azure.emulator.pipeline import finished, refused, through
@@ -11,7 +11,7 @@ from nhisync_azure.emulator.vaults import Vault
 from nhisync_azure.emulator.wire import RefusedError, Reply, Request
 
 _VAULT_DOMAIN: Final = ".vault.azure.net"
-_OPERATIONS: Final = (*kv_secrets.OPERATIONS,)
+_OPERATIONS: Final = (*kv_secrets.OPERATIONS, *kv_certificates.OPERATIONS, *kv_keys.OPERATIONS)
 
 
 class Front:
@@ -31,6 +31,12 @@ class Front:
         vault = self._vault(request.host)
         if vault is not None:
             return self._key_vault(vault, request)
+        segments, host = request.segments, request.host.partition(":")[0]
+        first = segments[0].lower() if segments else ""
+        if host == "graph.microsoft.com" or first in ("v1.0", "beta"):
+            return self._graph(request)
+        if host == "management.azure.com" or first in ("subscriptions", "providers"):
+            return self._arm(request)
         return self._sts(request)
 
     def _vault(self, host: str) -> Vault | None:
@@ -74,7 +80,11 @@ class Front:
                 version=named.get("version", ""),
                 query=request.query,
             )
-            return kv.perform(operation, call)
+            upkeep.run(self._cloud, vault, call.now)
+            answer = kv.perform(operation, call)
+            if operation.writes or operation.name == "certificates/get-pending":
+                vault.due = None
+            return answer
 
     def _sts(self, request: Request) -> Reply:
         cloud = self._cloud
@@ -86,3 +96,61 @@ class Front:
 
         reply = through(traffic, "sts", sts.operation_of(request), act)
         return finished(cloud, traffic.faults, "sts", reply, {})
+
+    def _graph(self, request: Request) -> Reply:
+        cloud = self._cloud
+        traffic = self._traffic(request)
+        request_id = cloud.ids.guid()
+        extra = {"x-ms-request-id": request_id, "request-id": request_id}
+        extra["client-request-id"] = request.headers.get("client-request-id", request_id)
+
+        def act() -> Reply:
+            with cloud.lock:
+                token = graph.authenticate(cloud, request)
+                call = graph.Call(
+                    cloud=cloud,
+                    tenant=cloud.tenants[token.caller.tenant],
+                    traffic=traffic,
+                    caller=token.caller,
+                    request=request,
+                    now=cloud.clock.now(),
+                    base=f"https://{request.host}",
+                    query=request.query,
+                )
+                return graph.answer_read(call) if request.method == "GET" else graph_credentials.answer_write(call)
+
+        reply = through(traffic, "graph", graph.operation_of(request), act)
+        return finished(cloud, traffic.faults, "graph", reply, extra)
+
+    def _arm(self, request: Request) -> Reply:
+        cloud, address = self._cloud, arm.address_of(request)
+        traffic = self._traffic(request)
+
+        def act() -> Reply:
+            with cloud.lock:
+                token = arm.authenticate(cloud, request, address.scope)
+                call = arm.Call(
+                    cloud=cloud,
+                    traffic=traffic,
+                    caller=token.caller,
+                    request=request,
+                    now=cloud.clock.now(),
+                    base=f"https://{request.host}",
+                    query=request.query,
+                    scope=address.scope,
+                    kind=address.kind,
+                    name=address.name,
+                )
+                return arm.answer(call)
+
+        reply = through(traffic, "arm", arm.operation_of(request), act)
+        extra = {
+            "x-ms-correlation-request-id": cloud.ids.guid(),
+            "x-ms-ratelimit-remaining-subscription-reads": "11999",
+        }
+        return finished(cloud, traffic.faults, "arm", reply, extra)
+
+    def _traffic(self, request: Request) -> Traffic:
+        """The books of the application that a token was given to."""
+        known = self._cloud.token(request.bearer) if request.bearer else None
+        return self._cloud.traffic_of(known.caller.app_id if known else "")

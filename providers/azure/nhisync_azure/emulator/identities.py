@@ -24,6 +24,7 @@ from nhisync_azure.emulator.directory import (
     ServicePrincipal,
     Tenant,
 )
+from nhisync_azure.emulator.material import KeyShape, PrivateKey
 
 TOKEN_ISSUER: Final = "https://oidc.example/nhisync"
 """Issuer of the tokens that workload identities present here."""
@@ -109,7 +110,7 @@ def client_secret(cloud: Cloud, application: Application) -> str:
 
 def client_certificate(cloud: Cloud, application: Application) -> bytes:
     """A new certificate on the application; key and certificate as PEM, as azure-identity reads them."""
-    key = jwt.signing_key(f"client-{len(cloud.tokens)}")
+    key = cloud.keyring.new(KeyShape(kty="RSA"))
     certificate = self_signed(cloud, application.display_name, key)
     application.keys.append(key_credential(cloud, certificate, "nhisync"))
     secret = key.private_bytes(
@@ -133,7 +134,7 @@ def key_credential(cloud: Cloud, certificate: x509.Certificate, name: str | None
 def self_signed(
     cloud: Cloud,
     name: str,
-    key: rsa.RSAPrivateKey,
+    key: PrivateKey,
     *,
     start: datetime | None = None,
     end: datetime | None = None,

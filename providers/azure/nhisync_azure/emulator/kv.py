@@ -4,7 +4,7 @@ learn.microsoft.com/azure/key-vault/general/authentication (challenge), …/rest
 actions), …/access-control-default. The 403 texts are those of the service.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -64,7 +64,6 @@ class Operation:
         path: segments; ``{name}`` and ``{version}`` are filled from the request, the version may be missing.
         action: RBAC data action below ``Microsoft.KeyVault/vaults/``.
         policy: kind and permission of access policies.
-        write: changes something.
     """
 
     name: str
@@ -73,7 +72,11 @@ class Operation:
     action: str
     policy: tuple[str, str]
     handler: Callable[[Call], Reply]
-    write: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something; cryptography with a key does not."""
+        return self.method != "GET" and not self.action.startswith(("keys/sign", "keys/verify"))
 
     def match(self, method: str, segments: tuple[str, ...]) -> dict[str, str] | None:
         """Name and version when the request is this operation."""
@@ -89,6 +92,54 @@ class Operation:
             elif want != have:
                 return None
         return found
+
+
+Handler = Callable[[Call], Reply]
+
+
+def collection(
+    kind: str,
+    *,
+    read: str,
+    handlers: Mapping[str, Handler],
+    get: str = "",
+    update: str = "update",
+    more: tuple[tuple[str, str, str, str, str, Handler], ...] = (),
+) -> tuple[Operation, ...]:
+    """The operations that secrets, keys and certificates have alike, after those of `more`.
+
+    Args:
+        kind: ``secrets``, ``keys`` or ``certificates``.
+        read: data action of the lists.
+        handlers: by short name.
+        get: data action that reads one object; "" = `read`.
+        update: access-policy permission for changing attributes.
+        more: (name, method, path, data action, access-policy permission, handler) of its own operations.
+    """
+    one, gone, change = f"{kind}/{{name}}", f"deleted{kind}/{{name}}", f"{kind}/update/action"
+    rows = (
+        *more,
+        ("list", "GET", kind, read, "list", handlers["list"]),
+        ("versions", "GET", f"{one}/versions", read, "list", handlers["versions"]),
+        ("get", "GET", f"{one}/{{version}}", get or read, "get", handlers["get"]),
+        ("update", "PATCH", f"{one}/{{version}}", change, update, handlers["update"]),
+        ("delete", "DELETE", one, f"{kind}/delete", "delete", handlers["delete"]),
+        ("list-deleted", "GET", f"deleted{kind}", read, "list", handlers["list-deleted"]),
+        ("get-deleted", "GET", gone, read, "get", handlers["get-deleted"]),
+        ("purge", "DELETE", gone, f"{kind}/purge/action", "purge", handlers["purge"]),
+        ("recover", "POST", f"{gone}/recover", f"{kind}/recover/action", "recover", handlers["recover"]),
+    )
+    return tuple(
+        Operation(
+            name=f"{kind}/{name}",
+            method=method,
+            path=tuple(path.split("/")),
+            action=action,
+            policy=(kind, permission),
+            handler=handler,
+        )
+        for name, method, path, action, permission, handler in rows
+    )
 
 
 def bad_parameter(text: str) -> RefusedError:
@@ -153,7 +204,7 @@ def perform(operation: Operation, call: Call) -> Reply:
     _check_session(operation, call)
     _check_network(operation, call)
     _check_access(operation, call)
-    if operation.write and call.traffic.faults.hit("read-only", "kv", operation.name) is not None:
+    if operation.writes and call.traffic.faults.hit("read-only", "kv", operation.name) is not None:
         text = "The vault is in read-only mode because of a failover; the operation is not permitted."
         raise RefusedError(403, "Forbidden", text, inner="VaultReadOnly")
     return operation.handler(call)

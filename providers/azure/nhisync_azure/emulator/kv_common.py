@@ -80,6 +80,18 @@ def refuse_deleted(call: Call, shelf: Shelf[V], kind: str) -> None:
     raise RefusedError(409, "Conflict", text, inner="ObjectIsDeletedButRecoverable")
 
 
+def refuse_managed(call: Call, shelf: Shelf[V], what: str) -> None:
+    """Keys and secrets that belong to a certificate are changed only through it.
+
+    Raises:
+        RefusedError: 403.
+    """
+    entry = shelf.get(call.name)
+    if entry is not None and entry.newest.managed:
+        text = f"Operation {what} is not allowed on an object that belongs to the certificate of the same name."
+        raise RefusedError(403, "Forbidden", text, inner="OperationNotAllowed")
+
+
 def attributes(call: Call, version: Version) -> dict[str, Any]:
     """The ``attributes`` object."""
     found: dict[str, Any] = {
@@ -181,23 +193,16 @@ def paged(call: Call, keys: Sequence[str], render: Callable[[int], dict[str, Any
     return reply({"value": [render(index) for index in range(start, end)], "nextLink": link})
 
 
-def mark_deleted(call: Call, entry: Entry[V]) -> None:
-    """Mark an entry as deleted; the caller moves it."""
-    fault = call.traffic.faults.state("delete-lag", "kv")
-    hidden = int(fault.options.get("polls", 1)) if fault is not None else 0
-    entry.deletion = Deletion(at=call.now, purge_at=call.now + call.vault.retention, hidden=hidden)
-
-
 def delete(call: Call, shelf: Shelf[V], kind: str) -> Entry[V]:
     """Move a name to the deleted shelf.
 
     Raises:
         RefusedError: 404.
     """
-    entry = shelf.remove(entry_of(call, shelf, kind).name)
-    mark_deleted(call, entry)
-    shelf.deleted[entry.name.lower()] = entry
-    return entry
+    fault = call.traffic.faults.state("delete-lag", "kv")
+    hidden = int(fault.options.get("polls", 1)) if fault is not None else 0
+    deletion = Deletion(at=call.now, purge_at=call.now + call.vault.retention, hidden=hidden)
+    return shelf.bury(entry_of(call, shelf, kind).name, deletion)
 
 
 def deleted_entry(call: Call, shelf: Shelf[V], kind: str) -> Entry[V]:
@@ -222,12 +227,9 @@ def recover(call: Call, shelf: Shelf[V], kind: str) -> Entry[V]:
     Raises:
         RefusedError: 404.
     """
-    entry = deleted_entry(call, shelf, kind)
-    del shelf.deleted[entry.name.lower()]
-    entry.deletion = None
+    entry = shelf.restore(deleted_entry(call, shelf, kind).name)
     fault = call.traffic.faults.state("delete-lag", "kv")
     entry.hidden = int(fault.options.get("polls", 1)) if fault is not None else 0
-    shelf.put(entry)
     return entry
 
 

@@ -1,8 +1,13 @@
 """Secrets of Key Vault (learn.microsoft.com/rest/api/keyvault/secrets)."""
 
+import base64
 from typing import Any, Final
 
-from nhisync_azure.emulator.kv import Call, Operation, bad_parameter
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
+
+from nhisync_azure.emulator import material
+from nhisync_azure.emulator.kv import Call, bad_parameter, collection
 from nhisync_azure.emulator.kv_common import (
     apply_attributes,
     attributes,
@@ -16,6 +21,7 @@ from nhisync_azure.emulator.kv_common import (
     purge,
     recover,
     refuse_deleted,
+    refuse_managed,
     version_of,
 )
 from nhisync_azure.emulator.vaults import Entry, SecretVersion
@@ -24,6 +30,8 @@ from nhisync_azure.emulator.wire import RefusedError, Reply, no_content, reply
 _MAX_VALUE = 25_600
 _MAX_TYPE = 255
 KIND: Final = "Secret"
+PEM_TYPE: Final = "application/x-pem-file"
+PKCS12_TYPE: Final = "application/x-pkcs12"
 
 
 def make(call: Call, *, value: str, body: dict[str, Any]) -> SecretVersion:
@@ -42,6 +50,22 @@ def make(call: Call, *, value: str, body: dict[str, Any]) -> SecretVersion:
     return made
 
 
+def stored_text(version: SecretVersion) -> str:
+    """The value; that of a certificate is made of it when it is asked for, with the private key in it."""
+    source = version.certificate
+    if source is None:
+        return version.value
+    if version.content_type == PEM_TYPE:
+        certificates = (source.certificate, *source.chain)
+        return material.pem(source.key) + "".join(
+            one.public_bytes(serialization.Encoding.PEM).decode() for one in certificates
+        )
+    raw = pkcs12.serialize_key_and_certificates(
+        None, source.key, source.certificate, list(source.chain) or None, serialization.NoEncryption()
+    )
+    return base64.b64encode(raw).decode()
+
+
 def _set(call: Call) -> Reply:
     name, body = checked_name(call), call.body()
     value = body.get("value")
@@ -50,7 +74,7 @@ def _set(call: Call) -> Reply:
     if len(value.encode()) > _MAX_VALUE:
         raise bad_parameter("Secret value is longer than 25 KB.")
     refuse_deleted(call, call.vault.secrets, KIND)
-    _refuse_managed(call, "set")
+    refuse_managed(call, call.vault.secrets, "set")
     made = make(call, value=value, body=body)
     entry = call.vault.secrets.add(name, made)
     return reply(_bundle(call, entry, made, with_value=True))
@@ -84,7 +108,7 @@ def _list_versions(call: Call) -> Reply:
 
 
 def _delete(call: Call) -> Reply:
-    _refuse_managed(call, "delete")
+    refuse_managed(call, call.vault.secrets, "delete")
     entry = delete(call, call.vault.secrets, KIND)
     return reply(_bundle(call, entry, entry.newest, with_value=False) | _deletion(call, entry))
 
@@ -110,13 +134,6 @@ def _recover(call: Call) -> Reply:
     return reply(_bundle(call, entry, entry.newest, with_value=False))
 
 
-def _refuse_managed(call: Call, what: str) -> None:
-    entry = call.vault.secrets.get(call.name)
-    if entry is not None and entry.newest.managed:
-        text = f"Operation {what} is not allowed on a secret that belongs to a certificate."
-        raise RefusedError(403, "Forbidden", text, inner="OperationNotAllowed")
-
-
 def _row(call: Call, entry: Entry[SecretVersion], version: SecretVersion, tail: str) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": f"{call.base}/secrets/{entry.name}{tail}",
@@ -133,9 +150,9 @@ def _row(call: Call, entry: Entry[SecretVersion], version: SecretVersion, tail: 
 def _bundle(call: Call, entry: Entry[SecretVersion], version: SecretVersion, *, with_value: bool) -> dict[str, Any]:
     bundle = _row(call, entry, version, f"/{version.id}")
     if with_value:
-        bundle["value"] = version.value
-    if version.key_id is not None:
-        bundle["kid"] = version.key_id
+        bundle["value"] = stored_text(version)
+    if version.managed:
+        bundle["kid"] = f"{call.base}/keys/{entry.name}/{version.id}"
     if version.previous is not None:
         bundle["previousVersion"] = version.previous
     return bundle
@@ -145,37 +162,21 @@ def _deletion(call: Call, entry: Entry[SecretVersion]) -> dict[str, Any]:
     return deletion_fields(call, "deletedsecrets", entry)
 
 
-def _operation(
-    name: str, method: str, path: str, action: str, permission: str, handler: Any, *, write: bool = False
-) -> Operation:
-    return Operation(
-        name=name,
-        method=method,
-        path=tuple(path.split("/")),
-        action=f"secrets/{action}",
-        policy=("secrets", permission),
-        handler=handler,
-        write=write,
-    )
-
-
-OPERATIONS: Final = (
-    _operation("secrets/list", "GET", "secrets", "readMetadata/action", "list", _list),
-    _operation("secrets/versions", "GET", "secrets/{name}/versions", "readMetadata/action", "list", _list_versions),
-    _operation("secrets/get", "GET", "secrets/{name}/{version}", "getSecret/action", "get", _get),
-    _operation("secrets/set", "PUT", "secrets/{name}", "setSecret/action", "set", _set, write=True),
-    _operation("secrets/update", "PATCH", "secrets/{name}/{version}", "update/action", "set", _update, write=True),
-    _operation("secrets/delete", "DELETE", "secrets/{name}", "delete", "delete", _delete, write=True),
-    _operation("deletedsecrets/list", "GET", "deletedsecrets", "readMetadata/action", "list", _list_deleted),
-    _operation("deletedsecrets/get", "GET", "deletedsecrets/{name}", "readMetadata/action", "get", _get_deleted),
-    _operation("deletedsecrets/purge", "DELETE", "deletedsecrets/{name}", "purge/action", "purge", _purge, write=True),
-    _operation(
-        "deletedsecrets/recover",
-        "POST",
-        "deletedsecrets/{name}/recover",
-        "recover/action",
-        "recover",
-        _recover,
-        write=True,
-    ),
+OPERATIONS: Final = collection(
+    "secrets",
+    read="secrets/readMetadata/action",
+    get="secrets/getSecret/action",
+    update="set",
+    handlers={
+        "list": _list,
+        "versions": _list_versions,
+        "get": _get,
+        "update": _update,
+        "delete": _delete,
+        "list-deleted": _list_deleted,
+        "get-deleted": _get_deleted,
+        "purge": _purge,
+        "recover": _recover,
+    },
+    more=(("set", "PUT", "secrets/{name}", "secrets/setSecret/action", "set", _set),),
 )

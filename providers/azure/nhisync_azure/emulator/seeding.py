@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from nhisync.testing.world import Seed
@@ -119,12 +119,8 @@ def finish(plot: Plot, shelf: Shelf[Any], entry: Entry[Any], options: Mapping[st
         newest.not_before = plot.now + options["not_before"]
     if options["touched"] is not None:
         newest.updated = plot.now - options["touched"]
-    if options["deleted"] is not None:
-        at = plot.now - options["deleted"]
-        entry.deletion = Deletion(at=at, purge_at=at + plot.vault.retention)
-        shelf.deleted[entry.name.lower()] = entry
-    else:
-        shelf.put(entry)
+    at = None if options["deleted"] is None else plot.now - options["deleted"]
+    shelf.settle(entry, None if at is None else Deletion(at=at, purge_at=at + plot.vault.retention))
     if options["denied"]:
         deny(plot, f"{plot.vault.id}/{plot.seed.kind}s/{entry.name}")
 
@@ -154,7 +150,3 @@ def deny(plot: Plot, scope: str) -> None:
             data_actions=(f"{VAULTS}/*",),
         )
     )
-
-
-YEARS_OF_APPS = timedelta(days=730)
-"""Lifetime of a credential whose end nobody chose (learn.microsoft.com/graph/api/application-addpassword)."""

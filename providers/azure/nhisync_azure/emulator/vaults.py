@@ -8,9 +8,11 @@ from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from nhisync_azure.emulator.faults import Faults
+from cryptography import x509
+
+from nhisync_azure.emulator.material import KeyShape, PrivateKey
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,12 +39,35 @@ class Version:
 
 
 @dataclass(slots=True, kw_only=True)
+class KeyVersion(Version):
+    """A key's version."""
+
+    shape: KeyShape
+    key: PrivateKey = field(repr=False)
+    operations: tuple[str, ...] = ()
+    exportable: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class CertificateVersion(Version):
+    """A certificate's version with its private key."""
+
+    certificate: x509.Certificate
+    key: PrivateKey = field(repr=False)
+    chain: tuple[x509.Certificate, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
 class SecretVersion(Version):
-    """A secret's version; the value is never shown by repr."""
+    """A secret's version; the value is never shown by repr.
+
+    Attributes:
+        certificate: what the value is made of when the secret belongs to a certificate.
+    """
 
     value: str = field(repr=False)
     content_type: str | None = None
-    key_id: str | None = None
+    certificate: CertificateVersion | None = None
 
 
 V = TypeVar("V", bound=Version)
@@ -83,7 +108,7 @@ class Shelf(Generic[V]):
 
     def __init__(self) -> None:
         self._living: dict[str, Entry[V]] = {}
-        self._order: list[tuple[str, str]] = []
+        self._order: list[str] = []
         self.deleted: dict[str, Entry[V]] = {}
 
     def get(self, name: str) -> Entry[V] | None:
@@ -91,7 +116,7 @@ class Shelf(Generic[V]):
         return self._living.get(name.lower())
 
     def __iter__(self) -> Iterator[Entry[V]]:
-        return (self._living[low] for low, _ in self._order)
+        return (self._living[low] for low in self._order)
 
     def __len__(self) -> int:
         return len(self._living)
@@ -110,13 +135,75 @@ class Shelf(Generic[V]):
         """Make `entry` a living one."""
         low = entry.name.lower()
         self._living[low] = entry
-        insort(self._order, (low, entry.name))
+        insort(self._order, low)
 
-    def remove(self, name: str) -> Entry[V]:
+    def take(self, name: str) -> Entry[V]:
         """Take a living entry out."""
         entry = self._living.pop(name.lower())
-        self._order.remove((name.lower(), entry.name))
+        self._order.remove(name.lower())
         return entry
+
+    def settle(self, entry: Entry[V], deletion: Deletion | None) -> None:
+        """Put an entry in, among the living or the deleted ones."""
+        entry.deletion = deletion
+        if deletion is None:
+            self.put(entry)
+        else:
+            self.deleted[entry.name.lower()] = entry
+
+    def bury(self, name: str, deletion: Deletion) -> Entry[V]:
+        """Move a living entry to the deleted ones."""
+        entry = self.take(name)
+        self.settle(entry, deletion)
+        return entry
+
+    def restore(self, name: str) -> Entry[V]:
+        """Move a deleted entry back."""
+        entry = self.deleted.pop(name.lower())
+        self.settle(entry, None)
+        return entry
+
+
+@dataclass(slots=True, kw_only=True)
+class Pending:
+    """A certificate operation under way, or the last one.
+
+    Attributes:
+        key: key of the new version.
+        polls: reads that still answer ``inProgress``.
+        status: ``inProgress``, ``completed``, ``cancelled`` or ``failed``.
+    """
+
+    issuer: str
+    csr: x509.CertificateSigningRequest
+    key: PrivateKey = field(repr=False)
+    request_id: str
+    created: datetime
+    tags: dict[str, str]
+    enabled: bool = True
+    polls: int = 1
+    status: str = "inProgress"
+    cancelled: bool = False
+    error: tuple[str, str] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Issuer:
+    """A certification authority that a vault may order from.
+
+    Attributes:
+        provider: ``DigiCert`` or ``GlobalSign`` in Azure; any name here.
+        failing: orders end in status ``failed``.
+    """
+
+    name: str
+    provider: str
+    account: str | None = None
+    enabled: bool = True
+    created: datetime
+    updated: datetime
+    failing: bool = False
+    organization: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,7 +225,9 @@ class Vault:
         served_by: region that answers; differs from `region` after a failover to the pair.
         public: ``publicNetworkAccess``.
         address: URL it answers on.
-        faults: what currently goes wrong.
+        rotation_policies: of keys, certificate_policies: of certificates; both by name in lower case.
+        pending: certificate operations by name in lower case.
+        due: when the next automatic rotation may fall due; None = not known.
     """
 
     name: str
@@ -155,8 +244,14 @@ class Vault:
     address: str = ""
     tags: dict[str, str] = field(default_factory=dict)
     sku: str = "standard"
-    faults: Faults = field(default_factory=Faults)
     secrets: Shelf[SecretVersion] = field(default_factory=Shelf)
+    keys: Shelf[KeyVersion] = field(default_factory=Shelf)
+    certificates: Shelf[CertificateVersion] = field(default_factory=Shelf)
+    rotation_policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    certificate_policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pending: dict[str, Pending] = field(default_factory=dict)
+    issuers: dict[str, Issuer] = field(default_factory=dict)
+    due: datetime | None = None
 
     @property
     def id(self) -> str:

@@ -3,6 +3,7 @@
 The provider's README lists the options of sources and seeds and the faults.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,14 @@ from nhisync_azure.emulator.front import Front
 from nhisync_azure.emulator.identities import Identity
 from nhisync_azure.emulator.rbac import RoleAssignment, custom_role
 from nhisync_azure.emulator.seeding import Plot, seed_secret
+from nhisync_azure.emulator.seeding_directory import (
+    seed_app_certificate,
+    seed_app_federation,
+    seed_app_secret,
+    seed_sp_certificate,
+    seed_sp_secret,
+)
+from nhisync_azure.emulator.seeding_vault import seed_certificate, seed_key
 from nhisync_azure.emulator.server import Listener
 from nhisync_azure.emulator.tls import ListenerAuthority
 from nhisync_azure.emulator.vaults import AccessPolicy, Vault
@@ -28,15 +37,16 @@ class SourceOptions:
     """What `AzureWorld.add_source` understands.
 
     Attributes:
-        auth: ``client_secret``, ``client_certificate``, ``workload_identity`` or ``managed_identity``.
+        auth: ``client_secret``, ``certificate`` or ``workload_identity``.
         mode: what nhisync's identity may do: ``read``, ``fingerprint``, ``probe`` or ``rotate``.
         access: ``rbac`` or ``policies`` (the vault's permission model).
         vault: the vault's name; "" = made from path and source.
         vault_of: ``path/source`` whose vault this source reads, too.
         tenant: label of the tenant; sources with one label share it. "" = a tenant of its own.
         identity_of: ``path/source`` whose identity this source uses, too.
-        graph: nhisync's identity may read the tenant's applications, and the document names the Graph endpoint.
-        arm: nhisync's identity may read roles and settings, and the document names the Resource Manager endpoint.
+        keyvault: the document names the vault; False = a source of the directory only.
+        graph: nhisync's identity may read the tenant's applications, and the document asks for the directory.
+        arm: nhisync's identity may read roles and settings, and the document names the vault's resource id.
         purge_protection: deleted names of the vault cannot be purged.
         retention_days: how long deleted names can be recovered.
     """
@@ -48,6 +58,7 @@ class SourceOptions:
     vault_of: str = ""
     tenant: str = ""
     identity_of: str = ""
+    keyvault: bool = True
     graph: bool = True
     arm: bool = True
     purge_protection: bool = False
@@ -79,7 +90,16 @@ class AzureWorld:
         self._main: Listener | None = None
         self._listeners: dict[str, Listener] = {}
         self._sources: dict[tuple[str, str], Source] = {}
-        self._seeders: dict[str, Callable[[Plot], str]] = {"secret": seed_secret}
+        self._seeders: dict[str, Callable[[Plot], str]] = {
+            "secret": seed_secret,
+            "key": seed_key,
+            "certificate": seed_certificate,
+            "app-secret": seed_app_secret,
+            "app-certificate": seed_app_certificate,
+            "app-federation": seed_app_federation,
+            "sp-secret": seed_sp_secret,
+            "sp-certificate": seed_sp_certificate,
+        }
 
     def start(self) -> None:
         """Make the CA and open the listener of the token service, Graph and Resource Manager."""
@@ -259,17 +279,17 @@ class AzureWorld:
     def _tenant(self, chosen: SourceOptions, path: str, source: str) -> Any:
         for twin in (chosen.vault_of, chosen.identity_of):
             if twin and not chosen.tenant:
-                return self.source(*twin.split("/", 1)).tenant
+                return self.source(*_pair(twin)).tenant
         label = (chosen.tenant or f"{path}-{source}").lower()
         found = self.cloud.tenant(f"{label}.onmicrosoft.com")
         return found or identities.new_tenant(self.cloud, self.cloud.ids.guid(), label)
 
     def _vault(self, chosen: SourceOptions, tenant: str, name: str, region: str) -> tuple[Vault, Listener]:
         if chosen.vault_of:
-            twin = self.source(*chosen.vault_of.split("/", 1))
+            twin = self.source(*_pair(chosen.vault_of))
             return twin.vault, twin.listener
         vault = Vault(
-            name=(chosen.vault or name).lower(),
+            name=self._free_name(chosen.vault or name),
             tenant=tenant,
             region=region,
             subscription=self.cloud.ids.guid(),
@@ -278,9 +298,6 @@ class AzureWorld:
             retention=timedelta(days=chosen.retention_days),
             purge_protection=chosen.purge_protection,
         )
-        if vault.name in self.cloud.vaults:
-            msg = f"there is a vault {vault.name} already; vault names are unique in all of Azure"
-            raise ValueError(msg)
         listener = self._open()
         vault.address = listener.address
         self._front.route(listener.authority, vault.name)
@@ -288,9 +305,15 @@ class AzureWorld:
         self._listeners[vault.name] = listener
         return vault, listener
 
+    def _free_name(self, wanted: str) -> str:
+        """A name that Key Vault allows (3 to 24 letters, digits and hyphens) and that no other vault has."""
+        base = re.sub(r"[^a-z0-9-]", "-", wanted.lower())[:24]
+        taken = self.cloud.vaults
+        return next(name for name in (base, *(f"{base[:20]}-{n}" for n in range(1000))) if name not in taken)
+
     def _identity(self, chosen: SourceOptions, tenant: Any, name: str, traffic: Traffic) -> Identity:
         if chosen.identity_of:
-            return self.source(*chosen.identity_of.split("/", 1)).identity
+            return self.source(*_pair(chosen.identity_of)).identity
         identity = identities.new_identity(self.cloud, tenant, name)
         self.cloud.traffic[identity.application.app_id] = traffic
         return identity
@@ -319,37 +342,33 @@ class AzureWorld:
             identities.set_graph_roles(self.cloud, place.tenant, principal, grants.graph_roles(mode))
 
     def _document(self, place: Source, folder: Path) -> dict[str, Any]:
-        document: dict[str, Any] = {
-            "provider": self.provider,
-            "region": place.vault.region,
-            "vault": place.vault.address,
-            "tenant": place.tenant.id,
-            "authority": self.address,
-            "ca_file": str(self.ca_file),
-            "subscription": place.vault.subscription,
-            "resource_group": place.vault.resource_group,
-        }
-        if place.options.graph:
-            document["graph"] = self.address
-        if place.options.arm:
-            document["arm"] = self.address
-        document["auth"] = self._auth(place, folder)
-        return document
+        document: dict[str, Any] = {"provider": self.provider, "region": place.vault.region}
+        if place.options.keyvault:
+            document["vault"] = place.vault.address
+            document["access"] = place.options.access
+            document |= {"vault_id": place.vault.id} if place.options.arm else {}
+        document |= {"directory": place.options.graph, "ca_file": str(self.ca_file)}
+        document |= dict.fromkeys(("authority", "graph", "arm"), self.address)
+        return document | {"auth": self._auth(place, folder)}
 
     def _auth(self, place: Source, folder: Path) -> dict[str, Any]:
-        application = place.identity.application
-        method = place.options.auth
-        document = {"method": method, "client_id": application.app_id}
+        application, method = place.identity.application, place.options.auth
         if method == "client_secret":
-            secret = identities.client_secret(self.cloud, application)
-            document["client_secret_file"] = identities.secret_file(folder / "client-secret", secret)
-        elif method == "client_certificate":
-            pem = identities.client_certificate(self.cloud, application)
-            document["certificate_file"] = identities.secret_file(folder / "client.pem", pem)
+            proof = identities.client_secret(self.cloud, application).encode()
+            name, file = "secret_file", folder / "client-secret"
+        elif method == "certificate":
+            proof = identities.client_certificate(self.cloud, application)
+            name, file = "certificate_file", folder / "client.pem"
         elif method == "workload_identity":
-            token = identities.federated_token(self.cloud, application)
-            document["token_file"] = identities.secret_file(folder / "token", token)
+            proof = identities.federated_token(self.cloud, application).encode()
+            name, file = "token_file", folder / "token"
         else:
             msg = f"the Azure world knows no method {method}"
             raise ValueError(msg)
-        return document
+        document = {"method": method, "tenant": place.tenant.id, "client_id": application.app_id}
+        return {**document, name: identities.secret_file(file, proof)}
+
+
+def _pair(text: str) -> tuple[str, str]:
+    path, _, source = text.partition("/")
+    return path, source
