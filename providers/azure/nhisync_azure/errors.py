@@ -107,7 +107,7 @@ _AADSTS: Mapping[int, tuple[ErrorKind, str, str]] = {
         "Check cloud and tenant of the source.",
     ),
     53003: (
-        ErrorKind.DENIED,
+        ErrorKind.AUTH_FAILED,
         "a conditional access policy blocks the application",
         "Exempt the workload identity, or run nhisync from an allowed place.",
     ),

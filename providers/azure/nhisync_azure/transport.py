@@ -28,6 +28,9 @@ LOGIN = "sts"
 
 _LOGGERS = ("azure", "msal", "requests", "urllib3")
 _MOST_BODY = 64 * 1024 * 1024
+_SHORTEST = 0.001
+"""A timeout of zero would be refused by the socket."""
+
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0
 _REQUEST_IDS = ("x-ms-request-id", "request-id", "x-ms-correlation-request-id")
 
@@ -141,7 +144,8 @@ class MeteredTransport(RequestsTransport):  # type: ignore[misc]  # lazily expor
                 fix="Look for a proxy that rewrites links; a private cloud needs its own endpoint settings.",
             )
         call.budget.spend(LOGIN if self._login else call.family)
-        left = call.budget.remaining
+        call.budget.check()  # the wait for the rate may have used up what was left
+        left = max(call.budget.remaining, _SHORTEST)
         kwargs["connection_timeout"] = min(self._settings.connect_timeout.total_seconds(), left)
         kwargs["read_timeout"] = min(self._settings.read_timeout.total_seconds(), left)
         kwargs["stream"] = False

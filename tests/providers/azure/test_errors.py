@@ -34,7 +34,7 @@ class Response:
     def json(self):
         """The body as JSON."""
         if isinstance(self.body, str):
-            raise ValueError("not JSON")
+            raise ValueError("not JSON")  # noqa: TRY004 - what requests raises
         return self.body
 
 
@@ -129,7 +129,7 @@ def test_the_network_is_no_missing_permission(inner):
         ("AADSTS700016: no application", "auth_failed"),
         ("AADSTS90002: tenant", "misconfigured"),
         ("AADSTS700024: outside", "auth_failed"),
-        ("AADSTS53003: blocked", "denied"),
+        ("AADSTS53003: blocked", "auth_failed"),
         ("AADSTS90033: passing", "unreachable"),
         ("AADSTS99999: something new", "auth_failed"),
         ("invalid_client", "auth_failed"),

@@ -84,6 +84,7 @@ class VaultKind(ABC):
         self._open = {name.lower(): locator for name, locator in run.wanted(self.kind).items()}
         self._sweep = Sweep()
         self._queue: dict[Locator, Row] = {}
+        self._seen: set[str] = set()
         self._deleted: dict[str, Row] | ProviderError | None = None
         self._lock = threading.Lock()
 
@@ -189,13 +190,19 @@ class VaultKind(ABC):
             self._sweep.error = self._sweep.error or error
             return
         for key, row in rows.items():
+            if key in self._seen:  # recovered or deleted between the two lists
+                continue
             locator = self._open.pop(key, None)
             self._sweep.items += not row.managed
             if locator is not None or (self.run.asked_for(self.kind, row.name) and not row.managed):
                 yield self._known(locator or self.run.locator(self.kind, row.name), row)
 
     def _take(self, row: Row) -> Iterator[Observation]:
-        run, locator = self.run, self._open.pop(row.name.lower(), None)
+        run, key = self.run, row.name.lower()
+        if key in self._seen:  # a listing that changed between two pages, or that never ends
+            return
+        self._seen.add(key)
+        locator = self._open.pop(key, None)
         self._sweep.items += not row.managed
         if locator is None and (row.managed or not run.asked_for(self.kind, row.name)):
             return

@@ -132,7 +132,11 @@ class Certificates(VaultKind):
         try:
             found = run.connection.call(self.service, "get_issuer", run.budget, issuer)
         except ProviderError as error:
-            return False if error.kind is ErrorKind.NOT_FOUND else None
+            if error.kind is ErrorKind.NOT_FOUND:
+                return False
+            if error.kind is ErrorKind.DENIED:
+                return None
+            raise
         return getattr(found, "enabled", None) is not False
 
 

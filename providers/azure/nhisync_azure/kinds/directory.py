@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from nhisync.spi import ErrorKind, Item, Locator, Observation, Presence, ProviderError
-from nhisync_azure.kinds.entra import Holder, holder_of
+from nhisync_azure.fanout import spread
+from nhisync_azure.kinds.entra import Holder, federations_of, holder_of
 from nhisync_azure.kinds.entra_items import certificate_item, federation_item, secret_item
 from nhisync_azure.run import Run, Sweep
 
@@ -76,9 +77,9 @@ class Directory:
                 yield from self._kind(kind, sweep)
 
     def _list(self, sweep: Sweep) -> None:
-        group = self._group
+        run, group = self._run, self._group
         query = {"$select": group.select, "$top": _TOP, "$expand": group.expand}
-        pages = self._run.connection.graph_pages(group.collection, group.collection, self._run.budget, **query)
+        pages = run.connection.graph_pages(group.collection, group.collection, run.budget, **query)
         for raw in sweep.rows(pages):
             try:
                 holder = holder_of(raw)
@@ -86,7 +87,25 @@ class Directory:
                 sweep.error = sweep.error or error
                 continue
             self._by_id[holder.app_id] = holder
+        if group.expand == _FEDERATIONS:
+            read = spread(list(self._by_id.values()), lambda one: self._guarded(one, sweep), run.settings.workers)
+            self._by_id |= {holder.app_id: holder for holder in read}
+        for holder in self._by_id.values():
             self._by_name.setdefault(holder.name, []).append(holder)
+
+    def _guarded(self, holder: Holder, sweep: Sweep) -> Iterator[Holder]:
+        try:
+            yield self._with_trusts(holder)
+        except ProviderError as error:
+            sweep.error = sweep.error or error
+
+    def _with_trusts(self, holder: Holder) -> Holder:
+        """The same with its federated credentials, where the list did not bring them along."""
+        if self._group.expand != _FEDERATIONS or holder.federations is not None:
+            return holder
+        path = f"{self._group.collection}/{quote(holder.id, safe='')}/{_FEDERATIONS}"
+        pages = self._run.connection.graph_pages(_FEDERATIONS, path, self._run.budget)
+        return replace(holder, federations=federations_of([raw for page in pages for raw in page]))
 
     def _kind(self, kind: str, sweep: Sweep) -> Iterator[Observation]:
         run, wanted = self._run, self._run.wanted(kind)
@@ -127,7 +146,7 @@ class Directory:
             return run.ambiguous(locator, len(found.holders))
         if not found.holders:
             return run.absent(locator)
-        holder = found.holders[0]
+        holder = self._with_trusts(found.holders[0])
         item = self._item(kind, locator, holder, found.rest)
         if run.is_known(locator, item.marker) and item.presence is Presence.PRESENT:
             return run.unchanged(locator)
@@ -138,7 +157,7 @@ class Directory:
     def _item(self, kind: str, locator: Locator, holder: Holder, rest: str) -> Item:
         run = self._run
         if kind == "app-federation":
-            trust = next((one for one in holder.federations if rest in (one.name, one.id)), None)
+            trust = next((one for one in holder.federations or () if rest in (one.name, one.id)), None)
             return run.absent(locator) if trust is None else federation_item(run, locator, holder, trust)
         held = holder.secrets if kind.endswith("-secret") else holder.certificates
         chosen = [one for one in held if not rest or rest.lower() == one.id or rest == one.name]
@@ -169,7 +188,7 @@ class Directory:
                 {"$select": group.select, "$expand": group.expand},
             )
             try:
-                return [holder_of(connection.graph(group.collection, path, budget, **query))]
+                return [self._with_trusts(holder_of(connection.graph(group.collection, path, budget, **query)))]
             except ProviderError as error:
                 if error.kind is not ErrorKind.NOT_FOUND:
                     raise
@@ -180,7 +199,7 @@ class Directory:
             "$expand": group.expand,
         }
         pages = connection.graph_pages(group.collection, group.collection, budget, **query)
-        return [holder_of(raw) for page in pages for raw in page]
+        return [self._with_trusts(holder_of(raw)) for page in pages for raw in page]
 
     def _label(self, holder: Holder) -> str:
         """The display name where it can stand for the application, else its id."""
@@ -215,6 +234,6 @@ def _resolve(kind: str, name: str, look_up: Callable[[str], list[Holder]]) -> Fo
 def _parts(kind: str, holder: Holder) -> tuple[str, ...]:
     """What of a holder is an item of its own in a sweep: each trust, and all secrets or certificates together."""
     if kind == "app-federation":
-        return tuple(one.name for one in holder.federations)
+        return tuple(one.name for one in holder.federations or ())
     held = holder.secrets if kind.endswith("-secret") else holder.certificates
     return ("",) if held else ()

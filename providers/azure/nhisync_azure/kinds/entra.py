@@ -76,7 +76,7 @@ class Holder:
         owners: display names of its owners; None = not read.
         secrets: its client secrets.
         certificates: its certificates.
-        federations: whose tokens it trusts.
+        federations: whose tokens it trusts; None = not read.
     """
 
     id: str
@@ -88,7 +88,7 @@ class Holder:
     owners: tuple[str, ...] | None = None
     secrets: tuple[Credential, ...] = ()
     certificates: tuple[Credential, ...] = ()
-    federations: tuple[Federation, ...] = ()
+    federations: tuple[Federation, ...] | None = None
 
     def tag(self, name: str) -> str | None:
         """Value of a tag ``name:value`` or ``name=value``, compared without letter case; None = there is none."""
@@ -110,6 +110,7 @@ def holder_of(raw: Any) -> Holder:
     if not object_id or not app_id:
         raise malformed(Called(name="graph.list"), "a row of the list does not say which application it is")
     enabled, owners = found.get("accountEnabled"), found.get("owners")
+    trusts = found.get("federatedIdentityCredentials")
     return Holder(
         id=object_id,
         app_id=app_id.lower(),
@@ -120,7 +121,7 @@ def holder_of(raw: Any) -> Holder:
         owners=_owners(owners) if isinstance(owners, list) else None,
         secrets=_credentials(found.get("passwordCredentials")),
         certificates=_credentials(found.get("keyCredentials")),
-        federations=federations_of(found.get("federatedIdentityCredentials")),
+        federations=federations_of(trusts) if isinstance(trusts, list) else None,
     )
 
 
