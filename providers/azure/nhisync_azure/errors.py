@@ -263,7 +263,7 @@ def _login(text: str, called: Called) -> ProviderError:
         return _error(ErrorKind.UNREACHABLE, called, said=f"the token service answered with a fault (status {status})")
     if status < 400:
         return malformed(called, "the token service's answer cannot be read")
-    if _NO_TENANT in text:
+    if _NO_TENANT in text and status in (400, 404):
         kind, said, fix = _AADSTS[90002]
         return _error(kind, called, said=said, fix=fix)
     said = "the token service refuses nhisync's own credential" + (f" (AADSTS{code[1]})" if code else "")

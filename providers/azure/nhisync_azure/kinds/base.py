@@ -289,7 +289,7 @@ def row_of(raw: Any, service: str) -> Row:
         tags=tuple(sorted((str(k), str(v)) for k, v in tags.items())) if isinstance(tags, dict) else (),
         managed=getattr(held, "managed", None) is True,
         word=str(word or ""),
-        deleted=moment(getattr(raw, "deleted_date", None)),
+        deleted=moment(getattr(raw, "deleted_date", None) or getattr(raw, "deleted_on", None)),
         purged=moment(getattr(raw, "scheduled_purge_date", None)),
     )
 
