@@ -64,7 +64,7 @@ def _create(call: Call) -> Reply:
     policy = body.get("policy") or vault.certificate_policies.get(low)
     if not policy:
         raise bad_parameter("Property policy is required.")
-    pending = orders.order(call.cloud, vault, name, policy, body.get("tags") or {})
+    pending = orders.order(call.cloud, vault, name, policy, body.get("tags") or {}, call.now)
     pending.enabled = bool((body.get("attributes") or {}).get("enabled", True))
     _store_policy(call, policy)
     return reply(_operation(call, pending), 202)
@@ -170,7 +170,7 @@ def _policy_name(call: Call) -> str:
 
 def _get_pending(call: Call) -> Reply:
     pending = _pending(call)
-    orders.advance(call.cloud, call.vault, call.name, pending)
+    orders.advance(call.cloud, call.vault, call.name, pending, call.now)
     return reply(_operation(call, pending))
 
 
@@ -200,7 +200,7 @@ def _merge(call: Call) -> Reply:
         raise bad_parameter(text)
     if body.get("tags"):
         pending.tags = dict(body["tags"])
-    version = orders.complete(call.cloud, call.vault, call.name, pending, leaf, tuple(chain))
+    version = orders.complete(call.cloud, call.vault, call.name, pending, call.now, leaf, tuple(chain))
     entry = entry_of(call, call.vault.certificates, KIND)
     return reply(_bundle(call, entry, version), 201)
 

@@ -1,7 +1,7 @@
 """How a certificate comes about: the operation, its issuer, the new version and its twin key and secret."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cryptography import x509
@@ -27,8 +27,10 @@ def content_type_of(policy: Mapping[str, Any]) -> str:
     return str((policy.get("secret_props") or {}).get("contentType") or PKCS12_TYPE)
 
 
-def order(cloud: Cloud, vault: Vault, name: str, policy: Mapping[str, Any], tags: Mapping[str, str]) -> Pending:
-    """Begin an operation; a policy that reuses its key takes the current one."""
+def order(
+    cloud: Cloud, vault: Vault, name: str, policy: Mapping[str, Any], tags: Mapping[str, str], at: datetime
+) -> Pending:
+    """Begin an operation at `at`; a policy that reuses its key takes the current one."""
     current = vault.certificates.get(name)
     reuse = bool((policy.get("key_props") or {}).get("reuse_key")) and current is not None
     key = current.newest.key if reuse and current else cloud.keyring.new(issuing.shape_of(policy))
@@ -37,14 +39,14 @@ def order(cloud: Cloud, vault: Vault, name: str, policy: Mapping[str, Any], tags
         csr=issuing.request(policy, key),
         key=key,
         request_id=cloud.ids.version(),
-        created=cloud.clock.now(),
+        created=at,
         tags=dict(tags),
     )
     vault.pending[name.lower()] = made
     return made
 
 
-def advance(cloud: Cloud, vault: Vault, name: str, pending: Pending) -> None:
+def advance(cloud: Cloud, vault: Vault, name: str, pending: Pending, at: datetime) -> None:
     """One look at an operation under way: integrated and self issuers finish after a few of them."""
     if pending.status != "inProgress" or pending.issuer == UNKNOWN:
         return
@@ -58,8 +60,8 @@ def advance(cloud: Cloud, vault: Vault, name: str, pending: Pending) -> None:
         return
     ca = None if pending.issuer == SELF else authority(cloud, issuer.provider if issuer else "")
     policy = vault.certificate_policies[name.lower()]
-    certificate = issuing.sign(cloud.ids, policy, pending.key, ca, cloud.clock.now())
-    complete(cloud, vault, name, pending, certificate, (ca.certificate,) if ca else ())
+    certificate = issuing.sign(cloud.ids, policy, pending.key, ca, at)
+    complete(cloud, vault, name, pending, at, certificate, (ca.certificate,) if ca else ())
 
 
 def complete(
@@ -67,6 +69,7 @@ def complete(
     vault: Vault,
     name: str,
     pending: Pending,
+    at: datetime,
     certificate: x509.Certificate,
     chain: tuple[x509.Certificate, ...] = (),
 ) -> CertificateVersion:
@@ -74,8 +77,8 @@ def complete(
     pending.status = "completed"
     version = CertificateVersion(
         id=cloud.ids.version(),
-        created=cloud.clock.now(),
-        updated=cloud.clock.now(),
+        created=at,
+        updated=at,
         enabled=pending.enabled,
         tags=dict(pending.tags),
         certificate=certificate,

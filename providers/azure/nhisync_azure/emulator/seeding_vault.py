@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from nhisync_azure.emulator import issuing, orders
+from nhisync_azure.emulator import issuing, orders, upkeep
 from nhisync_azure.emulator.kv_keys import new_version
 from nhisync_azure.emulator.material import KeyShape
 from nhisync_azure.emulator.seeding import COMMON, Plot, finish, history, vault_name
@@ -56,6 +56,7 @@ def seed_key(plot: Plot) -> str:
     policy = _rotation_policy(options)
     if policy is not None:
         plot.vault.rotation_policies[name.lower()] = policy
+        _mind(plot, name, upkeep.rotation_of(policy, entry.newest))
     plot.vault.due = None
     return f"key/{name}"
 
@@ -93,8 +94,15 @@ def seed_certificate(plot: Plot) -> str:
     _settle(plot, name, options)
     if options["pending"] is not None:
         vault.pending[name.lower()] = _pending(plot, policy, str(options["pending"]))
+    _mind(plot, name, upkeep.renewal_of(policy, current))
     vault.due = None
     return f"certificate/{name}"
+
+
+def _mind(plot: Plot, name: str, due: datetime | None) -> None:
+    """What is planted overdue stays overdue: the vault must have failed at it."""
+    if due is not None and due <= plot.now:
+        plot.vault.stuck.add(name.lower())
 
 
 def _settle(plot: Plot, name: str, options: dict[str, Any]) -> None:

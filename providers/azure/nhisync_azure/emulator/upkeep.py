@@ -23,8 +23,8 @@ def run(cloud: Cloud, vault: Vault, now: datetime) -> None:
     if vault.due is not None and now < vault.due:
         return
     due = [_finish(cloud, vault, name, pending, now) for name, pending in list(vault.pending.items())]
-    due += [_renew(cloud, vault, name, now) for name in _names(vault.certificates, vault.certificate_policies)]
-    due += [_rotate(cloud, vault, name, now) for name in _names(vault.keys, vault.rotation_policies)]
+    due += [_renew(cloud, vault, name, now) for name in _names(vault, vault.certificates, vault.certificate_policies)]
+    due += [_rotate(cloud, vault, name, now) for name in _names(vault, vault.keys, vault.rotation_policies)]
     vault.due = min(due, default=_NEVER)
 
 
@@ -64,25 +64,28 @@ def _finish(cloud: Cloud, vault: Vault, name: str, pending: Pending, now: dateti
     if pending.created + _PATIENCE > now:
         return pending.created + _PATIENCE
     pending.polls = 0
-    orders.advance(cloud, vault, name, pending)
+    orders.advance(cloud, vault, name, pending, pending.created + _PATIENCE)
     return _NEVER
 
 
-def _names(shelf: Any, policies: Mapping[str, Any]) -> list[str]:
-    return [name for name in policies if shelf.get(name) is not None]
+def _names(vault: Vault, shelf: Any, policies: Mapping[str, Any]) -> list[str]:
+    return [name for name in policies if name not in vault.stuck and shelf.get(name) is not None]
 
 
 def _renew(cloud: Cloud, vault: Vault, name: str, now: datetime) -> datetime:
+    """Every renewal that fell due, at the instant when it did; answers when the next one does."""
     policy = vault.certificate_policies[name]
     entry = vault.certificates.get(name)
     assert entry is not None, "only living certificates are looked at"
     at = renewal_of(policy, entry.newest)
-    if at is not None and at <= now and _may_order(vault, policy):
-        pending = orders.order(cloud, vault, entry.name, policy, entry.newest.tags)
+    while at is not None and at <= now:
+        if not _may_order(vault, policy):
+            return _NEVER
+        pending = orders.order(cloud, vault, entry.name, policy, entry.newest.tags, at)
         pending.polls = 0
-        orders.advance(cloud, vault, entry.name, pending)
-        at = renewal_of(policy, entry.newest)
-    return at if at is not None and at > now else _NEVER
+        orders.advance(cloud, vault, entry.name, pending, at)
+        at = _later(at, renewal_of(policy, entry.newest))
+    return at or _NEVER
 
 
 def _may_order(vault: Vault, policy: Mapping[str, Any]) -> bool:
@@ -92,11 +95,17 @@ def _may_order(vault: Vault, policy: Mapping[str, Any]) -> bool:
 
 
 def _rotate(cloud: Cloud, vault: Vault, name: str, now: datetime) -> datetime:
+    """Every rotation that fell due, at the instant when it did; answers when the next one does."""
     policy = vault.rotation_policies[name]
     entry = vault.keys.get(name)
     assert entry is not None, "only living keys are looked at"
     at = rotation_of(policy, entry.newest)
-    if at is not None and at <= now:
-        rotated(vault, name, cloud.ids.version(), cloud.keyring.new(entry.newest.shape), now)
-        at = rotation_of(policy, entry.newest)
-    return at if at is not None and at > now else _NEVER
+    while at is not None and at <= now:
+        rotated(vault, name, cloud.ids.version(), cloud.keyring.new(entry.newest.shape), at)
+        at = _later(at, rotation_of(policy, entry.newest))
+    return at or _NEVER
+
+
+def _later(at: datetime, following: datetime | None) -> datetime | None:
+    """The next instant, if time goes on at all (a policy may ask for a renewal before the version begins)."""
+    return following if following is not None and following > at else None

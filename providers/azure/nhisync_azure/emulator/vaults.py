@@ -227,6 +227,7 @@ class Vault:
         address: URL it answers on.
         rotation_policies: of keys, certificate_policies: of certificates; both by name in lower case.
         pending: certificate operations by name in lower case.
+        stuck: names (in lower case) whose automatic renewal or rotation does not happen although it is due.
         due: when the next automatic rotation may fall due; None = not known.
     """
 
@@ -251,6 +252,7 @@ class Vault:
     certificate_policies: dict[str, dict[str, Any]] = field(default_factory=dict)
     pending: dict[str, Pending] = field(default_factory=dict)
     issuers: dict[str, Issuer] = field(default_factory=dict)
+    stuck: set[str] = field(default_factory=set)
     due: datetime | None = None
 
     @property
