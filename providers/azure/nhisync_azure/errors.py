@@ -117,6 +117,12 @@ _AADSTS: Mapping[int, tuple[ErrorKind, str, str]] = {
 }
 """Code of the token service → kind, what it means, next step (Microsoft Learn, "Microsoft Entra error codes")."""
 
+_REFUSED = (
+    ErrorKind.AUTH_FAILED,
+    "the token service refuses nhisync's own credential",
+    "Check the source's auth, or what it names.",
+)
+
 _SAID: Mapping[ErrorKind, str] = {
     ErrorKind.AUTH_FAILED: "Azure does not accept nhisync's token",
     ErrorKind.NOT_FOUND: "Azure has no such item",
@@ -250,24 +256,17 @@ def _is_service(error: sdk.HttpResponseError, called: Called) -> bool:
 
 
 def _login(text: str, called: Called) -> ProviderError:
-    """The token service said no, or something that is no answer."""
-    code = _AADSTS_CODE.search(text)
-    known = _AADSTS.get(int(code[1])) if code else None
-    if known is not None and code is not None:
-        kind, said, fix = known
-        return _error(kind, called, said=f"{said} (AADSTS{code[1]})", fix=fix)
-    status = called.login_status
+    """The token service said no, or something that is no answer: its trouble goes before its words."""
+    status, code = called.login_status, _AADSTS_CODE.search(text)
     if status == 429:
         return _error(ErrorKind.THROTTLED, called, said="the token service asked to slow down")
     if status >= 500:
         return _error(ErrorKind.UNREACHABLE, called, said=f"the token service answered with a fault (status {status})")
     if status < 400:
         return malformed(called, "the token service's answer cannot be read")
-    if _NO_TENANT in text and status in (400, 404):
-        kind, said, fix = _AADSTS[90002]
-        return _error(kind, called, said=said, fix=fix)
-    said = "the token service refuses nhisync's own credential" + (f" (AADSTS{code[1]})" if code else "")
-    return _error(ErrorKind.AUTH_FAILED, called, said=said, fix="Check the source's auth, or what it names.")
+    number = int(code[1]) if code else 90002 if _NO_TENANT in text and status in (400, 404) else 0
+    kind, said, fix = _AADSTS.get(number, _REFUSED)
+    return _error(kind, called, said=f"{said} (AADSTS{number})" if number else said, fix=fix)
 
 
 def _answer(response: Any, called: Called) -> ProviderError:
