@@ -120,7 +120,7 @@ def grant_text(call: str, settings: AzureSettings) -> str:
     client = settings.auth.client_id
     if call.startswith("graph."):
         command = _graph_command(NEEDS[call].role, client)
-        return f"Grant it: {command}; then: az ad app permission admin-consent --id {client}"
+        return f"Grant {permission}: {command}; then: az ad app permission admin-consent --id {client}"
     if permission.startswith("Microsoft."):
         place = settings.vault_id or "the vault's resource id"
         member = "DataActions" if call.partition(".")[0] in {"secrets", "keys", "certificates"} else "Actions"
