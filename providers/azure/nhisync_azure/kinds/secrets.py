@@ -6,8 +6,8 @@ A vault has no rotation of secrets: what rotates them stands elsewhere, so their
 from dataclasses import replace
 from typing import ClassVar
 
-from nhisync.spi import ErrorKind, Item, Locator, ProviderError
-from nhisync_azure.kinds.base import Row, VaultKind
+from nhisync.spi import ErrorKind, Item, Locator, ProviderError, PublicId
+from nhisync_azure.kinds.base import Row, VaultKind, vault_of
 
 _VERSIONS = "list_properties_of_secret_versions"
 
@@ -37,6 +37,11 @@ class Secrets(VaultKind):
         row = replace(newest, id=newest.id.rpartition("/")[0], version="")
         return self._item(locator, row, versions)
 
+    def ids(self, newest: Row) -> tuple[PublicId, ...]:
+        """The vault, and the version: a random id, which another vault can only have from a restored backup."""
+        found = PublicId("cluster-id", vault_of(self.run))
+        return (found, PublicId("secret-version", newest.version)) if newest.version else (found,)
+
     def _item(self, locator: Locator, row: Row, versions: list[Row]) -> Item:
         """The generation is the newest enabled version; the item is in force when its newest version is."""
         if not versions:
@@ -50,5 +55,6 @@ class Secrets(VaultKind):
             version=newest.version,
             created=versions[0].created,
             rotated=usable.created if len(versions) > 1 else None,
+            ids=self.ids(newest),
             shown={"content_type": row.word, "versions": str(len(versions))},
         )
