@@ -119,6 +119,7 @@ def finish(plot: Plot, shelf: Shelf[Any], entry: Entry[Any], options: Mapping[st
         newest.not_before = plot.now + options["not_before"]
     if options["touched"] is not None:
         newest.updated = plot.now - options["touched"]
+    shelf.forget(entry.name)  # planted anew
     at = None if options["deleted"] is None else plot.now - options["deleted"]
     shelf.settle(entry, None if at is None else Deletion(at=at, purge_at=at + plot.vault.retention))
     if options["denied"]:

@@ -83,6 +83,8 @@ def seed_certificate(plot: Plot) -> str:
     """Plant a certificate with its twin key and secret; options: see the provider's README."""
     options = plot.options(**COMMON, **_CERTIFICATE_OPTIONS)
     name, vault = vault_name(plot), plot.vault
+    for shelf in (vault.certificates, vault.keys, vault.secrets):
+        shelf.forget(name)  # planted anew
     vault.certificate_policies[name.lower()] = policy = _certificate_policy(plot, options)
     issuer = _issuer(plot, options)
     for at in history(plot, older_count(plot, options)):

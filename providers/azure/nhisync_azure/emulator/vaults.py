@@ -132,10 +132,17 @@ class Shelf(Generic[V]):
         return made
 
     def put(self, entry: Entry[V]) -> None:
-        """Make `entry` a living one."""
+        """Make `entry` a living one, in place of one of that name."""
         low = entry.name.lower()
+        if low not in self._living:
+            insort(self._order, low)
         self._living[low] = entry
-        insort(self._order, low)
+
+    def forget(self, name: str) -> None:
+        """Remove a name, living or deleted, if it is there."""
+        if name.lower() in self._living:
+            self.take(name)
+        self.deleted.pop(name.lower(), None)
 
     def take(self, name: str) -> Entry[V]:
         """Take a living entry out."""

@@ -160,17 +160,22 @@ class AzureWorld:
             return self._seeders[item.kind](plot)
 
     def fault(self, path: str, source: str, name: str, **options: Any) -> None:
-        """Switch a fault on, or off again with ``off=True``; names: `nhisync_azure.emulator.faults.FAULTS`.
+        """Switch a fault on, or off again with ``off=True``; names: `FAULTS` and `WORLD_FAULTS`.
 
         Raises:
             ValueError: no such fault.
             KeyError: no such source.
         """
         place = self.source(path, source)
-        if name == "unreachable":
-            place.listener.open() if options.get("off") else place.listener.close()
-        elif name == "revoked":
-            self.cloud.revoke_tokens(place.identity.principal.app_id)
+        switches: dict[str, Callable[..., None]] = {
+            "unreachable": _unreachable,
+            "tls": self._strange_tls,
+            "revoked": self._revoke,
+            "private": _private,
+            "failed-over": _fail_over,
+        }
+        if name in switches:
+            switches[name](place, **options)
         else:
             place.traffic.faults.switch(name, **options)
 
@@ -270,11 +275,24 @@ class AzureWorld:
             if listener is not None:
                 listener.close()
 
-    def _open(self, *, plain: bool = False) -> Listener:
+    def _open(self) -> Listener:
         assert self._authority is not None, "start() comes first"
-        listener = Listener(self._front.answer, None if plain else self._authority.server_context())
+        listener = Listener(self._front.answer, self._authority.server_context())
         listener.open()
         return listener
+
+    def _strange_tls(self, place: Source, *, off: bool = False) -> None:
+        assert self._authority is not None, "start() comes first"
+        authority = self._authority
+        if not off:
+            folder = self._directory / "strange"
+            folder.mkdir(exist_ok=True)
+            authority = ListenerAuthority(self.cloud.ids, folder, self.cloud.wall.now())
+        place.listener.present(authority.server_context())
+
+    def _revoke(self, place: Source, *, off: bool = False) -> None:
+        if not off:
+            self.cloud.revoke_tokens(place.identity.principal.app_id)
 
     def _tenant(self, chosen: SourceOptions, path: str, source: str) -> Any:
         for twin in (chosen.vault_of, chosen.identity_of):
@@ -367,6 +385,19 @@ class AzureWorld:
             raise ValueError(msg)
         document = {"method": method, "tenant": place.tenant.id, "client_id": application.app_id}
         return {**document, name: identities.secret_file(file, proof)}
+
+
+def _unreachable(place: Source, *, off: bool = False) -> None:
+    place.listener.open() if off else place.listener.close()
+
+
+def _private(place: Source, *, off: bool = False) -> None:
+    place.vault.public = off
+
+
+def _fail_over(place: Source, *, region: str = "northeurope", off: bool = False) -> None:
+    place.vault.served_by = "" if off else region
+    place.traffic.faults.switch("read-only", off=off)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -163,7 +163,7 @@ def test_patching_certificates_replaces_them_all(site: Any, world: Any, app_id: 
     body = {"keyCredentials": [kept, key_credential(world, keys[2])]}
     assert site.graph("PATCH", f"/applications/{app_id}", body).status_code == 204
     shown = site.graph("GET", f"/applications/{app_id}?$select=keyCredentials").json()["keyCredentials"]
-    assert [one["keyId"] for one in shown][0] == kept["keyId"]
+    assert next(one["keyId"] for one in shown) == kept["keyId"]
     assert len(shown) == 2
     unknown = {"keyCredentials": [{**kept, "keyId": "11111111-2222-3333-4444-555555555555"}]}
     assert site.graph("PATCH", f"/applications/{app_id}", unknown).status_code == 400
