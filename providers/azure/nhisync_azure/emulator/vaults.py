@@ -5,7 +5,7 @@ shelf where it blocks the name until it is recovered or purged (learn.microsoft.
 """
 
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -114,6 +114,15 @@ class Shelf(Generic[V]):
     def get(self, name: str) -> Entry[V] | None:
         """The living entry; names are looked up without case."""
         return self._living.get(name.lower())
+
+    def living(self, low: str) -> Entry[V]:
+        """The living entry of a name from `names`."""
+        return self._living[low]
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Living names in lower case, sorted."""
+        return self._order
 
     def __iter__(self) -> Iterator[Entry[V]]:
         return (self._living[low] for low in self._order)

@@ -1,6 +1,6 @@
 """Azure in the embedded world: tenants, vaults, identities and sources on loopback.
 
-The provider's README lists the options of sources and seeds and the faults.
+Options of sources: `SourceOptions`; of seeds: `seeding`, `seeding_vault`, `seeding_directory`; faults: `faults`.
 """
 
 import re
@@ -197,7 +197,7 @@ class AzureWorld:
             source: the source.
             role: a custom role document (``az role definition create`` or REST form), assigned at `scope`.
             policy: permissions of the vault's access policy by kind (``secrets``, ``keys``, ``certificates``).
-            graph_roles: application permissions of Microsoft Graph.
+            graph_roles: application permissions of Microsoft Graph; they are in tokens issued from now on.
             scope: where the role is assigned; "" = the vault.
             condition: condition of the assignment.
 

@@ -247,6 +247,11 @@ def test_the_tenants_policy_forbids_or_caps(site: Any, world: Any, app_id: str) 
     assert error_of(site.graph("POST", path, body)) == (400, "CredentialInvalidLifetimeAsPerAppPolicy")
     policy.password_addition = False
     assert error_of(site.graph("POST", path, body)) == (400, "CredentialTypeNotAllowedAsPerAppPolicy")
+    policy.password_addition, policy.max_lifetime_days = True, None
+    world.fault("primary", "azure", "policy-refusal", times=1)
+    assert error_of(site.graph("POST", path, body)) == (400, "CredentialTypeNotAllowedAsPerAppPolicy")
+    assert site.graph("POST", path, body).status_code == 200
+    policy.password_addition, policy.max_lifetime_days = False, 180
     shown = site.graph("GET", "/policies/defaultAppManagementPolicy").json()["applicationRestrictions"]
     kinds = {one["restrictionType"] for one in shown["passwordCredentials"]}
     assert kinds == {"passwordAddition", "passwordLifetime"}
