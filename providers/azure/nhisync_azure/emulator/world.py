@@ -1,12 +1,11 @@
 """Azure in the embedded world: tenants, vaults, identities and sources on loopback.
 
-Options of sources: `SourceOptions`; of seeds: `seeding`, `seeding_vault`, `seeding_directory`; faults: `faults`.
+Options of sources: `sources`; of seeds: `seeding`, `seeding_vault`, `seeding_directory`; faults: `faults`.
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +14,7 @@ from nhisync.spi import AccessMode, Clock, SystemRandomness
 from nhisync.testing.world import Seed
 from nhisync_azure.emulator import grants, identities
 from nhisync_azure.emulator.cloud import Cloud, Traffic
+from nhisync_azure.emulator.directory import Tenant
 from nhisync_azure.emulator.front import Front
 from nhisync_azure.emulator.identities import Identity
 from nhisync_azure.emulator.rbac import RoleAssignment, custom_role
@@ -28,53 +28,9 @@ from nhisync_azure.emulator.seeding_directory import (
 )
 from nhisync_azure.emulator.seeding_vault import seed_certificate, seed_key
 from nhisync_azure.emulator.server import Listener
+from nhisync_azure.emulator.sources import Source, SourceOptions, fail_over, pair, private, unreachable
 from nhisync_azure.emulator.tls import ListenerAuthority
 from nhisync_azure.emulator.vaults import AccessPolicy, Vault
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceOptions:
-    """What `AzureWorld.add_source` understands.
-
-    Attributes:
-        auth: ``client_secret``, ``certificate`` or ``workload_identity``.
-        mode: what nhisync's identity may do: ``read``, ``fingerprint``, ``probe`` or ``rotate``.
-        access: ``rbac`` or ``policies`` (the vault's permission model).
-        vault: the vault's name; "" = made from path and source.
-        vault_of: ``path/source`` whose vault this source reads, too.
-        tenant: label of the tenant; sources with one label share it. "" = a tenant of its own.
-        identity_of: ``path/source`` whose identity this source uses, too.
-        keyvault: the document names the vault; False = a source of the directory only.
-        graph: nhisync's identity may read the tenant's applications, and the document asks for the directory.
-        arm: nhisync's identity may read roles and settings, and the document names the vault's resource id.
-        purge_protection: deleted names of the vault cannot be purged.
-        retention_days: how long deleted names can be recovered.
-    """
-
-    auth: str = "client_secret"
-    mode: str = "read"
-    access: str = "rbac"
-    vault: str = ""
-    vault_of: str = ""
-    tenant: str = ""
-    identity_of: str = ""
-    keyvault: bool = True
-    graph: bool = True
-    arm: bool = True
-    purge_protection: bool = False
-    retention_days: int = 90
-
-
-@dataclass(slots=True, kw_only=True)
-class Source:
-    """One source: its tenant, vault, identity and books."""
-
-    options: SourceOptions
-    vault: Vault
-    tenant: Any
-    identity: Identity
-    listener: Listener
-    traffic: Traffic = field(default_factory=Traffic)
 
 
 class AzureWorld:
@@ -168,11 +124,11 @@ class AzureWorld:
         """
         place = self.source(path, source)
         switches: dict[str, Callable[..., None]] = {
-            "unreachable": _unreachable,
+            "unreachable": unreachable,
             "tls": self._strange_tls,
             "revoked": self._revoke,
-            "private": _private,
-            "failed-over": _fail_over,
+            "private": private,
+            "failed-over": fail_over,
         }
         if name in switches:
             switches[name](place, **options)
@@ -294,17 +250,17 @@ class AzureWorld:
         if not off:
             self.cloud.revoke_tokens(place.identity.principal.app_id)
 
-    def _tenant(self, chosen: SourceOptions, path: str, source: str) -> Any:
+    def _tenant(self, chosen: SourceOptions, path: str, source: str) -> Tenant:
         for twin in (chosen.vault_of, chosen.identity_of):
             if twin and not chosen.tenant:
-                return self.source(*_pair(twin)).tenant
+                return self.source(*pair(twin)).tenant
         label = (chosen.tenant or f"{path}-{source}").lower()
         found = self.cloud.tenant(f"{label}.onmicrosoft.com")
         return found or identities.new_tenant(self.cloud, self.cloud.ids.guid(), label)
 
     def _vault(self, chosen: SourceOptions, tenant: str, name: str, region: str) -> tuple[Vault, Listener]:
         if chosen.vault_of:
-            twin = self.source(*_pair(chosen.vault_of))
+            twin = self.source(*pair(chosen.vault_of))
             return twin.vault, twin.listener
         vault = Vault(
             name=self._free_name(chosen.vault or name),
@@ -329,9 +285,9 @@ class AzureWorld:
         taken = self.cloud.vaults
         return next(name for name in (base, *(f"{base[:20]}-{n}" for n in range(1000))) if name not in taken)
 
-    def _identity(self, chosen: SourceOptions, tenant: Any, name: str, traffic: Traffic) -> Identity:
+    def _identity(self, chosen: SourceOptions, tenant: Tenant, name: str, traffic: Traffic) -> Identity:
         if chosen.identity_of:
-            return self.source(*_pair(chosen.identity_of)).identity
+            return self.source(*pair(chosen.identity_of)).identity
         identity = identities.new_identity(self.cloud, tenant, name)
         self.cloud.traffic[identity.application.app_id] = traffic
         return identity
@@ -385,21 +341,3 @@ class AzureWorld:
             raise ValueError(msg)
         document = {"method": method, "tenant": place.tenant.id, "client_id": application.app_id}
         return {**document, name: identities.secret_file(file, proof)}
-
-
-def _unreachable(place: Source, *, off: bool = False) -> None:
-    place.listener.open() if off else place.listener.close()
-
-
-def _private(place: Source, *, off: bool = False) -> None:
-    place.vault.public = off
-
-
-def _fail_over(place: Source, *, region: str = "northeurope", off: bool = False) -> None:
-    place.vault.served_by = "" if off else region
-    place.traffic.faults.switch("read-only", off=off)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    path, _, source = text.partition("/")
-    return path, source
