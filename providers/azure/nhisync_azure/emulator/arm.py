@@ -255,17 +255,19 @@ def _paged(call: Call, rows: Sequence[Any], render: Callable[[Any], dict[str, An
     short = faults.state("short-pages", "arm")
     size = _PAGE if short is None else int(short.options.get("size", 1))
     text = call.query.get("$skiptoken", "0")
-    start = int(text) if text.isdecimal() else 0
+    start = int(text.removeprefix("!")) if text.removeprefix("!").isdecimal() else 0
+    if faults.state("empty-pages", "arm") is not None and not text.startswith("!"):
+        return reply({"value": [], "nextLink": _next(call, f"!{start}")})
     link: str | None = None
     if start + size < len(rows):
-        link = _next(call, start + size)
+        link = _next(call, str(start + size))
     elif faults.state("endless-paging", "arm") is not None:
-        link = _next(call, 0)
+        link = _next(call, "0")
     found: dict[str, Any] = {"value": [render(row) for row in rows[start : start + size]]}
     return reply(found | ({"nextLink": link} if link else {}))
 
 
-def _next(call: Call, offset: int) -> str:
+def _next(call: Call, offset: str) -> str:
     kept = {name: value for name, value in call.query.items() if name != "$skiptoken"}
-    query = "&".join(f"{name}={value}" for name, value in {**kept, "$skiptoken": str(offset)}.items())
+    query = "&".join(f"{name}={value}" for name, value in {**kept, "$skiptoken": offset}.items())
     return f"{call.base}{call.request.target.partition('?')[0]}?{query}"

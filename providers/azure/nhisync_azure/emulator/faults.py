@@ -1,17 +1,18 @@
 """Named faults: what goes wrong, for whom, where, how often.
 
 A fault belongs to one source: it meets requests to the source's vault, and requests of the source's application to
-the token endpoint, to Microsoft Graph and to Azure Resource Manager. Options that every fault takes: ``surface``
-(``kv``, ``sts``, ``graph``, ``arm``; default: the fault's own), ``operations`` (prefixes of operation names such as
-``secrets/list``; default: all but ``challenge``), ``skip`` (requests let through first), ``times`` (requests it hits;
-default: until switched off).
+the token endpoint, to Microsoft Graph and to Azure Resource Manager. Options that every fault takes: ``surface`` (one
+or several of ``kv``, ``sts``, ``graph``, ``arm``; default: those that hold items), ``operations`` (prefixes of
+operation names such as ``secrets/list``; default: all but ``challenge``), ``skip`` (requests let through first),
+``times`` (requests it hits; default: until switched off).
 """
 
 import threading
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-SURFACES: Final = ("kv", "sts", "graph", "arm")
+SURFACES: Final = ("kv", "graph", "arm")
+"""The services that hold items; the token service (``sts``) is hit only when it is named."""
 CHALLENGE: Final = "challenge"
 """Operation name of Key Vault requests that come without a token."""
 FAULTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
@@ -27,7 +28,7 @@ FAULTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "denied": (SURFACES, "403 (kv: the caller lacks the role)"),
     "unauthorized": (SURFACES, "401 although the token is good (a revoked session)"),
     "read-only": (("kv",), "403 for every change, as after a failover to the paired region"),
-    "firewall": (("kv",), "403 ForbiddenByFirewall (option private=True: ForbiddenByConnection)"),
+    "firewall": (("kv",), "403 ForbiddenByFirewall"),
     "list-lag": (("kv", "graph"), "changes of the last `seconds` are not in lists yet, by the cloud's clock"),
     "delete-lag": (("kv",), "the first `polls` reads after a deletion or a recovery answer 404"),
     "rbac-lag": (("kv", "arm"), "role assignments of the last `seconds` have no effect yet"),
@@ -37,10 +38,17 @@ FAULTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "endless-paging": (("kv", "graph", "arm"), "the last page links to the first"),
     "clock-skew": (SURFACES, "the Date header is off by `seconds`"),
     "policy-refusal": (("graph",), "the tenant's app management policy forbids new credentials (400)"),
-    "tls": ((), "handled by the world"),
-    "unreachable": ((), "handled by the world"),
 }
-"""Name → the surfaces it is meant for, and what it does."""
+"""Name → the surfaces it hits when none is named, and what it does."""
+
+WORLD_FAULTS: Final[dict[str, str]] = {
+    "unreachable": "the vault's port is closed",
+    "tls": "the vault shows a certificate of an unknown authority",
+    "revoked": "the identity's sessions end; the next use of a token is answered by a claims challenge",
+    "private": "the vault's public network access is off (403 ForbiddenByConnection)",
+    "failed-over": "the vault is served by the region `region` and refuses changes",
+}
+"""Faults that the world itself switches; name → what it does."""
 
 
 @dataclass(slots=True)
@@ -90,13 +98,13 @@ class Faults:
             ValueError: the name is unknown.
         """
         if name not in FAULTS:
-            msg = f"unknown fault {name!r}; known: {', '.join(sorted(FAULTS))}"
+            msg = f"unknown fault {name!r}; known: {', '.join(sorted({*FAULTS, *WORLD_FAULTS}))}"
             raise ValueError(msg)
         if off:
             self._end([fault for fault in self._active if fault.name == name])
             return
         surface = options.pop("surface", None)
-        surfaces = FAULTS[name][0] if surface is None else (surface,)
+        surfaces = FAULTS[name][0] if surface is None else (surface,) if isinstance(surface, str) else tuple(surface)
         operations = options.pop("operations", ())
         chosen = (operations,) if isinstance(operations, str) else tuple(operations)
         skip, times = int(options.pop("skip", 0)), options.pop("times", None)

@@ -221,7 +221,7 @@ def _check_network(operation: Operation, call: Call) -> None:
     fault = call.traffic.faults.hit("firewall", "kv", operation.name)
     vault = call.vault
     tail = f"\r\nVault: {vault.name};location={vault.region}"
-    if (fault is not None and fault.options.get("private")) or not vault.public:
+    if not vault.public:
         text = (
             "Public network access is disabled and request is not from a trusted service nor via an approved private "
             "link."

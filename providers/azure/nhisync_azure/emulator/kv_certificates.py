@@ -91,13 +91,12 @@ def _list(call: Call) -> Reply:
     if call.query.get("includePending", "").lower() != "true":
         return listed(call, shelf, lambda entry: _row(call, entry, entry.newest, ""))
     waiting = [name for name, one in call.vault.pending.items() if shelf.get(name) is None and one.status == _RUNNING]
-    names = sorted([*(entry.name.lower() for entry in shelf), *waiting])
 
-    def render(index: int) -> dict[str, Any]:
-        entry = shelf.get(names[index])
-        return _row(call, entry, entry.newest, "") if entry else _waiting_row(call, names[index])
+    def render(low: str) -> dict[str, Any]:
+        entry = shelf.get(low)
+        return _row(call, entry, entry.newest, "") if entry else _waiting_row(call, low)
 
-    return paged(call, names, render)
+    return paged(call, sorted([*shelf.names, *waiting]), render)
 
 
 def _waiting_row(call: Call, name: str) -> dict[str, Any]:

@@ -148,34 +148,32 @@ def moment(seconds: object) -> datetime:
 def listed(call: Call, shelf: Shelf[V], render: Callable[[Entry[V]], dict[str, Any]]) -> Reply:
     """One page of the names of a shelf."""
     fault = call.traffic.faults.state("list-lag", "kv")
-    entries = list(shelf)
-    if fault is not None:
-        seen = call.now - timedelta(seconds=fault.seconds(60))
-        entries = [entry for entry in entries if entry.versions[0].created <= seen]
-        gone = [one for one in shelf.deleted.values() if one.deletion is not None and one.deletion.at > seen]
-        entries = sorted([*entries, *gone], key=lambda entry: entry.name.lower())
-    return paged(call, [entry.name.lower() for entry in entries], lambda index: render(entries[index]))
+    if fault is None:
+        return paged(call, shelf.names, lambda low: render(shelf.living(low)))
+    seen = call.now - timedelta(seconds=fault.seconds(60))
+    entries = {entry.name.lower(): entry for entry in shelf if entry.versions[0].created <= seen}
+    for entry in shelf.deleted.values():
+        if entry.deletion is not None and entry.deletion.at > seen:
+            entries[entry.name.lower()] = entry
+    return paged(call, sorted(entries), lambda low: render(entries[low]))
 
 
 def listed_versions(call: Call, shelf: Shelf[V], kind: str, render: Callable[[Entry[V], V], dict[str, Any]]) -> Reply:
     """One page of a name's versions, in the order of their ids: no client may take the order for age."""
     entry = entry_of(call, shelf, kind)
     fault = call.traffic.faults.state("list-lag", "kv")
-    versions = sorted(entry.versions, key=lambda version: version.id)
-    if fault is not None:
-        seen = call.now - timedelta(seconds=fault.seconds(60))
-        versions = [version for version in versions if version.created <= seen]
-    return paged(call, [version.id for version in versions], lambda index: render(entry, versions[index]))
+    seen = call.now - timedelta(seconds=fault.seconds(60)) if fault is not None else None
+    versions = {one.id: one for one in entry.versions if seen is None or one.created <= seen}
+    return paged(call, sorted(versions), lambda version: render(entry, versions[version]))
 
 
 def listed_deleted(call: Call, shelf: Shelf[V], render: Callable[[Entry[V]], dict[str, Any]]) -> Reply:
     """One page of the deleted names."""
     purge_due(call, shelf)
-    entries = [shelf.deleted[low] for low in sorted(shelf.deleted)]
-    return paged(call, [entry.name.lower() for entry in entries], lambda index: render(entries[index]))
+    return paged(call, sorted(shelf.deleted), lambda low: render(shelf.deleted[low]))
 
 
-def paged(call: Call, keys: Sequence[str], render: Callable[[int], dict[str, Any]]) -> Reply:
+def paged(call: Call, keys: Sequence[str], render: Callable[[str], dict[str, Any]]) -> Reply:
     """A page of sorted `keys`; ``$skiptoken`` carries the last key of the page before."""
     faults = call.traffic.faults
     size = _page_size(call)
@@ -190,7 +188,7 @@ def paged(call: Call, keys: Sequence[str], render: Callable[[int], dict[str, Any
     link = _next_link(call, keys[end - 1]) if end < len(keys) else None
     if link is None and faults.state("endless-paging", "kv") is not None:
         link = _next_link(call, "")
-    return reply({"value": [render(index) for index in range(start, end)], "nextLink": link})
+    return reply({"value": [render(key) for key in keys[start:end]], "nextLink": link})
 
 
 def delete(call: Call, shelf: Shelf[V], kind: str) -> Entry[V]:

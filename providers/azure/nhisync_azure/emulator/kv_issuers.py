@@ -13,9 +13,8 @@ from nhisync_azure.emulator.wire import RefusedError, Reply, reply
 
 
 def _list(call: Call) -> Reply:
-    names = sorted(call.vault.issuers)
-    issuers = [call.vault.issuers[name] for name in names]
-    return paged(call, names, lambda index: _row(call, issuers[index]))
+    issuers = call.vault.issuers
+    return paged(call, sorted(issuers), lambda name: _row(call, issuers[name]))
 
 
 def _get(call: Call) -> Reply:

@@ -75,7 +75,10 @@ def vault_name(plot: Plot) -> str:
 
 
 def seed_secret(plot: Plot) -> str:
-    """Plant a secret; options: see the provider's README."""
+    """Plant a secret; its value is a JSON object of the seed's fields.
+
+    Options besides `COMMON`: ``plain`` (the only field's text as it is), ``content_type``.
+    """
     options = plot.options(**COMMON, plain=False, content_type=None)
     name = vault_name(plot)
 
@@ -103,7 +106,13 @@ COMMON: dict[str, Any] = {
     "denied": False,
     "touched": None,
 }
-"""Options of every Key Vault seed and their defaults."""
+"""Options of every Key Vault seed and their defaults.
+
+``disabled`` (the newest version), ``deleted`` (timedelta since the deletion), ``older_versions`` (how many; default one
+when the seed was rotated), ``older_enabled``, ``not_before`` (timedelta from now; negative = past), ``denied`` (a deny
+assignment keeps nhisync's identity from reading the object), ``touched`` (timedelta since the last change of
+attributes).
+"""
 
 
 def finish(plot: Plot, shelf: Shelf[Any], entry: Entry[Any], options: Mapping[str, Any]) -> None:
@@ -119,6 +128,7 @@ def finish(plot: Plot, shelf: Shelf[Any], entry: Entry[Any], options: Mapping[st
         newest.not_before = plot.now + options["not_before"]
     if options["touched"] is not None:
         newest.updated = plot.now - options["touched"]
+    shelf.forget(entry.name)  # planted anew
     at = None if options["deleted"] is None else plot.now - options["deleted"]
     shelf.settle(entry, None if at is None else Deletion(at=at, purge_at=at + plot.vault.retention))
     if options["denied"]:
@@ -140,7 +150,14 @@ def value_of(fields: Mapping[str, str], name: str, *, suffix: str, plain: bool) 
 
 
 def deny(plot: Plot, scope: str) -> None:
-    """A deny assignment that keeps nhisync's principal from one object."""
+    """A deny assignment that keeps nhisync's principal from one object.
+
+    Raises:
+        ValueError: the vault authorises by access policies, which know no single objects.
+    """
+    if not plot.vault.rbac:
+        msg = f"access policies cannot deny a single object: {plot.seed.name}"
+        raise ValueError(msg)
     plot.cloud.rbac.denials.append(
         DenyAssignment(
             id=plot.cloud.ids.guid(),

@@ -2,6 +2,11 @@
 
 A seed's name is the application's display name, or ``<application>/<credential's display name>``. Seeds with one
 application name share the application; the first one makes it, with its service principal.
+
+Options of all kinds: ``credential`` (display name of the credential), ``app_id``, ``graph_roles`` (application
+permissions), ``owned`` (nhisync's principal owns it), ``enabled`` (of the service principal). Secrets: ``refusals``
+(logins that still meet a replica that does not know it). Certificates: ``kty``, ``key``. Federation: ``issuer``,
+``subject``, ``audiences``.
 """
 
 from datetime import timedelta

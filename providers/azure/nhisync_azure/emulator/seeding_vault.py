@@ -42,7 +42,12 @@ _CERTIFICATE_OPTIONS: Final[dict[str, Any]] = {
 
 
 def seed_key(plot: Plot) -> str:
-    """Plant a key; options: see the provider's README."""
+    """Plant a key.
+
+    Options besides `COMMON`: ``kty`` (``EC``, ``RSA``, with ``-HSM``), ``curve``, ``bits``, ``key`` (a private key, to
+    plant the same one twice), ``rotate_after`` and ``rotate_before_expiry`` (ISO 8601: the vault rotates by itself),
+    ``expiry_time`` (ISO 8601: lifetime of new versions).
+    """
     options = plot.options(**COMMON, **_KEY_OPTIONS)
     name = vault_name(plot)
     shape = KeyShape(kty=options["kty"], curve=options["curve"], bits=options["bits"])
@@ -80,9 +85,18 @@ def _rotation_policy(options: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def seed_certificate(plot: Plot) -> str:
-    """Plant a certificate with its twin key and secret; options: see the provider's README."""
+    """Plant a certificate with its twin key and secret.
+
+    Options besides `COMMON`: ``kty``, ``curve``, ``bits``, ``key`` as for keys; ``issuer`` (``Self``, ``Unknown`` or a
+    provider's name), ``issuer_exists`` (this vault has that issuer), ``issuer_enabled``, ``subject``, ``names``,
+    ``ekus``, ``validity_months``, ``action`` (``AutoRenew`` or ``EmailContacts``) at ``days_before_expiry`` or
+    ``lifetime_percentage``, ``reuse_key``, ``exportable``, ``content_type`` of the secret, ``pending`` (an operation in
+    this status). What is overdue when planted stays overdue.
+    """
     options = plot.options(**COMMON, **_CERTIFICATE_OPTIONS)
     name, vault = vault_name(plot), plot.vault
+    for shelf in (vault.certificates, vault.keys, vault.secrets):
+        shelf.forget(name)  # planted anew
     vault.certificate_policies[name.lower()] = policy = _certificate_policy(plot, options)
     issuer = _issuer(plot, options)
     for at in history(plot, older_count(plot, options)):

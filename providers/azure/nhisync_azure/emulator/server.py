@@ -16,6 +16,8 @@ from nhisync_azure.emulator.wire import DropError, Reply, Request
 
 _MAX_HEAD = 65_536
 _IDLE = 30.0
+_PORTS: set[int] = set()
+_PORTS_LOCK = threading.Lock()
 Handler = Callable[[Request], Reply]
 
 
@@ -50,11 +52,15 @@ class Listener:
         """``https://127.0.0.1:<port>`` or its plain twin."""
         return f"{'https' if self._context else 'http'}://{self.authority}"
 
+    def present(self, context: ssl.SSLContext | None) -> None:
+        """Show another certificate to connections made from now on."""
+        self._context = context
+
     def open(self) -> None:
         """Listen; a reopened listener keeps its port."""
         if self._socket is not None:
             return
-        self._socket = socket.create_server(("127.0.0.1", self._port), reuse_port=False)
+        self._socket = socket.create_server(("127.0.0.1", self._port), reuse_port=False) if self._port else _fresh()
         self._port = int(self._socket.getsockname()[1])
         self._start(self._accept, self._socket)
 
@@ -98,8 +104,10 @@ class Listener:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             raw.settimeout(_IDLE)
             if self._context is not None:
-                connection = self._context.wrap_socket(raw, server_side=True)
+                # The wrapped socket must be known before the handshake waits, or close() could not end the wait.
+                connection = self._context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
                 self._swap(raw, connection)
+                connection.do_handshake()
             remote = str(connection.getpeername()[0])
             with connection.makefile("rb") as stream:
                 while self._exchange(connection, stream, remote):
@@ -113,6 +121,8 @@ class Listener:
     def _swap(self, old: socket.socket, new: socket.socket | None) -> None:
         with self._lock:
             self._connections.discard(old)
+            if new is not None and self._socket is None:
+                raise _ClosedError
             if new is not None:
                 self._connections.add(new)
 
@@ -125,6 +135,26 @@ class Listener:
             return False
         connection.sendall(payload)
         return keep
+
+
+def _fresh() -> socket.socket:
+    """A listening socket on a port that no listener of this process had.
+
+    The Key Vault SDKs remember challenges by host and port for the life of the process, tenant included.
+    """
+    passed: list[socket.socket] = []
+    try:
+        while True:
+            made = socket.create_server(("127.0.0.1", 0), reuse_port=False)
+            port = int(made.getsockname()[1])
+            with _PORTS_LOCK:
+                if port not in _PORTS:
+                    _PORTS.add(port)
+                    return made
+            passed.append(made)
+    finally:
+        for each in passed:
+            each.close()
 
 
 def _shut(connection: socket.socket) -> None:

@@ -5,7 +5,7 @@ shelf where it blocks the name until it is recovered or purged (learn.microsoft.
 """
 
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -115,6 +115,15 @@ class Shelf(Generic[V]):
         """The living entry; names are looked up without case."""
         return self._living.get(name.lower())
 
+    def living(self, low: str) -> Entry[V]:
+        """The living entry of a name from `names`."""
+        return self._living[low]
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Living names in lower case, sorted."""
+        return self._order
+
     def __iter__(self) -> Iterator[Entry[V]]:
         return (self._living[low] for low in self._order)
 
@@ -132,10 +141,17 @@ class Shelf(Generic[V]):
         return made
 
     def put(self, entry: Entry[V]) -> None:
-        """Make `entry` a living one."""
+        """Make `entry` a living one, in place of one of that name."""
         low = entry.name.lower()
+        if low not in self._living:
+            insort(self._order, low)
         self._living[low] = entry
-        insort(self._order, low)
+
+    def forget(self, name: str) -> None:
+        """Remove a name, living or deleted, if it is there."""
+        if name.lower() in self._living:
+            self.take(name)
+        self.deleted.pop(name.lower(), None)
 
     def take(self, name: str) -> Entry[V]:
         """Take a living entry out."""

@@ -1,12 +1,11 @@
 """Azure in the embedded world: tenants, vaults, identities and sources on loopback.
 
-The provider's README lists the options of sources and seeds and the faults.
+Options of sources: `sources`; of seeds: `seeding`, `seeding_vault`, `seeding_directory`; faults: `faults`.
 """
 
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,6 +14,7 @@ from nhisync.spi import AccessMode, Clock, SystemRandomness
 from nhisync.testing.world import Seed
 from nhisync_azure.emulator import grants, identities
 from nhisync_azure.emulator.cloud import Cloud, Traffic
+from nhisync_azure.emulator.directory import Tenant
 from nhisync_azure.emulator.front import Front
 from nhisync_azure.emulator.identities import Identity
 from nhisync_azure.emulator.rbac import RoleAssignment, custom_role
@@ -28,53 +28,9 @@ from nhisync_azure.emulator.seeding_directory import (
 )
 from nhisync_azure.emulator.seeding_vault import seed_certificate, seed_key
 from nhisync_azure.emulator.server import Listener
+from nhisync_azure.emulator.sources import Source, SourceOptions, fail_over, pair, private, unreachable
 from nhisync_azure.emulator.tls import ListenerAuthority
 from nhisync_azure.emulator.vaults import AccessPolicy, Vault
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceOptions:
-    """What `AzureWorld.add_source` understands.
-
-    Attributes:
-        auth: ``client_secret``, ``certificate`` or ``workload_identity``.
-        mode: what nhisync's identity may do: ``read``, ``fingerprint``, ``probe`` or ``rotate``.
-        access: ``rbac`` or ``policies`` (the vault's permission model).
-        vault: the vault's name; "" = made from path and source.
-        vault_of: ``path/source`` whose vault this source reads, too.
-        tenant: label of the tenant; sources with one label share it. "" = a tenant of its own.
-        identity_of: ``path/source`` whose identity this source uses, too.
-        keyvault: the document names the vault; False = a source of the directory only.
-        graph: nhisync's identity may read the tenant's applications, and the document asks for the directory.
-        arm: nhisync's identity may read roles and settings, and the document names the vault's resource id.
-        purge_protection: deleted names of the vault cannot be purged.
-        retention_days: how long deleted names can be recovered.
-    """
-
-    auth: str = "client_secret"
-    mode: str = "read"
-    access: str = "rbac"
-    vault: str = ""
-    vault_of: str = ""
-    tenant: str = ""
-    identity_of: str = ""
-    keyvault: bool = True
-    graph: bool = True
-    arm: bool = True
-    purge_protection: bool = False
-    retention_days: int = 90
-
-
-@dataclass(slots=True, kw_only=True)
-class Source:
-    """One source: its tenant, vault, identity and books."""
-
-    options: SourceOptions
-    vault: Vault
-    tenant: Any
-    identity: Identity
-    listener: Listener
-    traffic: Traffic = field(default_factory=Traffic)
 
 
 class AzureWorld:
@@ -160,17 +116,22 @@ class AzureWorld:
             return self._seeders[item.kind](plot)
 
     def fault(self, path: str, source: str, name: str, **options: Any) -> None:
-        """Switch a fault on, or off again with ``off=True``; names: `nhisync_azure.emulator.faults.FAULTS`.
+        """Switch a fault on, or off again with ``off=True``; names: `FAULTS` and `WORLD_FAULTS`.
 
         Raises:
             ValueError: no such fault.
             KeyError: no such source.
         """
         place = self.source(path, source)
-        if name == "unreachable":
-            place.listener.open() if options.get("off") else place.listener.close()
-        elif name == "revoked":
-            self.cloud.revoke_tokens(place.identity.principal.app_id)
+        switches: dict[str, Callable[..., None]] = {
+            "unreachable": unreachable,
+            "tls": self._strange_tls,
+            "revoked": self._revoke,
+            "private": private,
+            "failed-over": fail_over,
+        }
+        if name in switches:
+            switches[name](place, **options)
         else:
             place.traffic.faults.switch(name, **options)
 
@@ -192,7 +153,7 @@ class AzureWorld:
             source: the source.
             role: a custom role document (``az role definition create`` or REST form), assigned at `scope`.
             policy: permissions of the vault's access policy by kind (``secrets``, ``keys``, ``certificates``).
-            graph_roles: application permissions of Microsoft Graph.
+            graph_roles: application permissions of Microsoft Graph; they are in tokens issued from now on.
             scope: where the role is assigned; "" = the vault.
             condition: condition of the assignment.
 
@@ -270,23 +231,36 @@ class AzureWorld:
             if listener is not None:
                 listener.close()
 
-    def _open(self, *, plain: bool = False) -> Listener:
+    def _open(self) -> Listener:
         assert self._authority is not None, "start() comes first"
-        listener = Listener(self._front.answer, None if plain else self._authority.server_context())
+        listener = Listener(self._front.answer, self._authority.server_context())
         listener.open()
         return listener
 
-    def _tenant(self, chosen: SourceOptions, path: str, source: str) -> Any:
+    def _strange_tls(self, place: Source, *, off: bool = False) -> None:
+        assert self._authority is not None, "start() comes first"
+        authority = self._authority
+        if not off:
+            folder = self._directory / "strange"
+            folder.mkdir(exist_ok=True)
+            authority = ListenerAuthority(self.cloud.ids, folder, self.cloud.wall.now())
+        place.listener.present(authority.server_context())
+
+    def _revoke(self, place: Source, *, off: bool = False) -> None:
+        if not off:
+            self.cloud.revoke_tokens(place.identity.principal.app_id)
+
+    def _tenant(self, chosen: SourceOptions, path: str, source: str) -> Tenant:
         for twin in (chosen.vault_of, chosen.identity_of):
             if twin and not chosen.tenant:
-                return self.source(*_pair(twin)).tenant
+                return self.source(*pair(twin)).tenant
         label = (chosen.tenant or f"{path}-{source}").lower()
         found = self.cloud.tenant(f"{label}.onmicrosoft.com")
         return found or identities.new_tenant(self.cloud, self.cloud.ids.guid(), label)
 
     def _vault(self, chosen: SourceOptions, tenant: str, name: str, region: str) -> tuple[Vault, Listener]:
         if chosen.vault_of:
-            twin = self.source(*_pair(chosen.vault_of))
+            twin = self.source(*pair(chosen.vault_of))
             return twin.vault, twin.listener
         vault = Vault(
             name=self._free_name(chosen.vault or name),
@@ -311,9 +285,9 @@ class AzureWorld:
         taken = self.cloud.vaults
         return next(name for name in (base, *(f"{base[:20]}-{n}" for n in range(1000))) if name not in taken)
 
-    def _identity(self, chosen: SourceOptions, tenant: Any, name: str, traffic: Traffic) -> Identity:
+    def _identity(self, chosen: SourceOptions, tenant: Tenant, name: str, traffic: Traffic) -> Identity:
         if chosen.identity_of:
-            return self.source(*_pair(chosen.identity_of)).identity
+            return self.source(*pair(chosen.identity_of)).identity
         identity = identities.new_identity(self.cloud, tenant, name)
         self.cloud.traffic[identity.application.app_id] = traffic
         return identity
@@ -367,8 +341,3 @@ class AzureWorld:
             raise ValueError(msg)
         document = {"method": method, "tenant": place.tenant.id, "client_id": application.app_id}
         return {**document, name: identities.secret_file(file, proof)}
-
-
-def _pair(text: str) -> tuple[str, str]:
-    path, _, source = text.partition("/")
-    return path, source

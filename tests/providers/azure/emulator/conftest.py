@@ -106,7 +106,7 @@ class Target:
         return client
 
     def close(self) -> None:
-        """Close every client and drop the SDK's process-wide cache of challenges."""
+        """Close every client."""
         for client in self._open:
             client.close()
 

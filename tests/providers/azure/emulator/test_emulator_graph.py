@@ -163,7 +163,7 @@ def test_patching_certificates_replaces_them_all(site: Any, world: Any, app_id: 
     body = {"keyCredentials": [kept, key_credential(world, keys[2])]}
     assert site.graph("PATCH", f"/applications/{app_id}", body).status_code == 204
     shown = site.graph("GET", f"/applications/{app_id}?$select=keyCredentials").json()["keyCredentials"]
-    assert [one["keyId"] for one in shown][0] == kept["keyId"]
+    assert next(one["keyId"] for one in shown) == kept["keyId"]
     assert len(shown) == 2
     unknown = {"keyCredentials": [{**kept, "keyId": "11111111-2222-3333-4444-555555555555"}]}
     assert site.graph("PATCH", f"/applications/{app_id}", unknown).status_code == 400
@@ -247,6 +247,11 @@ def test_the_tenants_policy_forbids_or_caps(site: Any, world: Any, app_id: str) 
     assert error_of(site.graph("POST", path, body)) == (400, "CredentialInvalidLifetimeAsPerAppPolicy")
     policy.password_addition = False
     assert error_of(site.graph("POST", path, body)) == (400, "CredentialTypeNotAllowedAsPerAppPolicy")
+    policy.password_addition, policy.max_lifetime_days = True, None
+    world.fault("primary", "azure", "policy-refusal", times=1)
+    assert error_of(site.graph("POST", path, body)) == (400, "CredentialTypeNotAllowedAsPerAppPolicy")
+    assert site.graph("POST", path, body).status_code == 200
+    policy.password_addition, policy.max_lifetime_days = False, 180
     shown = site.graph("GET", "/policies/defaultAppManagementPolicy").json()["applicationRestrictions"]
     kinds = {one["restrictionType"] for one in shown["passwordCredentials"]}
     assert kinds == {"passwordAddition", "passwordLifetime"}

@@ -1,6 +1,7 @@
 """Keys of Key Vault as the real SDK sees them: versions, rotation, policies, signatures."""
 
 import hashlib
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -141,7 +142,7 @@ def test_the_vault_rotates_by_itself(site: Any, world: Any, clock: Any) -> None:
     assert second.expires_on is not None
     clock.advance(timedelta(days=75))
     created = sorted(row.created_on for row in site.keys.list_properties_of_key_versions("auto"))
-    steps = [later - earlier for earlier, later in zip(created, created[1:], strict=False)]
+    steps = [later - earlier for earlier, later in itertools.pairwise(created)]
     assert steps == [timedelta(days=30)] * 3
 
 
