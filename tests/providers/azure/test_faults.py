@@ -37,7 +37,7 @@ def test_a_condition_on_names_closes_the_list_and_not_the_items(backup, azure):
     ("fault", "options", "kind"),
     [
         ("firewall", {}, "denied"),
-        ("firewall", {"private": True}, "denied"),
+        ("private", {}, "denied"),
         ("unavailable", {}, "unreachable"),
         ("drop", {}, "unreachable"),
         ("drop-before", {}, "unreachable"),
@@ -50,7 +50,7 @@ def test_a_condition_on_names_closes_the_list_and_not_the_items(backup, azure):
 def test_every_fault_is_told_as_what_it_is(backup, fault, options, kind):
     """One attempt, one kind; the coverage says the same, and no secret is called absent."""
     backup.seed("secret", "x")
-    backup.fault(fault, surface="kv", **options)
+    backup.fault(fault, **({} if fault == "private" else {"surface": "kv"}), **options)
     seen = backup.see("secret/x", "secret/none", kinds="secret")
     assert {item.error.kind for item in seen.items.values()} == {kind}
     assert seen.coverage["secret"].status is not CoverageStatus.COMPLETE
