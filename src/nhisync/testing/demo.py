@@ -1,10 +1,12 @@
-"""The demo's world: two paths, three apps of three tiers and one unmapped, a planted fault for every rule.
+"""The demo's world: two paths, apps of three tiers and one unmapped, a planted fault for every rule.
 
 Read it as a catalogue of what goes wrong with backup credentials: each `PlannedPair` is one story.
 """
 
 from typing import Any
 
+from nhisync.testing.demo_billing import BILLING
+from nhisync.testing.demo_billing import SOURCES as BILLING_SOURCES
 from nhisync.testing.demo_parts import NORTH, WEST
 from nhisync.testing.demo_payments import PAYMENTS
 from nhisync.testing.demo_search import SEARCH
@@ -61,8 +63,9 @@ def scenario() -> Scenario:
             _source("backup", "archive", "vault", NORTH),
             _source("backup", "attic", "vault", NORTH),
             _source("backup", "busy", "aws", NORTH, account=BUSY_ACCOUNT),
+            *BILLING_SOURCES,
         ),
-        apps=(PAYMENTS, SEARCH, WIKI, INTRANET),
+        apps=(PAYMENTS, SEARCH, WIKI, BILLING, INTRANET),
         waivers=(WAIVER,),
         policies={"critical.yaml": CRITICAL},
         faults=(
