@@ -167,7 +167,6 @@ class Connection:
         self, family: str, name: str, budget: Budget, act: Callable[[], T], *, member: str = "", on: str = ""
     ) -> T:
         """Run one SDK call; a token that a service no longer takes is worth one more try."""
-        quiet_sdk()
         for last in (False, True):
             call = Ongoing(budget, family, member)
             try:
@@ -252,6 +251,7 @@ class Connection:
     def _wired(self) -> Wire:
         with self._lock:
             if self._wire is None:
+                quiet_sdk()
                 self._wire = Wire(self._settings, self._context)
             return self._wire
 
