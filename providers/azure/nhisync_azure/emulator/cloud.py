@@ -29,6 +29,12 @@ class Traffic:
 
     faults: Faults = field(default_factory=Faults)
     calls: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def count(self, call: str) -> None:
+        """Write one request into the books."""
+        with self._lock:
+            self.calls[call] += 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

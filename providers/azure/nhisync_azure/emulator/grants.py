@@ -41,7 +41,7 @@ _MORE: Final[Mapping[AccessMode, tuple[str, ...]]] = {
 }
 _POLICY_READ: Final = {
     "secrets": ("list",),
-    "certificates": ("list", "get", "listissuers"),
+    "certificates": ("list", "get", "listissuers", "getissuers"),
     "keys": ("list", "get", "getrotationpolicy"),
 }
 _POLICY_MORE: Final[Mapping[AccessMode, Mapping[str, tuple[str, ...]]]] = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
-from typing import Final
+from typing import Any, Final
 
 from nhisync_azure.emulator.cloud import Cloud, Traffic
 from nhisync_azure.emulator.faults import Fault, Faults
@@ -18,6 +18,8 @@ _THROTTLED: Final = {
     "arm": ("TooManyRequests", "The request is being throttled."),
     "sts": ("temporarily_unavailable", "AADSTS90033: A transient error has occurred. Please try again."),
 }
+_UNAVAILABLE: Final = ("ServiceUnavailable", "The service is temporarily unavailable.")
+_PROXY_PAGE: Final = b"<html><body>Please sign in to the network</body></html>"
 _DENIED: Final = {
     "kv": ("Forbidden", "Caller is not authorized to perform action on resource."),
     "graph": ("Authorization_RequestDenied", "Insufficient privileges to complete the operation."),
@@ -32,7 +34,7 @@ def through(traffic: Traffic, surface: str, operation: str, act: Callable[[], Re
     Raises:
         DropError: a fault wants the connection closed.
     """
-    traffic.calls[f"{surface}:{operation}"] += 1
+    traffic.count(f"{surface}:{operation}")
     faults = traffic.faults
     try:
         early = _before(faults, surface, operation)
@@ -74,6 +76,20 @@ def claims_challenge(authority: str, now: float) -> str:
     )
 
 
+class _OAuthError(RefusedError):
+    """A refusal in the shape of the token service."""
+
+    def document(self) -> dict[str, str]:
+        """The OAuth error body (RFC 6749 §5.2)."""
+        return {"error": self.code, "error_description": self.text}
+
+
+def _refusal(surface: str, status: int, said: tuple[str, str], **more: Any) -> RefusedError:
+    """A refusal in the envelope of the surface."""
+    kind = _OAuthError if surface == "sts" else RefusedError
+    return kind(status, *said, **more)
+
+
 def _before(faults: Faults, surface: str, operation: str) -> Reply | None:
     """What a fault answers in the service's place."""
     _wait(faults.hit("delay", surface, operation), None)
@@ -82,19 +98,18 @@ def _before(faults: Faults, surface: str, operation: str) -> Reply | None:
         raise DropError
     fault = faults.hit("throttled", surface, operation)
     if fault is not None:
-        code, text = _THROTTLED[surface]
         seconds = int(fault.seconds(1))
-        raise RefusedError(429, code, text, headers={"Retry-After": str(seconds)} if seconds else {})
+        headers = {"Retry-After": str(seconds)} if seconds else {}
+        raise _refusal(surface, 429, _THROTTLED[surface], headers=headers)
     fault = faults.hit("unavailable", surface, operation)
     if fault is not None:
-        status = int(fault.options.get("status", 503))
-        raise RefusedError(status, "ServiceUnavailable", "The service is temporarily unavailable.")
+        raise _refusal(surface, int(fault.options.get("status", 503)), _UNAVAILABLE)
     if faults.hit("denied", surface, operation) is not None:
-        raise RefusedError(403, *_DENIED[surface], inner="ForbiddenByRbac" if surface == "kv" else "")
+        raise _refusal(surface, 403, _DENIED[surface], inner="ForbiddenByRbac" if surface == "kv" else "")
+    if surface != "kv" and faults.hit("unauthorized", surface, operation) is not None:  # a vault's needs its challenge
+        raise _refusal(surface, 401, ("InvalidAuthenticationToken", "Access token validation failure."))
     if faults.hit("garbage", surface, operation) is not None:
-        return Reply(
-            status=200, body=b"<html><body>Please sign in to the network</body></html>", content_type="text/html"
-        )
+        return Reply(status=200, body=_PROXY_PAGE, content_type="text/html")
     return None
 
 
@@ -103,7 +118,7 @@ def _after(faults: Faults, surface: str, operation: str, answer: Reply) -> Reply
     if faults.hit("drop", surface, operation) is not None:
         raise DropError
     if faults.hit("applied-then-503", surface, operation) is not None:
-        return refused(RefusedError(503, "ServiceUnavailable", "The service is temporarily unavailable."))
+        return refused(_refusal(surface, 503, _UNAVAILABLE))
     if faults.hit("cut", surface, operation) is not None:
         return replace(answer, cut=True)
     return answer

@@ -176,6 +176,10 @@ def _token(cloud: Cloud, tenant: Tenant, form: Mapping[str, str]) -> Reply:
         raise AadError(cloud, 400, "unauthorized_client", 700016, text)
     if not principal.enabled:
         raise AadError(cloud, 400, "unauthorized_client", 7000112, f"Application '{app_id}' is disabled.")
+    fault = cloud.traffic_of(app_id).faults.hit("login-refused", "sts", "token")
+    if fault is not None:
+        number = int(fault.options.get("number", 7000215))
+        raise AadError(cloud, 401, "invalid_client", number, "Invalid client secret provided.")
     holders = _holders(cloud, principal)
     if form.get("client_assertion_type") == ASSERTION_TYPE:
         _check_assertion(cloud, tenant, app_id, holders, form.get("client_assertion", ""))

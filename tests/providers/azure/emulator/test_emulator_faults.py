@@ -158,6 +158,37 @@ def test_a_revoked_session_is_renewed_by_a_claims_challenge(site: Any, world: An
     assert site.secrets.get_secret("s").value == "v2"
 
 
+@pytest.mark.parametrize("surface", ["graph", "arm"])
+def test_graph_and_resource_manager_challenge_for_claims_too(site: Any, world: Any, surface: str) -> None:
+    """A revoked session is renewed there as well; a token that is refused for good ends in a 401."""
+    read = (lambda: site.graph("GET", "/applications")) if surface == "graph" else (lambda: site.arm(site.vault_id))
+    assert read().status_code == 200
+    world.fault(*PLACE, "revoked")
+    assert read().status_code == 200
+    world.fault(*PLACE, "unauthorized", surface=surface)
+    assert read().status_code == 401
+
+
+def test_an_overloaded_token_service_speaks_oauth(site: Any, world: Any) -> None:
+    """A 429 of the token service names no wrong credential, and ends."""
+    world.fault(*PLACE, "throttled", surface="sts", seconds=0)
+    with pytest.raises(ClientAuthenticationError) as failed:
+        site.login().get_token("https://vault.azure.net/.default")
+    assert "AADSTS7000215" not in str(failed.value)
+    world.fault(*PLACE, "throttled", off=True)
+    assert site.login().get_token("https://vault.azure.net/.default").token
+
+
+@pytest.mark.parametrize("number", [7000215, 7000222])
+def test_logins_can_be_refused(site: Any, world: Any, number: int) -> None:
+    """No credential is accepted while the fault is on, with the number that is asked for."""
+    world.fault(*PLACE, "login-refused", number=number)
+    with pytest.raises(ClientAuthenticationError, match=f"AADSTS{number}"):
+        site.login().get_token("https://vault.azure.net/.default")
+    world.fault(*PLACE, "login-refused", off=True)
+    assert site.login().get_token("https://vault.azure.net/.default").token
+
+
 def test_lists_lag_behind(site: Any, world: Any, clock: Any) -> None:
     """With list-lag new names and versions are read at once but listed later; deleted ones are still listed."""
     site.secrets.set_secret("old", "v")
