@@ -138,7 +138,7 @@ class TestAzureDirectory(Azure):
     absent = ("app-secret/none", "app-certificate/none", "app-federation/none/none", "sp-secret/none")
     faults: ClassVar = {
         Trouble.DENIED: Fault(name="denied", options={"surface": "graph"}),
-        Trouble.REFUSED: Fault(name="denied", options={"surface": "sts"}),
+        Trouble.REFUSED: Fault(name="login-refused"),
         Trouble.UNREACHABLE: Fault(name="drop-before", options={"surface": "graph"}),
         Trouble.THROTTLED: Fault(name="throttled", options={"surface": "graph", "seconds": 7200}),
         Trouble.BROKEN: Fault(name="cut", options={"surface": "graph"}),

@@ -237,6 +237,7 @@ class Connection:
                 verify_challenge_resource=settings.real_vault,
                 logging_enable=False,
                 user_agent="nhisync",
+                **({"api_version": settings.api_version} if settings.api_version else {}),
             )
         origin = settings.graph_url if service == "graph" else settings.arm_url
         audience = settings.home.graph if service == "graph" else settings.home.arm

@@ -174,6 +174,7 @@ class AzureSettings(SourceSettings):
         authority: token service, when it is not the cloud's.
         graph: Microsoft Graph, when it is not the cloud's.
         arm: Azure Resource Manager, when it is not the cloud's.
+        api_version: of Key Vault, for clouds and servers that do not know the SDK's newest one.
         ca_file: PEM bundle instead of certifi's.
         proxy: proxy for all calls; None = none, the environment is not asked.
         workers: single reads at the same time, and connections kept.
@@ -193,6 +194,7 @@ class AzureSettings(SourceSettings):
     authority: Endpoint | None = None
     graph: Endpoint | None = None
     arm: Endpoint | None = None
+    api_version: Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d|7\.\d)$")] | None = None
     ca_file: Path | None = None
     proxy: str | None = None
     workers: int = Field(default=8, ge=1, le=64)

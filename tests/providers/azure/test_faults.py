@@ -261,6 +261,16 @@ def test_a_vault_of_another_tenant_is_told(backup, rogue):
     assert (error.kind, "another tenant" in error.message) == ("misconfigured", True)
 
 
+@pytest.mark.parametrize("version", ["7.4", "2025-07-01"])
+def test_an_older_api_is_spoken(backup, version):
+    """A cloud that does not know the SDK's newest version is asked in its own."""
+    for kind in ("secret", "key", "certificate"):
+        backup.seed(kind, f"x-{kind}")
+    seen = backup.see(kinds="secret key certificate", versions="all", api_version=version)
+    assert set(seen.status.values()) == {"complete"}
+    assert {item.presence for item in seen.items.values()} == {Presence.PRESENT}
+
+
 def test_two_paths_run_at_once(source_of):
     """Budgets and clients of two sources in one process do not meet."""
     sites = [source_of("primary", "kv"), source_of("backup", "kv")]

@@ -76,6 +76,7 @@ def test_only_the_clouds_own_domain_is_a_real_vault(cloud, vault, real):
         {"attempts": 0},
         {"connect_timeout": "0s"},
         {"access": "both"},
+        {"api_version": "newest"},
         {"cloud": "germany"},
     ],
 )
