@@ -1,6 +1,9 @@
 """One emulated Azure for each test, the real SDKs against it over loopback TLS, everything closed at the end."""
 
+import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -146,3 +149,56 @@ def source_of(azure: AzureWorld, clock: FakeClock, tmp_path: Path) -> Iterator[C
 def backup(source_of: Callable[..., Source]) -> Source:
     """``backup/kv``: a vault and a directory, by client secret, with what reading needs."""
     return source_of()
+
+
+class Rogue(ThreadingHTTPServer):
+    """A vault that answers as a test likes: whose token it wants, and where its first page leads.
+
+    Attributes:
+        led: requests, and whether they carried a token.
+        authority: token service that its challenge names, with the tenant.
+        resource: service that its challenge wants a token for.
+        link: the next page of its empty list.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _RogueHandler)
+        self.led: list[str] = []
+        self.authority = self.link = ""
+        self.resource = "https://vault.azure.net"
+
+
+class _RogueHandler(BaseHTTPRequestHandler):
+    server: Rogue
+
+    def do_GET(self) -> None:
+        """One page, or the challenge."""
+        token = self.headers.get("Authorization", "")
+        self.server.led.append(f"{self.path} {bool(token)}")
+        body = json.dumps({"value": [], "nextLink": self.server.link}).encode()
+        self.send_response(200 if token else 401)
+        if not token:
+            challenge = f'Bearer authorization="{self.server.authority}", resource="{self.server.resource}"'
+            self.send_header("WWW-Authenticate", challenge)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the name of the base class
+        """Quiet."""
+
+
+@pytest.fixture
+def rogue(azure: AzureWorld) -> Iterator[Rogue]:
+    """A rogue vault with a certificate that the source trusts."""
+    server = Rogue()
+    assert azure._authority is not None
+    server.socket = azure._authority.server_context().wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join(10)
