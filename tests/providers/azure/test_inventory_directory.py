@@ -100,6 +100,34 @@ def test_trust_in_another_issuer(tenant, clock):
         assert dict(item.attributes)["subject"] == "system:serviceaccount:pay:api"
 
 
+def test_owners_are_graphs_own_where_no_tag_names_one(tenant):
+    """A tag goes first; then Graph's owners; "" means that both were read and name nobody."""
+    tenant.seed("app-secret", "tagged", owner="ops", owned=True)
+    tenant.seed("app-secret", "owned", owner=None, owned=True)
+    tenant.seed("app-secret", "nobody", owner=None)
+    for kinds in ("", "app-secret"):
+        seen = tenant.see("app-secret/tagged", "app-secret/owned", "app-secret/nobody", kinds=kinds)
+        owners = [seen[f"app-secret/{name}"].owner for name in ("tagged", "owned", "nobody")]
+        assert owners == ["ops", "nhisync-backup-entra", ""]
+
+
+def test_one_list_brings_the_trusts_along(tenant):
+    """No read for each application: its federated credentials are expanded in the list."""
+    for number in range(5):
+        tenant.seed("app-federation", f"app {number}/cluster")
+    seen = tenant.see(kinds="app-federation")
+    assert len(seen.items) == 5
+    assert {name: n for name, n in tenant.calls.items() if name.startswith("graph:")} == {"graph:applications/list": 1}
+
+
+def test_a_certificate_named_by_id_costs_one_read(tenant, azure):
+    """The single read of an application shows its public certificates."""
+    tenant.seed("app-certificate", "payments")
+    name = f"app-certificate/{application(azure).app_id}"
+    assert tenant.see(name)[name].chain.leaf
+    assert sum(n for call, n in tenant.calls.items() if call.startswith("graph:")) == 1
+
+
 def test_a_sweep_names_applications_as_people_do(tenant, azure):
     """The display name where it is unique, else the application id; nhisync's own application is shown as well."""
     tenant.seed("app-secret", "payments")

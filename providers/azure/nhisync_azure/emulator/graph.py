@@ -27,7 +27,8 @@ READ_ROLES: Final = (
     "Directory.Read.All",
 )
 """Each of them lets an application read applications and principals (graph/permissions-reference)."""
-_PAGE, _MOST = 100, 999
+_PAGE, _MOST, _EXPANDED = 100, 999, 20
+_EXPAND = re.compile(r"(\w+)(?:\(\$select=([\w, ]+)\))?")
 _BY_APP_ID = re.compile(r"(applications|servicePrincipals)\(appId='([^']*)'\)", re.IGNORECASE)
 _FILTER = re.compile(r"(\w+)\s+eq\s+'((?:[^']|'')*)'", re.IGNORECASE)
 _STARTS = re.compile(r"startswith\((\w+),\s*'((?:[^']|'')*)'\)", re.IGNORECASE)
@@ -178,7 +179,7 @@ def _list(call: Call, collection: str) -> Reply:
 
     def render(one: Object) -> dict[str, Any]:
         document = documents.of(one, seen_until=call.seen_until, with_keys=False)
-        return documents.selected(document, select)
+        return documents.selected(document, select) | _expanded(call, one)
 
     return _paged(call, collection, sorted(chosen, key=lambda one: one.id), render)
 
@@ -189,7 +190,24 @@ def _one(call: Call, collection: str, target: Object) -> Reply:
     # (graph/api/resources/keycredential, property ``key``).
     document = documents.of(target, seen_until=call.seen_until, with_keys="keyCredentials" in select)
     context = f"{call.base}/v1.0/$metadata#{collection}/$entity"
-    return reply({"@odata.context": context, **documents.selected(document, select)})
+    return reply({"@odata.context": context, **documents.selected(document, select), **_expanded(call, target)})
+
+
+def _expanded(call: Call, target: Object) -> dict[str, Any]:
+    """The one relation that may come along with each object, twenty rows of it (graph/query-parameters, $expand)."""
+    text = call.query.get("$expand", "").strip()
+    if not text:
+        return {}
+    match = _EXPAND.fullmatch(text)
+    rows: list[dict[str, Any]]
+    if match is not None and match[1] == "owners":
+        rows = [documents.owner(call.tenant, one) for one in sorted(target.owners)]
+    elif match is not None and match[1] == "federatedIdentityCredentials" and isinstance(target, Application):
+        rows = [documents.federated(one) for one in target.federated]
+    else:
+        raise bad_request(f"Parsing OData Select and Expand failed: {text}", "BadRequest")
+    names = tuple(name.strip() for name in (match[2] or "").split(",") if name.strip())
+    return {match[1]: [documents.selected(row, names) for row in rows[:_EXPANDED]]}
 
 
 def _related(call: Call, collection: str, target: Object, name: str) -> Reply:

@@ -150,9 +150,10 @@ class Directory:
         item = self._item(kind, locator, holder, found.rest)
         if run.is_known(locator, item.marker) and item.presence is Presence.PRESENT:
             return run.unchanged(locator)
-        if kind.endswith("-certificate") and item.presence is Presence.PRESENT:
-            return self._item(kind, locator, self._with_public(holder), found.rest)
-        return item
+        read = any(one.der for one in holder.certificates)  # a single read brought them along already
+        if read or not kind.endswith("-certificate") or item.presence is not Presence.PRESENT:
+            return item
+        return self._item(kind, locator, self._with_public(holder), found.rest)
 
     def _item(self, kind: str, locator: Locator, holder: Holder, rest: str) -> Item:
         run = self._run

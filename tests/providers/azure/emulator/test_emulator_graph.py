@@ -313,3 +313,12 @@ def key_credential(world: Any, key: Any) -> dict[str, Any]:
 def test_the_fixed_date_is_a_date() -> None:
     """The end that the tests send lies in the future of every clock they use."""
     assert datetime.fromisoformat(SOON) > datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def test_one_relation_comes_along(cloud: Any, app_id: str) -> None:
+    """$expand brings owners or federated credentials with each object; an unknown relation is refused."""
+    one = cloud.graph("GET", f"/applications/{app_id}?$select=id&$expand=owners($select=id,displayName)").json()
+    assert isinstance(one["owners"], list)
+    rows = values(cloud.graph("GET", "/applications?$select=id&$expand=federatedIdentityCredentials&$top=5"))
+    assert all(isinstance(row["federatedIdentityCredentials"], list) for row in rows)
+    assert error_of(cloud.graph("GET", "/applications?$expand=nothing"))[0] == 400
