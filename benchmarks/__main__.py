@@ -1,11 +1,11 @@
-"""All figures, or the named ones: ``python -m benchmarks [inventory|parity|readiness|secretmanager|startup ...]``."""
+"""All figures, or the named ones: ``python -m benchmarks [inventory|keyvault|parity|secretmanager ...]``."""
 
 import runpy
 import sys
 
 from benchmarks.results import into_readme
 
-NAMES = ("startup", "inventory", "secretmanager", "parity", "readiness")
+NAMES = ("startup", "inventory", "keyvault", "secretmanager", "parity", "readiness")
 
 
 def main(names: list[str]) -> None:

@@ -27,6 +27,7 @@ def test_wheel_holds_what_it_needs(tmp_path: Path) -> None:
         "nhisync/testing/embedded.py",
         "nhisync_aws/emulator/__init__.py",
         "nhisync_gcp/emulator/__init__.py",
+        "nhisync_azure/emulator/__init__.py",
         "nhisync_vault/emulator/__init__.py",
         "nhisync_tls/provider.py",
         "nhisync_file/provider.py",

@@ -5,6 +5,8 @@ Read it as a catalogue of what goes wrong with backup credentials: each `Planned
 
 from typing import Any
 
+from nhisync.testing.demo_billing import BILLING
+from nhisync.testing.demo_billing import SOURCES as BILLING_SOURCES
 from nhisync.testing.demo_orders import HERE, ORDERS, PROJECT, THERE
 from nhisync.testing.demo_parts import NORTH, WEST
 from nhisync.testing.demo_payments import PAYMENTS
@@ -65,8 +67,9 @@ def scenario() -> Scenario:
             _source("backup", "archive", "vault", NORTH),
             _source("backup", "attic", "vault", NORTH),
             _source("backup", "busy", "aws", NORTH, account=BUSY_ACCOUNT),
+            *BILLING_SOURCES,
         ),
-        apps=(PAYMENTS, SEARCH, WIKI, ORDERS, INTRANET),
+        apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, INTRANET),
         waivers=(WAIVER,),
         policies={"critical.yaml": CRITICAL},
         faults=(

@@ -50,8 +50,10 @@ class ThreadTests(Hooks):
             stream = adapter.inventory(stand.everything())
             next(iter(stream))
             stream.close()
-        left = []
+        left, before_it_runs = [], threading.Event()
         for thread in set(threading.enumerate()) - before:
+            while thread.ident is None:  # listed before it runs; it cannot be joined yet
+                before_it_runs.wait(0.001)
             thread.join(_PATIENCE)
             left += [thread.name] if thread.is_alive() else []
         assert left == [], "threads are left behind"

@@ -1,0 +1,85 @@
+"""Several blocking readers at once, as one stream, in daemon threads that never keep the process alive."""
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+_ROOM = 1_000
+_GLANCE = 0.2
+
+
+class _End:
+    """One reader is done, with the exception that ended it, if any."""
+
+    def __init__(self, failure: BaseException | None) -> None:
+        self.failure = failure
+
+
+class _Stream(Generic[T]):
+    """The channel between readers and the one consumer."""
+
+    def __init__(self) -> None:
+        self._channel: queue.Queue[T | _End] = queue.Queue(_ROOM)
+        self._abandoned = threading.Event()
+
+    def read(self, reader: Callable[[], Iterable[T]]) -> None:
+        failure: BaseException | None = None
+        try:
+            for value in reader():
+                if not self._put(value):
+                    return
+        except BaseException as caught:  # noqa: BLE001 - raised again in the consumer's thread
+            failure = caught
+        self._put(_End(failure))
+
+    def drain(self, readers: int) -> Iterator[T]:
+        try:
+            while readers:
+                value = self._channel.get()
+                if not isinstance(value, _End):
+                    yield value
+                    continue
+                readers -= 1
+                if value.failure is not None:
+                    raise value.failure
+        finally:
+            self._abandoned.set()
+
+    def _put(self, value: T | _End) -> bool:
+        while not self._abandoned.is_set():
+            with contextlib.suppress(queue.Full):
+                self._channel.put(value, timeout=_GLANCE)
+                return True
+        return False
+
+
+def merged(readers: Sequence[Callable[[], Iterable[T]]]) -> Iterator[T]:
+    """Run all `readers` at once, each in its own thread, and yield what they yield as it comes.
+
+    An exception of a reader is raised here. When the consumer stops early, readers end at their next value.
+    """
+    stream: _Stream[T] = _Stream()
+    for reader in readers:
+        threading.Thread(target=stream.read, args=(reader,), name="nhisync-azure-read", daemon=True).start()
+    yield from stream.drain(len(readers))
+
+
+def spread(work: Sequence[A], each: Callable[[A], Iterable[T]], workers: int) -> Iterator[T]:
+    """Do `each` piece of `work` in at most `workers` threads and yield all results, in any order."""
+    if not work:
+        return
+    todo: queue.SimpleQueue[A] = queue.SimpleQueue()
+    for piece in work:
+        todo.put(piece)
+
+    def reader() -> Iterator[T]:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                yield from each(todo.get_nowait())
+
+    yield from merged([reader] * min(workers, len(work)))
