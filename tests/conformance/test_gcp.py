@@ -13,6 +13,7 @@ from nhisync.testing.conformance import Fault, Place, ProviderConformance, Stand
 from nhisync.testing.world import Seed
 from nhisync_gcp import GcpProvider
 from nhisync_gcp.emulator import GcpWorld
+from nhisync_gcp.permissions import READ
 
 REGION = "europe-north1"
 NOBODY = "nobody@acme-primary-one.iam.gserviceaccount.com"
@@ -28,6 +29,7 @@ class TestGcp(ProviderConformance):
     distribution = "nhisync"
     world = GcpWorld
     place = Place(region=REGION)
+    source_options: ClassVar = {"permissions": sorted({one for kind in READ.values() for one in kind})}
     settings: ClassVar = {"attempts": 1, "timeout": "5s"}
     seeds = (
         Seed(kind="secret", name="payments-stripe", fields={"api_key": "canary-secret-5511"}),

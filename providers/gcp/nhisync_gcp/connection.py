@@ -28,11 +28,6 @@ class Connection:
         self._token_lock = threading.Lock()
         self._token: Token | None = None
 
-    @property
-    def project(self) -> str:
-        """The source's project."""
-        return self._settings.project
-
     def token(self, budget: Budget) -> Token:
         """The token in use, fetched or renewed where needed.
 
@@ -152,7 +147,8 @@ class Connection:
                 return _plain(answer)
             except Exception as error:  # noqa: BLE001 - whatever an SDK raises becomes one typed error
                 failure = translate(error, called)
-            line.retired = failure.kind in {ErrorKind.UNREACHABLE, ErrorKind.MALFORMED}
+            if failure.kind in {ErrorKind.UNREACHABLE, ErrorKind.MALFORMED}:
+                line.retired = True
         if failure.kind is ErrorKind.UNREACHABLE:
             budget.check()  # when our own cycle cut the call short, it is not the service that is unreachable
         raise failure from None

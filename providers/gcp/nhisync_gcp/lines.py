@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
@@ -135,6 +136,7 @@ class Lines:
         return grpc.secure_channel(target, grpc.ssl_channel_credentials(root_certificates=pem), options)
 
 
+@cache
 def _classes(service: str) -> tuple[Any, Any]:
     """Transport and client of a service, imported by whoever needs them first."""
     package, module, prefix = _CLIENTS[service]
@@ -175,7 +177,7 @@ def quiet_sdk() -> None:
     os.environ.pop(_LOGGING_SCOPE, None)
     os.environ.pop("GRPC_TRACE", None)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # gRPC's own lines would break into our output
-    known = [name for name in logging.root.manager.loggerDict if name.startswith("google.")]
+    known = [name for name in list(logging.root.manager.loggerDict) if name.startswith("google.")]
     for name in (*_LOGGERS, *known):
         logger = logging.getLogger(name)
         if name in _LOGGERS or logger.level:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from google.cloud.iam_admin_v1 import types as iam_types
 from nhisync.testing.clocks import FakeClock
 from nhisync.testing.world import Seed, WorldPart
 from nhisync_gcp.emulator import GcpWorld
+from nhisync_gcp.emulator.secret_store import Place
 
 from .emulator_stand import LOCATION, Clients, Stand, open_stand
 
@@ -184,10 +186,18 @@ def test_mistakes_in_a_scenario_are_named(stand: Stand) -> None:
         stand.world.add_source("backup", "two", region=LOCATION, options={"auth": "password"})
 
 
+def test_the_state_shows_no_value(stand: Stand) -> None:
+    """Payloads, tokens and requests have no place in a repr, which a failing test would print."""
+    stand.seed("secret", "stripe", fields={"api_key": "canary-repr"}, rotated=None)
+    token = stand.cloud.issue_token(stand.source.identity.member)
+    secret = next(stand.cloud.secrets.shelf(Place(stand.project, "")).newest_first())
+    shown = repr((stand.cloud, list(secret.versions.newest_first()), stand.source))
+    assert "canary-repr" not in shown
+    assert token not in shown
+
+
 def test_threads_may_call_at_the_same_time(stand: Stand) -> None:
     """Eight writers on one secret lose no version."""
-    from concurrent.futures import ThreadPoolExecutor
-
     stand.seed("secret", "stripe", rotated=None)
     name = f"{stand.parent}/secrets/stripe"
     with ThreadPoolExecutor(8) as pool:

@@ -226,7 +226,7 @@ def deaf_server():
 
 def said(gcp, **settings):
     """What a list of secrets says of the connection; the token still comes from the emulator."""
-    seen = gcp.see(kinds="secret", settings={"timeout": "2s", **settings})
+    seen = gcp.see(kinds="secret", settings={"timeout": "20s", **settings})
     return seen.coverage[0].error
 
 
@@ -250,7 +250,7 @@ def test_an_untrusted_certificate_says_so(gcp, tmp_path, called):
     """An authority that issued nothing here: for the token as for the calls, ca_file is the fix."""
     (tmp_path / "other").mkdir()
     other = ListenerAuthority(tmp_path / "other", SystemClock().now()).ca_file
-    settings = {"ca_file": str(other), "timeout": "2s"}
+    settings = {"ca_file": str(other), "timeout": "20s"}
     if called == "call":  # a token that needs no call lets the first one be Secret Manager's
         (tmp_path / "token").write_text("any", encoding="ascii")
         settings["auth"] = {"method": "access_token_file", "file": str(tmp_path / "token")}

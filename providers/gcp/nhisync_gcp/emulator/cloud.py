@@ -100,12 +100,12 @@ class Cloud:
     catalogue: Catalogue = field(default_factory=Catalogue)
     projects: dict[str, Project] = field(default_factory=dict)
     databases_refuse: dict[str, str] = field(default_factory=dict)
-    database_passwords: dict[tuple[str, str], str] = field(default_factory=dict)
+    database_passwords: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
     quotas: Quotas = field(default_factory=Quotas)
     pools: dict[str, Pool] = field(default_factory=dict)
     issuers: dict[str, Issuer] = field(default_factory=dict)
     _certificate_keys: dict[str, PkiKey] = field(default_factory=dict)
-    _tokens: dict[str, Token] = field(default_factory=dict)
+    _tokens: dict[str, Token] = field(default_factory=dict, repr=False)
 
     def project(self, project_id: str) -> Project:
         """The project of this id, made when it is new."""

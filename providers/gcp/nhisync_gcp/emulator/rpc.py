@@ -77,7 +77,7 @@ class Call:
     node: Node
     name: str
     location: str
-    request: Any
+    request: Any = field(repr=False)
     member: str
 
     @property

@@ -38,7 +38,7 @@ class Version:
     number: int
     shown: Timeline
     serial: int
-    payload: bytes | None
+    payload: bytes | None = field(repr=False)
     crc32c: int
 
 

@@ -40,8 +40,8 @@ class WebRequest:
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
     def form(self) -> dict[str, Any]:
         """Fields of a form or of a JSON object; {} when the body is neither."""
@@ -68,7 +68,7 @@ class WebReply:
     """
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
     content_type: str = "application/json; charset=UTF-8"
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
