@@ -36,7 +36,19 @@ FRAME = {
 }
 """Modules of the frame; every other module in ``nhisync.cli`` is a command."""
 
-HEAVY = ("pydantic", "sqlalchemy", "alembic", "rich", "ruamel", "cryptography", "boto3", "hvac", "requests", "uvicorn")
+HEAVY = (
+    "pydantic",
+    "sqlalchemy",
+    "alembic",
+    "rich",
+    "ruamel",
+    "cryptography",
+    "boto3",
+    "hvac",
+    "requests",
+    "uvicorn",
+    "azure",
+)
 PARTS = ("nhisync.config", "nhisync.app", "nhisync.store", "nhisync.server", "nhisync.parity", "nhisync.model")
 PROGRAM = """
 import json, sys
