@@ -86,7 +86,8 @@ class PublicId:
     """A public identifier; the same one on both paths means the same credential.
 
     `scheme` is one of ``access-key-id``, ``spki-sha256``, ``issuer-serial``, ``role-id``, ``login`` (``host/name``),
-    ``token-accessor``, ``secret-version``, ``cluster-id``. A scheme in `SHARED_TARGET_SCHEMES` means "both drive the same target".
+    ``token-accessor``, ``secret-version``, ``cluster-id``. A scheme in `SHARED_TARGET_SCHEMES` means "both drive the
+    same target".
     """
 
     scheme: str
@@ -96,7 +97,9 @@ class PublicId:
 SHARED_TARGET_SCHEMES = frozenset({"login"})
 """Schemes whose equality means a shared target account rather than an equal credential."""
 
-COPY_SCHEMES = frozenset({"access-key-id", "spki-sha256", "issuer-serial", "role-id", "token-accessor", "secret-version"})
+COPY_SCHEMES = frozenset(
+    {"access-key-id", "spki-sha256", "issuer-serial", "role-id", "token-accessor", "secret-version"}
+)
 """Schemes whose equality means that the very same credential stands on both paths."""
 
 

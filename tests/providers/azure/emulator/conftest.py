@@ -27,10 +27,10 @@ from azure.keyvault.certificates import CertificateClient
 from azure.keyvault.keys import KeyClient
 from azure.keyvault.keys.crypto import CryptographyClient
 from azure.keyvault.secrets import SecretClient
-from nhisync_azure.emulator import AzureWorld
 
 from nhisync.testing.clocks import FakeClock
 from nhisync.testing.world import Seed
+from nhisync_azure.emulator import AzureWorld
 
 REAL_VAULT = os.environ.get("NHISYNC_AZURE_KV_URL", "")
 PUBLIC_GRAPH, PUBLIC_ARM = "https://graph.microsoft.com", "https://management.azure.com"

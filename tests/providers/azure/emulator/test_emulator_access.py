@@ -13,11 +13,11 @@ from azure.keyvault.certificates import CertificatePolicy
 from azure.keyvault.keys import KeyRotationPolicy
 from azure.keyvault.keys.crypto import SignatureAlgorithm
 from azure.keyvault.secrets import SecretClient
-from nhisync_azure.emulator.conditions import Target, holds
-from nhisync_azure.emulator.rbac import custom_role
 from requests.adapters import HTTPAdapter
 
 from nhisync.testing.world import Seed
+from nhisync_azure.emulator.conditions import Target, holds
+from nhisync_azure.emulator.rbac import custom_role
 
 from .conftest import code_of
 

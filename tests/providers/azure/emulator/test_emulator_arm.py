@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from nhisync_azure.emulator import grants
 from nhisync_azure.emulator.rbac import DenyAssignment
 

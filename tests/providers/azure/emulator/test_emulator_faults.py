@@ -16,9 +16,9 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 from azure.keyvault.secrets import SecretClient
-from nhisync_azure.emulator.faults import FAULTS
 
 from nhisync.testing.world import Seed
+from nhisync_azure.emulator.faults import FAULTS
 
 from .conftest import administer, code_of
 

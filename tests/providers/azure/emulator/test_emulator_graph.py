@@ -8,11 +8,11 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from nhisync.testing.world import Seed
 from nhisync_azure.emulator import identities, jwt
 from nhisync_azure.emulator.graph_credentials import PROOF_AUDIENCE
 from nhisync_azure.emulator.material import KeyShape
-
-from nhisync.testing.world import Seed
 
 from .conftest import REAL_VAULT, administer
 

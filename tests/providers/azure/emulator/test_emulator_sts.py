@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.identity import ClientAssertionCredential
+
 from nhisync_azure.emulator import identities, jwt
 
 from .conftest import REAL_VAULT

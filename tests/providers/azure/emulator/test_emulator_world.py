@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
-from nhisync_azure.emulator import AzureWorld
-from nhisync_azure.emulator.durations import add_months, parse
 
 from nhisync.testing.clocks import FakeClock
 from nhisync.testing.world import Seed, WorldPart
+from nhisync_azure.emulator import AzureWorld
+from nhisync_azure.emulator.durations import add_months, parse
 
 from .conftest import administer
 
