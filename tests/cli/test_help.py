@@ -48,6 +48,10 @@ HEAVY = (
     "requests",
     "uvicorn",
     "grpc",
+    "azure",
+    "httpx",
+    "acme",
+    "psycopg",
 )
 PARTS = ("nhisync.config", "nhisync.app", "nhisync.store", "nhisync.server", "nhisync.parity", "nhisync.model")
 PROGRAM = """

@@ -21,7 +21,7 @@ class Made(FakeProvider):
     info = replace(FakeProvider.info, name="made")
 """
 
-SDKS = ("boto3", "botocore", "hvac", "requests", "moto")
+SDKS = ("azure", "boto3", "botocore", "hvac", "moto", "msal", "requests")
 
 Install = Callable[..., list[EntryPoint]]
 
@@ -203,14 +203,14 @@ def modules_after(code: str) -> set[str]:
     return set(done.stderr.splitlines())
 
 
-@pytest.mark.parametrize("named", ["file", "tls", "vault", "aws"])
+@pytest.mark.parametrize("named", ["file", "tls", "vault", "aws", "azure"])
 def test_only_named_providers_are_imported(named: str) -> None:
     """Loading one provider imports neither the others nor their SDKs, and no emulator."""
     found = modules_after(f"from nhisync.registry import Registry; Registry().load({named!r})")
     roots = {name.partition(".")[0] for name in found}
     assert {root for root in roots if root.startswith("nhisync_")} == {f"nhisync_{named}"}
-    expected = {"vault": {"hvac", "requests"}, "aws": {"boto3", "botocore"}}.get(named, set())
-    assert roots & set(SDKS) == expected
+    expected = {"vault": {"hvac", "requests"}, "aws": {"boto3", "botocore"}, "azure": {"azure", "requests"}}
+    assert roots & set(SDKS) == expected.get(named, set())
     assert not [name for name in found if name.startswith(f"nhisync_{named}.emulator")]
 
 

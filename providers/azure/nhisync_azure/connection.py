@@ -150,9 +150,14 @@ class Connection:
         url = f"{self._settings.arm_url}{path}"
         return self._get("arm", call, url, budget, member=member, on=path, params={"api-version": version})
 
-    def minting(self, service: str) -> Any:
-        """The SDK's client for writes: nothing it sends is ever repeated."""
-        return self._client(service, mint=True)
+    def mint(self, service: str, method: str, budget: Budget, *args: Any, **options: Any) -> Any:
+        """One write to the vault; nothing it sends is ever repeated, whatever the answer.
+
+        Raises:
+            ProviderError: every failure, typed.
+        """
+        client = self._client(service, mint=True)
+        return self._made(VAULT, f"{service}.{method}", budget, lambda: getattr(client, method)(*args, **options))
 
     def close(self) -> None:
         """Close all connections and forget all tokens; the next call would open and ask anew."""

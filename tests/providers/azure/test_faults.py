@@ -161,12 +161,9 @@ def test_a_read_only_vault_is_still_read(source_of):
     backup.seed("secret", "x")
     backup.fault("read-only")
     assert backup.see("secret/x", kinds="secret").status == {"secret": "complete"}
-    client = backup.provider()._connection.minting("secrets")
-    provider = backup.provider()
+    connection = backup.provider()._connection
     with pytest.raises(ProviderError) as caught:
-        provider._connection._made(
-            "keyvault", "secrets.set_secret", backup.budget(), lambda: client.set_secret("x", "v")
-        )
+        connection.mint("secrets", "set_secret", backup.budget(), "x", "v")
     assert caught.value.kind is ErrorKind.READ_ONLY_SIDE
 
 
@@ -175,9 +172,8 @@ def test_a_mint_is_never_repeated(source_of):
     backup = source_of(mode="rotate")
     backup.fault("applied-then-503", surface="kv", operations="secrets/set")
     connection = backup.provider(attempts=5)._connection
-    client = connection.minting("secrets")
     with pytest.raises(ProviderError, match="server fault"):
-        connection._made("keyvault", "secrets.set_secret", backup.budget(), lambda: client.set_secret("new", "v"))
+        connection.mint("secrets", "set_secret", backup.budget(), "new", "v")
     assert backup.calls["kv:secrets/set"] == 1
     assert len(backup.world.source("backup", "kv").vault.secrets.get("new").versions) == 1
 
@@ -185,7 +181,8 @@ def test_a_mint_is_never_repeated(source_of):
 def test_the_region_is_the_one_that_answers(backup):
     """x-ms-keyvault-region: during a failover the paired region answers."""
     backup.seed("secret", "x")
-    backup.world.source("backup", "kv").vault.region = "westeurope"
+    assert backup.see("secret/x")["secret/x"].region == "northeurope"
+    backup.fault("failed-over", region="westeurope")
     assert backup.see("secret/x")["secret/x"].region == "westeurope"
 
 

@@ -35,6 +35,14 @@ def test_a_tenant_named_by_its_domain_is_known_by_its_id(source_of):
     assert site.see("secret/x", auth=auth)["secret/x"].version
 
 
+def test_one_application_on_both_paths_is_one_identity(source_of):
+    """The core refuses to read both paths as one and the same principal (exit 5): authority and principal are equal."""
+    one, other = source_of("primary", "kv"), source_of("backup", "kv", identity_of="primary/kv")
+    mine, theirs = (site.provider().identify(site.budget()) for site in (one, other))
+    assert (mine.authority, mine.principal) == (theirs.authority, theirs.principal)
+    assert mine.endpoint != theirs.endpoint
+
+
 def test_a_token_is_asked_for_once(backup):
     """Three kinds of a vault and two of the directory: one token for each service."""
     for kind in ("secret", "key", "certificate", "app-secret", "sp-secret"):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from azure.keyvault.certificates import CertificatePolicy
 
 from nhisync.spi import CredentialState, Dependency, Lifecycle, Presence, PublicId
 
@@ -118,6 +119,25 @@ def test_a_certificate_is_one_identity(backup):
     assert {kind: c.items for kind, c in seen.coverage.items()} == {"secret": 1, "key": 1, "certificate": 1}
     twin = backup.see("secret/api")["secret/api"]
     assert dict(twin.attributes)["twin_of"] == "certificate/api"
+
+
+def test_a_certificate_that_was_never_issued_is_not_in_force(source_of):
+    """An order that waits for its signature: listed, not yet valid, and its twins are no identities either."""
+    site = source_of(mode="rotate")
+    policy = CertificatePolicy(issuer_name="Unknown", subject="CN=api.example.com", validity_in_months=12)
+    site.provider()._connection.mint("certificates", "begin_create_certificate", site.budget(), "api", policy)
+    for seen in (site.see("certificate/api"), site.see("certificate/api", kinds="certificate")):
+        item = seen["certificate/api"]
+        assert (item.presence, item.state, item.chain) == (Presence.PRESENT, CredentialState.PRE_ACTIVATION, None)
+    assert set(site.see(kinds="secret key").items) == set()
+
+
+def test_a_storage_accounts_token_is_no_twin(backup, azure):
+    """The vault manages it, and it belongs to no certificate: it is counted."""
+    backup.seed("secret", "sas", content_type="application/vnd.ms-sastoken-storage")
+    for version in azure.source("backup", "kv").vault.secrets.get("sas").versions:
+        version.managed = True
+    assert set(backup.see(kinds="secret").items) == {"secret/sas"}
 
 
 def test_certificates_carry_their_public_half_and_their_dates(backup, clock):

@@ -210,7 +210,7 @@ ROTATE = AccessMode.ROTATE
 def rotation_calls(site):
     """Call of reference §2 → doing it with the SDK; each as issue 5 will."""
     connection = site.source.provider()._connection
-    secrets, keys, certificates = map(connection.minting, ("secrets", "keys", "certificates"))
+    secrets, keys, certificates = (connection._client(one, mint=True) for one in ("secrets", "keys", "certificates"))
     version = site.place.vault.secrets.get("pay-one").newest.id
     old = site.place.vault.certificates.get("api").newest.id
     end = (datetime.now(UTC) + timedelta(days=90)).isoformat()
@@ -242,7 +242,7 @@ def rotation_calls(site):
 def probe_calls(site):
     """The live checks of reference §2: sign and verify with the vault's key, read the secret to log in with it."""
     connection = site.source.provider()._connection
-    secrets, keys = connection.minting("secrets"), connection.minting("keys")
+    secrets, keys = (connection._client(one, mint=True) for one in ("secrets", "keys"))
     digest = b"\1" * 32
 
     def client():

@@ -29,6 +29,9 @@ from nhisync_azure.errors import Called, malformed
 from nhisync_azure.facts import Tags, attributes, marker, moment, tags_of
 from nhisync_azure.run import Run, Sweep
 
+_STORAGE = "application/vnd.ms-sastoken-storage"
+"""Content type of what a vault makes of a managed storage account: managed, and no certificate's twin."""
+
 _NAME = re.compile(r"[0-9A-Za-z-]{1,127}\Z")
 
 
@@ -177,7 +180,7 @@ class VaultKind(ABC):
         if not run.swept(self.kind):
             pages = islice(pages, len(self._open))  # more pages would cost more than reading singly
         for raw in self._sweep.rows(pages):
-            row = self._read(raw)
+            row = self._row(raw)
             if row is not None:
                 yield from self._take(row)
             if not self._open and not run.swept(self.kind):
@@ -257,7 +260,7 @@ class VaultKind(ABC):
             return error
         return {row.name.lower(): row for row in rows}
 
-    def _read(self, raw: Any) -> Row | None:
+    def _row(self, raw: Any) -> Row | None:
         try:
             return row_of(raw, self.service)
         except ProviderError as error:
@@ -287,10 +290,27 @@ def row_of(raw: Any, service: str) -> Row:
         not_before=moment(getattr(held, "not_before", None)),
         expires=moment(getattr(held, "expires_on", None)),
         tags=tuple(sorted((str(k), str(v)) for k, v in tags.items())) if isinstance(tags, dict) else (),
-        managed=getattr(held, "managed", None) is True,
+        managed=getattr(held, "managed", None) is True and word != _STORAGE,
         word=str(word or ""),
         deleted=moment(getattr(raw, "deleted_date", None) or getattr(raw, "deleted_on", None)),
         purged=moment(getattr(raw, "scheduled_purge_date", None)),
+    )
+
+
+def blank(name: str) -> Row:
+    """A row that says nothing but a name."""
+    return Row(
+        name=name,
+        id="",
+        version="",
+        enabled=True,
+        created=None,
+        updated=None,
+        not_before=None,
+        expires=None,
+        tags=(),
+        managed=False,
+        word="",
     )
 
 

@@ -23,7 +23,7 @@ from nhisync.spi import (
 )
 from nhisync.spi.x509 import MalformedError, chain_facts, decode, public_ids
 from nhisync_azure.facts import moment, months
-from nhisync_azure.kinds.base import Row, VaultKind, row_of, vault_of
+from nhisync_azure.kinds.base import Row, VaultKind, blank, row_of, vault_of
 from nhisync_azure.run import Run
 
 _SELF, _UNKNOWN = "Self", "Unknown"
@@ -47,21 +47,41 @@ class Certificates(VaultKind):
 
     def detail(self, locator: Locator, row: Row) -> Item:
         """With the public certificate, its policy, and an unfinished renewal where one is due."""
-        run = self.run
-        found = run.connection.call(self.service, "get_certificate", run.budget, row.name, on=row.id)
-        return self._item(locator, row, found)
+        found = self._read(row.name, row.id)
+        return self._ordered(locator, row) if found is None else self._item(locator, row, found)
 
     def single(self, locator: Locator) -> Item | None:
-        """By its name; the answer is public."""
+        """By its name; the answer is public. One that was ordered and never issued is there, too."""
+        found = self._read(locator.name, str(locator))
+        if found is not None:
+            row = row_of(found, self.service)
+            return self._item(locator, replace(row, id=row.id.rpartition("/")[0], version=""), found)
+        return self._ordered(locator, blank(locator.name)) if self._unfinished(locator.name) else None
+
+    def _read(self, name: str, on: str) -> Any:
+        """The current version with its policy, or None."""
         run = self.run
         try:
-            found = run.connection.call(self.service, "get_certificate", run.budget, locator.name, on=str(locator))
+            return run.connection.call(self.service, "get_certificate", run.budget, name, on=on)
         except ProviderError as error:
             if error.kind is not ErrorKind.NOT_FOUND:
                 raise
             return None
-        row = row_of(found, self.service)
-        return self._item(locator, replace(row, id=row.id.rpartition("/")[0], version=""), found)
+
+    def _ordered(self, locator: Locator, row: Row) -> Item:
+        """An order without a certificate yet; since when, only the list tells."""
+        since = row.created.at if row.created else None
+        return self.item(
+            locator,
+            row,
+            state=CredentialState.PRE_ACTIVATION,
+            rotated=None,
+            created=row.created,
+            owner=self.tags(row).owner if row.id else None,
+            rotation=Rotation(mechanism="key-vault", pending_since=since),
+            shown={"renewal": "ordered, not issued yet"},
+            marker="",
+        )
 
     def _item(self, locator: Locator, row: Row, found: Any) -> Item:
         policy, current = getattr(found, "policy", None), row_of(found, self.service)
