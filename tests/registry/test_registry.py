@@ -208,7 +208,7 @@ def test_only_named_providers_are_imported(named: str) -> None:
     found = modules_after(f"from nhisync.registry import Registry; Registry().load({named!r})")
     roots = {name.partition(".")[0] for name in found}
     assert {root for root in roots if root.startswith("nhisync_")} == {f"nhisync_{named}"}
-    expected = {"vault": {"hvac", "requests"}, "aws": {"boto3", "botocore"}}.get(named, set())
+    expected = {"vault": {"hvac", "requests"}, "aws": {"botocore"}}.get(named, set())
     assert roots & set(SDKS) == expected
     assert not [name for name in found if name.startswith(f"nhisync_{named}.emulator")]
 

@@ -10,6 +10,8 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 _ROOM = 1_000
+"""Values that wait for a slow consumer."""
+
 _GLANCE = 0.2
 
 
@@ -23,8 +25,8 @@ class _End:
 class _Stream(Generic[T]):
     """The channel between readers and the one consumer."""
 
-    def __init__(self) -> None:
-        self._channel: queue.Queue[T | _End] = queue.Queue(_ROOM)
+    def __init__(self, room: int) -> None:
+        self._channel: queue.Queue[T | _End] = queue.Queue(room)
         self._abandoned = threading.Event()
 
     def read(self, reader: Callable[[], Iterable[T]]) -> None:
@@ -58,12 +60,16 @@ class _Stream(Generic[T]):
         return False
 
 
-def merged(readers: Sequence[Callable[[], Iterable[T]]]) -> Iterator[T]:
+def merged(readers: Sequence[Callable[[], Iterable[T]]], room: int = _ROOM) -> Iterator[T]:
     """Run all `readers` at once, each in its own thread, and yield what they yield as it comes.
 
     An exception of a reader is raised here. When the consumer stops early, readers end at their next value.
+
+    Args:
+        readers: what to run.
+        room: how many values may wait for the consumer before the readers do.
     """
-    stream: _Stream[T] = _Stream()
+    stream: _Stream[T] = _Stream(room)
     for reader in readers:
         threading.Thread(target=stream.read, args=(reader,), name="nhisync-aws-read", daemon=True).start()
     yield from stream.drain(len(readers))
