@@ -23,7 +23,7 @@ from botocore.parsers import ResponseParserError
 from nhisync.spi import Budget, ErrorKind, ProviderError, Rate, SourceContext
 from nhisync_aws.credentials import Keys, resolve
 from nhisync_aws.errors import Called, TruncatedError, malformed, translate
-from nhisync_aws.sdk import MODELS, isolated_session
+from nhisync_aws.sdk import MODELS, make_client
 from nhisync_aws.settings import AwsSettings
 
 RATES: Mapping[str, Rate] = {
@@ -193,12 +193,11 @@ class Connection:
 
     def _make_client(self, service: str, keys: Keys | None) -> Any:
         quiet_sdk()
-        session = isolated_session()
         # An unsigned call gets a pair that signs nothing: without one botocore would search the surroundings.
         access_key, secret_key = (keys.access_key, keys.secret_key) if keys else ("unsigned", "unsigned")
         verify = self._verify()
         try:
-            client = session.create_client(
+            client = make_client(
                 service,
                 region_name=self.region,
                 endpoint_url=self._settings.endpoint_of(service),

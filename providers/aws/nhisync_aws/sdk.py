@@ -5,7 +5,9 @@ as long to import as botocore itself.
 """
 
 import os
+import threading
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import botocore.session
@@ -30,6 +32,25 @@ class _Models(Loader):  # type: ignore[misc]  # botocore ships no types
 
 MODELS = _Models()
 """Parsed service models: read-only data that every session of the process may share."""
+
+
+_making = threading.Lock()  # a session of botocore may be used by one thread at a time, its clients by many
+
+
+def make_client(service: str, **how: Any) -> Any:
+    """A client of `service`; region, endpoint and keys are all in `how`, so that one session serves all sources.
+
+    Raises:
+        BotoCoreError: `how` makes no client.
+        ValueError: the same.
+    """
+    with _making:
+        return _shared().create_client(service, **how)
+
+
+@lru_cache(maxsize=1)
+def _shared() -> botocore.session.Session:
+    return isolated_session()
 
 
 def isolated_session() -> botocore.session.Session:
