@@ -20,6 +20,8 @@ def main(names: list[str]) -> None:
             runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=False)
         except SystemExit as end:
             failed |= bool(end.code)
+            if isinstance(end.code, str):
+                print(end.code, file=sys.stderr)
     into_readme()
     sys.exit(int(failed))
 
