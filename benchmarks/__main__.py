@@ -1,11 +1,11 @@
-"""All figures, or the named ones: ``python -m benchmarks [inventory|parity|readiness|startup ...]``."""
+"""All figures, or the named ones: ``python -m benchmarks [inventory|listing|parity|readiness|startup ...]``."""
 
 import runpy
 import sys
 
 from benchmarks.results import into_readme
 
-NAMES = ("startup", "inventory", "parity", "readiness")
+NAMES = ("startup", "inventory", "listing", "parity", "readiness")
 
 
 def main(names: list[str]) -> None:

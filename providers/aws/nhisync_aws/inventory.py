@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from functools import partial
 
 from nhisync.spi import ErrorKind, Observation, ProviderError
+from nhisync.spi.fanout import merged
 from nhisync_aws.collectors import COLLECTORS
-from nhisync_aws.fanout import merged
 from nhisync_aws.run import Run, Sweep
 
 

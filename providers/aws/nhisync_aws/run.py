@@ -23,8 +23,8 @@ from nhisync.spi import (
     SourceContext,
     Unchanged,
 )
+from nhisync.spi.fanout import merged, spread
 from nhisync_aws.connection import Connection
-from nhisync_aws.fanout import merged, spread
 from nhisync_aws.paging import Listing, pages
 from nhisync_aws.settings import AwsSettings
 

@@ -1,4 +1,7 @@
-"""Several blocking readers at once, as one stream, in daemon threads that never keep the process alive."""
+"""Several blocking readers at once, as one stream in bounded memory; its threads never keep the process alive.
+
+For adapters. `nhisync.spi` itself does not import it.
+"""
 
 import contextlib
 import queue
@@ -71,14 +74,21 @@ def merged(readers: Sequence[Callable[[], Iterable[T]]], room: int = _ROOM) -> I
     """
     stream: _Stream[T] = _Stream(room)
     for reader in readers:
-        threading.Thread(target=stream.read, args=(reader,), name="nhisync-aws-read", daemon=True).start()
+        threading.Thread(target=stream.read, args=(reader,), name="nhisync-read", daemon=True).start()
     yield from stream.drain(len(readers))
 
 
-def spread(work: Sequence[A], each: Callable[[A], Iterable[T]], workers: int) -> Iterator[T]:
-    """Do `each` piece of `work` in at most `workers` threads and yield all results, in any order."""
-    if not work:
-        return
+def spread(work: Sequence[A], each: Callable[[A], Iterable[T]], workers: int, room: int = _ROOM) -> Iterator[T]:
+    """Do `each` piece of `work` in at most `workers` threads and yield all results, in any order.
+
+    When the consumer stops early, what is not begun stays undone.
+
+    Args:
+        work: the pieces.
+        each: reads one.
+        workers: most threads.
+        room: how many results may wait for the consumer before the workers do.
+    """
     todo: queue.SimpleQueue[A] = queue.SimpleQueue()
     for piece in work:
         todo.put(piece)
@@ -88,4 +98,4 @@ def spread(work: Sequence[A], each: Callable[[A], Iterable[T]], workers: int) ->
             while True:
                 yield from each(todo.get_nowait())
 
-    yield from merged([reader] * min(workers, len(work)))
+    yield from merged([reader] * min(workers, len(work)), room)
