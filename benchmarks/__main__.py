@@ -1,11 +1,11 @@
-"""All figures, or the named ones: ``python -m benchmarks [inventory|keyvault|parity|secretmanager ...]``."""
+"""All figures, or the named ones: ``python -m benchmarks [inventory|listing|parity ...]``."""
 
 import runpy
 import sys
 
 from benchmarks.results import into_readme
 
-NAMES = ("startup", "inventory", "keyvault", "secretmanager", "parity", "readiness")
+NAMES = ("startup", "inventory", "listing", "keyvault", "secretmanager", "parity", "readiness")
 
 
 def main(names: list[str]) -> None:
@@ -20,6 +20,8 @@ def main(names: list[str]) -> None:
             runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=False)
         except SystemExit as end:
             failed |= bool(end.code)
+            if isinstance(end.code, str):
+                print(end.code, file=sys.stderr)
     into_readme()
     sys.exit(int(failed))
 

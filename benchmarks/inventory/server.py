@@ -1,8 +1,8 @@
 """A loopback AWS (moto) that counts API calls and lets each take a while: ``python -m benchmarks.inventory.server``.
 
-Prints its port as one line of JSON and lives until stdin ends. ``GET /__count`` answers with calls by operation,
-``POST /__reset?delay=25`` starts again with a delay of 25 ms a call. The delay stands in for the network; it is slept
-outside the interpreter lock, so it shows how well a client overlaps calls.
+Prints its port as one line of JSON and lives until stdin ends. ``GET /__count`` answers with calls by operation and
+with the seconds in which at least one call was under way; ``GET /__reset?delay=25`` starts again with 25 ms a call. The
+delay stands in for the network; it is slept outside the interpreter lock, so it shows how well a client overlaps calls.
 """
 
 import io
@@ -13,7 +13,8 @@ import threading
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -28,9 +29,12 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.server import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from benchmarks.inventory import estate
+
 SECRETS, USERS, CERTIFICATES = 2000, 300, 50
 REGION = "us-east-1"
 DAY = 86400
+_GENERATED = re.compile(rb"(?<=<GeneratedTime>)[^<]*")
 
 Start = Callable[..., Any]
 
@@ -41,6 +45,7 @@ class Counting:
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
         self.app, self.calls, self.delay = app, Counter[str](), 0.0
         self.lock = threading.Lock()
+        self.waiting, self.since, self.busy = 0, 0.0, 0.0
 
     def __call__(self, env: dict[str, Any], start: Start) -> Iterable[bytes]:
         path = env["PATH_INFO"]
@@ -50,15 +55,38 @@ class Counting:
         operation = env.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2] or self.action(env)
         with self.lock:
             self.calls[f"{service[1] if service else '?'}:{operation}"] += 1
-        if self.delay:
-            time.sleep(self.delay)
-        return self.app(env, start)
+        with self.under_way():
+            if self.delay:
+                time.sleep(self.delay)
+            if operation == "GetCredentialReport":
+                return self.report(env, start)
+            return self.app(env, start)
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Measures the time in which at least one call is being answered."""
+        with self.lock:
+            self.since = self.since if self.waiting else time.monotonic()
+            self.waiting += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.waiting -= 1
+                self.busy += 0.0 if self.waiting else time.monotonic() - self.since
+
+    def report(self, env: dict[str, Any], start: Start) -> Iterable[bytes]:
+        """moto's credential report is always of 2015; AWS's is of today."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+        body = b"".join(self.app(env, lambda status, _headers, *_: start(status, [("Content-Type", "text/xml")])))
+        return [_GENERATED.sub(now, body)]
 
     def control(self, path: str, env: dict[str, Any], start: Start) -> Iterable[bytes]:
-        body = json.dumps(dict(self.calls.most_common())).encode()
+        body = json.dumps({"calls": dict(self.calls.most_common()), "busy": self.busy}).encode()
         if path == "/__reset":
             query = urllib.parse.parse_qs(env.get("QUERY_STRING", ""))
             self.calls.clear()
+            self.busy = 0.0
             self.delay = float(query.get("delay", ["0"])[0]) / 1000
         start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
         return [body]
@@ -84,7 +112,7 @@ def seed() -> None:
     now = datetime.now(UTC)
     secrets = secretsmanager_backends[DEFAULT_ACCOUNT_ID][REGION]
     for i in range(SECRETS):
-        name = f"app/{i % 40:02d}/svc-{i:05d}"
+        name = estate.secret(i)
         secrets.create_secret(
             name=name,
             secret_string=json.dumps({"username": f"svc{i}", "password": f"canary-{i:05d}-bench"}),
@@ -105,7 +133,7 @@ def seed() -> None:
             made.last_rotation_date = int(time.time() - age * DAY)
     iam, naive = iam_backends[DEFAULT_ACCOUNT_ID]["aws"], now.replace(tzinfo=None)
     for i in range(USERS):
-        user = iam.create_user(REGION, user_name=f"svc-user-{i:04d}", path="/", tags=[])
+        user = iam.create_user(REGION, user_name=estate.user(i), path="/", tags=[])
         user.create_date = naive - timedelta(days=400)
         for k in range(2):
             iam.create_access_key(user_name=user.name).create_date = naive - timedelta(days=(i * 13 + k * 60) % 300)
@@ -116,7 +144,7 @@ def seed() -> None:
 def certificate(i: int, now: datetime) -> None:
     """Import one self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"h{i}.example.test")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, estate.domain(i))])
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -125,7 +153,7 @@ def certificate(i: int, now: datetime) -> None:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=60))
         .not_valid_after(now + timedelta(days=(i * 7) % 120 + 1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(f"h{i}.example.test")]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(estate.domain(i))]), critical=False)
     )
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -1,6 +1,7 @@
 """The installed program as a process: exit codes, pipes, signals, encodings."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -145,3 +146,67 @@ def test_piped_table_is_not_wrapped(folder: Path) -> None:
     narrow, wide = (nhisync(folder, "diff", COLUMNS=width).stdout for width in ("20", "200"))
     assert re.sub(r"evidence \d\d:\d\d old", "", narrow) == re.sub(r"evidence \d\d:\d\d old", "", wide)
     assert "evidence 00:" in narrow
+
+
+LOADED = """
+import json, sys
+from nhisync.cli import main
+code = main(sys.argv[1:])
+print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
+"""
+
+
+def roots_after(folder: Path, *argv: str) -> tuple[int, set[str]]:
+    """Exit code and top-level names of all modules that one command imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *argv], cwd=folder, env=FRESH, capture_output=True, text=True, check=True
+    )
+    code, names = json.loads(done.stderr.splitlines()[-1])
+    return code, {name.partition(".")[0] for name in names}
+
+
+SDKS = {"boto3", "botocore", "hvac", "requests", "urllib3"}
+SERVERS = {"uvicorn", "apscheduler"}
+
+
+def test_diff_imports_neither_servers_nor_foreign_sdks(folder: Path) -> None:
+    """A comparison of files starts without the daemon, without migrations, without rich and without any SDK."""
+    code, roots = roots_after(folder, "diff")
+    assert code == 1
+    assert roots.isdisjoint({*SDKS, *SERVERS, "alembic", "rich", "nhisync_aws", "nhisync_tls", "nhisync_vault"})
+
+
+def test_inventory_imports_no_database(folder: Path) -> None:
+    """An inventory keeps nothing, so that it needs no store."""
+    _, roots = roots_after(folder, "inventory", "primary", "--format", "json")
+    assert roots.isdisjoint({*SDKS, *SERVERS, "sqlalchemy", "alembic", "rich"})
+
+
+@pytest.mark.parametrize("argv", [("waivers",), ("inventory", "primary"), ("diff",)])
+def test_sdks_of_sources_that_are_not_asked_are_not_imported(folder: Path, argv: tuple[str, ...]) -> None:
+    """A path that is not looked at costs nothing: its providers are declared, their SDKs stay on the disk."""
+    third = """
+  elsewhere:
+    region: far
+    sources:
+      aws: {provider: aws, auth: {method: keys_file, file: keys}}
+      vault: {provider: vault, address: "https://vault.example.com", auth: {method: token, token_file: token}}
+apps:"""
+    config = folder / "nhisync.yaml"
+    config.write_text(CONFIG.replace("\napps:", third))
+    _, roots = roots_after(folder, *argv)
+    assert {"nhisync_aws", "nhisync_vault"} <= roots
+    assert roots.isdisjoint(SDKS)
+
+
+@pytest.mark.parametrize(
+    ("call", "told"), [("sys.argv[1:] = ['version']; main()", "5000 True"), ("main([])", "700 False")]
+)
+def test_only_a_process_of_its_own_tunes_its_collector(folder: Path, call: str, told: str) -> None:
+    """A process that runs one command and ends is tuned for that; a caller in Python keeps what it had."""
+    program = (
+        f"import gc, sys\nfrom nhisync.cli import main\n{call}\nprint(gc.get_threshold()[0], gc.get_freeze_count() > 0)"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=folder, env=FRESH, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == told

@@ -1,16 +1,18 @@
 """A cycle always ends, answers for everything that was wanted, and never turns ignorance into absence."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from nhisync.clock import SystemClock
 from nhisync.collect import cycle
-from nhisync.collect.source import SourcePlan
+from nhisync.collect.source import SourcePlan, SourceRun
+from nhisync.errors import StoreError
 from nhisync.model import App, Coverage, CoverageStatus, Item, Locator, MatchRule, Pair, Presence
 from nhisync.parity.pairing import Pairing
+from nhisync.parity.row import Row
 from nhisync.spi import Budget, ErrorKind, InventoryRequest, Observation, ProviderError, SourceContext
 from nhisync.testing.clocks import CountingRandomness
 from nhisync.testing.desk import MemoryDesk
@@ -195,3 +197,71 @@ def test_providers_are_closed() -> None:
     assert isinstance(done.provider, FakeProvider)
     assert isinstance(lost.provider, FakeProvider)
     assert done.provider.closed >= 1 <= lost.provider.closed
+
+
+class _Broken:
+    """A sink that takes nothing."""
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """The store is full.
+
+        Raises:
+            StoreError: always.
+        """
+        raise StoreError("the store takes no more")
+
+    keep = put
+
+    def touch(self, locators: Iterable[str], observed_at: datetime) -> None:
+        """Nothing to touch."""
+
+    def cover(self, coverage: Coverage) -> None:
+        """Nothing to remember."""
+
+
+def test_a_store_that_breaks_stops_every_source() -> None:
+    """Nobody goes on asking for what nobody can keep: budgets end, providers are closed, the error arrives."""
+    seen = threading.Event()
+
+    def patient(request: InventoryRequest) -> Iterator[Observation]:
+        while request.budget.remaining:
+            seen.wait(0.01)
+        yield complete()
+
+    SCRIPTS["patient"] = patient
+    asked = plan("patient", "a", seconds=60.0)
+    with pytest.raises(StoreError, match="no more"):
+        cycle.collect([asked], {"primary": _Broken()}, SystemClock())
+    assert asked.budget.remaining == 0
+    assert isinstance(asked.provider, FakeProvider)
+    assert asked.provider.closed >= 1
+
+
+def test_sinks_get_ready_while_sources_wait() -> None:
+    """A sink is used as soon as the sources have begun, not only when the first of them answers."""
+    ready = threading.Event()
+    order: list[str] = []
+
+    def waiting(_request: InventoryRequest) -> Iterator[Observation]:
+        order.append("ready" if ready.wait(10) else "late")
+        yield complete()
+
+    class Opening(_Broken):
+        def put(self, rows: Iterable[Row]) -> None:
+            """Open."""
+            ready.set()
+
+        keep = put
+
+    SCRIPTS["waiting"] = waiting
+    cycle.collect([plan("waiting")], {"primary": Opening()}, SystemClock())
+    assert order == ["ready"]
+
+
+def test_only_what_is_owed_is_remembered() -> None:
+    """A source that brings very many items nobody named leaves no trace of them in memory."""
+    many = [present(f"many/{number}") for number in range(50)]
+    stream = SourceRun(plan(script("many", *many, present("a"), complete()), "a", "b"), SystemClock())
+    rows = [emitted for emitted in stream.stream() if isinstance(emitted, Row)]
+    assert {row.key: row.presence for row in rows}["payments/b"] == "unknown"
+    assert stream._owed == {Locator.parse("one:kv/b")}

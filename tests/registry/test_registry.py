@@ -21,7 +21,19 @@ class Made(FakeProvider):
     info = replace(FakeProvider.info, name="made")
 """
 
-SDKS = ("azure", "boto3", "botocore", "hvac", "moto", "msal", "requests")
+SDKS = {
+    "aws": set(),
+    "vault": set(),
+    "tls": set(),
+    "file": set(),
+    "azure": {"azure", "requests"},
+    "gcp": {"google", "grpc", "requests"},
+    "kubernetes": {"httpx"},
+    "acme": {"acme", "josepy", "requests"},
+    "postgres": {"psycopg"},
+}
+"""Provider → roots that come with its class; those of aws and vault come with the first instance only."""
+ROOTS = {"boto3", "botocore", "hvac", "moto", "msal"}.union(*SDKS.values())
 
 Install = Callable[..., list[EntryPoint]]
 
@@ -203,14 +215,13 @@ def modules_after(code: str) -> set[str]:
     return set(done.stderr.splitlines())
 
 
-@pytest.mark.parametrize("named", ["file", "tls", "vault", "aws", "azure"])
+@pytest.mark.parametrize("named", sorted(SDKS))
 def test_only_named_providers_are_imported(named: str) -> None:
-    """Loading one provider imports neither the others nor their SDKs, and no emulator."""
+    """Loading one provider imports no other, no SDK but its own, and no emulator."""
     found = modules_after(f"from nhisync.registry import Registry; Registry().load({named!r})")
     roots = {name.partition(".")[0] for name in found}
     assert {root for root in roots if root.startswith("nhisync_")} == {f"nhisync_{named}"}
-    expected = {"vault": {"hvac", "requests"}, "aws": {"boto3", "botocore"}, "azure": {"azure", "requests"}}
-    assert roots & set(SDKS) == expected.get(named, set())
+    assert roots & ROOTS == SDKS[named]
     assert not [name for name in found if name.startswith(f"nhisync_{named}.emulator")]
 
 
@@ -219,5 +230,5 @@ def test_looking_around_imports_no_provider(arguments: list[str]) -> None:
     """Help of any kind runs no code of any provider."""
     found = modules_after(f"from nhisync.cli import main\nmain({arguments!r})")
     roots = {name.partition(".")[0] for name in found}
-    assert not roots & set(SDKS)
+    assert not roots & ROOTS
     assert not [root for root in roots if root.startswith("nhisync_")]

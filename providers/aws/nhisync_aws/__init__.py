@@ -12,7 +12,7 @@ __all__ = ["AwsProvider", "AwsSettings"]
 def __getattr__(name: str) -> Any:
     """Import on first use (PEP 562)."""
     if name == "AwsProvider":
-        from nhisync_aws.provider import AwsProvider  # noqa: PLC0415 - boto3 comes with it
+        from nhisync_aws.provider import AwsProvider  # noqa: PLC0415 - botocore comes with it
 
         return AwsProvider
     if name == "AwsSettings":

@@ -15,16 +15,15 @@ from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import boto3
 from botocore import UNSIGNED, xform_name
 from botocore import exceptions as sdk
 from botocore.config import Config
-from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 
 from nhisync.spi import Budget, ErrorKind, ProviderError, Rate, SourceContext
-from nhisync_aws.credentials import Keys, isolated_session, resolve
+from nhisync_aws.credentials import Keys, resolve
 from nhisync_aws.errors import Called, TruncatedError, malformed, translate
+from nhisync_aws.sdk import MODELS, make_client
 from nhisync_aws.settings import AwsSettings
 
 RATES: Mapping[str, Rate] = {
@@ -48,7 +47,6 @@ _FAMILIES: Mapping[str, str] = {
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _EARLY = timedelta(minutes=5)
 _LOGGERS = ("boto3", "botocore", "urllib3")
-_LOADER = Loader()  # parsed service models: read-only data that every session of the process may share
 _UNREADABLE = (ResponseParserError, TruncatedError, ValueError, KeyError, TypeError, AttributeError)
 """What botocore's parsers let out for bodies that are not what the model says."""
 
@@ -90,6 +88,11 @@ class Connection:
                 ErrorKind.MISCONFIGURED, "the source has no region", fix="Add region: … to the source or its path."
             )
         return region
+
+    def pace(self, budget: Budget) -> None:
+        """Give the cycle its rates: the defaults of this provider, and what the configuration says instead."""
+        configured = {family: Rate(per_second=rate) for family, rate in self._settings.limits.rates.items()}
+        budget.set_rates({**RATES, **configured})
 
     def keys(self, budget: Budget) -> Keys:
         """The keys in use, fetched or renewed where needed.
@@ -151,6 +154,7 @@ class Connection:
         return self._send(self._client(service, budget), f"{service}:{operation}", budget, parameters)
 
     def _send(self, client: Any, name: str, budget: Budget, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        quiet_sdk()
         service, _, operation = name.partition(":")
         ongoing = _Ongoing(budget, _FAMILIES.get(name, service))
         token = _ongoing.set(ongoing)
@@ -189,14 +193,11 @@ class Connection:
 
     def _make_client(self, service: str, keys: Keys | None) -> Any:
         quiet_sdk()
-        core = isolated_session()
-        core.register_component("data_loader", _LOADER)
-        session = boto3.session.Session(botocore_session=core)
         # An unsigned call gets a pair that signs nothing: without one botocore would search the surroundings.
         access_key, secret_key = (keys.access_key, keys.secret_key) if keys else ("unsigned", "unsigned")
         verify = self._verify()
         try:
-            client = session.client(
+            client = make_client(
                 service,
                 region_name=self.region,
                 endpoint_url=self._settings.endpoint_of(service),
@@ -281,7 +282,7 @@ class _ExpiredError(Exception):
 @lru_cache(maxsize=1)
 def _aws_suffixes() -> tuple[str, ...]:
     """Domains of all partitions, from botocore's own endpoint data."""
-    partitions = _LOADER.load_data("endpoints")["partitions"]
+    partitions = MODELS.load_data("endpoints")["partitions"]
     return (".api.aws", *(f".{partition['dnsSuffix']}" for partition in partitions))
 
 

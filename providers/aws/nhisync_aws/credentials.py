@@ -5,7 +5,6 @@ of two paths cannot become one identity by accident.
 """
 
 import configparser
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -193,13 +192,3 @@ def _no_profile(name: str, error: Exception) -> ProviderError:
 
 def _unusable(message: str, *, kind: ErrorKind = ErrorKind.MISCONFIGURED) -> ProviderError:
     return ProviderError(kind, message, fix="Correct the source's auth, or what it names.")
-
-
-def isolated_session() -> botocore.session.Session:
-    """A botocore session that reads no profile, no configuration file and no credentials of the surroundings."""
-    nowhere = {
-        "profile": (None, None, None, None),
-        "config_file": (None, None, os.devnull, None),
-        "credentials_file": (None, None, os.devnull, None),
-    }
-    return botocore.session.Session(session_vars=nowhere)

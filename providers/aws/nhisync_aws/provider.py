@@ -1,7 +1,6 @@
-"""The AWS provider: the class that nhisync loads."""
+"""The AWS provider: the class that nhisync loads. Boto3 comes with the first instance, not with the class."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -11,27 +10,18 @@ from nhisync.spi import (
     Capability,
     Check,
     ErrorFact,
-    ErrorKind,
     FieldValue,
     InventoryRequest,
     KindInfo,
     Locator,
     Observation,
     PermissionDocument,
-    ProviderError,
     ProviderInfo,
-    Rate,
     SourceContext,
     SourceIdentity,
 )
-from nhisync_aws.collectors import COLLECTORS
-from nhisync_aws.connection import RATES, Connection, quiet_sdk
-from nhisync_aws.doctor import Situation, examine
-from nhisync_aws.fanout import merged
 from nhisync_aws.permissions import Scope, documents, partition_of
-from nhisync_aws.run import Run, Sweep
 from nhisync_aws.settings import AssumeRoleAuth, AwsSettings, WebIdentityAuth
-from nhisync_aws.values import values
 
 KINDS = (
     KindInfo(
@@ -73,6 +63,8 @@ class AwsProvider:
     )
 
     def __init__(self, settings: AwsSettings, context: SourceContext) -> None:
+        from nhisync_aws.connection import Connection  # noqa: PLC0415 - boto3 comes with it
+
         self._settings = settings
         self._context = context
         self._connection = Connection(settings, context)
@@ -87,7 +79,7 @@ class AwsProvider:
         Raises:
             ProviderError: the kind says why not.
         """
-        self._pace(budget)
+        self._connection.pace(budget)
         connection = self._connection
         principal = connection.keys(budget).principal
         if not principal:
@@ -106,13 +98,12 @@ class AwsProvider:
         Raises:
             ProviderError: nothing at all could be asked.
         """
-        quiet_sdk()
-        self._pace(request.budget)
+        from nhisync_aws.inventory import observe  # noqa: PLC0415 - the class is loaded for its declaration alone, too
+        from nhisync_aws.run import Run  # noqa: PLC0415 - the same
+
+        self._connection.pace(request.budget)
         self._connection.keys(request.budget)
-        run = Run(self._connection, self._settings, self._context, request)
-        readers = [partial(collect, run) for kind, collect in COLLECTORS.items() if run.touched(kind)]
-        yield from merged(readers)
-        yield from _unsupported(run)
+        yield from observe(Run(self._connection, self._settings, self._context, request))
 
     def values(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[FieldValue | tuple[Locator, ErrorFact]]:
         """Every field of the wanted secrets and parameters; only ever called in the comparing process.
@@ -120,8 +111,9 @@ class AwsProvider:
         Raises:
             ProviderError: nothing at all could be asked.
         """
-        quiet_sdk()
-        self._pace(budget)
+        from nhisync_aws.values import values  # noqa: PLC0415 - only the comparing process needs it
+
+        self._connection.pace(budget)
         self._connection.keys(budget)
         settings = self._settings
         yield from values(self._connection, wanted, budget, batch=settings.batch_values, workers=settings.workers)
@@ -145,27 +137,7 @@ class AwsProvider:
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget
     ) -> Iterator[Check]:
         """Checks of this source's situation, reachability first."""
-        quiet_sdk()
+        from nhisync_aws.doctor import Situation, examine  # noqa: PLC0415 - only `doctor` needs it
+
         situation = Situation(self._connection, self._settings, self._context, self.identify)
         yield from examine(situation, mode, wanted, kinds, budget)
-
-    def _pace(self, budget: Budget) -> None:
-        """Give the cycle its rates: the defaults of this provider, and what the configuration says instead."""
-        configured = {family: Rate(per_second=rate) for family, rate in self._settings.limits.rates.items()}
-        budget.set_rates({**RATES, **configured})
-
-
-def _unsupported(run: Run) -> Iterator[Observation]:
-    """Kinds that this provider does not inventory are answered too."""
-    request = run.request
-    for kind in sorted((request.kinds | {locator.kind for locator in request.wanted}) - COLLECTORS.keys()):
-        error = ProviderError(
-            ErrorKind.UNSUPPORTED,
-            f"the aws provider has no kind {kind}",
-            fix=f"Its kinds: {', '.join(COLLECTORS)}.",
-        )
-        sweep = Sweep()
-        sweep.error = error
-        if run.swept(kind):
-            yield run.coverage(kind, sweep, authoritative=False)
-        yield from (run.failed(locator, error) for locator in run.wanted(kind).values())

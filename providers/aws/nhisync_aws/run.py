@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from nhisync.spi import (
@@ -22,8 +23,8 @@ from nhisync.spi import (
     SourceContext,
     Unchanged,
 )
+from nhisync.spi.fanout import merged, spread
 from nhisync_aws.connection import Connection
-from nhisync_aws.fanout import spread
 from nhisync_aws.paging import Listing, pages
 from nhisync_aws.settings import AwsSettings
 
@@ -131,7 +132,8 @@ class Run:
     def list(self, listing: Listing, sweep: Sweep) -> Iterator[dict[str, Any]]:
         """Yield the rows of a list; a failing page ends it and is kept in `sweep`."""
         try:
-            for page in pages(self.connection, listing, self.budget):
+            # The next page is on its way while this one is read: a list is a chain of tokens, so its length is time.
+            for page in merged([partial(pages, self.connection, listing, self.budget)], room=1):
                 sweep.items += len(page)
                 yield from page
         except ProviderError as error:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nhisync.spi import Budget, ErrorFact, ErrorKind, FieldValue, Locator, ProviderError, SecretBytes
+from nhisync.spi.fanout import spread
 from nhisync_aws.connection import Connection
 from nhisync_aws.errors import Called, malformed, translate_code
-from nhisync_aws.fanout import spread
 
 Read = FieldValue | tuple[Locator, ErrorFact]
 _BATCH = 20

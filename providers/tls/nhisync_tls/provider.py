@@ -1,9 +1,12 @@
-"""The provider ``tls``: looks at endpoints the way their clients do."""
+"""The provider ``tls``: looks at endpoints the way their clients do.
+
+The parsers of certificates come with the first look, not with the class: most commands need only its declaration.
+"""
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nhisync.spi import (
     AccessMode,
@@ -26,13 +29,13 @@ from nhisync.spi import (
     Rate,
     SourceContext,
 )
-from nhisync.spi.x509 import Loaded, Profile, load_trust
-from nhisync_tls.doctor import examine
 from nhisync_tls.handshake import ClientFiles, Patience, Served, look
-from nhisync_tls.items import failed_item, item_of
 from nhisync_tls.permissions import permission_documents
 from nhisync_tls.settings import TlsSettings
 from nhisync_tls.target import Target
+
+if TYPE_CHECKING:
+    from nhisync.spi.x509 import Loaded
 
 KIND = "tls"
 """The only kind: one endpoint, as served to one name."""
@@ -109,12 +112,16 @@ class TlsProvider:
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget
     ) -> Iterator[Check]:
         """Reachability of every endpoint, then the trust files and the client certificate."""
+        from nhisync_tls.doctor import examine  # noqa: PLC0415 - see above
+
         locators = [locator for locator, _ in self._targets([item.item for item in wanted], kinds)]
         answers = self._look_at(locators, budget, None)
         yield from examine(mode, self._settings, self._context, answers)
 
-    def _trust(self) -> tuple[Loaded | None, str]:
+    def _trust(self) -> "tuple[Loaded | None, str]":
         """The trust, or None and the reason: chains are then described but not verified."""
+        from nhisync.spi.x509 import Profile, load_trust  # noqa: PLC0415 - see above
+
         resolve, settings = self._context.file, self._settings
         try:
             loaded = load_trust(
@@ -185,7 +192,9 @@ class TlsProvider:
                 budget.check()  # when our own cycle cut the wait short, the endpoint's silence says nothing
             raise
 
-    def _item(self, locator: Locator, answer: Served | ProviderError, trust: Loaded | None, problem: str) -> Item:
+    def _item(self, locator: Locator, answer: Served | ProviderError, trust: "Loaded | None", problem: str) -> Item:
+        from nhisync_tls.items import failed_item, item_of  # noqa: PLC0415 - see above
+
         now = self._context.clock.now()
         if isinstance(answer, ProviderError):
             return failed_item(locator, answer, now)

@@ -122,10 +122,11 @@ class Api:
                 raise malformed(Ask(method="LIST", path=path).called, "the pages of the listing come in no order")
             yield page
             seen += len(page.keys)
-            if size and len(page.keys) != size:
-                return
-            if seen >= self.settings.max_items:
+            more = not size or len(page.keys) == size
+            if seen + more > self.settings.max_items:
                 raise _endless(path, seen)
+            if not more:
+                return
             after = spelt
 
     def whole(self, path: str) -> tuple[tuple[str, ...], bool]:

@@ -18,7 +18,7 @@ from nhisync.spi import (
     ProviderError,
     Unchanged,
 )
-from nhisync_vault.fanout import spread
+from nhisync.spi.fanout import spread
 from nhisync_vault.kinds import ALL, STORE, Gap, Kind, Listed, Run, absent
 from nhisync_vault.mounts import Mount
 
@@ -184,16 +184,16 @@ def _prefetched(run: Run, key: tuple[str, Mount, str], group: Iterable[_Place]) 
     return {place.locator: found[place.name] for place in group if place.name in found}
 
 
-def _details(run: Run, places: Iterable[_Place], entries: dict[Locator, Listed]) -> Iterator[Observation]:
+def _details(run: Run, places: Sequence[_Place], entries: dict[Locator, Listed]) -> Iterator[Observation]:
     """Single reads in parallel; absences are held back until the node is known to be active still."""
     missing: list[Item] = []
 
-    def read(place: _Place) -> Item | Unchanged:
+    def read(place: _Place) -> Iterator[Item | Unchanged]:
         entry = entries.get(place.locator) or Listed(place.name)
         try:
-            return ALL[place.locator.kind].detail(run, place.mount, entry)
+            yield ALL[place.locator.kind].detail(run, place.mount, entry)
         except ProviderError as error:
-            return run.failed(place.locator, error)
+            yield run.failed(place.locator, error)
 
     for found in spread(places, read, run.settings.workers):
         if isinstance(found, Item) and found.presence is Presence.ABSENT:

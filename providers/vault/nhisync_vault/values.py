@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nhisync.spi import ErrorFact, ErrorKind, FieldValue, Locator, ProviderError, SecretBytes
+from nhisync.spi.fanout import spread
 from nhisync_vault.api import Api
 from nhisync_vault.facts import check_name, mapping
-from nhisync_vault.fanout import spread
 from nhisync_vault.mounts import Mount, MountTable
 from nhisync_vault.transport import Ask
 
@@ -27,15 +27,14 @@ _STATIC_FIELDS = ("password", "rsa_private_key")
 def values(api: Api, table: MountTable, wanted: Sequence[Locator]) -> Iterator[Read]:
     """Every field of every wanted item, or why it cannot be read; kinds without readable values say so."""
     items = list(dict.fromkeys(locator.item for locator in wanted))
-    for found in spread(items, lambda item: _guarded(api, table, item), api.settings.workers):
-        yield from found
+    yield from spread(items, lambda item: _guarded(api, table, item), api.settings.workers)
 
 
-def _guarded(api: Api, table: MountTable, item: Locator) -> list[Read]:
+def _guarded(api: Api, table: MountTable, item: Locator) -> Iterator[Read]:
     try:
-        return list(_single(api, table, item))
+        yield from _single(api, table, item)
     except ProviderError as error:
-        return [(item, error.fact)]
+        yield item, error.fact
 
 
 def _single(api: Api, table: MountTable, item: Locator) -> Iterator[Read]:

@@ -2,18 +2,19 @@
 
 `nhisync diff` never writes to the configured store: a daemon may hold its lock, and looking must not change what the
 next cycle believes. Recorded waivers apply all the same.
+
+Importing the database layer takes as long as several calls, so it is done while the sources wait for their answers.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from typing import cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
-from nhisync.app.desk import StoreDesk
 from nhisync.app.diff import Desk
 from nhisync.app.listing import Reference
 from nhisync.app.session import Session
-from nhisync.app.waivers import recorded
 from nhisync.collect.cycle import Collected
 from nhisync.collect.sink import Sink
 from nhisync.errors import StoreError
@@ -21,22 +22,21 @@ from nhisync.model import Coverage, Finding, Locator, Verdict, Waiver
 from nhisync.parity.engine import Remembered
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row
-from nhisync.store import Reader, RunHandle, Store
+
+if TYPE_CHECKING:
+    from nhisync.app.desk import StoreDesk
+    from nhisync.store import Reader
 
 
 @contextmanager
 def private_desk(session: Session) -> Iterator[Desk]:
-    """A desk over a temporary store that is gone when the block ends.
+    """A desk over a temporary store that is made when something is kept, and gone when the block ends.
 
     Raises:
         StoreError: there is no room for it, or the configured store's waivers cannot be read.
     """
-    waivers = recorded(session)
-    with (
-        Store.temporary(clock=session.clock, randomness=session.randomness) as store,
-        store.run("diff", config_digest=session.configuration.digest) as run,
-    ):
-        yield cast("Desk", _PrivateDesk(session, store, run, waivers))
+    with ExitStack() as held:
+        yield cast("Desk", _PrivateDesk(session, held))
 
 
 @contextmanager
@@ -46,6 +46,8 @@ def stored_desk(session: Session) -> Iterator[Desk]:
     Raises:
         StoreError: there is no store, or it cannot be read.
     """
+    from nhisync.store import Store  # noqa: PLC0415 - see above
+
     url = session.configuration.store_url
     with (
         Store.open(url, clock=session.clock, randomness=session.randomness, mode="read") as store,
@@ -54,16 +56,69 @@ def stored_desk(session: Session) -> Iterator[Desk]:
         yield ReadDesk(reader, session.randomness.hex(8))
 
 
-class _PrivateDesk(StoreDesk):
-    """A store's desk with the waivers of another store."""
+class _PrivateDesk:
+    """A desk over an empty store of its own, with the waivers of the configured one; both are opened when needed."""
 
-    def __init__(self, session: Session, store: Store, run: RunHandle, waivers: Sequence[Waiver]) -> None:
-        super().__init__(session, store, run)
-        self._recorded = tuple(waivers)
+    def __init__(self, session: Session, held: ExitStack) -> None:
+        self._session, self._held = session, held
+        self._recorded: tuple[Waiver, ...] = ()
+
+    def sink(self, path: str, pairing: Pairing, share: float) -> Sink:
+        """Where the rows of `path` go."""
+        return _LateSink(lambda: self._desk.sink(path, pairing, share))
+
+    def known(self, path: str, pairing: Pairing, source: str) -> Mapping[Locator, str]:
+        """An empty store knows nothing."""
+        del path, pairing, source
+        return {}
 
     def waivers(self) -> Iterable[Waiver]:
         """Waivers recorded in the configured store."""
+        _ = self._desk
         return self._recorded
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the store's desk's."""
+        return getattr(self._desk, name)
+
+    @cached_property
+    def _desk(self) -> "StoreDesk":
+        from nhisync.app.desk import StoreDesk  # noqa: PLC0415 - see above
+        from nhisync.app.waivers import recorded  # noqa: PLC0415
+        from nhisync.store import Store  # noqa: PLC0415
+
+        session = self._session
+        self._recorded = recorded(session)
+        store = self._held.enter_context(Store.temporary(clock=session.clock, randomness=session.randomness))
+        run = self._held.enter_context(store.run("diff", config_digest=session.configuration.digest))
+        return StoreDesk(session, store, run)
+
+
+class _LateSink:
+    """A sink that is made when it is first used."""
+
+    def __init__(self, make: Callable[[], Sink]) -> None:
+        self._make = make
+
+    @cached_property
+    def _sink(self) -> Sink:
+        return self._make()
+
+    def put(self, rows: Iterable[Row]) -> None:
+        """Keep rows."""
+        self._sink.put(rows)
+
+    def keep(self, rows: Iterable[Row]) -> None:
+        """Keep ignorance only where no answer is held."""
+        self._sink.keep(rows)
+
+    def touch(self, locators: Iterable[str], observed_at: datetime) -> None:
+        """The stored rows of these items still hold."""
+        self._sink.touch(locators, observed_at)
+
+    def cover(self, coverage: Coverage) -> None:
+        """Remember what was seen."""
+        self._sink.cover(coverage)
 
 
 class ReadDesk:
@@ -74,7 +129,7 @@ class ReadDesk:
         run_id: id of this look; no run of the store has it.
     """
 
-    def __init__(self, reader: Reader, run_id: str) -> None:
+    def __init__(self, reader: "Reader", run_id: str) -> None:
         self._reader = reader
         self.run_id = run_id
 

@@ -4,6 +4,7 @@ Bare Typer answers 1 for a crash and for a closed pipe, which here would read as
 """
 
 import contextlib
+import gc
 import io
 import os
 import sys
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 COMPLETION_VARIABLE = "_NHISYNC_COMPLETE"
 """Set by the shell's completion script."""
+
+YOUNG = 5_000
+"""Objects between two garbage collections of a process of ours; Python's 700 are too few for one that mostly loads."""
 
 
 def main(
@@ -59,12 +63,16 @@ def main(
         randomness=randomness or SystemRandomness(),
         registry=registry,
     )
+    if argv is None:
+        gc.set_threshold(YOUNG)
     arguments = list(sys.argv[1:] if argv is None else argv)
     if COMPLETION_VARIABLE in invocation.environ:
         _complete(arguments, invocation)
     with contextlib.redirect_stdout(invocation.stdout), contextlib.redirect_stderr(invocation.stderr):
         code = int(_guarded(arguments, invocation, tree or root()))
     _settle(invocation)
+    if argv is None:
+        gc.freeze()  # the process ends: nothing is gained by looking through all of it once more
     return code
 
 

@@ -95,7 +95,14 @@ def collect(
             target=_work, args=(index, run, channel), name=f"nhisync-{run.plan.path}-{run.plan.name}", daemon=True
         ).start()
         progress(f"{run.plan.path}/{run.plan.name}", "reading")
-    coverage = _drain(runs, channel, {path: _Writer(sink) for path, sink in sinks.items()}, progress)
+    try:
+        for sink in sinks.values():
+            sink.put(())  # one that has to get ready does so now, while the sources wait for their first answers
+        coverage = _drain(runs, channel, {path: _Writer(sink) for path, sink in sinks.items()}, progress)
+    except BaseException:
+        for run in runs:
+            _stop(run)
+        raise
     return Collected(
         sources={path: tuple(run.summary() for run in runs if run.plan.path == path) for path in sinks},
         identities={(r.plan.path, r.plan.name): r.identity for r in runs if r.identity is not None},
@@ -151,10 +158,14 @@ def _next(channel: _Channel, seconds: float) -> tuple[int, Emitted | _Done | Non
         return -1, None
 
 
-def _abandon(run: SourceRun, writer: _Writer) -> list[Coverage]:
-    """Leave a hanging source behind; whatever it still owes is not known."""
+def _stop(run: SourceRun) -> None:
     run.plan.budget.cancel()
     run.plan.provider.close()
+
+
+def _abandon(run: SourceRun, writer: _Writer) -> list[Coverage]:
+    """Leave a hanging source behind; whatever it still owes is not known."""
+    _stop(run)
     now = run.clock.now()
     run.error = ErrorFact(kind=ErrorKind.THROTTLED.value, message="the source did not finish within its deadline")
     lost = [

@@ -88,7 +88,7 @@ class SourceRun:
     identity: SourceIdentity | None = None
     error: ErrorFact | None = None
     seconds: float = 0.0
-    _answered: set[Locator] = field(default_factory=set)
+    _owed: set[Locator] = field(default_factory=set)
 
     def stream(self) -> Iterator[Emitted]:
         """Rows, coverage and unchanged marks; always ends, and every wanted item is answered."""
@@ -117,6 +117,7 @@ class SourceRun:
 
     def _observe(self) -> Iterator[Emitted]:
         plan = self.plan
+        self._owed = set(plan.wanted)
         if plan.identify and Capability.IDENTIFY in plan.provider.info.capabilities:
             self.identity = cast("Identifier", plan.provider).identify(plan.budget)
         request = InventoryRequest(
@@ -125,11 +126,11 @@ class SourceRun:
         for seen in cast("Inventory", plan.provider).inventory(request):
             _refuse_nonsense(seen, plan.name)
             if isinstance(seen, Item):
-                self._answered.add(seen.locator)
+                self._owed.discard(seen.locator)
                 yield from self._rows(seen)
             else:
                 if isinstance(seen, Unchanged):
-                    self._answered.add(seen.locator)
+                    self._owed.discard(seen.locator)
                 yield seen
 
     def _rows(self, item: Item) -> Iterator[Row]:
@@ -155,7 +156,7 @@ class SourceRun:
     def _unanswered(self, presence: Presence, error: ErrorFact | None) -> Iterator[Row]:
         reason = error or ErrorFact(kind=ErrorKind.MALFORMED.value, message="the adapter gave no answer for this item")
         for locator in self.plan.wanted:
-            if locator not in self._answered:
+            if locator in self._owed:
                 blank = Item(locator=locator, observed_at=self.clock.now())
                 for claim in self.plan.pairing.claims(blank):
                     yield unanswered(claim.key, str(locator), presence, reason, self.clock.now())

@@ -71,6 +71,7 @@ class Document(BaseModel):
         hide_input_in_errors=True,
         str_strip_whitespace=True,
         populate_by_name=True,
+        defer_build=True,  # most runs need few of the models; each is built by the first document it validates
     )
 
 

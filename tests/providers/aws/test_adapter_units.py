@@ -1,7 +1,6 @@
 """The pure parts of adapter and emulator: error translation, policy evaluation, pages, threads, secret facts."""
 
 import datetime as dt
-import threading
 
 import pytest
 from botocore import exceptions as sdk
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from nhisync.spi import ErrorKind, ProviderError
 from nhisync_aws.emulator.policy import Effect, Query, evaluate, trusts
 from nhisync_aws.errors import Called, TruncatedError, translate, translate_code
-from nhisync_aws.fanout import merged, spread
 
 CALLED = Called("secretsmanager:DescribeSecret", 400, "req-1")
 
@@ -241,33 +239,3 @@ def test_a_deny_always_wins_and_order_never_matters(statements, name):
         assert found is Effect.EXPLICIT_DENY
     if not statements:
         assert found is Effect.IMPLICIT_DENY
-
-
-def test_all_readers_are_merged_and_errors_arrive():
-    """Everything that any reader yields comes out; an exception of one is raised in the consumer."""
-    assert sorted(merged([lambda: range(3), lambda: range(10, 12)])) == [0, 1, 2, 10, 11]
-
-    def broken():
-        yield 1
-        raise ValueError("bug")
-
-    with pytest.raises(ValueError, match="bug"):
-        list(merged([broken]))
-
-
-def test_spread_uses_at_most_the_workers():
-    """Never more pieces at once than workers, and every piece is done once."""
-    running, most, lock = 0, 0, threading.Lock()
-
-    def each(piece):
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        yield piece
-        with lock:
-            running -= 1
-
-    assert sorted(spread(range(50), each, 4)) == list(range(50))
-    assert most <= 4
-    assert list(spread([], each, 4)) == []

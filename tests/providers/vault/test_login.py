@@ -36,7 +36,7 @@ def login(site: Any, auth: dict[str, Any], transport: RecordingTransport) -> Log
     """A Login with this auth over a recording transport."""
     provider = site.provider()
     settings = VaultSettings.model_validate({**site.document, "auth": auth})
-    return Login(settings, provider._context, transport)  # type: ignore[arg-type]
+    return Login(settings, provider._source._context, transport)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from nhisync_vault.emulator.seeding import (
 from nhisync_vault.emulator.seeding_pki import PkiOptions
 from nhisync_vault.emulator.source_faults import database_down, expire_tokens, make_unreachable, refuse_logins
 from nhisync_vault.emulator.world import SourceOptions
-from nhisync_vault.provider import RATES
+from nhisync_vault.source import RATES
 
 README = (Path(nhisync_vault.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 WORDS = frozenset(re.findall(r"`([^`\n]+)`", README))

@@ -203,7 +203,7 @@ def test_the_doctor_compares_clocks(site: Any) -> None:
     from nhisync.testing.clocks import FakeClock
 
     ahead = FakeClock(site.clock.now() + timedelta(minutes=10))
-    object.__setattr__(provider._context, "clock", ahead)
+    object.__setattr__(provider._source._context, "clock", ahead)
     from nhisync.spi import Budget
 
     found = {one.name: one for one in provider.examine(AccessMode.READ, (), frozenset(), Budget(ahead, seconds=60))}

@@ -1,16 +1,17 @@
-"""Public PEM of a certificate into the item's chain, ids and dates."""
+"""Public PEM of a certificate into the item's chain, ids and dates; the parser is imported by the first one."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from nhisync.spi import Chain, Item, Moment
-from nhisync.spi.x509 import MalformedError, chain_facts, decode_pem, public_ids, state_at
 from nhisync_aws.run import Run
 
 
 def described(run: Run, item: Item, *, leaf: str, chain: str, tags: Iterable[Mapping[str, Any]] | None) -> Item:
     """`item` with what its PEM and tags say; a PEM that cannot be read is a chain with a problem, not a lost item."""
+    from nhisync.spi.x509 import MalformedError, chain_facts, decode_pem, public_ids, state_at  # noqa: PLC0415 - see above
+
     known = run.tags(tags)
     tagged = replace(item, owner=known.owner, logical_name=known.logical_name)
     try:

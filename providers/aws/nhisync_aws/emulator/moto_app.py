@@ -3,6 +3,7 @@
 from typing import Any
 
 import boto3
+from botocore.loaders import Loader
 from moto.acm.models import acm_backends
 from moto.core import base_backend
 from moto.core.base_backend import BackendDict
@@ -14,8 +15,8 @@ from moto.ssm.models import ssm_backends
 from moto.sts.models import sts_backends
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from nhisync_aws.credentials import isolated_session
 from nhisync_aws.emulator.wire import ApiError, Call, Reply
+from nhisync_aws.sdk import isolated_session
 
 _BACKENDS: tuple[BackendDict[Any], ...] = (
     acm_backends,
@@ -27,8 +28,13 @@ _BACKENDS: tuple[BackendDict[Any], ...] = (
 )
 
 
+_MODELS = Loader()  # of its own: moto knows more services than the adapter, and boto3 adds its folder
+
+
 def _isolated() -> boto3.Session:
-    return boto3.Session(botocore_session=isolated_session())
+    core = isolated_session()
+    core.register_component("data_loader", _MODELS)
+    return boto3.Session(botocore_session=core)
 
 
 # Moto asks a boto3 session for region names. It must not meet the profile of whoever runs this: a misspelt AWS_PROFILE

@@ -18,9 +18,9 @@ from nhisync.spi import (
     SourceContext,
     Unchanged,
 )
-from nhisync_vault.api import Api, Cursor
+from nhisync.spi.fanout import spread
+from nhisync_vault.api import Api, Cursor, Page
 from nhisync_vault.cluster import Cluster
-from nhisync_vault.fanout import spread
 from nhisync_vault.mounts import Mount, MountTable
 from nhisync_vault.settings import VaultSettings
 
@@ -167,7 +167,7 @@ class NoPeek:
 
 
 def walk(run: Run, bases: Sequence[str], prefix: str, *, cursor: Cursor | None = None) -> Iterator[Listed | Gap]:
-    """All entries below an API path, folders followed, in parallel per level.
+    """All entries below an API path, folders followed, in parallel per level, at most a page of each in memory.
 
     Args:
         run: the run.
@@ -181,35 +181,43 @@ def walk(run: Run, bases: Sequence[str], prefix: str, *, cursor: Cursor | None =
     """
     start = prefix.rpartition("/")[0]
     root = f"{start}/" if start else ""
-    frontier, seen = [root], 0
-    while frontier and seen <= run.settings.max_items:
+    frontier, seen, workers = [root], 0, run.settings.workers
+    while frontier:
         level, frontier = frontier, []
-        for folder, entries in spread(level, lambda one: _folder(run, bases, one, cursor), run.settings.workers):
-            if isinstance(entries, ProviderError):
+        for folder, page in spread(level, lambda one: _folder(run, bases, one, cursor), workers, room=1):
+            if isinstance(page, ProviderError):
                 if folder == root:
-                    raise entries
-                yield Gap(folder, entries)
+                    raise page
+                yield Gap(folder, page)
                 continue
-            reached = [entry for entry in entries if _reaches(entry.name, prefix)]
-            frontier += [entry.name for entry in reached if entry.name.endswith("/")]
-            items = [entry for entry in reached if not entry.name.endswith("/")]
-            seen += len(items)
-            yield from items
-    if frontier:
-        yield Gap("", _too_many(bases[-1], seen))
+            reached = (name for name in (folder + key for key in page.keys) if _reaches(name, prefix))
+            for name in reached:
+                if name.endswith("/"):
+                    frontier.append(name)
+                elif seen == run.settings.max_items:
+                    yield Gap("", _too_many(bases[-1], seen))
+                    return
+                else:
+                    seen += 1
+                    yield Listed(name, page.info.get(name.removeprefix(folder)))
 
 
 def _folder(
     run: Run, bases: Sequence[str], folder: str, cursor: Cursor | None
-) -> tuple[str, list[Listed] | ProviderError]:
+) -> Iterator[tuple[str, Page | ProviderError]]:
+    """The pages of one folder as they come, then why no more came, if there was a reason."""
     for base in bases:
+        begun = False
         try:
-            pages = run.api.pages(f"{base}/{folder}", cursor=cursor)
-            return folder, [Listed(folder + key, page.info.get(key)) for page in pages for key in page.keys]
+            for page in run.api.pages(f"{base}/{folder}", cursor=cursor):
+                begun = True
+                yield folder, page
         except ProviderError as error:
-            if base == bases[-1] or error.kind not in _FALL_BACK:
-                return folder, error
-    return folder, []
+            if begun or base == bases[-1] or error.kind not in _FALL_BACK:
+                yield folder, error
+                return
+        else:
+            return
 
 
 def _reaches(name: str, prefix: str) -> bool:

@@ -13,9 +13,9 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from nhisync.spi import ErrorKind, ProviderError
+from nhisync.spi.fanout import spread
 from nhisync.spi.x509 import MalformedError, decode_pem
 from nhisync_vault.facts import instant, text, texts
-from nhisync_vault.fanout import spread
 from nhisync_vault.kinds.base import Run
 from nhisync_vault.mounts import Mount
 
@@ -123,7 +123,7 @@ def _read_stored(run: Run, mount: Mount) -> Iterator[Stored]:
             resource=mount.path,
             fix="Name certificates by serial, or read this mount through OpenBao's detailed list.",
         )
-    yield from spread(serials, lambda serial: _read_one(run, mount, serial), run.settings.workers)
+    yield from spread(serials, lambda serial: (_read_one(run, mount, serial),), run.settings.workers)
 
 
 def _detailed(run: Run, mount: Mount) -> Iterator[Stored]:

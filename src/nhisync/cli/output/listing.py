@@ -1,7 +1,7 @@
 """Small lists of commands: a table for a person, the same table unwrapped in a pipe, JSON for programs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nhisync.cli.invocation import Invocation
@@ -28,3 +28,14 @@ def table(
 def as_json(document: Any) -> str:
     """One indented document, ASCII only."""
     return json.dumps(document, indent=2) + "\n"
+
+
+def as_json_lines(document: Mapping[str, Any], name: str, entries: Iterable[Any]) -> Iterator[str]:
+    """`document` as `as_json` has it, with `entries` as its last member `name`, one entry a line, as they come."""
+    opening = json.dumps({**document, name: []}, indent=2)
+    yield opening[: -len("]\n}")]
+    between = "\n    "
+    for entry in entries:
+        yield between + json.dumps(entry)
+        between = ",\n    "
+    yield "]\n}\n" if between[0] != "," else "\n  ]\n}\n"

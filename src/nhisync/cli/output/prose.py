@@ -22,7 +22,7 @@ WORDS = {Word.READY: "READY", Word.NOT_READY: "NOT READY", Word.UNKNOWN: "UNKNOW
 
 def zulu(instant: datetime) -> str:
     """RFC 3339 in UTC with ``Z``, seconds."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def age(span: timedelta) -> str:

@@ -9,7 +9,7 @@ from nhisync import __version__
 from nhisync.app.inventory import Held, Inventory
 from nhisync.cli.invocation import Invocation
 from nhisync.cli.output.document import error_document
-from nhisync.cli.output.listing import as_json, painter, table
+from nhisync.cli.output.listing import as_json_lines, painter, table
 from nhisync.cli.output.prose import age, plural, zulu
 from nhisync.cli.safe import printable
 from nhisync.model import Coverage, CoverageStatus, Presence, SourceSummary
@@ -71,9 +71,9 @@ def _covered(entry: Coverage, now: datetime) -> str:
     return f"{entry.source}:{entry.kind}{scope}  {entry.status.value}{seen}, {age(now - entry.as_of)} old{why}"
 
 
-def render_json(found: Inventory) -> str:
+def render_json(found: Inventory) -> Iterator[str]:
     """The whole inventory as one document."""
-    return as_json(
+    return as_json_lines(
         {
             "schema_version": INVENTORY_VERSION,
             "path": found.path,
@@ -88,8 +88,9 @@ def render_json(found: Inventory) -> str:
             },
             "sources": [_source(source) for source in found.sources],
             "coverage": [_coverage(entry) for entry in found.coverage],
-            "items": [_item(held) for held in found.items],
-        }
+        },
+        "items",
+        map(_item, found.items),
     )
 
 
@@ -152,7 +153,7 @@ def _instant(seconds: int | None) -> str | None:
     return None if seconds is None else zulu(instant(seconds))
 
 
-def render_cbom(found: Inventory, serial: str) -> str:
+def render_cbom(found: Inventory, serial: str) -> Iterator[str]:
     """CycloneDX 1.6: certificates as such, everything else as related cryptographic material; never a value.
 
     Args:
@@ -160,7 +161,7 @@ def render_cbom(found: Inventory, serial: str) -> str:
         serial: 32 hex digits that make this document's serial number.
     """
     uuid = f"{serial[:8]}-{serial[8:12]}-4{serial[13:16]}-a{serial[17:20]}-{serial[20:32]}"
-    return as_json(
+    return as_json_lines(
         {
             "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
             "bomFormat": "CycloneDX",
@@ -173,8 +174,9 @@ def render_cbom(found: Inventory, serial: str) -> str:
                 "component": {"type": "platform", "name": found.path, "bom-ref": f"path:{found.path}"},
                 "properties": [{"name": "nhisync:coverage", "value": "complete" if found.complete else "incomplete"}],
             },
-            "components": [_component(held) for held in found.present],
-        }
+        },
+        "components",
+        map(_component, found.present),
     )
 
 

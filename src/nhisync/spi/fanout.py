@@ -1,4 +1,7 @@
-"""Several blocking readers at once, as one stream, in daemon threads that never keep the process alive."""
+"""Several blocking readers at once, as one stream in bounded memory; its threads never keep the process alive.
+
+For adapters. `nhisync.spi` itself does not import it.
+"""
 
 import contextlib
 import queue
@@ -10,6 +13,8 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 _ROOM = 1_000
+"""Values that wait for a slow consumer."""
+
 _GLANCE = 0.2
 
 
@@ -23,8 +28,8 @@ class _End:
 class _Stream(Generic[T]):
     """The channel between readers and the one consumer."""
 
-    def __init__(self) -> None:
-        self._channel: queue.Queue[T | _End] = queue.Queue(_ROOM)
+    def __init__(self, room: int) -> None:
+        self._channel: queue.Queue[T | _End] = queue.Queue(room)
         self._abandoned = threading.Event()
 
     def read(self, reader: Callable[[], Iterable[T]]) -> None:
@@ -58,21 +63,32 @@ class _Stream(Generic[T]):
         return False
 
 
-def merged(readers: Sequence[Callable[[], Iterable[T]]]) -> Iterator[T]:
+def merged(readers: Sequence[Callable[[], Iterable[T]]], room: int = _ROOM) -> Iterator[T]:
     """Run all `readers` at once, each in its own thread, and yield what they yield as it comes.
 
     An exception of a reader is raised here. When the consumer stops early, readers end at their next value.
+
+    Args:
+        readers: what to run.
+        room: how many values may wait for the consumer before the readers do.
     """
-    stream: _Stream[T] = _Stream()
+    stream: _Stream[T] = _Stream(room)
     for reader in readers:
-        threading.Thread(target=stream.read, args=(reader,), name="nhisync-aws-read", daemon=True).start()
+        threading.Thread(target=stream.read, args=(reader,), name="nhisync-read", daemon=True).start()
     yield from stream.drain(len(readers))
 
 
-def spread(work: Sequence[A], each: Callable[[A], Iterable[T]], workers: int) -> Iterator[T]:
-    """Do `each` piece of `work` in at most `workers` threads and yield all results, in any order."""
-    if not work:
-        return
+def spread(work: Sequence[A], each: Callable[[A], Iterable[T]], workers: int, room: int = _ROOM) -> Iterator[T]:
+    """Do `each` piece of `work` in at most `workers` threads and yield all results, in any order.
+
+    When the consumer stops early, what is not begun stays undone.
+
+    Args:
+        work: the pieces.
+        each: reads one.
+        workers: most threads.
+        room: how many results may wait for the consumer before the workers do.
+    """
     todo: queue.SimpleQueue[A] = queue.SimpleQueue()
     for piece in work:
         todo.put(piece)
@@ -82,4 +98,4 @@ def spread(work: Sequence[A], each: Callable[[A], Iterable[T]], workers: int) ->
             while True:
                 yield from each(todo.get_nowait())
 
-    yield from merged([reader] * min(workers, len(work)))
+    yield from merged([reader] * min(workers, len(work)), room)

@@ -1,0 +1,121 @@
+"""The work behind `VaultProvider`: one cluster and namespace, asked through hvac."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+from nhisync.spi import (
+    AccessMode,
+    Budget,
+    Check,
+    ErrorFact,
+    FieldValue,
+    InventoryRequest,
+    Locator,
+    Observation,
+    ProviderError,
+    Rate,
+    SourceContext,
+    SourceIdentity,
+)
+from nhisync_vault.api import Api
+from nhisync_vault.cluster import Cluster, Topology
+from nhisync_vault.doctor import Situation, examine, principal
+from nhisync_vault.inventory import observe
+from nhisync_vault.kinds import Run
+from nhisync_vault.login import Login
+from nhisync_vault.mounts import MountTable, discover
+from nhisync_vault.settings import VaultSettings
+from nhisync_vault.transport import LIST, LOGIN, READ, Transport
+from nhisync_vault.values import values
+
+RATES: Mapping[str, Rate] = {
+    READ: Rate(per_second=100, burst=200),
+    LIST: Rate(per_second=50, burst=100),
+    LOGIN: Rate(per_second=2, burst=5),
+}
+"""Calls a second by API family; the servers publish no numbers, quotas are the operator's own."""
+
+
+class Source:
+    """What `VaultProvider` does; the methods are those of the SPI."""
+
+    def __init__(self, settings: VaultSettings, context: SourceContext) -> None:
+        self._settings = settings
+        self._context = context
+        self._transport = Transport(settings, context)
+        self._cluster = Cluster(settings, self._transport)
+        self._login = Login(settings, context, self._transport)
+        self._endpoint = ""
+
+    def close(self) -> None:
+        """Revoke the token of our own login and close all sessions; safe to call twice and from another thread."""
+        if self._endpoint:
+            with suppress(ProviderError):
+                self._login.close(self._endpoint, Budget(self._context.clock, seconds=5.0, calls=2))
+        self._transport.close()
+
+    def inventory(self, request: InventoryRequest) -> Iterator[Observation]:
+        """Yield items, unchanged marks and coverage per kind × mount.
+
+        Raises:
+            ProviderError: only when nothing at all could be asked: no node answers, or our own credential is refused.
+        """
+        topology = self._connect(request.budget)
+        api = self._api(topology, request.budget)
+        believed = topology.authoritative or self._settings.standby_reads
+        table = discover(api) if believed else MountTable((), complete=False)
+        run = Run(
+            api=api,
+            cluster=self._cluster,
+            table=table,
+            settings=self._settings,
+            context=self._context,
+            request=request,
+        )
+        yield from observe(run)
+
+    def identify(self, budget: Budget) -> SourceIdentity:
+        """Who our token is, at which cluster and namespace.
+
+        Raises:
+            ProviderError: the kind says why not.
+        """
+        topology = self._connect(budget)
+        own = self._api(topology, budget).get("auth/token/lookup-self")
+        health = topology.health
+        flavour = "OpenBao" if health.openbao else "Vault"
+        return SourceIdentity(
+            authority=f"vault:{health.cluster_id}/{self._settings.namespace}",
+            principal=principal(own),
+            endpoint=urlsplit(topology.endpoint).netloc,
+            detail=f"{flavour} {health.version}" + ("" if topology.authoritative else ", standby"),
+        )
+
+    def values(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[FieldValue | tuple[Locator, ErrorFact]]:
+        """Yield every field of every wanted item, or why it cannot be read.
+
+        Raises:
+            ProviderError: only when nothing at all could be asked.
+        """
+        api = self._api(self._connect(budget), budget)
+        yield from values(api, discover(api), wanted)
+
+    def examine(
+        self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget
+    ) -> Iterator[Check]:
+        """Yield checks, reachability first; never raises ProviderError."""
+        situation = Situation(self._settings, self._context, self._connect, self._api)
+        yield from examine(situation, mode, wanted, kinds, budget)
+
+    def _connect(self, budget: Budget) -> Topology:
+        configured = {family: Rate(per_second=rate) for family, rate in self._settings.limits.rates.items()}
+        budget.set_rates({**RATES, **configured})
+        self._transport.reset()
+        self._login.reset()
+        topology = self._cluster.resolve(budget)
+        self._endpoint = topology.endpoint
+        return topology
+
+    def _api(self, topology: Topology, budget: Budget) -> Api:
+        return Api(self._settings, self._transport, self._login, topology, budget, self._context.clock)

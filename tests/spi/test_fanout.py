@@ -1,0 +1,72 @@
+"""Several readers as one stream: everything arrives, errors too, and nobody reads ahead without bound."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from nhisync.spi.fanout import merged, spread
+
+
+def test_all_readers_are_merged_and_errors_arrive() -> None:
+    """Everything that any reader yields comes out; an exception of one is raised in the consumer."""
+    assert sorted(merged([lambda: range(3), lambda: range(10, 12)])) == [0, 1, 2, 10, 11]
+
+    def broken() -> Iterator[int]:
+        yield 1
+        raise ValueError("bug")
+
+    with pytest.raises(ValueError, match="bug"):
+        list(merged([broken]))
+
+
+def test_spread_uses_at_most_the_workers() -> None:
+    """Never more pieces at once than workers, and every piece is done once."""
+    running, most, lock = 0, 0, threading.Lock()
+
+    def each(piece: int) -> Iterator[int]:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        yield piece
+        with lock:
+            running -= 1
+
+    assert sorted(spread(range(50), each, 4)) == list(range(50))
+    assert most <= 4
+    assert list(spread([], each, 4)) == []
+
+
+def test_readers_wait_for_a_slow_consumer() -> None:
+    """At most `room` results wait, and one more in the hand of each reader: memory does not grow with the list."""
+    made = 0
+
+    def endless() -> Iterator[int]:
+        nonlocal made
+        while True:
+            made += 1
+            yield made
+
+    stream = merged([endless], room=2)
+    assert [next(stream), next(stream)] == [1, 2]
+    deadline = time.monotonic() + 10
+    while made < 5 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert made == 5  # two taken, two that wait, one in hand
+    stream.close()  # type: ignore[attr-defined]
+
+
+def test_what_is_not_begun_stays_undone() -> None:
+    """A consumer that stops early ends the readers at their next result."""
+    begun: list[int] = []
+
+    def each(piece: int) -> Iterator[int]:
+        begun.append(piece)
+        yield piece
+
+    stream = spread(range(1000), each, 1, room=1)
+    assert next(stream) == 0
+    stream.close()  # type: ignore[attr-defined]
+    assert len(begun) < 10
