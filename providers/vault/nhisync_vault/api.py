@@ -156,16 +156,19 @@ class Api:
         return self._transport.send(self.topology.endpoint, ask, self.budget)
 
     def _alive(self, token: str, since: float) -> bool:
-        """Whether the token itself is good; asked at most once a second, however many denials come."""
+        """Whether the token itself is good; asked at most once a second, however many denials come.
+
+        ``lookup-self`` may be what is not granted, so a second path is asked: every living token sees its mounts.
+        """
         with self._lock:
             if self._verified >= since - _VERIFIED_FOR:
                 return True
-        ask = Ask(method="GET", path="auth/token/lookup-self", family=READ, token=token)
-        answer = self._transport.send(self.topology.endpoint, ask, self.budget)
-        if answer.status != _FORBIDDEN:
-            with self._lock:
-                self._verified = self._clock.monotonic()
-            return True
+        for path in ("auth/token/lookup-self", "sys/internal/ui/mounts"):
+            ask = Ask(method="GET", path=path, family=READ, token=token)
+            if self._transport.send(self.topology.endpoint, ask, self.budget).status != _FORBIDDEN:
+                with self._lock:
+                    self._verified = self._clock.monotonic()
+                return True
         return False
 
 

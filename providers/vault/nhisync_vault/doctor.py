@@ -21,17 +21,12 @@ from nhisync.spi import (
 from nhisync_vault.api import Api
 from nhisync_vault.cluster import Topology
 from nhisync_vault.facts import instant, mapping, text, texts
-from nhisync_vault.grants import Grant
-from nhisync_vault.permissions import needed, split
+from nhisync_vault.held import check_permissions
 from nhisync_vault.settings import AppRoleAuth, CertAuth, JwtAuth, KubernetesAuth, TokenAuth, VaultSettings
 
 _SKEW = timedelta(seconds=60)
 _SOON = timedelta(hours=24)
 _OTHERS = 0o077
-_PROBE = "nhisync-doctor"
-"""Stands for ``*`` and ``+`` where the server is asked what it would permit."""
-
-_VALUE_PATHS = {"kv": "{m}/data/{n}", "db-static": "{m}/static-creds/{n}", "ldap-static": "{m}/static-cred/{n}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +65,7 @@ def examine(
         return
     yield from _identity(situation, topology, own)
     try:
-        yield from _permissions(situation, api, mode, wanted, kinds)
+        yield from check_permissions(api, topology, mode, wanted, kinds)
     except ProviderError as error:
         yield _failed("permissions", error)
 
@@ -159,75 +154,6 @@ def principal(own: dict[str, Any]) -> str:
     role = text(meta.get("role_name")) or text(meta.get("role")) or text(own.get("role"))
     parts = [text(own.get("display_name")) or "token", role, text(own.get("entity_id"))]
     return "/".join(part for part in parts if part)
-
-
-def _permissions(
-    situation: Situation, api: Api, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]
-) -> Iterator[Check]:
-    grants = [grant for grant in needed(situation.settings, mode, wanted, kinds) if grant.capabilities != ("deny",)]
-    values = _value_paths(situation.settings, wanted)
-    held = _held(api, [*(probe(grant) for grant in grants), *values])
-    for grant in grants:
-        yield _permission(grant, held.get(probe(grant), ()))
-    if mode is AccessMode.READ:
-        yield from _excess(held, values)
-
-
-def _held(api: Api, paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Capabilities of our own token on `paths`, asked at once."""
-    asked = list(dict.fromkeys(paths))
-    if not asked:
-        return {}
-    data = api.lookup("sys/capabilities-self", {"paths": asked})
-    return {path: texts(data.get(path)) for path in asked}
-
-
-def probe(grant: Grant) -> str:
-    """A concrete path that a grant covers."""
-    segments = [_PROBE if segment == "+" else segment for segment in grant.path.split("/")]
-    return "/".join(segments).replace("*", _PROBE)
-
-
-def _permission(grant: Grant, held: tuple[str, ...]) -> Check:
-    name = f"permission:{grant.action}"
-    missing = [word for word in grant.capabilities if word not in held and "root" not in held]
-    if not missing:
-        return Check(name=name, state=CheckState.OK, observed="have")
-    words = ", ".join(f'"{word}"' for word in grant.capabilities)
-    return Check(
-        name=name,
-        state=CheckState.FAILED,
-        observed=f"missing: {', '.join(missing)}",
-        fix=f'path "{grant.path}" {{ capabilities = [{words}] }}',
-    )
-
-
-def _value_paths(settings: VaultSettings, wanted: Sequence[Locator]) -> list[str]:
-    found = []
-    for item in dict.fromkeys(one.item for one in wanted):
-        if item.kind in _VALUE_PATHS:
-            mount, name = split(settings, item)
-            found.append(_VALUE_PATHS[item.kind].format(m=mount, n=name))
-    return found
-
-
-def _excess(held: dict[str, tuple[str, ...]], values: Sequence[str]) -> Iterator[Check]:
-    """Inventory needs no value; a token that can read one is broader than its mode."""
-    readable = [path for path in dict.fromkeys(values) if {"read", "root"} & set(held.get(path, ()))]
-    if not values:
-        return
-    if not readable:
-        yield Check(name="least-privilege", state=CheckState.OK, observed="values of the named items cannot be read")
-        return
-    observed = f"inventory mode can read values: {readable[0]}" + (
-        f" and {len(readable) - 1} more" if readable[1:] else ""
-    )
-    yield Check(
-        name="least-privilege",
-        state=CheckState.WARNING,
-        observed=observed,
-        fix="Write the policy that nhisync permissions --provider vault --mode read prints; it denies them.",
-    )
 
 
 def _failed(name: str, error: ProviderError) -> Check:

@@ -6,18 +6,18 @@ mode provable: with this policy no value can be read, whatever other policy the 
 trailing slash, as the server matches them: without it ``+/keys/+`` would hide ``+/keys`` (OpenBao ``vault/acl.go``).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 READ_LIST = ("read", "list")
-COMMON: Mapping[str, tuple[str, ...]] = {
-    "sys/mounts": ("read",),
-    "sys/auth": ("read",),
-    "auth/token/lookup-self": ("read",),
-    "auth/token/revoke-self": ("update",),
-    "sys/capabilities-self": ("update",),
-}
-"""Needed by every mode: the mount tables, and who we are."""
+AUTH_KINDS = frozenset({"approle"})
+"""Kinds that stand in the table of auth mounts."""
+
+STORE_KINDS = frozenset({"token"})
+"""Kinds that stand in no mount of either table."""
+
+OPENBAO, VAULT = "openbao", "vault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +27,56 @@ class Grant:
     Attributes:
         path: with ``*`` and ``+``.
         capabilities: words, or ``("deny",)``.
+        parameters: name → the only values that may be sent, () = any; none at all = the body is not looked at.
+        only: the one flavour (`OPENBAO`, `VAULT`) that has or needs the path, "" = both.
     """
 
     path: str
     capabilities: tuple[str, ...]
+    parameters: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    only: str = ""
 
     @property
     def action(self) -> str:
         """``read,list secret/metadata/*``."""
         return f"{','.join(self.capabilities)} {self.path}"
 
+    @property
+    def denies(self) -> bool:
+        """Whether it closes its path."""
+        return self.capabilities == ("deny",)
 
-def common_grants() -> list[Grant]:
-    """What every mode needs."""
-    return [Grant(path, words) for path, words in COMMON.items()]
+    @property
+    def block(self) -> str:
+        """The block in HCL, as a policy holds it."""
+        path, words = _quoted(self.path), ", ".join(map(_quoted, self.capabilities))
+        if not self.parameters:
+            return f"path {path} {{ capabilities = [{words}] }}"
+        allowed = "".join(
+            f"    {_quoted(name)} = [{', '.join(map(_quoted, values))}]\n" for name, values in self.parameters
+        )
+        return f"path {path} {{\n  capabilities = [{words}]\n  allowed_parameters = {{\n{allowed}  }}\n}}"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def common_grants(kinds: Collection[str], *, revocable: bool = True) -> list[Grant]:
+    """What every mode needs: who we are, the mount tables of `kinds`, and the end of a login's token.
+
+    Args:
+        kinds: kinds that are read or written.
+        revocable: the token comes from a login of ours, so it is revoked when the source is closed.
+    """
+    placed = set(kinds) - STORE_KINDS
+    return [
+        Grant("auth/token/lookup-self", ("read",)),
+        Grant("sys/capabilities-self", ("update",)),
+        *([Grant("auth/token/revoke-self", ("update",))] if revocable else []),
+        *([Grant("sys/mounts", ("read",))] if placed - AUTH_KINDS else []),
+        *([Grant("sys/auth", ("read",))] if placed & AUTH_KINDS else []),
+    ]
 
 
 def read_grants(kind: str, mount: str, names: Sequence[str], *, sweep: bool) -> list[Grant]:
@@ -53,7 +89,12 @@ def read_grants(kind: str, mount: str, names: Sequence[str], *, sweep: bool) -> 
         sweep: the whole mount is listed.
     """
     grants = _SWEEP[kind](mount) if sweep else [grant for name in names for grant in _ONE[kind](mount, name)]
-    return [*grants, *(Grant(path, ("deny",)) for path in _denied(kind, mount))]
+    return [*grants, *denials(kind, mount)]
+
+
+def denials(kind: str, mount: str) -> list[Grant]:
+    """What is closed on purpose on one mount."""
+    return [Grant(path, ("deny",)) for path in _denied(kind, mount)]
 
 
 def fingerprint_grants(kind: str, mount: str, names: Sequence[str]) -> list[Grant]:
@@ -65,27 +106,35 @@ def fingerprint_grants(kind: str, mount: str, names: Sequence[str]) -> list[Gran
 
 def merge(grants: Iterable[Grant]) -> list[Grant]:
     """One block per path; ``deny`` wins; sorted by path."""
-    merged: dict[str, set[str]] = {}
+    merged: dict[str, Grant] = {}
     for grant in grants:
-        merged.setdefault(grant.path, set()).update(grant.capabilities)
-    return [
-        Grant(path, ("deny",) if "deny" in words else tuple(sorted(words))) for path, words in sorted(merged.items())
-    ]
+        old = merged.get(grant.path)
+        merged[grant.path] = grant if old is None else _both(old, grant)
+    return [replace(one, capabilities=tuple(sorted(one.capabilities))) for _, one in sorted(merged.items())]
+
+
+def _both(old: Grant, new: Grant) -> Grant:
+    if old.denies or new.denies:
+        return Grant(old.path, ("deny",))
+    names = {name for name, _ in (*old.parameters, *new.parameters)} if old.parameters and new.parameters else set()
+    allowed = [(name, dict(old.parameters).get(name, ()), dict(new.parameters).get(name, ())) for name in sorted(names)]
+    return Grant(
+        old.path,
+        tuple({*old.capabilities, *new.capabilities}),
+        tuple((name, tuple(sorted({*one, *other}))) for name, one, other in allowed),
+        old.only if old.only == new.only else "",
+    )
 
 
 def render(title: str, grants: Iterable[Grant]) -> str:
     """The policy as HCL, one block per path."""
-    lines = [f"# {title}"]
-    for grant in grants:
-        words = ", ".join(f'"{word}"' for word in grant.capabilities)
-        lines.append(f'path "{grant.path}" {{ capabilities = [{words}] }}')
-    return "\n".join(lines) + "\n"
+    return "\n".join([f"# {title}", *(grant.block for grant in grants)]) + "\n"
 
 
 def _kv_sweep(m: str) -> list[Grant]:
     return [
         Grant(f"{m}/metadata/*", READ_LIST),
-        Grant(f"{m}/detailed-metadata/*", ("list",)),
+        Grant(f"{m}/detailed-metadata/*", ("list",), only=OPENBAO),
         Grant(f"{m}/subkeys/*", ("read",)),
     ]
 
@@ -94,10 +143,12 @@ def _kv_one(m: str, name: str) -> list[Grant]:
     return [Grant(f"{m}/metadata/{name}", ("read",)), Grant(f"{m}/subkeys/{name}", ("read",))]
 
 
-def _db_sweep(m: str) -> list[Grant]:
-    paths = ("static-roles", "roles", "config")
-    lists = [Grant(f"{m}/{path}/", ("list",)) for path in paths]
-    return [*lists, *(Grant(f"{m}/{path}/*", ("read",)) for path in paths)]
+def _db_static_sweep(m: str) -> list[Grant]:
+    return [Grant(f"{m}/static-roles/", ("list",)), *_db_static_one(m, "*")]
+
+
+def _db_dynamic_sweep(m: str) -> list[Grant]:
+    return [Grant(f"{m}/roles/", ("list",)), *_db_dynamic_one(m, "*")]
 
 
 def _db_static_one(m: str, name: str) -> list[Grant]:
@@ -122,19 +173,21 @@ def _approle_one(m: str, name: str) -> list[Grant]:
 
 
 def _pki_sweep(m: str) -> list[Grant]:
+    """Issuers and certificates themselves need no grant: the server shows them to anybody."""
+    return [*_pki_one(m, "issuer/"), *_pki_one(m, "cn/")]
+
+
+def _pki_one(m: str, name: str) -> list[Grant]:
+    if name.startswith("issuer/"):
+        return [Grant(f"{m}/issuer/+", ("read",))]
+    revoked = Grant(f"{m}/certs/revoked/", ("list",))
+    if not name.startswith("cn/"):
+        return [revoked]
     return [
-        Grant(f"{m}/issuers/", ("list",)),
-        Grant(f"{m}/issuer/+", ("read",)),
-        Grant(f"{m}/config/issuers", ("read",)),
-        Grant(f"{m}/certs/", ("list",)),
-        Grant(f"{m}/certs/detailed/", ("list",)),
-        Grant(f"{m}/certs/revoked/", ("list",)),
-        Grant(f"{m}/cert/+", ("read",)),
+        revoked,
+        Grant(f"{m}/certs/", ("list",), only=VAULT),
+        Grant(f"{m}/certs/detailed/", ("list",), only=OPENBAO),
     ]
-
-
-def _pki_one(m: str, _: str) -> list[Grant]:
-    return _pki_sweep(m)
 
 
 def _transit_sweep(m: str) -> list[Grant]:
@@ -147,7 +200,6 @@ def _transit_one(m: str, name: str) -> list[Grant]:
 
 def _ldap_sweep(m: str) -> list[Grant]:
     return [
-        Grant(f"{m}/static-role/", ("list",)),
         Grant(f"{m}/static-role/*", READ_LIST),
         Grant(f"{m}/config", ("read",)),
     ]
@@ -161,14 +213,14 @@ def _token_sweep(_: str) -> list[Grant]:
     return [Grant("auth/token/accessors/", ("list", "sudo")), *_token_one("", "")]
 
 
-def _token_one(_: str, __: str) -> list[Grant]:
-    return [Grant("auth/token/lookup-accessor", ("update",))]
+def _token_one(_: str, name: str) -> list[Grant]:
+    return [] if name == "self" else [Grant("auth/token/lookup-accessor", ("update",))]
 
 
 _SWEEP = {
     "kv": _kv_sweep,
-    "db-static": _db_sweep,
-    "db-dynamic": _db_sweep,
+    "db-static": _db_static_sweep,
+    "db-dynamic": _db_dynamic_sweep,
     "approle": _approle_sweep,
     "pki": _pki_sweep,
     "transit": _transit_sweep,

@@ -77,13 +77,24 @@ def observe(run: Run) -> Iterator[Observation]:
         yield from _sweep_kind(run, kind, mine)
         places = [place for place in places if place.locator.kind != name or place.locator in mine]
     yield from _singles(run, places)
+    yield from _shortfalls(run)
+
+
+def _shortfalls(run: Run) -> Iterator[Coverage]:
+    """What a missing grant hid without hiding an item: mounts, and facts beside the items."""
+    for kind in sorted(run.request.kinds | {place.kind for place in run.request.wanted}):
+        gap = run.table.gap(kind) if kind in ALL else None
+        if gap is not None:
+            yield _cover(run, kind, "", CoverageStatus.DENIED, error=gap.fact)
+    for (kind, scope), error in sorted(run.missed.items()):
+        yield _cover(run, kind, scope, CoverageStatus.DENIED, error=error.fact)
 
 
 def _sweep_kind(run: Run, kind: Kind, wanted: dict[Locator, _Place]) -> Iterator[Observation]:
     """List every mount of a kind; `wanted` loses what the listings answered."""
     targets = list(_targets(run, kind))
     if not targets:
-        yield _no_mounts(run, kind)
+        yield from _no_mounts(run, kind)
     for mount, prefix in targets:
         here = {locator: place for locator, place in wanted.items() if _within(place, mount, prefix)}
         sweep = _Sweep(run, kind, mount, f"{mount.scope}{prefix}" if mount is not STORE else prefix, dict(here))
@@ -273,17 +284,10 @@ def _locator(sweep: _Sweep, name: str) -> Locator:
     return sweep.run.locator(sweep.kind.name, sweep.mount, name)
 
 
-def _no_mounts(run: Run, kind: Kind) -> Coverage:
-    """No mount of the kind: proof of emptiness when the whole mount table was read, ignorance otherwise."""
-    if run.table.complete:
-        return _cover(run, kind.name, "", CoverageStatus.COMPLETE, authoritative=run.api.topology.authoritative)
-    fact = ErrorFact(
-        kind=ErrorKind.SCOPE_MISSING.value,
-        message=f"no mount with {kind.name} items is visible to the token, and the mount table may not be read",
-        action="read",
-        resource="sys/mounts",
-    )
-    return _cover(run, kind.name, "", CoverageStatus.DENIED, error=fact)
+def _no_mounts(run: Run, kind: Kind) -> Iterator[Coverage]:
+    """No mount of the kind: proof of emptiness when the whole mount table was read; the gap is told at the end."""
+    if run.table.gap(kind.name) is None:
+        yield _cover(run, kind.name, "", CoverageStatus.COMPLETE, authoritative=run.api.topology.authoritative)
 
 
 def _nothing_believed(run: Run) -> Iterator[Observation]:

@@ -5,13 +5,14 @@ the token can reach, which proves nothing about others. Type and version are tak
 (external-secrets#3116).
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nhisync.spi import ErrorKind, Locator, ProviderError
 from nhisync_vault.api import Api
 from nhisync_vault.facts import mapping, text
+from nhisync_vault.grants import AUTH_KINDS, STORE_KINDS
 
 TYPES: Mapping[str, tuple[str, ...]] = {
     "kv": ("kv", "generic"),
@@ -23,8 +24,6 @@ TYPES: Mapping[str, tuple[str, ...]] = {
     "ldap-static": ("ldap", "openldap"),
 }
 """Locator kind → engine types; tokens have no mount of their own choice."""
-
-_AUTH_KINDS = frozenset({"approle"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +61,21 @@ class MountTable:
 
     Attributes:
         mounts: all that are known.
-        complete: a mount that is not here does not exist.
+        complete: a mount that is not here does not exist, unless its table is among `denied`.
+        denied: tables that may not be read (auth mounts or not) and why.
     """
 
     mounts: tuple[Mount, ...]
-    complete: bool
+    complete: bool = True
+    denied: tuple[tuple[bool, ProviderError], ...] = ()
+
+    def gap(self, kind: str) -> ProviderError | None:
+        """Why mounts of `kind` may exist that are not here."""
+        return next((error for auth, error in self.denied if auth == (kind in AUTH_KINDS)), None)
 
     def of_kind(self, kind: str) -> tuple[Mount, ...]:
         """Mounts that hold items of `kind`, sorted by path."""
-        auth = kind in _AUTH_KINDS
+        auth = kind in AUTH_KINDS
         fitting = (mount for mount in self.mounts if mount.auth == auth and mount.type in TYPES.get(kind, ()))
         return tuple(sorted(fitting, key=lambda mount: mount.path))
 
@@ -80,12 +85,12 @@ class MountTable:
         Raises:
             ProviderError: SCOPE_MISSING when no mount of the kind holds it.
         """
-        auth = locator.kind in _AUTH_KINDS
+        auth = locator.kind in AUTH_KINDS
         holding = [m for m in self.mounts if m.auth == auth and f"{locator.name}/".startswith(m.scope)]
         found = max(holding, key=lambda mount: len(mount.path), default=None)
         rest = locator.name.removeprefix(found.scope) if found else ""
         if found is None or found.type not in TYPES.get(locator.kind, ()):
-            raise _missing(locator, found, complete=self.complete)
+            raise _missing(locator, found, complete=self.complete and self.gap(locator.kind) is None)
         if not rest or locator.name == found.path:
             raise ProviderError(
                 ErrorKind.MISCONFIGURED,
@@ -95,23 +100,25 @@ class MountTable:
         return found, rest
 
 
-def discover(api: Api) -> MountTable:
-    """The mount table of this token.
+def discover(api: Api, kinds: Collection[str]) -> MountTable:
+    """The mounts that `kinds` can stand in; a table that none of them needs is not asked for.
 
     Raises:
         ProviderError: when even the visible mounts cannot be read.
     """
-    try:
-        secret, auth = api.get("sys/mounts"), api.get("sys/auth")
-        complete = True
-    except ProviderError as error:
-        if error.kind is not ErrorKind.DENIED:
-            raise
-        visible = api.get("sys/internal/ui/mounts")
-        secret, auth = dict(mapping(visible.get("secret"))), dict(mapping(visible.get("auth")))
-        complete = False
-    mounts = (*_parsed(secret, auth=False), *_parsed(auth, auth=True))
-    return _limited(MountTable(mounts, complete), api.settings.mounts)
+    placed = set(kinds) - STORE_KINDS
+    mounts: list[Mount] = []
+    denied: list[tuple[bool, ProviderError]] = []
+    for auth in sorted({kind in AUTH_KINDS for kind in placed}):
+        try:
+            table = api.get("sys/auth" if auth else "sys/mounts")
+        except ProviderError as error:
+            if error.kind is not ErrorKind.DENIED:
+                raise
+            denied.append((auth, error))
+            table = dict(mapping(api.get("sys/internal/ui/mounts").get("auth" if auth else "secret")))
+        mounts.extend(_parsed(table, auth=auth))
+    return _limited(MountTable(tuple(mounts), denied=tuple(denied)), api.settings.mounts)
 
 
 def _parsed(table: Mapping[str, Any], *, auth: bool) -> Iterable[Mount]:
@@ -135,10 +142,10 @@ def _limited(table: MountTable, wanted: Mapping[str, tuple[str, ...]]) -> MountT
         return table
     kept = []
     for mount in table.mounts:
-        kinds = [kind for kind in wanted if mount.type in TYPES.get(kind, ()) and mount.auth == (kind in _AUTH_KINDS)]
+        kinds = [kind for kind in wanted if mount.type in TYPES.get(kind, ()) and mount.auth == (kind in AUTH_KINDS)]
         if not kinds or any(mount.path in wanted[kind] for kind in kinds):
             kept.append(mount)
-    return MountTable(tuple(kept), table.complete)
+    return replace(table, mounts=tuple(kept))
 
 
 def _missing(locator: Locator, found: Mount | None, *, complete: bool) -> ProviderError:

@@ -3,8 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 from nhisync.spi import AccessMode, Locator, PermissionDocument
-from nhisync_vault.grants import Grant, common_grants, fingerprint_grants, merge, read_grants, render
-from nhisync_vault.settings import KINDS, VaultSettings
+from nhisync_vault.grants import (
+    Grant,
+    common_grants,
+    denials,
+    fingerprint_grants,
+    merge,
+    read_grants,
+    render,
+)
+from nhisync_vault.lifecycle import probe_grants, rotate_grants
+from nhisync_vault.settings import KINDS, TokenAuth, VaultSettings
 
 ANY_MOUNT = "+"
 """Stands for one mount segment where a swept kind's mounts are not known without asking."""
@@ -13,10 +22,10 @@ ANY_MOUNT = "+"
 def documents(
     settings: VaultSettings, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]
 ) -> tuple[PermissionDocument, ...]:
-    """One policy per mode; modes that this provider does not have need nothing."""
-    if mode not in (AccessMode.READ, AccessMode.FINGERPRINT):
-        return ()
+    """One policy per mode; none where the mode has nothing to do with these items."""
     grants = needed(settings, mode, wanted, kinds)
+    if not grants:
+        return ()
     where = f" in namespace {settings.namespace}" if settings.namespace else ""
     title = f"policy nhisync-{mode.value}{where}: {_PURPOSE[mode]}"
     return (
@@ -32,21 +41,49 @@ def documents(
 _PURPOSE = {
     AccessMode.READ: "inventory by metadata, values denied",
     AccessMode.FINGERPRINT: "inventory, and the values of the named items for the reuse comparison",
+    AccessMode.PROBE: "the values that probes of the named items present",
+    AccessMode.ROTATE: "rotation of the named items by their own lifecycle, values denied",
 }
 
 
 def needed(settings: VaultSettings, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]) -> list[Grant]:
-    """Every path block of a mode, one per path, sorted."""
-    items = list(dict.fromkeys(one.item for one in wanted))
-    grants = [*common_grants(), *_reading(settings, items, kinds)]
+    """Every path block of a mode, one per path, sorted; none for a mode that has nothing to do with these items."""
+    items = list(dict.fromkeys(one.item for one in wanted if one.kind in KINDS))
+    revocable = not isinstance(settings.auth, TokenAuth)
+    if mode in (AccessMode.PROBE, AccessMode.ROTATE):
+        own, closed = _acting(settings, mode, items)
+        touched = {kind for kind, _ in closed}
+        return merge([*common_grants(touched, revocable=revocable), *own, *_closed(closed)]) if own else []
+    touched = {kind for kind in kinds if kind in KINDS} | {item.kind for item in items}
+    grants = [*common_grants(touched, revocable=revocable), *_reading(settings, items, kinds)]
     if mode is AccessMode.FINGERPRINT:
         for kind, mount, names in _grouped(settings, items):
             grants.extend(fingerprint_grants(kind, mount, names))
     return merge(grants)
 
 
+def _acting(
+    settings: VaultSettings, mode: AccessMode, items: Sequence[Locator]
+) -> tuple[list[Grant], set[tuple[str, str]]]:
+    """Grants of the items that have something to probe or rotate, and the kinds and mounts of these."""
+    grants: list[Grant] = []
+    places: set[tuple[str, str]] = set()
+    for item in items:
+        mount, name = split(settings, item)
+        own = (probe_grants if mode is AccessMode.PROBE else rotate_grants)(item.kind, mount, name)
+        grants += own
+        if own:
+            places.add((item.kind, mount))
+    return grants, places
+
+
+def _closed(places: set[tuple[str, str]]) -> Iterator[Grant]:
+    for kind, mount in sorted(places):
+        yield from denials(kind, mount)
+
+
 def _reading(settings: VaultSettings, items: Sequence[Locator], kinds: frozenset[str]) -> Iterator[Grant]:
-    swept = {(kind, mount) for kind in kinds if kind in KINDS for mount in _mounts(settings, items, kind)}
+    swept = {(kind, mount) for kind in kinds if kind in KINDS for mount in _mounts(settings, kind)}
     for kind, mount in sorted(swept):
         if kind != "token" or settings.token_census is not None:
             yield from read_grants(kind, mount, (), sweep=True)
@@ -55,12 +92,9 @@ def _reading(settings: VaultSettings, items: Sequence[Locator], kinds: frozenset
             yield from read_grants(kind, mount, names, sweep=False)
 
 
-def _mounts(settings: VaultSettings, items: Sequence[Locator], kind: str) -> tuple[str, ...]:
-    """Mounts of a swept kind: configured, else named by items, else any."""
-    if kind == "token":
-        return ("",)
-    configured = settings.mounts.get(kind, ())
-    return configured or tuple(sorted({split(settings, one)[0] for one in items if one.kind == kind})) or (ANY_MOUNT,)
+def _mounts(settings: VaultSettings, kind: str) -> tuple[str, ...]:
+    """Mounts of a swept kind: the configured ones, else any, because a sweep lists every mount there is."""
+    return ("",) if kind == "token" else settings.mounts.get(kind, ()) or (ANY_MOUNT,)
 
 
 def _grouped(settings: VaultSettings, items: Sequence[Locator]) -> list[tuple[str, str, tuple[str, ...]]]:

@@ -64,7 +64,8 @@ class Source:
         topology = self._connect(request.budget)
         api = self._api(topology, request.budget)
         believed = topology.authoritative or self._settings.standby_reads
-        table = discover(api) if believed else MountTable((), complete=False)
+        kinds = request.kinds | {locator.kind for locator in request.wanted}
+        table = discover(api, kinds) if believed else MountTable((), complete=False)
         run = Run(
             api=api,
             cluster=self._cluster,
@@ -99,7 +100,7 @@ class Source:
             ProviderError: only when nothing at all could be asked.
         """
         api = self._api(self._connect(budget), budget)
-        yield from values(api, discover(api), wanted)
+        yield from values(api, discover(api, {locator.kind for locator in wanted}), wanted)
 
     def examine(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget

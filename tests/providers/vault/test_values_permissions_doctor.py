@@ -137,7 +137,8 @@ def test_documents_are_hcl_and_list_their_actions(site: Any) -> None:
     blocks = parse_blocks(document.text)
     assert document.language == "hcl"
     assert len(blocks) == len(document.actions) == len({label for _, label, _ in blocks})
-    assert "deny secret/data/*" in document.actions
+    assert "deny +/data/*" in document.actions
+    assert "deny transit/export/*" in document.actions
     assert site.provider().permissions(AccessMode.ROTATE, (), frozenset()) == ()
 
 

@@ -1,5 +1,7 @@
 """The embedded world: seeds, options, faults and the documents it hands out."""
 
+import socket
+import ssl
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -36,6 +38,20 @@ def test_documents_are_settings_and_inline_no_credential(world: VaultWorld) -> N
         assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
         assert settings.region == "eu-west-1"
         assert not [file for file in files if file.read_text().strip() in str(document)]
+
+
+def test_a_peer_that_never_finishes_its_handshake_does_not_hold_up_a_stop(make_site: Any) -> None:
+    """Closing ends the thread that waits for the rest of the handshake."""
+    site = make_site()
+    listener = site.world.source(site.path, "vault").listeners[0]
+    host, _, port = listener.address.removeprefix("https://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as peer:
+        peer.sendall(b"\x16")
+        while not any(isinstance(one, ssl.SSLSocket) for one in list(listener._connections)):
+            assert any(thread.is_alive() for thread in listener._threads)
+        threads = list(listener._threads)
+        listener.close()
+        assert not [thread for thread in threads if thread.is_alive()]
 
 
 def test_every_seed_kind_is_found_by_the_adapter(site: Any) -> None:

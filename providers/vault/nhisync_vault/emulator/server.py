@@ -61,7 +61,7 @@ class Listener:
         if listening is not None:
             _shut(listening)
         for connection in connections:
-            _shut(connection)
+            _cut(connection)
         for thread in list(self._threads):
             if thread is not threading.current_thread():
                 thread.join(5.0)
@@ -93,8 +93,10 @@ class Listener:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             raw.settimeout(_IDLE)
             if self._context is not None:
-                connection = self._context.wrap_socket(raw, server_side=True)
+                # Registered before the handshake: a peer that never finishes it must not hold up `close`.
+                connection = self._context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
                 self._swap(raw, connection)
+                connection.do_handshake()
             remote = str(connection.getpeername()[0])
             with connection.makefile("rb") as stream:
                 while self._exchange(connection, stream, remote):
@@ -106,10 +108,19 @@ class Listener:
             _shut(connection)
 
     def _swap(self, old: socket.socket, new: socket.socket | None) -> None:
+        """Keep `new` in place of `old`.
+
+        Raises:
+            _ClosedError: `close` came in between and has not seen `new`.
+        """
         with self._lock:
             self._connections.discard(old)
-            if new is not None:
-                self._connections.add(new)
+            if new is None:
+                return
+            if self._socket is None:
+                new.close()
+                raise _ClosedError
+            self._connections.add(new)
 
     def _exchange(self, connection: socket.socket, stream: BufferedReader, remote: str) -> bool:
         request, keep = _read_request(stream, remote)
@@ -123,6 +134,15 @@ class Listener:
             return False
         connection.sendall(payload)
         return keep
+
+
+def _cut(connection: socket.socket) -> None:
+    """End what another thread reads or writes, also in a handshake; that thread closes the socket.
+
+    The plain shutdown, not the one of `ssl.SSLSocket`: that one takes the TLS state away under the other thread's feet.
+    """
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def _shut(connection: socket.socket) -> None:

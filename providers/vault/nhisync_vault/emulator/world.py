@@ -41,6 +41,7 @@ from nhisync_vault.emulator.source_faults import (
 from nhisync_vault.emulator.tls import ListenerAuthority
 from nhisync_vault.emulator.tokens import TokenEntry
 from nhisync_vault.grants import Grant, common_grants, fingerprint_grants, merge, read_grants, render
+from nhisync_vault.settings import KINDS
 
 INVENTORY_POLICY = "nhisync-read"
 _KINDS_OF_TYPE = {
@@ -312,7 +313,7 @@ class VaultWorld:
 
 
 def _policy(place: Source) -> list[Grant]:
-    grants: list[Grant] = common_grants()
+    grants: list[Grant] = common_grants(KINDS)
     for mount in place.core.mounts.values():
         grants.extend(_mount_grants(place, mount))
     if place.options.fingerprint:

@@ -67,7 +67,7 @@ class AppRoleKind(NoPeek):
         return run.item(
             locator,
             lifecycle=run.lifecycle(mount, Lifecycle.OWN),
-            ids=run.ids(*_role_id(run, base)),
+            ids=run.ids(*_role_id(run, mount, base)),
             marker=mark,
             grants=texts(role.get("token_policies")),
             **_generation(secret_ids, newest, bound=role.get("bind_secret_id") is not False, now=run.now()),
@@ -97,13 +97,14 @@ def _lookups(run: Run, base: str, accessors: Sequence[str]) -> Sequence[Mapping[
     return found
 
 
-def _role_id(run: Run, base: str) -> list[PublicId]:
+def _role_id(run: Run, mount: Mount, base: str) -> list[PublicId]:
     """A digest of the role id (sensitive, so only its equality is told); nothing when it may not be read."""
     try:
         role_id = text(run.api.get(f"{base}/role-id").get("role_id"))
     except ProviderError as error:
         if error.kind is ErrorKind.THROTTLED:
             raise
+        run.miss(AppRoleKind.name, "role ids", mount, error)
         return []
     return [PublicId("role-id", hashlib.sha256(role_id.encode()).hexdigest()[:32])] if role_id else []
 

@@ -58,7 +58,11 @@ class Gap:
 
 @dataclass(slots=True)
 class Run:
-    """One inventory run; kinds read through it. Thread safe."""
+    """One inventory run; kinds read through it. Thread safe.
+
+    Attributes:
+        missed: (kind, what of which mount) → why facts beside the items themselves could not be read.
+    """
 
     api: Api
     cluster: Cluster
@@ -66,6 +70,7 @@ class Run:
     settings: VaultSettings
     context: SourceContext
     request: InventoryRequest
+    missed: dict[tuple[str, str], ProviderError] = field(default_factory=dict)
     _cache: dict[object, Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -102,6 +107,15 @@ class Run:
     def failed(self, locator: Locator, error: ProviderError) -> Item:
         """An item of which nothing is known but why."""
         return Item(locator=locator, observed_at=self.now(), presence=error.presence, error=error.fact)
+
+    def miss(self, kind: str, what: str, mount: Mount, error: ProviderError) -> None:
+        """Note that something about items could not be read, the items themselves left as they are.
+
+        A denial becomes coverage of its own, so that a grant which is missing is never silent; one for all items.
+        """
+        if error.kind is ErrorKind.DENIED:
+            # Without the lock, which `once` may hold around the very read that failed; setdefault is atomic.
+            self.missed.setdefault((kind, f"{what} of {mount.scope}"), error)
 
     def once(self, key: object, read: Callable[[], Cached]) -> Cached:
         """`read`'s result, read once per run; a failure is remembered and raised again.
@@ -166,7 +180,14 @@ class NoPeek:
         return ()
 
 
-def walk(run: Run, bases: Sequence[str], prefix: str, *, cursor: Cursor | None = None) -> Iterator[Listed | Gap]:
+def walk(
+    run: Run,
+    bases: Sequence[str],
+    prefix: str,
+    *,
+    cursor: Cursor | None = None,
+    lost: Callable[[ProviderError], None] = lambda _: None,
+) -> Iterator[Listed | Gap]:
     """All entries below an API path, folders followed, in parallel per level, at most a page of each in memory.
 
     Args:
@@ -175,6 +196,7 @@ def walk(run: Run, bases: Sequence[str], prefix: str, *, cursor: Cursor | None =
             earlier one is denied or unknown.
         prefix: only names that begin with this.
         cursor: spelling of ``after``.
+        lost: told why an earlier path did not answer, when a later one was asked instead.
 
     Raises:
         ProviderError: the first folder cannot be listed.
@@ -184,7 +206,7 @@ def walk(run: Run, bases: Sequence[str], prefix: str, *, cursor: Cursor | None =
     frontier, seen, workers = [root], 0, run.settings.workers
     while frontier:
         level, frontier = frontier, []
-        for folder, page in spread(level, lambda one: _folder(run, bases, one, cursor), workers, room=1):
+        for folder, page in spread(level, lambda one: _folder(run, bases, one, cursor, lost), workers, room=1):
             if isinstance(page, ProviderError):
                 if folder == root:
                     raise page
@@ -203,7 +225,7 @@ def walk(run: Run, bases: Sequence[str], prefix: str, *, cursor: Cursor | None =
 
 
 def _folder(
-    run: Run, bases: Sequence[str], folder: str, cursor: Cursor | None
+    run: Run, bases: Sequence[str], folder: str, cursor: Cursor | None, lost: Callable[[ProviderError], None]
 ) -> Iterator[tuple[str, Page | ProviderError]]:
     """The pages of one folder as they come, then why no more came, if there was a reason."""
     for base in bases:
@@ -216,6 +238,7 @@ def _folder(
             if begun or base == bases[-1] or error.kind not in _FALL_BACK:
                 yield folder, error
                 return
+            lost(error)
         else:
             return
 

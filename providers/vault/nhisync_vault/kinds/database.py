@@ -70,7 +70,7 @@ class StaticRoleKind(NoPeek):
         check_name(name)
         role = run.api.get(f"{mount.api}/static-roles/{name}")
         username, database = text(role.get("username")), text(role.get("db_name"))
-        connection = _connection(run, mount, database)
+        connection = _connection(run, self.name, mount, database)
         login = [PublicId("login", f"{connection.host}/{username}")] if connection.host and username else []
         return run.item(
             run.locator(self.name, mount, name),
@@ -117,7 +117,7 @@ class DynamicRoleKind(NoPeek):
         check_name(name)
         role = run.api.get(f"{mount.api}/roles/{name}")
         database = text(role.get("db_name"))
-        connection = _connection(run, mount, database)
+        connection = _connection(run, self.name, mount, database)
         return run.item(
             run.locator(self.name, mount, name),
             lifecycle=run.lifecycle(mount, Lifecycle.OWN),
@@ -150,12 +150,13 @@ def rotation_facts(role: Mapping[str, Any], mechanism: str) -> dict[str, Any]:
     }
 
 
-def _connection(run: Run, mount: Mount, database: str) -> _Connection:
+def _connection(run: Run, kind: str, mount: Mount, database: str) -> _Connection:
     """The connection behind a role; unknown when its configuration may not be read."""
     try:
         check_name(database)
         found = run.once(("connection", mount.api, database), lambda: run.api.get(f"{mount.api}/config/{database}"))
-    except ProviderError:
+    except ProviderError as error:
+        run.miss(kind, "connections", mount, error)
         return _Connection("", "")
     details = mapping(found.get("connection_details"))
     return _Connection(host_of(details), text(found.get("plugin_name")))

@@ -42,7 +42,9 @@ class KvKind:
         """
         _check_version(mount)
         bases = (f"{mount.api}/detailed-metadata", f"{mount.api}/metadata")
-        yield from map(_marked, walk(run, bases if run.api.topology.health.openbao else bases[1:], prefix))
+        asked = bases if run.api.topology.health.openbao else bases[1:]
+        found = walk(run, asked, prefix, lost=lambda error: run.miss(self.name, "detailed metadata", mount, error))
+        yield from map(_marked, found)
 
     def peek(self, run: Run, mount: Mount, folder: str) -> Iterator[Listed]:
         """Secrets of one folder with their metadata; nothing where the server lists names only.
@@ -107,6 +109,7 @@ def _fields(run: Run, mount: Mount, name: str) -> tuple[str, ...] | None:
     except ProviderError as error:
         if error.kind is ErrorKind.THROTTLED:
             raise
+        run.miss(KvKind.name, "field names", mount, error)
         return None
     return tuple(sorted(subkeys)) if isinstance(subkeys, dict) else None
 

@@ -57,6 +57,7 @@ def _directory(run: Run, mount: Mount) -> str:
     """Host of the directory, "" when the mount's configuration may not be read."""
     try:
         config = run.once(("directory", mount.api), lambda: run.api.get(f"{mount.api}/config"))
-    except ProviderError:
+    except ProviderError as error:
+        run.miss(LdapStaticKind.name, "directory", mount, error)
         return ""
     return host_of(config)

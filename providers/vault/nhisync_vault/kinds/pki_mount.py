@@ -112,6 +112,7 @@ def _read_stored(run: Run, mount: Mount) -> Iterator[Stored]:
         except ProviderError as error:
             if error.kind not in (ErrorKind.UNSUPPORTED, ErrorKind.DENIED):
                 raise
+            run.miss("pki", "detailed list", mount, error)
         else:
             return
     pages = run.api.pages(f"{mount.api}/certs/", cursor=_HYPHENS)
@@ -149,6 +150,7 @@ def _read_revoked(run: Run, mount: Mount) -> frozenset[str]:
     except ProviderError as error:
         if error.kind not in (ErrorKind.UNSUPPORTED, ErrorKind.DENIED):
             raise
+        run.miss("pki", "revocations", mount, error)
         return frozenset()
 
 
@@ -197,6 +199,7 @@ def issuer_revocation(run: Run, mount: Mount, issuer: Issuer) -> datetime | None
     except ProviderError as error:
         if error.kind is ErrorKind.THROTTLED:
             raise
+        run.miss("pki", "revocations of issuers", mount, error)
         return None
     return instant(data.get("revocation_time")) if data.get("revoked") is True else None
 
