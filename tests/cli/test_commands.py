@@ -205,6 +205,14 @@ def test_permissions(world: World, golden: Golden) -> None:
     assert [entry["path"] for entry in document] == ["primary", "backup"]
 
 
+@pytest.mark.parametrize("apps", ["{}", "{payments: {tier: critical, owner: payments-oncall}}"])
+def test_permissions_before_any_pair_exists(world: World, apps: str) -> None:
+    """The next command is `discover`, which lists every kind: with an app that has no pair as well as without apps."""
+    file = world.folder / "nhisync.yaml"
+    file.write_text(file.read_text().partition("apps:")[0] + f"apps: {apps}\n")
+    assert world("permissions", "--path", "backup", "-q").out == "fake:read:kv\nfake:read:listed\n"
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
