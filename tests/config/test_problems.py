@@ -214,14 +214,6 @@ def test_waivers_may_name_pairs_of_templates(problems_of: Find) -> None:
     assert problems_of(text) == ()
 
 
-def test_providers_can_be_checked_at_once(problems_of: Find) -> None:
-    """Where the installed providers are known, an unknown one is a problem like any other."""
-    assert problems_of(SMALL, providers={"vault", "aws", "tls"}) == ()
-    (problem,) = problems_of(SMALL, providers={"vault", "aws-sm", "tls"})
-    assert problem.message.startswith("paths.backup.sources.aws.provider: no installed provider is called `aws`")
-    assert problem.where == "paths.backup.sources.aws.provider"
-
-
 def test_problems_of_policies_come_with_those_of_the_configuration(problems_of: Find, tmp_path: Path) -> None:
     """One run shows everything; a tier whose file is broken is not reported as unknown."""
     (tmp_path / "policies").mkdir()
