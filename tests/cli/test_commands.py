@@ -227,6 +227,10 @@ def test_permissions_before_any_pair_exists(world: World, apps: str) -> None:
         (("doctor", "x"), "no path is called `x`"),
         (("waive", "payments/x", "NHS101", "--until", "2027-01-01", "--reason", "r", "--approved-by", "a"), "no pair"),
         (("waive", "x/y", "NHS101", "--until", "2027-01-01", "--reason", "r", "--approved-by", "a"), "no pair of"),
+        (
+            ("waive", "payments/fx-feed", "NHS902", "--until", "2027-01-01", "--reason", "r", "--approved-by", "a"),
+            "`NHS902` is never a failure, only unknown, and an unknown cannot be waived\n  nhisync explain NHS902",
+        ),
         (("waive", "payments/fx-feed", "NHS999", "--until", "2027-01-01", "--reason", "r", "--approved-by", "a"), "no"),
         (
             ("waive", "payments/fx-feed", "NHS101", "--until", "2020-01-01", "--reason", "r", "--approved-by", "a"),

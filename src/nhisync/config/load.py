@@ -42,6 +42,7 @@ from nhisync.config.values import (
 )
 from nhisync.errors import ConfigurationError
 from nhisync.model import App, Waiver
+from nhisync.parity.rules import BY_CODE
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -219,11 +220,7 @@ class _Loader:
             self._check_waived_pair(named.value.strip(), named, loc)
         if document is None:
             return None
-        if self._codes is not None and document.code not in self._codes:
-            place = node.get("code") or node
-            self._note(
-                place, (*loc, "code"), f"there is no rule `{document.code}`", nearest(document.code, self._codes)
-            )
+        self._check_waived_code(document.code, node.get("code") or node, (*loc, "code"))
         return Waiver(
             pair=document.pair,
             code=document.code,
@@ -233,6 +230,16 @@ class _Loader:
             ticket=document.ticket,
             origin=f"{self._yaml.name}:{node.mark.line}",
         )
+
+    def _check_waived_code(self, code: str, node: Node, loc: Loc) -> None:
+        """A waiver that could never take effect would look like an accepted risk (ADR 1)."""
+        if self._codes is not None and code not in self._codes:
+            self._note(node, loc, f"there is no rule `{code}`", nearest(code, self._codes))
+        elif code in BY_CODE and not BY_CODE[code].info.fails:
+            text = (
+                f"`{code}` is never a failure, only unknown, and an unknown cannot be waived; mend what hides it, or "
+            )
+            self._note(node, loc, f"{text}set `class: exempt` on the pair, with owner, until and reason")
 
     def _check_waived_pair(self, key: str, node: Node, loc: Loc) -> None:
         """A pair named by hand must exist; in an app with templates any name may come from one of them."""

@@ -123,6 +123,7 @@ class RuleInfo:
         remediation: provider or ``*`` → exact step; ``{app}`` and ``{pair}`` are substituted.
         policy: dotted policy keys that decide it.
         frameworks: control ids (must exist in policy.frameworks).
+        fails: whether it ever answers fail; False = pass or unknown, so no waiver can take effect (ADR 1).
     """
 
     code: str
@@ -137,6 +138,7 @@ class RuleInfo:
     remediation: Mapping[str, str]
     policy: tuple[str, ...] = ()
     frameworks: tuple[str, ...] = ()
+    fails: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,6 +181,7 @@ NOT_VERIFIED = RuleInfo(
         "*": "Let nhisync read the chain of {app}/{pair}, or pair the endpoint that serves it (provider tls)",
     },
     frameworks=CHAIN,
+    fails=False,
 )
 
 

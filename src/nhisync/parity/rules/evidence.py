@@ -41,6 +41,7 @@ STALE = RuleInfo(
     },
     policy=("evidence.inventory_max_age", "evaluate.primary_baseline_max_age"),
     frameworks=EVIDENCE,
+    fails=False,
 )
 
 
@@ -84,6 +85,7 @@ DENIED = RuleInfo(
         "*": "nhisync doctor shows the missing right; nhisync permissions prints the grant",
     },
     frameworks=EVIDENCE,
+    fails=False,
 )
 
 
@@ -110,6 +112,7 @@ UNREACHABLE = RuleInfo(
         "*": "nhisync doctor names the step that fails (DNS, TCP, TLS, login)",
     },
     frameworks=EVIDENCE,
+    fails=False,
 )
 
 
@@ -133,6 +136,7 @@ AMBIGUOUS = RuleInfo(
         "--unmapped",
     },
     frameworks=(*EVIDENCE, *INVENTORY[:3]),
+    fails=False,
 )
 
 
@@ -158,6 +162,7 @@ UNCOVERED = RuleInfo(
         "*": "nhisync inventory PATH shows the coverage; add the missing source, kind or region",
     },
     frameworks=EVIDENCE,
+    fails=False,
 )
 
 
@@ -188,6 +193,7 @@ NO_PAIRS = RuleInfo(
         "*": "nhisync discover PATH --unmapped --write suggests pairs for {app}; check the names in its templates",
     },
     frameworks=(*EVIDENCE, *INVENTORY[:3]),
+    fails=False,
 )
 
 
@@ -214,6 +220,7 @@ SHRUNK = RuleInfo(
     },
     policy=("evidence.shrink_share",),
     frameworks=EVIDENCE,
+    fails=False,
 )
 
 
@@ -239,6 +246,7 @@ THROTTLED = RuleInfo(
         "*": "Raise limits (calls, deadline) of the source, or evaluate less often",
     },
     frameworks=EVIDENCE,
+    fails=False,
 )
 
 
