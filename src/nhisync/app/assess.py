@@ -1,5 +1,6 @@
 """One primary path against one backup path: stream both cursors through the engine and gather what the report needs."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from nhisync.parity.findings import findings_of
 from nhisync.parity.pairing import Pairing
 from nhisync.parity.row import Row, instant
 from nhisync.parity.rules import BY_CODE
-from nhisync.readiness import Tally, fold
+from nhisync.readiness import Tally, blocks, fold
 
 EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905", "NHS401"
 """Codes that no row can tell, because there is none or because the comparison of values failed."""
@@ -71,7 +72,9 @@ class _AppTally:
     tally: Tally = field(default_factory=Tally)
     layers: dict[Layer, list[int]] = field(default_factory=dict)
     unseen: set[str] = field(default_factory=set)
+    beside: Counter[Severity] = field(default_factory=Counter)
     oldest: int = FAR
+    oldest_backup: int = FAR
     unchanged: int = 0
     exempt: int = 0
 
@@ -99,7 +102,6 @@ class Assessment:
         uncompared: key → why its values were not compared although policy asks for it.
         keep_passes: make findings of passes too.
         findings: what did not pass (and passes when asked for).
-        oldest: epoch seconds of the oldest observation judged.
     """
 
     book: Mapping[str, AppTerms]
@@ -111,7 +113,6 @@ class Assessment:
     uncompared: Mapping[str, str] = field(default_factory=dict)
     keep_passes: bool = False
     findings: list[Finding] = field(default_factory=list)
-    oldest: int = FAR
     _tallies: dict[str, _AppTally] = field(default_factory=dict)
     _notebook: Notebook | None = None
 
@@ -142,9 +143,9 @@ class Assessment:
         tally.unseen.discard(judged.key)
         for row in (judged.primary, judged.backup):
             if row is not None:
-                self.oldest = min(self.oldest, row.observed)
+                tally.oldest = min(tally.oldest, row.observed)
         if judged.backup is not None:
-            tally.oldest = min(tally.oldest, judged.backup.observed)
+            tally.oldest_backup = min(tally.oldest_backup, judged.backup.observed)
         if judged.outcomes is None:
             tally.unchanged += 1
             found: Iterable[Finding] = stored(judged.key)
@@ -200,6 +201,9 @@ class Assessment:
         for finding in found:
             tally.count(finding.layer, finding.state)
         open_ones = [f for f in found if f.state is not State.PASS]
+        for finding in open_ones:
+            if finding.state is not State.WAIVED and not blocks(finding):
+                tally.beside[finding.severity] += 1
         tally.tally.add(open_ones, [BY_CODE[f.code].info.block for f in open_ones])
         self._keep(found)
 
@@ -244,7 +248,7 @@ class Assessment:
     def _report(self, terms: AppTerms) -> AppReport:
         app, tally = terms.app, self._tallies[terms.app.name]
         age = timedelta(seconds=terms.thresholds.inventory_max_age)
-        expires = None if tally.oldest == FAR else instant(tally.oldest) + age
+        expires = None if tally.oldest_backup == FAR else instant(tally.oldest_backup) + age
         return AppReport(
             app=app.name,
             tier=terms.tier.name,
@@ -256,6 +260,10 @@ class Assessment:
             layers=tuple(_layer(layer, tally.layers.get(layer)) for layer in Layer),
             pairs=tally.tally.pairs,
             unchanged=tally.unchanged,
+            evidence_age=None if tally.oldest == FAR else max(timedelta(0), self.now - instant(tally.oldest)),
+            warnings=tally.beside[Severity.WARNING],
+            infos=tally.beside[Severity.INFO],
+            primary_fails=tally.beside[Severity.ERROR],
         )
 
 
