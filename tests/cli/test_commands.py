@@ -18,7 +18,7 @@ from nhisync.model import (
     Presence,
     PublicId,
 )
-from nhisync.spi import ErrorKind, ProviderError, SourceIdentity
+from nhisync.spi import Check, CheckState, ErrorKind, ProviderError, SourceIdentity
 from nhisync.store import Store
 from nhisync.testing.clocks import CountingRandomness, FakeClock
 from nhisync.testing.provider import SCRIPTS
@@ -167,18 +167,36 @@ def test_doctor_says_what_is_missing(world: World, golden: Golden) -> None:
         ),
     )
     ended = world("doctor")
-    assert ended.code == 3
+    assert ended.code == 4
     golden("doctor.txt", ended.out.replace(world.name, "SCRIPT"))
     document = json.loads(world("doctor", "backup", "--format", "json").out)
     assert [source["path"] for source in document["sources"]] == ["backup"]
     assert document["sources"][0]["grants"][0]["text"] == "fake:read:kv"
 
 
-def test_doctor_unreachable_is_4(world: World) -> None:
-    """A source that cannot be asked at all answers 4."""
-    world.script("p")
-    world.identity("p", ProviderError(ErrorKind.UNREACHABLE, "no answer"))
+@pytest.mark.parametrize("kind", list(ErrorKind))
+def test_doctor_answers_4_when_a_source_cannot_be_asked(world: World, kind: ErrorKind) -> None:
+    """Silent, sealed, without login, throttled or nonsense: `diff` could judge no pair there, whatever the reason."""
+    world.healthy()
+    world.identity("p", ProviderError(kind, "no answer"))
     assert world("doctor", "primary").code == 4
+    assert world("doctor", "backup").code == 0
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [(("failed",), 4), (("failed", "failed"), 4), (("failed", "ok"), 3), (("ok", "ok"), 0), ((), 3)],
+)
+def test_doctor_of_a_source_without_identity(states: tuple[str, ...], code: int) -> None:
+    """An edge of many endpoints is deaf when none of them answers; a further check that fails is something missing."""
+    from nhisync.app.doctor import Diagnosis, Examined
+    from nhisync.cli.doctor import _code
+
+    checks = [Check(name=f"reachable:{n}", state=CheckState(state), observed="") for n, state in enumerate(states)]
+    if not states:
+        checks = [Check(name="trust", state=CheckState.FAILED, observed="")]
+    source = Examined(path="p", source="edge", provider="tls", identity=None, checks=tuple(checks))
+    assert _code(Diagnosis(sources=(source,))) == code
 
 
 def test_doctor_refuses_one_identity(world: World) -> None:
