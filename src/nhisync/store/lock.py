@@ -20,7 +20,7 @@ from nhisync.errors import GuardError
 _CLASS = 0x6E686973
 """First half of the advisory lock's key: ``nhis``."""
 
-_FIX = "Use the operator listener of that process, wait until it ends, or stop it. Never delete the lock file."
+_FIX = "Wait until that process ends, or stop it, then run this again. Never delete the lock file."
 
 
 class FileLock:
