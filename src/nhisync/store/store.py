@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from nhisync.clock import Clock, Randomness
-from nhisync.errors import StoreError
+from nhisync.errors import StoreError, fix_of_write
 from nhisync.model import Waiver
 from nhisync.parity.row import Row
 from nhisync.store import address as addresses
@@ -79,7 +79,7 @@ class Store:
         except OSError as failure:
             raise StoreError(
                 f"no temporary store can be made in {tempfile.gettempdir()}: {failure.strerror}",
-                fix="Free space there, or set TMPDIR to a folder that can be written.",
+                fix=fix_of_write(failure, "Set TMPDIR to a folder that can be written."),
             ) from None
         with contextlib.ExitStack() as undo:
             undo.callback(shutil.rmtree, folder, ignore_errors=True)
