@@ -144,7 +144,7 @@ class Registry:
 
 
 def _lacking(name: str, package: str, owner: str) -> RegistryError:
-    """The extras of nhisync hold the SDKs of its own providers; somebody else's SDK comes with their distribution."""
+    """Our extras bring the SDKs of our own providers; somebody else's SDK comes with their distribution."""
     install = {_OWN: f"pip install '{_OWN}[{name}]'", _UNKNOWN: f"whatever brings `{package}`"}
     said = f"provider `{name}` needs the package `{package}`, which is not installed"
     return RegistryError(said, fix=f"Install it: {install.get(owner, f'pip install {owner}')}")

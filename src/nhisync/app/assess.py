@@ -1,5 +1,6 @@
 """One primary path against one backup path: stream both cursors through the engine and gather what the report needs."""
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,7 +98,7 @@ class Assessment:
         primary: name of the primary path.
         backup: name of the backup path.
         now: the one instant of the assessment.
-        shrunk: (app, coverage entry that was not believed).
+        shrunk: (app, path, coverage entry that was not believed).
         unlisted: (app, why its set of pairs is not known).
         uncompared: key → why its values were not compared although policy asks for it.
         keep_passes: make findings of passes too.
@@ -108,7 +109,7 @@ class Assessment:
     primary: str
     backup: str
     now: datetime
-    shrunk: Sequence[tuple[str, Coverage]] = ()
+    shrunk: Sequence[tuple[str, str, Coverage]] = ()
     unlisted: Sequence[tuple[str, str]] = ()
     uncompared: Mapping[str, str] = field(default_factory=dict)
     keep_passes: bool = False
@@ -212,9 +213,10 @@ class Assessment:
         for key in sorted(tally.unseen):
             text = "neither side was looked at in this run"
             self._count(tally, [self._unknown(UNSEEN_PAIR, terms, key.partition("/")[2], text)])
-        for entry in (entry for app, entry in self.shrunk if app == terms.app.name):
+        for path, entry in ((path, entry) for app, path, entry in self.shrunk if app == terms.app.name):
             message = entry.error.message if entry.error else "the sweep shrank"
-            self._block(tally, self._unknown(SHRUNK_SWEEP, terms, "", f"{entry.source}:{entry.kind}: {message}"))
+            told = f"{path}: {entry.source}:{entry.kind}: {message}"
+            self._block(tally, self._unknown(SHRUNK_SWEEP, terms, "", told, step=_acceptance(path, entry)))
         for told in (told for app, told in self.unlisted if app == terms.app.name):
             self._block(tally, self._unknown(UNSEEN_PAIR, terms, "", told))
         if not tally.tally.pairs:
@@ -227,9 +229,9 @@ class Assessment:
         tally.tally.blockers.append((1, finding.code, "", BY_CODE[finding.code].info.block))
         self._keep([finding])
 
-    def _unknown(self, code: str, terms: AppTerms, pair: str, observed: str) -> Finding:
+    def _unknown(self, code: str, terms: AppTerms, pair: str, observed: str, *, step: str = "") -> Finding:
         info = BY_CODE[code].info
-        fix = info.remediation.get("*", "").replace("{app}", terms.app.name).replace("{pair}", pair)
+        fix = step or info.remediation.get("*", "").replace("{app}", terms.app.name).replace("{pair}", pair)
         return Finding(
             code=code,
             state=State.UNKNOWN,
@@ -272,11 +274,21 @@ def _layer(layer: Layer, counts: list[int] | None) -> LayerCount:
     return LayerCount(layer=layer, passed=passed, failed=failed, unknown=unknown, waived=waived)
 
 
-def shrunk(app: App, path: str, coverage: Iterable[Coverage]) -> Iterator[tuple[str, Coverage]]:
+def _acceptance(path: str, entry: Coverage) -> str:
+    """How to find out, and only then how to say, that the items of a sweep were really removed."""
+    scope = f" --scope {shlex.quote(entry.scope)}" if entry.scope else ""
+    command = f"nhisync store accept {path} {entry.source} {entry.kind}{scope} --items {entry.items}"
+    return (
+        f"Compare nhisync inventory {path} with the provider's own count. Only if the others were really removed: "
+        f"{command} --approved-by WHO --reason WHY"
+    )
+
+
+def shrunk(app: App, path: str, coverage: Iterable[Coverage]) -> Iterator[tuple[str, str, Coverage]]:
     """The sweeps of `path` that were not believed and that `app` rests on."""
     pairing = Pairing(path, (app,))
     needed = {(locator.source, locator.kind) for locator in pairing.wanted}
     needed |= {(source, kind) for source, kinds in pairing.swept.items() for kind in kinds}
     for entry in coverage:
         if entry.status is CoverageStatus.SHRUNK and (entry.source, entry.kind) in needed:
-            yield app.name, entry
+            yield app.name, path, entry

@@ -212,11 +212,14 @@ SHRUNK = RuleInfo(
     compared="How many items of a kind the sweep found, with the sweep before it.",
     hurts="A cut answer, a lost permission or a wrong filter looks like many deletions; believing it would call "
     "living credentials missing, and orphans of the rest.",
-    false_alarm="Many items were really removed. The next sweeps confirm it; nhisync inventory PATH shows both.",
+    false_alarm="Many items were really removed. No number of equal sweeps proves that: a lost permission is just as "
+    "lasting. Somebody who looked says it once (nhisync store accept, audited); until then the last complete sweep "
+    "stays the reference.",
     remediation={
         "aws": "Compare with the console's count; check pagination limits and new tag conditions in nhisync's policy",
         "vault": "Check pagination_limit and the list rights of nhisync's policy; ask the active node",
-        "*": "nhisync inventory PATH; nhisync doctor PATH; run nhisync sync again when the cause is known",
+        "*": "nhisync doctor PATH; compare nhisync inventory PATH with the provider's own count. Only if the items "
+        "were really removed: nhisync store accept PATH SOURCE KIND --items N --approved-by WHO --reason WHY",
     },
     policy=("evidence.shrink_share",),
     frameworks=EVIDENCE,
