@@ -69,6 +69,15 @@ SEARCH = PlannedApp(
             "NHS905:unknown",
         ),
         pair(
+            "trends",
+            "api-key",
+            kv("search/trends"),
+            kv("search/trends", source="bao", rotated=-2 * DAY),
+            "The clock of its store was two days ahead when it was rotated, so nobody knows how old it is.",
+            "NHS909:unknown",
+            "NHS201:unknown",
+        ),
+        pair(
             "admin-cert",
             "certificate",
             plant(

@@ -258,6 +258,39 @@ def check_throttled(view: PairView) -> Outcome | None:
     return None if view.present else _lacking(view, _THROTTLED, "a read within the budget")
 
 
+AHEAD = RuleInfo(
+    code="NHS909",
+    title="past time lies in the future",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.INCONSISTENCY,
+    block="UNKNOWN",
+    compared="Creation, last rotation and begun rotation, as the provider tells them, with the clock of this host; 30 "
+    "seconds of skew are allowed. Such a side has no known generation.",
+    hurts="A rotation that is dated ahead looks fresh for as long as the clock that wrote it was wrong: every limit of "
+    "age and lag would pass.",
+    false_alarm="The clock of this host is behind: nhisync doctor shows the skew. It goes away with the clock.",
+    remediation={
+        "file": "Correct the clock of the host that wrote the file, and let its agent write a new generation",
+        "*": "nhisync doctor compares the clocks; correct the one that is wrong (NTP), then rotate the item once, so "
+        "that its provider dates it anew",
+    },
+    frameworks=EVIDENCE,
+    fails=False,
+)
+
+
+def check_ahead(view: PairView) -> Outcome | None:
+    """Unknown for each side that tells a past time which lies in the future; None when none does."""
+    if (view.ahead_backup is None and view.ahead_primary is None) or not view.present:
+        return None
+    return either(unknown, _future(view.ahead_backup), _future(view.ahead_primary), "times that have passed")
+
+
+def _future(ahead: int | None) -> str | None:
+    return None if ahead is None else f"dated {when(ahead)}, which is still to come"
+
+
 def _observed(row: Row | None, limit: int) -> str | None:
     return None if row is None else f"observed {when(row.observed)}, believed for {span(limit)}"
 
@@ -305,4 +338,5 @@ RULES = (
     Rule(NO_PAIRS, check_no_pairs),
     Rule(SHRUNK, check_shrunk),
     Rule(THROTTLED, check_throttled),
+    Rule(AHEAD, check_ahead),
 )
