@@ -14,7 +14,11 @@ An error says what happened, where, why it matters and the exact fix (law 9). No
 that a provider or a parser produced is never passed through unread.
 """
 
+import errno
 from dataclasses import dataclass
+
+NO_ROOM = "Free space on that disk, or raise the quota, and run it again."
+"""The fix for a full disk, wherever it is met."""
 
 
 class NhisyncError(Exception):
@@ -79,3 +83,17 @@ class StoreError(NhisyncError):
 
 class RegistryError(NhisyncError):
     """A provider is missing, not allowed, or does not fit this SPI."""
+
+
+def fix_of_write(failure: OSError, otherwise: str) -> str:
+    """What to do about a file that could not be written: a full disk is not a wrong folder.
+
+    Args:
+        failure: what the operating system said.
+        otherwise: the fix for everything that is no lack of room and no read-only file system.
+    """
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NO_ROOM
+    if failure.errno == errno.EROFS:
+        return "That file system is read-only: mount it for writing, or name a place on another one."
+    return otherwise

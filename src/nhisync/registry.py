@@ -17,6 +17,9 @@ from nhisync.spi import PROTOCOLS, SPI_VERSION, Provider, ProviderInfo
 GROUP = "nhisync.providers"
 """Entry-point group: provider name → its class."""
 
+_OWN, _UNKNOWN = "nhisync", "unknown"
+"""Distributions: our own, and that of an entry point without one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -72,14 +75,15 @@ class Registry:
         """Make sure that the provider's SDK is installed before anything is contacted.
 
         Raises:
-            RegistryError: with the extra to install.
+            RegistryError: with what to install.
         """
         for root in info.sdk_roots:
             if importlib.util.find_spec(root) is None:
-                raise RegistryError(
-                    f"provider `{info.name}` needs the package `{root}`, which is not installed",
-                    fix=f"Install it: pip install 'nhisync[{info.name}]'",
-                )
+                raise _lacking(info.name, root, self._owner(info.name))
+
+    def _owner(self, name: str) -> str:
+        """The distribution that offers the provider `name`, or "unknown"."""
+        return next((_distribution(point) for point in self._points.get(name, ())), _UNKNOWN)
 
     def _point(self, name: str) -> EntryPoint:
         points = self._points.get(name, [])
@@ -108,10 +112,7 @@ class Registry:
             package = point.module.partition(".")[0]
             if (missing.name or "").partition(".")[0] == package:
                 raise RegistryError(f"provider `{point.name}` is registered but `{package}` cannot be found") from None
-            raise RegistryError(
-                f"provider `{point.name}` needs the package `{missing.name}`, which is not installed",
-                fix=f"Install it: pip install 'nhisync[{point.name}]'",
-            ) from None
+            raise _lacking(point.name, str(missing.name), _distribution(point)) from None
         except AttributeError:
             raise RegistryError(f"provider `{point.name}`: `{point.value}` does not exist") from None
         except Exception as broken:  # noqa: BLE001 - somebody else's module may raise anything while it is imported
@@ -142,8 +143,15 @@ class Registry:
         return cast("type[Provider]", loaded)
 
 
+def _lacking(name: str, package: str, owner: str) -> RegistryError:
+    """Our extras bring the SDKs of our own providers; somebody else's SDK comes with their distribution."""
+    install = {_OWN: f"pip install '{_OWN}[{name}]'", _UNKNOWN: f"whatever brings `{package}`"}
+    said = f"provider `{name}` needs the package `{package}`, which is not installed"
+    return RegistryError(said, fix=f"Install it: {install.get(owner, f'pip install {owner}')}")
+
+
 def _distribution(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else "unknown"
+    return point.dist.name if point.dist is not None else _UNKNOWN
 
 
 def _canonical(name: str) -> str:

@@ -1,6 +1,7 @@
 """The main job, on scripted providers: what is absent, what is not known, what blocks."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -113,6 +114,52 @@ def test_equivalent_pair_is_ready(run: Run, tmp_path: Path) -> None:
     assert codes(report) == {}
     assert [v.word for v in report.verdicts] == [Word.READY]
     assert report.verdicts[0].valid_until <= NOW + timedelta(seconds=90)
+
+
+TWO_APPS = """
+    pairs:
+      - {name: a, kind: secret, primary: "one:kv/a", backup: "one:kv/a"}
+  search:
+    tier: standard
+    owner: search-oncall
+    pairs:
+      - {name: b, kind: secret, primary: "one:kv/b", backup: "one:kv/b"}
+      - {name: c, kind: secret, primary: "one:kv/c", backup: "one:kv/c"}
+"""
+
+
+def test_each_app_has_the_age_of_its_own_evidence(run: Run, tmp_path: Path) -> None:
+    """Old facts of one app do not make another one's look old; the report as a whole is as old as its oldest."""
+    old = NOW - timedelta(minutes=7)
+    both = [item("a"), item("b"), replace(item("c"), observed_at=old), complete(items=3)]
+    script("ages", both, [item("a"), item("b"), item("c"), complete(items=3)])
+    report = run(session(tmp_path, "ages", TWO_APPS))
+    assert {app.app: app.evidence_age for app in report.apps} == {
+        "payments": timedelta(0),
+        "search": timedelta(minutes=7),
+    }
+    assert report.evidence_age == timedelta(minutes=7)
+
+
+def test_an_app_without_rows_has_no_age(run: Run, tmp_path: Path) -> None:
+    """Nothing was observed, so nothing is fresh."""
+    script("ageless", [complete("listed", items=0)], [complete("listed", items=0)])
+    (app,) = run(session(tmp_path, "ageless", TEMPLATE)).apps
+    assert app.evidence_age is None
+
+
+def test_what_does_not_block_is_counted_beside_the_verdict(run: Run, tmp_path: Path) -> None:
+    """READY stays READY, and says how many warnings stand and what is wrong with the primary alone."""
+    expired = Moment(NOW - timedelta(hours=1))
+    unowned = [item("b", owner=""), item("c", owner="")]
+    script("beside", [item("a"), *unowned, complete(items=3)], [item("a"), *unowned, complete(items=3)])
+    apps = {app.app: app for app in run(session(tmp_path, "beside", TWO_APPS)).apps}
+    assert (apps["payments"].warnings, apps["payments"].infos, apps["payments"].primary_fails) == (0, 0, 0)
+    assert apps["search"].verdict.word is Word.READY
+    assert (apps["search"].warnings, apps["search"].primary_fails) == (2, 0)
+    script("ended", [item("a", expires=expired), complete(items=3)], [item("a"), complete(items=3)])
+    (app,) = run(session(tmp_path, "ended")).apps
+    assert (app.verdict.word, app.warnings, app.primary_fails) == (Word.READY, 0, 1)
 
 
 @pytest.mark.requirement("R11")

@@ -34,7 +34,7 @@ def test_all_problems_of_all_sources_are_told_at_once(tmp_path: Path) -> None:
     text = CONFIG.replace("script: p-idle", "skript: p-idle").replace("script: a-one", "script: [1]")
     text = text.replace("one:listed/pay/{name}", "one:lsted/pay/{name}")
     problems = broken(tmp_path, text).problems
-    assert {p.where for p in problems} >= {"paths.primary.sources.idle.skript", "apps.payments.match"}
+    assert {p.where for p in problems} >= {"paths.primary.sources.idle.skript", "apps.payments.match[0].backup"}
     assert len(problems) == 3
     assert all(p.line > 1 and p.file.endswith("nhisync.yaml") for p in problems)
 
@@ -43,21 +43,24 @@ def test_an_unknown_kind_is_told_with_the_nearest(tmp_path: Path) -> None:
     """A kind that the provider does not have could never be observed; the line is that of the pair."""
     text = CONFIG.replace('primary: "one:kv/z"', 'primary: "one:lised/z"')
     (problem,) = broken(tmp_path, text).problems
-    assert problem.message == "provider `fake` has no kind `lised`; it has kv, listed"
-    assert (problem.suggestion, problem.where) == ("listed", "apps.mirrored.pairs.z")
-    assert "{name: z" in text.splitlines()[problem.line - 1]
+    where = "apps.mirrored.pairs[0].primary"
+    assert problem.message == f"{where}: provider `fake` has no kind `lised`; it has kv, listed"
+    assert (problem.suggestion, problem.where) == ("listed", where)
+    assert text.splitlines()[problem.line - 1][problem.column - 1 :].startswith('"one:lised/z"')
 
 
 def test_kinds_are_checked_on_every_path_of_the_app(tmp_path: Path) -> None:
-    """A pair of an app with two backups is checked for both."""
+    """The last backup of an app is checked like the first, and where both lack the kind it is told once."""
     text = CONFIG.replace('backup: "one:kv/z"', 'backup: "one:kw/z"')
-    assert len(broken(tmp_path, text).problems) == 2
+    assert len(broken(tmp_path, text).problems) == 1
 
 
 def test_a_provider_that_is_not_allowed_is_refused(tmp_path: Path) -> None:
-    """The configuration's own list decides when no registry is given."""
-    with pytest.raises(RegistryError, match="no installed provider is called `fake`"):
+    """The configuration's own list decides when no registry is given; each source that names it is told."""
+    with pytest.raises(ConfigurationError, match="no installed provider is called `fake`") as caught:
         session(tmp_path, registry=None)
+    assert {problem.where.rpartition(".")[2] for problem in caught.value.problems} == {"provider"}
+    assert len(caught.value.problems) == 4
 
 
 def test_a_provider_without_its_sdk_is_refused_when_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

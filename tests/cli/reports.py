@@ -214,6 +214,7 @@ def app_report(verdict: Verdict = VERDICT, **more: Any) -> AppReport:
         "backup": verdict.path,
         "layers": tuple(layers.get(layer, LayerCount(layer=layer)) for layer in Layer),
         "pairs": verdict.pairs,
+        "evidence_age": timedelta(seconds=38),
     }
     return AppReport(app=verdict.app, verdict=verdict, **{**defaults, **more})
 
@@ -268,7 +269,11 @@ def _blind() -> Report:
         next=("nhisync doctor primary -v", "nhisync explain NHS903"),
     )
     others = [replace(unseen, pair=f"pair-{number:02}") for number in range(1, 14)]
-    return make_report(paths=(_lost_path(PATHS[0]), PATHS[1]), apps=(app_report(verdict),), findings=(unseen, *others))
+    return make_report(
+        paths=(_lost_path(PATHS[0]), PATHS[1]),
+        apps=(app_report(verdict, evidence_age=None),),
+        findings=(unseen, *others),
+    )
 
 
 def _hostile() -> Report:
@@ -301,7 +306,12 @@ def _two_apps() -> Report:
         observed="the backup holds no counterpart",
     )
     return make_report(
-        apps=(app_report(READY), app_report(replace(search, failing=1, unknown=0, passing=13), owner="", runbook="")),
+        apps=(
+            app_report(READY, warnings=1, infos=2, primary_fails=1),
+            app_report(
+                replace(search, failing=1, unknown=0, passing=13), owner="", runbook="", evidence_age=timedelta(hours=5)
+            ),
+        ),
         findings=(missing,),
         notes=("the primary is 7m old",),
     )
@@ -309,7 +319,7 @@ def _two_apps() -> Report:
 
 REPORTS: dict[str, Callable[[], Report]] = {
     "drift": make_report,
-    "ready": lambda: make_report(apps=(app_report(READY),), findings=(PASSED,)),
+    "ready": lambda: make_report(apps=(app_report(READY, warnings=2),), findings=(PASSED,)),
     "unknown": lambda: make_report(apps=(app_report(UNSURE),), findings=FINDINGS[2:3]),
     "blind": _blind,
     "apps": _two_apps,

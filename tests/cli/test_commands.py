@@ -18,7 +18,7 @@ from nhisync.model import (
     Presence,
     PublicId,
 )
-from nhisync.spi import ErrorKind, ProviderError, SourceIdentity
+from nhisync.spi import Check, CheckState, ErrorKind, ProviderError, SourceIdentity
 from nhisync.store import Store
 from nhisync.testing.clocks import CountingRandomness, FakeClock
 from nhisync.testing.provider import SCRIPTS
@@ -167,18 +167,36 @@ def test_doctor_says_what_is_missing(world: World, golden: Golden) -> None:
         ),
     )
     ended = world("doctor")
-    assert ended.code == 3
+    assert ended.code == 4
     golden("doctor.txt", ended.out.replace(world.name, "SCRIPT"))
     document = json.loads(world("doctor", "backup", "--format", "json").out)
     assert [source["path"] for source in document["sources"]] == ["backup"]
     assert document["sources"][0]["grants"][0]["text"] == "fake:read:kv"
 
 
-def test_doctor_unreachable_is_4(world: World) -> None:
-    """A source that cannot be asked at all answers 4."""
-    world.script("p")
-    world.identity("p", ProviderError(ErrorKind.UNREACHABLE, "no answer"))
+@pytest.mark.parametrize("kind", list(ErrorKind))
+def test_doctor_answers_4_when_a_source_cannot_be_asked(world: World, kind: ErrorKind) -> None:
+    """Silent, sealed, without login, throttled or nonsense: `diff` could judge no pair there, whatever the reason."""
+    world.healthy()
+    world.identity("p", ProviderError(kind, "no answer"))
     assert world("doctor", "primary").code == 4
+    assert world("doctor", "backup").code == 0
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [(("failed",), 4), (("failed", "failed"), 4), (("failed", "ok"), 3), (("ok", "ok"), 0), ((), 3)],
+)
+def test_doctor_of_a_source_without_identity(states: tuple[str, ...], code: int) -> None:
+    """An edge of many endpoints is deaf when none of them answers; a further check that fails is something missing."""
+    from nhisync.app.doctor import Diagnosis, Examined
+    from nhisync.cli.doctor import _code
+
+    checks = [Check(name=f"reachable:{n}", state=CheckState(state), observed="") for n, state in enumerate(states)]
+    if not states:
+        checks = [Check(name="trust", state=CheckState.FAILED, observed="")]
+    source = Examined(path="p", source="edge", provider="tls", identity=None, checks=tuple(checks))
+    assert _code(Diagnosis(sources=(source,))) == code
 
 
 def test_doctor_refuses_one_identity(world: World) -> None:
@@ -205,6 +223,14 @@ def test_permissions(world: World, golden: Golden) -> None:
     assert [entry["path"] for entry in document] == ["primary", "backup"]
 
 
+@pytest.mark.parametrize("apps", ["{}", "{payments: {tier: critical, owner: payments-oncall}}"])
+def test_permissions_before_any_pair_exists(world: World, apps: str) -> None:
+    """The next command is `discover`, which lists every kind: with an app that has no pair as well as without apps."""
+    file = world.folder / "nhisync.yaml"
+    file.write_text(file.read_text().partition("apps:")[0] + f"apps: {apps}\n")
+    assert world("permissions", "--path", "backup", "-q").out == "fake:read:kv\nfake:read:listed\n"
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
@@ -219,6 +245,10 @@ def test_permissions(world: World, golden: Golden) -> None:
         (("doctor", "x"), "no path is called `x`"),
         (("waive", "payments/x", "NHS101", "--until", "2027-01-01", "--reason", "r", "--approved-by", "a"), "no pair"),
         (("waive", "x/y", "NHS101", "--until", "2027-01-01", "--reason", "r", "--approved-by", "a"), "no pair of"),
+        (
+            ("waive", "payments/fx-feed", "NHS902", "--until", "2027-01-01", "--reason", "r", "--approved-by", "a"),
+            "`NHS902` is never a failure, only unknown, and an unknown cannot be waived\n  nhisync explain NHS902",
+        ),
         (("waive", "payments/fx-feed", "NHS999", "--until", "2027-01-01", "--reason", "r", "--approved-by", "a"), "no"),
         (
             ("waive", "payments/fx-feed", "NHS101", "--until", "2020-01-01", "--reason", "r", "--approved-by", "a"),

@@ -97,3 +97,22 @@ def test_init_with_an_unknown_provider_writes_nothing(world: World) -> None:
     assert ended.code == 2
     assert "Did you mean `fake`?" in ended.err
     assert not (world.folder / "new.yaml").exists()
+
+
+def test_init_on_a_full_disk_leaves_no_half_file(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a file would be taken for the user's own by the next run; the fix is space, not another folder."""
+    opened = Path.open
+
+    def full(path: Path, mode: str = "r", **options: Any) -> Any:
+        if "x" not in mode:
+            return opened(path, mode, **options)
+        opened(path, mode, **options).close()
+        return opened(Path("/dev/full"), "w", **options)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "open", full)
+        ended = world("init", "-c", "new/nhisync.yaml", "--primary", "fake", "--backup", "fake")
+    assert ended.code == 2
+    assert "No space left on device\n  Free space on that disk" in ended.err
+    assert [path for path in (world.folder / "new").rglob("*") if path.is_file()] == []
+    assert world("init", "-c", "new/nhisync.yaml", "--primary", "fake", "--backup", "fake").code == 0

@@ -139,6 +139,10 @@ def test_full_disk_is_told(folder: Path) -> None:
         )
     assert ended.returncode == 2
     assert "No space left on device" in ended.stderr
+    assert "Free space on that disk" in ended.stderr
+    named = nhisync(folder, "version", "-o", "/dev/full")
+    assert named.returncode == 2
+    assert "cannot write /dev/full: No space left on device\n  Free space on that disk" in named.stderr
 
 
 def test_piped_table_is_not_wrapped(folder: Path) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from nhisync.config import Configuration, load
+from nhisync.config import Configuration, Offered, load
 from nhisync.errors import ConfigurationError, Problem
+from nhisync.spi import KindInfo, ProviderInfo, SourceSettings
 
 DATA = Path(__file__).parent / "data"
 
@@ -31,6 +32,18 @@ apps:
       - {name: stripe-api, kind: api-key, primary: "vault:kv/secret/stripe#key", backup: "aws:secret/stripe#key"}
 """
 """The smallest sensible configuration."""
+
+
+def offering(settings_of: Callable[[str], type[SourceSettings]], **kinds: tuple[str, ...]) -> Offered:
+    """Any provider, with the settings class that `settings_of` says for its name, and the kinds given by its name."""
+
+    def declared(name: str) -> ProviderInfo:
+        known = tuple(
+            KindInfo(name=kind, title=kind, locator=f"{kind}/x") for kind in kinds.get(name, ("kv", "secret"))
+        )
+        return ProviderInfo(name=name, title=name, capabilities=frozenset(), kinds=known, settings=settings_of(name))
+
+    return lambda _allow: declared
 
 
 @pytest.fixture

@@ -17,6 +17,11 @@ from .conftest import SMALL
 
 ROOT = Path(__file__).parents[2]
 
+WHOLE = SMALL.replace(
+    "{provider: vault}", '{provider: vault, address: "https://v.example", auth: {method: token, token_file: t}}'
+).replace("{provider: aws}", "{provider: aws, auth: {method: keys_file, file: k}}")
+"""The small configuration with what its real providers ask for."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -80,7 +85,7 @@ def test_show_of_an_unknown_tier(run: Run) -> None:
 
 def test_check_says_what_it_checked(run: Run) -> None:
     """The configuration's policies, a folder's, or single files."""
-    write("nhisync.yaml", SMALL)
+    write("nhisync.yaml", WHOLE)
     assert run("policy", "check").out.endswith("3 tiers checked, no problem.\n")
     shipped = run("policy", "check", "--policies", str(ROOT / "policies"))
     assert shipped.code == 0
@@ -100,6 +105,21 @@ def test_check_lists_all_problems_of_all_files(run: Run) -> None:
     assert "a.yaml:4:1  unknown key `x`" in ended.err
     assert "b.yaml:3:11  inherits: there is no tier `hgh`" in ended.err
     assert "2 problems. Nothing was contacted. Exit 2." in ended.err
+
+
+def test_check_sees_what_only_providers_know(run: Run) -> None:
+    """Settings, auth and kinds are checked as `diff` checks them: with one list, also beside other problems."""
+    wrong = WHOLE.replace("method: token", "method: tokn").replace("aws:secret/", "aws:secrt/")
+    write("nhisync.yaml", wrong.replace("version: 1", "version: 1\nstor: {}"))
+    ended = run("policy", "check")
+    assert ended.code == 2
+    for said in (
+        "unknown key `stor`",
+        "paths.primary.sources.vault.auth.method: is not one of token,",
+        "apps.payments.pairs[0].backup: provider `aws` has no kind `secrt`",
+    ):
+        assert said in ended.err
+    assert run("diff", "primary", "backup").err == ended.err
 
 
 def test_check_of_a_configuration_lists_its_problems(run: Run) -> None:

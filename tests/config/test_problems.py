@@ -207,19 +207,21 @@ def test_waivers(problems_of: Find, old: str, new: str, message: str) -> None:
     assert problem.message.startswith(message)
 
 
+@pytest.mark.parametrize("code", ["NHS902", "NHS609", "NHS706"])
+def test_a_waiver_that_could_never_take_effect_is_refused(problems_of: Find, code: str) -> None:
+    """An unknown cannot be waived, so a code that is only ever unknown is a problem of the file (ADR 1)."""
+    assert problems_of(SMALL + WAIVER) == ()
+    (problem,) = problems_of(SMALL + WAIVER.replace("NHS602", code))
+    assert problem.where == "waivers[0].code"
+    assert problem.message.startswith(f"waivers[0].code: `{code}` is never a failure, only unknown, and an unknown")
+    assert "class: exempt" in problem.message
+
+
 def test_waivers_may_name_pairs_of_templates(problems_of: Find) -> None:
     """Which pairs a template makes is only known after an inventory."""
     rule = '      - {kind: s, primary: "vault:kv/{app}/{name}", backup: "aws:s/{name}"}\n'
     text = SMALL.replace("    pairs:", f"    match:\n{rule}    pairs:") + WAIVER.replace("stripe-api", "from-template")
     assert problems_of(text) == ()
-
-
-def test_providers_can_be_checked_at_once(problems_of: Find) -> None:
-    """Where the installed providers are known, an unknown one is a problem like any other."""
-    assert problems_of(SMALL, providers={"vault", "aws", "tls"}) == ()
-    (problem,) = problems_of(SMALL, providers={"vault", "aws-sm", "tls"})
-    assert problem.message.startswith("paths.backup.sources.aws.provider: no installed provider is called `aws`")
-    assert problem.where == "paths.backup.sources.aws.provider"
 
 
 def test_problems_of_policies_come_with_those_of_the_configuration(problems_of: Find, tmp_path: Path) -> None:

@@ -9,10 +9,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import Field, model_validator
 
-from nhisync.config import Configuration, all_source_problems, load, render_problems
+from nhisync.config import Configuration, load, render_problems
 from nhisync.config.secrecy import hidden, hides, is_name, looks_secret, shown
-from nhisync.errors import ConfigurationError
+from nhisync.errors import ConfigurationError, Problem
 from nhisync.spi import Document, SourceSettings
+
+from .conftest import offering
 
 CANARY = "hunter2-canary"
 
@@ -90,14 +92,11 @@ def texts_of(text: str, folder: Path) -> Iterator[str]:
     """Every text that loading `text` and validating its sources shows or could show."""
     file = folder / "nhisync.yaml"
     file.write_text(text, encoding="utf-8", errors="surrogatepass")
-    try:
-        configuration = load(file)
-    except ConfigurationError as error:
-        yield from _shown(error)
-        return
-    problems = all_source_problems(configuration, lambda _: CarelessSettings)
-    if problems:
-        yield from _shown(ConfigurationError(problems))
+    for offered in (None, offering(lambda _: CarelessSettings)):
+        try:
+            load(file, offered=offered)
+        except ConfigurationError as error:
+            yield from _shown(error)
 
 
 def _shown(error: ConfigurationError) -> Iterator[str]:
@@ -275,12 +274,12 @@ def test_shown_words_are_printable_and_short() -> None:
 
 
 def test_an_unknown_key_below_auth_is_named_only_as_a_typing_error(
-    load_text: Callable[..., Configuration],
+    problems_of: Callable[..., tuple[Problem, ...]],
 ) -> None:
     """A near miss is shown to be repaired; anything else may be a pasted value."""
     text = PLANTED.replace(f"nhisync:{CANARY}@db", "db").replace(f"me:{CANARY}@wiki.example/x?token={CANARY}", "w.x")
     text = text.replace(f", auth: {CANARY}", "").replace("role_id_file", "role_id_fle").replace("nested", CANARY)
-    found = all_source_problems(load_text(text), lambda _: CarelessSettings)
+    found = problems_of(text, offered=offering(lambda _: CarelessSettings))
     messages = [problem.message for problem in found if "vault.auth" in problem.message]
     assert "unknown key `role_id_fle` in paths.primary.sources.vault.auth" in messages
     assert any(message.startswith("unknown key in paths.primary.sources.vault.auth") for message in messages)

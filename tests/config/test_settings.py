@@ -1,4 +1,4 @@
-"""The second phase: sources against their providers' settings classes, in the same form."""
+"""Sources against what their providers declare: settings and kinds, with all other problems of the file."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import AfterValidator, Field
 
-from nhisync.config import Configuration, all_source_problems, source_settings
+from nhisync.config import Configuration, source_settings
 from nhisync.config.validation import keys_at
-from nhisync.errors import ConfigurationError, RegistryError
+from nhisync.errors import ConfigurationError, Problem, RegistryError
 from nhisync.spi import Document, Duration, SourceSettings
 
-from .conftest import SMALL
+from .conftest import SMALL, offering
 
 
 class TokenAuth(Document):
@@ -49,6 +49,7 @@ class DaysSettings(SourceSettings):
 
 GOOD = '{provider: vault, address: "https://v", ca_file: ca.pem, auth: {method: approle, role_id_file: role_id}}'
 Load = Callable[..., Configuration]
+Find = Callable[..., tuple[Problem, ...]]
 
 
 def with_vault(source: str) -> str:
@@ -101,16 +102,16 @@ def test_problems_have_the_places_of_the_file(
     assert problem.suggestion == suggestion
 
 
-def test_all_sources_are_checked_at_once(load_text: Load) -> None:
+def settings_of(provider: str) -> type[SourceSettings]:
+    """Vault has settings of its own, and nobody installed a provider for AWS."""
+    if provider == "aws":
+        raise RegistryError("no installed provider is called `aws`", fix="Installed: tls, vault.")
+    return VaultSettings if provider == "vault" else SourceSettings
+
+
+def test_all_sources_are_checked_at_once(problems_of: Find) -> None:
     """Problems of every source come in the order of the file; a provider that cannot be loaded is one of them."""
-    configuration = load_text(with_vault("{provider: vault, adress: x}"))
-
-    def settings_of(provider: str) -> type[SourceSettings]:
-        if provider == "aws":
-            raise RegistryError("no installed provider is called `aws`", fix="Installed: tls, vault.")
-        return VaultSettings if provider == "vault" else SourceSettings
-
-    found = all_source_problems(configuration, settings_of)
+    found = problems_of(with_vault("{provider: vault, adress: x}"), offered=offering(settings_of))
     assert [(problem.line, problem.message.partition(";")[0]) for problem in found] == [
         (6, "paths.primary.sources.vault: `auth` is missing"),
         (6, "unknown key `adress` in paths.primary.sources.vault"),
@@ -119,7 +120,55 @@ def test_all_sources_are_checked_at_once(load_text: Load) -> None:
             "paths.backup.sources.aws.provider: no installed provider is called `aws`. Installed: tls, vault.",
         ),
     ]
-    assert all_source_problems(load_text(SMALL), lambda _: SourceSettings) == ()
+    assert problems_of(SMALL, offered=offering(lambda _: SourceSettings)) == ()
+
+
+KIND = "provider `vault` has no kind `kw`; it has kv, secret"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "message"),
+    [
+        ("vault:kv/", "vault:kw/", "apps.payments.pairs[0].primary", KIND),
+        ("aws:secret/", "aws:kw/", "apps.payments.pairs[0].backup", KIND.replace("vault", "aws")),
+        ('kind: api-key, primary: "vault:kv/', 'primary: "vault:kw/', "apps.payments.pairs[0].primary", KIND),
+        ("pairs:\n      - {name: stripe-api", "match:\n      - {x: 1", "apps.payments.match[0].primary", KIND),
+    ],
+)
+def test_an_unknown_kind_comes_with_all_other_problems(
+    problems_of: Find, old: str, new: str, where: str, message: str
+) -> None:
+    """Of a pair and of a template, also where something else is wrong with it, its source or the file."""
+    text = SMALL.replace("secret/stripe", "{name}").replace("kv/{name}", "kw/{name}") if "match" in new else SMALL
+    text = text.replace(old, new).replace("version: 1", "version: 1\nstor: {}")
+    text = text.replace("{provider: vault}", "{provider: vault, adress: x}")
+    found = problems_of(text, offered=offering(lambda name: VaultSettings if name == "vault" else SourceSettings))
+    assert (where, f"{where}: {message}") in [(problem.where, problem.message) for problem in found]
+    assert {"stor", "paths.primary.sources.vault.adress"} <= {problem.where for problem in found}
+    assert [problem.line for problem in found] == sorted(problem.line for problem in found)
+    (kind,) = [problem for problem in found if problem.where == where]
+    assert text.splitlines()[kind.line - 1][kind.column - 1 :].startswith(('"vault:kw/', '"aws:kw/'))
+
+
+def test_kinds_are_checked_on_every_path_of_a_role(problems_of: Find) -> None:
+    """A second backup may have another provider under the same name."""
+    text = SMALL.replace("apps:", "  attic: {sources: {aws: {provider: file}}}\napps:")
+    text = text.replace("tier: critical", "tier: critical\n    roles: {backup: [backup, attic]}")
+    (problem,) = problems_of(text, offered=offering(lambda _: SourceSettings, file=("pem",)))
+    assert problem.message == "apps.payments.pairs[0].backup: provider `file` has no kind `secret`; it has pem"
+
+
+def test_nothing_is_imported_while_the_list_of_what_may_be_cannot_be_read(problems_of: Find) -> None:
+    """An allow-list with a mistake allows nobody, and the mistake is what is told."""
+    asked: list[str] = []
+
+    def watched(name: str) -> type[SourceSettings]:
+        asked.append(name)
+        return SourceSettings
+
+    (problem,) = problems_of(SMALL + "providers: {allow: nhisync}\n", offered=offering(watched))
+    assert problem.where == "providers.allow"
+    assert asked == []
 
 
 def test_a_duration_beyond_measure_is_a_problem(load_text: Load) -> None:

@@ -130,3 +130,29 @@ def test_memory_is_merged_by_key() -> None:
     p, b = row("a/z"), row("a/z")
     memories = [Remembered("a/gone", 1, 2, FAR), Remembered("a/z", stamp(p), stamp(b), FAR)]
     assert run([row("a/y"), p], [row("a/y"), b], remembered=iter(memories))[1].outcomes is None
+
+
+def dated_rule(view: PairView) -> Outcome | None:
+    """Tells what times a rule gets to see of the backup."""
+    b = view.backup
+    return None if b is None else unknown(Side.BACKUP, f"{b.created} {b.rotated} {b.pending} {view.ahead_backup}")
+
+
+@pytest.mark.parametrize("name", ["created", "rotated", "pending"])
+@pytest.mark.parametrize(("ahead", "believed"), [(-1, True), (0, True), (30, True), (31, False), (10**9, False)])
+def test_rules_never_see_a_past_that_is_to_come(name: str, ahead: int, believed: bool) -> None:
+    """Beyond the permitted skew the side has no past at all, until the moment at which it is believed."""
+    terms = book("a")["a"]
+    dated = app_terms(
+        App(name="a", tier="critical"),
+        BUILTIN["critical"],
+        (Rule(info("NHS201"), dated_rule),),
+        primary_domains=terms.primary_domains,
+        waivers=Waivers(),
+    )
+    b = row("a/x", **{"created": 5, "rotated": 6, "pending": None, name: NOW + ahead})
+    (judged,) = judge(iter([row("a/x")]), iter([b]), {"a": dated}, now=NOW, missing=lambda *_: "absent")
+    seen = f"{b.created} {b.rotated} {b.pending} None" if believed else f"None None None {NOW + ahead}"
+    assert [outcome.observed for _, outcome in judged.outcomes or ()] == [seen]
+    assert judged.recheck == (FAR if believed else NOW + ahead - 30)
+    assert judged.backup == b, "the stored row stays what it is, and so does its stamp"

@@ -142,13 +142,13 @@ def test_distribution_names_are_compared_as_pip_does(install: Install, written: 
 
 
 @pytest.mark.parametrize("line", ["import no_such_sdk", "from no_such_sdk.client import Session"])
-def test_a_missing_sdk_is_told_with_the_extra_to_install(install: Install, line: str) -> None:
-    """The package that is missing is named, and what to install."""
+def test_a_missing_sdk_is_told_with_what_brings_it(install: Install, line: str) -> None:
+    """The package that is missing is named, and what to install: nhisync has no extra for somebody else's provider."""
     error = refused(install(line))
     assert error.message == f"provider `made` needs the package `{line.split()[1]}`, which is not installed".replace(
         "no_such_sdk.client", "no_such_sdk"
     )
-    assert error.fix == "Install it: pip install 'nhisync[made]'"
+    assert error.fix == "Install it: pip install made-dist"
 
 
 def test_a_missing_sdk_is_noticed_before_anything_is_contacted() -> None:
@@ -158,7 +158,22 @@ def test_a_missing_sdk_is_noticed_before_anything_is_contacted() -> None:
     Registry().require_sdk(FakeProvider.info)
     with pytest.raises(RegistryError, match="`fake` needs the package `no_such_sdk`") as caught:
         Registry().require_sdk(replace(FakeProvider.info, sdk_roots=("json", "no_such_sdk")))
-    assert caught.value.fix == "Install it: pip install 'nhisync[fake]'"
+    assert caught.value.fix == "Install it: whatever brings `no_such_sdk`"
+    for name in ("aws", "vault"):
+        info = replace(Registry().load(name).info, sdk_roots=("no_such_sdk",))
+        with pytest.raises(RegistryError) as caught:
+            Registry().require_sdk(info)
+        assert caught.value.fix == f"Install it: pip install 'nhisync[{name}]'"
+
+
+def test_a_late_missing_sdk_of_somebody_else_names_their_distribution(install: Install) -> None:
+    """Also when only the declaration says what is missing."""
+    registry = Registry(
+        allow=("made-dist",), points=install(f"{HEAD}\nMade.info = replace(Made.info, sdk_roots=('no_such_sdk',))")
+    )
+    with pytest.raises(RegistryError, match="`made` needs the package `no_such_sdk`") as caught:
+        registry.require_sdk(registry.load("made").info)
+    assert caught.value.fix == "Install it: pip install made-dist"
 
 
 def test_a_package_that_is_gone_is_told_apart_from_a_missing_sdk() -> None:

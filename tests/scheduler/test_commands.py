@@ -1,11 +1,13 @@
 """`nhisync sync`, `ready` and `status` as a person or a script meets them."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from nhisync.app.sync import announce, sync
 from nhisync.cli.serve import listener_settings
 from nhisync.store import Store
 
@@ -121,6 +123,7 @@ def test_streak_is_found_however_long_ago_it_began(world: Any) -> None:
     for _ in range(3):
         world.run("sync")
         world.clock.advance(timedelta(hours=20))
+    world.run("sync")
     document = json.loads(world.run("status", "--format", "json").out)
     assert document["apps"][0]["since"] == "2026-11-24T03:12:09Z"
 
@@ -134,7 +137,63 @@ def test_status_after_silence_is_unknown_and_stale(world: Any) -> None:
     assert ended.code == 3
     assert ended.out.splitlines()[1].split()[3:5] == ["UNKNOWN", "UNKNOWN"]
     assert "STALE" in ended.out
+    assert json.loads(world.run("status", "--format", "json").out)["apps"][0]["since"] is None  # it ends this moment
+    world.clock.advance(timedelta(seconds=7))
+    document = json.loads(world.run("status", "--format", "json").out)
+    assert document["apps"][0]["since"] == "2026-11-23T03:13:39Z"
     assert ended.out.splitlines()[-1].startswith("Next: nhisync serve")
+
+
+def test_status_while_a_new_sync_process_has_not_evaluated(world: Any) -> None:
+    """After a killed sync process its successor blocks everything: INIT says so, whatever the last verdict was."""
+    world.run("sync")
+    world.clock.advance(timedelta(seconds=40))
+    announce(world.session())
+    world.clock.advance(timedelta(seconds=5))
+    ended = world.run("status")
+    assert ended.code == 3
+    header, line, *rest = ended.out.splitlines()
+    row = dict(zip(re.split(r"\s{2,}", header), re.split(r"\s{2,}", line.strip()), strict=True))
+    assert (row["BACKUP"], row["SINCE"], row["BLOCKERS"]) == ("UNKNOWN", "00:05", "INIT")
+    assert rest[0].startswith("INIT: the sync process has not evaluated since it started")
+    assert rest[-1] == "Next: nhisync status --watch"
+    world.clock.advance(timedelta(seconds=120))
+    assert json.loads(world.run("status", "--format", "json").out)["apps"][0]["blockers"] == ["STALE"]
+
+
+def test_status_tells_what_holds_the_published_signal(world: Any) -> None:
+    """A sync process that was killed between store and publication leaves a verdict that nobody is served."""
+    world.answer("b", rotated=timedelta(days=300))
+    world.run("sync")
+    world.clock.advance(timedelta(seconds=1))
+    world.answer("b")
+    session, file = world.session(), world.publication.read_bytes()
+    with world.store() as store:
+        sync(session, store)
+    world.publication.write_bytes(file)
+    standing = json.loads(world.run("status", "--format", "json").out)["apps"][0]
+    assert (standing["backup"], standing["blockers"]) == ("not_ready", ["ROTATION_DRIFT"])
+
+
+@pytest.mark.parametrize("seconds", [0, 30, 89, 91, 500])
+@pytest.mark.parametrize("verdict", ["ready", "blocked", "none"])
+@pytest.mark.parametrize("last", ["cycle", "start", "removed"])
+def test_status_never_blocks_without_a_reason(world: Any, seconds: int, verdict: str, last: str) -> None:
+    """Whenever a signal is closed, whoever was killed when, something stands under BLOCKERS."""
+    world.clock.advance(timedelta(microseconds=250_001))
+    world.answer("b", rotated=timedelta(days=300 if verdict == "blocked" else 5))
+    if verdict != "none":
+        world.run("sync")
+    if last == "start":
+        with world.store():
+            announce(world.session())
+    if last == "removed":
+        world.publication.unlink(missing_ok=True)
+    world.clock.advance(timedelta(seconds=seconds))
+    (standing,) = json.loads(world.run("status", "--format", "json").out)["apps"]
+    assert (standing["backup"] == "ready") == (standing["blockers"] == [])
+    if standing["backup"] == "not_ready":
+        assert standing["blockers"] == ["NHS201 a", "NHS208 a"]
 
 
 def test_status_before_the_first_cycle(world: Any) -> None:

@@ -15,6 +15,10 @@ TEMPLATE = """
     match:
       - {kind: secret, primary: "one:kv/{name}", backup: "one:kv/{name}"}
 """
+PAIR = """
+    pairs:
+      - {name: a, kind: secret, primary: "one:kv/a", backup: "one:kv/a"}
+"""
 POLICY = "version: 1\ntier: standard\ninherits: standard\n"
 
 READY = Word.READY
@@ -135,6 +139,20 @@ def test_no_policy_makes_an_empty_or_shrunken_app_ready(lab: "Lab", code: str) -
 def test_observation_from_the_future_does_not_stay_fresh(lab: "Lab", ahead: timedelta) -> None:
     """An observation dated ahead (a lie, or a clock that came back) is no evidence: it would never age."""
     lab.see([lab.item("a"), lab.covered()], [lab.item("a", observed_at=lab.now + ahead), lab.covered()])
+    assert word(lab.diff()) is not READY
+    lab.sync()
+    assert lab.served() is not READY
+
+
+@pytest.mark.parametrize("ahead", [timedelta(seconds=31), timedelta(days=2), timedelta(days=3650)])
+@pytest.mark.parametrize("name", ["rotated", "created"])
+@pytest.mark.parametrize("how", ["", "off: [NHS201]", "severities: {NHS201: info}"])
+@pytest.mark.requirement("R5", "R18")
+def test_rotation_of_the_future_is_not_fresh(lab: "Lab", ahead: timedelta, name: str, how: str) -> None:
+    """A backup whose rotation is dated ahead was perhaps never rotated; no tier makes that ready."""
+    lab.configure(PAIR, tier="standard", policies=POLICY + how + "\n")
+    times = {"rotated": None, "created": None, name: Moment(lab.now + ahead)}
+    lab.see([lab.item("a"), lab.covered()], [lab.item("a", **times), lab.covered()])
     assert word(lab.diff()) is not READY
     lab.sync()
     assert lab.served() is not READY

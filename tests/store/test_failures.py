@@ -1,12 +1,16 @@
 """What the database says and what a person reads: one sentence and one next step for each."""
 
+import errno
+import os
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from nhisync.errors import StoreError
+from nhisync.errors import StoreError, fix_of_write
+from nhisync.store import Store
 from nhisync.store.failures import explain, translated
 
 
@@ -31,6 +35,7 @@ class Said(sqlite3.Error):
         ("SQLITE_BUSY_SNAPSHOT", "locked by another program", "End the program"),
         ("SQLITE_LOCKED", "locked by another program", "End the program"),
         ("SQLITE_CANTOPEN", "cannot be opened", "folder exists"),
+        ("SQLITE_IOERR_SHMSIZE", "disk is full", "Free space"),
         ("SQLITE_IOERR_WRITE", "disk reports an error", "Check the disk"),
         ("SQLITE_PERM", "may not be opened", "read and write access"),
         ("SQLITE_AUTH", "may not be opened", "read and write access"),
@@ -121,3 +126,37 @@ def test_bugs_pass_unchanged() -> None:
         raise Said("SQLITE_CONSTRAINT_PRIMARYKEY")
     with pytest.raises(KeyError), translated("x", sqlite3.Error):
         raise KeyError
+
+
+@pytest.mark.parametrize(
+    ("number", "fix"),
+    [
+        (errno.ENOSPC, "Free space on that disk"),
+        (errno.EDQUOT, "raise the quota"),
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "otherwise"),
+        (errno.ENOENT, "otherwise"),
+        (None, "otherwise"),
+    ],
+)
+def test_a_full_disk_is_no_wrong_folder(number: int | None, fix: str) -> None:
+    """What the operating system says decides the fix; the caller's own is for everything else."""
+    failure = OSError(number, "said") if number is not None else OSError("said")
+    assert fix in fix_of_write(failure, "otherwise")
+
+
+def test_a_store_on_a_full_disk_says_free_space_and_lets_go(
+    tmp_path: Path, clock: Any, randomness: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock's note is the first thing that finds no room; afterwards the same process can take the lock."""
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    url = f"sqlite:///{tmp_path / 'nhisync.db'}"
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", full)
+        with pytest.raises(StoreError, match="cannot be written: No space left on device") as told:
+            Store.open(url, clock=clock, randomness=randomness)
+    assert told.value.fix.startswith("Free space on that disk")
+    Store.open(url, clock=clock, randomness=randomness).close()

@@ -119,6 +119,24 @@ def test_coverage_comes_back_whole(store: Store) -> None:
         assert reader.coverage("primary") == ()
 
 
+def test_a_shrunken_sweep_is_accepted_as_it_stands_or_not_at_all(store: Store) -> None:
+    """Only the stored SHRUNK entry with this very count becomes complete and the new measure; that is audited."""
+    seen = sweep(CoverageStatus.COMPLETE, 10)
+    with store.run("sync") as run:
+        run.put_coverage("backup", [seen, sweep(CoverageStatus.COMPLETE, 10, kind="role")])
+        run.put_coverage("backup", [sweep(CoverageStatus.SHRUNK, 3)])
+    vouched = {"actor": "a", "approved_by": "b", "reason": "c"}
+    for other in (sweep(CoverageStatus.SHRUNK, 4), sweep(CoverageStatus.SHRUNK, 10, kind="role")):
+        assert not store.accept_sweep("backup", other, **vouched)
+    assert not store.accept_sweep("primary", sweep(CoverageStatus.SHRUNK, 3), **vouched)
+    assert store.accept_sweep("backup", sweep(CoverageStatus.SHRUNK, 3), **vouched)
+    assert not store.accept_sweep("backup", sweep(CoverageStatus.SHRUNK, 3), **vouched)
+    with store.reader() as reader:
+        counts = {kind: count for (_, kind, _), count in reader.believed_counts("backup").items()}
+        assert counts == {seen.kind: 3, "role": 10}
+        assert [record.action for record in reader.audit()] == ["accept-sweep"]
+
+
 def test_coverage_of_one_run(store: Store) -> None:
     """What an older run saw is not what this one saw."""
     with store.run("sync") as old:

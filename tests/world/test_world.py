@@ -67,6 +67,16 @@ def test_everything_planted_is_found_and_nothing_else(config: Path) -> None:
     assert planned == set(codes())
 
 
+def test_each_rule_that_can_fail_fails_somewhere() -> None:
+    """What a rule declares of itself is true in the world: `fails` decides whether a waiver of it can take effect."""
+    from nhisync.parity.rules import RULES
+
+    planned = [pair.expects for app in scenario().apps for pair in app.pairs]
+    planned += [app.expects for app in scenario().apps]
+    failing = {code for one in planned for code, state in one.items() if state in {"fail", "waived"}}
+    assert failing == {rule.info.code for rule in RULES if rule.info.fails}
+
+
 @pytest.mark.parametrize("fmt", FORMATS)
 def test_no_value_in_any_format(config: Path, fmt: str) -> None:
     """No planted value occurs in stdout or stderr of any format, verbose as it may be; the answer is a real one."""

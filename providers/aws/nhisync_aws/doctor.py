@@ -22,6 +22,7 @@ from nhisync.spi import (
 from nhisync_aws.connection import Connection
 from nhisync_aws.permissions import item_actions, list_actions
 from nhisync_aws.settings import AssumeRoleAuth, AwsSettings, KeysFileAuth
+from nhisync_aws.trust import CERTIFICATE_KINDS, NO_ROOTS, load
 
 _SKEW = timedelta(minutes=2)  # AWS refuses signatures that are off by more than five minutes
 _SAMPLES = 3
@@ -93,6 +94,8 @@ def examine(
     yield _check("identity", f"{identity.principal} at {identity.authority}", ok=True)
     yield from _clock(situation, budget)
     yield from _permissions(situation, wanted, kinds, budget)
+    if CERTIFICATE_KINDS & (kinds | {locator.kind for locator in wanted}):
+        yield _trust(situation)
     if mode is AccessMode.READ:
         yield _value_reads(situation, budget)
 
@@ -165,6 +168,20 @@ def _try(
         if error.kind not in _ALLOWED:
             return _check(name, error.message, ok=False, error=error)
     return _check(name, f"allowed on {on}" if on else "allowed", ok=True)
+
+
+def _trust(situation: Situation) -> Check:
+    """Stored certificates are verified with these roots."""
+    try:
+        loaded = load(situation.settings, situation.context)
+    except ProviderError as error:
+        return _check("trust", error.message, ok=False, error=error)
+    roots = len(loaded.trust.roots)
+    if not roots:
+        fix = "Set trust_file to the roots that clients of the certificates trust."
+        return Check(name="trust", state=CheckState.FAILED, observed=NO_ROOTS, fix=fix)
+    where = "from trust_file" if loaded.origin == "file" else "of the operating system"
+    return _check("trust", f"{roots} roots {where}", ok=True)
 
 
 def _value_reads(situation: Situation, budget: Budget) -> Check:

@@ -40,7 +40,7 @@ _ITEM_ACTIONS: Mapping[str, tuple[str, ...]] = {
     "role": ("iam:GetRole",),
     "service-credential": (),
     "server-certificate": ("iam:GetServerCertificate", "iam:ListServerCertificateTags"),
-    "certificate": ("acm:DescribeCertificate", "acm:GetCertificate", "acm:ListTagsForCertificate"),
+    "certificate": ("acm:GetCertificate", "acm:ListTagsForCertificate"),
     "parameter": ("ssm:ListTagsForResource",),
 }
 

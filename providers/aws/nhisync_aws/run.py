@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from nhisync.spi.fanout import merged, spread
 from nhisync_aws.connection import Connection
 from nhisync_aws.paging import Listing, pages
 from nhisync_aws.settings import AwsSettings
+from nhisync_aws.trust import Judging, judging
 
 _STATUS = {
     ErrorKind.DENIED: CoverageStatus.DENIED,
@@ -87,6 +89,8 @@ class Run:
         self.context = context
         self.request = request
         self._wanted: dict[str, dict[str, Locator]] = {}
+        self._judging: Judging | None = None
+        self._lock = threading.Lock()
         for locator in request.wanted:
             item = locator.item
             self._wanted.setdefault(item.kind, {})[item.name] = item
@@ -105,6 +109,14 @@ class Run:
     def region(self) -> str:
         """The source's region."""
         return self.connection.region
+
+    @property
+    def judging(self) -> Judging:
+        """How chains are judged; read when the first one is."""
+        with self._lock:
+            if self._judging is None:
+                self._judging = judging(self.settings, self.context)
+            return self._judging
 
     def wanted(self, kind: str) -> Mapping[str, Locator]:
         """Name → locator of the items of `kind` that pairs name."""

@@ -137,6 +137,9 @@ class AwsSettings(SourceSettings):
         endpoints: service → URL, for VPC endpoints; goes before `endpoint`.
         fips: use AWS's FIPS endpoints.
         ca_file: PEM bundle instead of botocore's.
+        trust_file: PEM file of the roots that clients of stored certificates trust; None = the operating system's.
+        intermediates_file: PEM file of further authorities, so that a missing intermediate is told from a broken chain.
+        profile: ``web`` = rules of public authorities; ``private`` = RFC 5280 basics for private ones.
         proxy: proxy for all calls; None = HTTPS_PROXY and NO_PROXY as botocore reads them.
         workers: single reads at the same time, and connections kept per service.
         connect_timeout: limit of one TCP and TLS set-up.
@@ -154,6 +157,9 @@ class AwsSettings(SourceSettings):
     endpoints: dict[str, Endpoint] = Field(default_factory=dict)
     fips: bool = False
     ca_file: Path | None = None
+    trust_file: Path | None = None
+    intermediates_file: Path | None = None
+    profile: Literal["web", "private"] = "web"
     proxy: str | None = None
     workers: int = Field(default=8, ge=1, le=64)
     connect_timeout: PositiveDuration = timedelta(seconds=3)

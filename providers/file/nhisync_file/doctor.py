@@ -19,13 +19,13 @@ _FIXES = {
 def examine(
     folder: Folder, wanted: Iterable[Locator], settings: FileSettings, context: SourceContext
 ) -> Iterator[Check]:
-    """The root first; without it nothing else is looked at."""
+    """The root first; without it nothing else can be looked at."""
     try:
         folder.check()
     except ProviderError as failure:
-        yield _failed("root", failure)
+        yield _failed("reachable", failure)
         return
-    yield Check(name="root", state=CheckState.OK, observed="the folder can be listed")
+    yield Check(name="reachable", state=CheckState.OK, observed="the folder can be listed")
     for locator in wanted:
         yield _file(folder, locator)
     if settings.password_file is not None:

@@ -172,13 +172,12 @@ def malformed(called: Called, what: str) -> ProviderError:
     )
 
 
-def unreachable(called: Called, what: str, *, endpoint: str, indeterminate: bool = False) -> ProviderError:
-    """No answer at all."""
+def unreachable(called: Called, what: str, *, endpoint: str) -> ProviderError:
+    """Nothing was asked any more."""
     return ProviderError(
         ErrorKind.UNREACHABLE,
         f"{called.method} {called.path}: {what}",
         resource=endpoint,
-        indeterminate=indeterminate,
         fix=f"Check that {endpoint} answers from where nhisync runs: nhisync doctor",
     )
 

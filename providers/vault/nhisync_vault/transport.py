@@ -17,12 +17,14 @@ from urllib.parse import quote, urlsplit
 
 import hvac
 import requests
+import urllib3
 from hvac.adapters import RawAdapter
 from requests.adapters import HTTPAdapter
 
 from nhisync.spi import Budget, ErrorKind, ProviderError, SourceContext
-from nhisync_vault.answers import Answer, CutError, read_answer
+from nhisync_vault.answers import Answer, read_answer
 from nhisync_vault.errors import Called, malformed, unreachable
+from nhisync_vault.lost import lost
 from nhisync_vault.settings import CertAuth, VaultSettings
 
 READ, LIST, LOGIN = "read", "list", "login"
@@ -31,7 +33,6 @@ READ, LIST, LOGIN = "read", "list", "login"
 _LOGGERS = ("hvac", "requests", "urllib3")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRIED = frozenset({ErrorKind.NOT_PROPAGATED, ErrorKind.THROTTLED, ErrorKind.UNREACHABLE, ErrorKind.MALFORMED})
-_CUT = (CutError, requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError)
 _FIRST_WAIT = 0.25
 _BREAKER = 3
 
@@ -186,8 +187,11 @@ class Transport:
                     response.close()
                     return str(response.headers.get("Location", ""))
                 answer = read_answer(response, ask.called, budget)
-        except requests.RequestException as error:
-            raise self._lost(endpoint, ask, error) from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            self._note(endpoint, alive=False)
+            if isinstance(error, requests.exceptions.Timeout):
+                budget.check()  # our own cycle may have cut the wait short
+            raise lost(error, ask.called, endpoint, indeterminate=not ask.repeatable) from None
         self._note(endpoint, alive=True)
         return answer
 
@@ -208,23 +212,6 @@ class Transport:
         left = max(0.05, budget.remaining)
         connect = self._settings.connect_timeout.total_seconds()
         return min(connect, left), min(self._settings.read_timeout.total_seconds(), left)
-
-    def _lost(self, endpoint: str, ask: Ask, error: requests.RequestException) -> ProviderError:
-        """The typed error of a lost exchange; the library's own text is not repeated."""
-        self._note(endpoint, alive=False)
-        if isinstance(error, _CUT):
-            return malformed(ask.called, "the answer was cut: fewer bytes came than it announced")
-        if isinstance(error, requests.exceptions.SSLError):
-            return ProviderError(
-                ErrorKind.UNREACHABLE,
-                f"{ask.method} {ask.path}: the TLS handshake failed, or the server's certificate is not trusted",
-                resource=endpoint,
-                fix="Set ca_file of the source to the CA that issued the server's certificate; check the host name.",
-            )
-        what = "no connection, or it was lost"
-        if isinstance(error, requests.exceptions.Timeout):
-            what = "no answer in time"
-        return unreachable(ask.called, what, endpoint=endpoint, indeterminate=not ask.repeatable)
 
     def _pause(self, attempt: int, error: ProviderError, budget: Budget) -> bool:
         """Wait before the next attempt; False when the cycle is shorter than the wait."""
@@ -289,11 +276,28 @@ class Transport:
         return str(file)
 
     def _certificate(self) -> tuple[str, ...]:
-        """Certificate and key; empty, not None, without them: for None hvac asks the environment."""
+        """Certificate and key, tried here like the CA bundle; empty, not None, without them.
+
+        For None hvac asks the environment.
+        """
         auth = self._settings.auth
         if not isinstance(auth, CertAuth):
             return ()
-        return str(self._context.file(auth.certificate_file)), str(self._context.file(auth.key_file))
+        files = str(self._context.file(auth.certificate_file)), str(self._context.file(auth.key_file))
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(*files, password=_no_password)
+        except (OSError, ValueError):
+            raise ProviderError(
+                ErrorKind.MISCONFIGURED,
+                f"{auth.certificate_file} and {auth.key_file} cannot be used together",
+                fix="Set auth.certificate_file to a PEM chain and auth.key_file to its unencrypted key, both readable.",
+            ) from None
+        return files
+
+
+def _no_password() -> bytes:
+    """OpenSSL would ask on the terminal; an encrypted key is refused instead."""
+    raise ValueError("encrypted keys are not used")
 
 
 def _worth_repeating(answer: Answer) -> bool:

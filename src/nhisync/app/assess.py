@@ -1,5 +1,7 @@
 """One primary path against one backup path: stream both cursors through the engine and gather what the report needs."""
 
+import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,7 +26,7 @@ from nhisync.parity.findings import findings_of
 from nhisync.parity.pairing import Pairing
 from nhisync.parity.row import Row, instant
 from nhisync.parity.rules import BY_CODE
-from nhisync.readiness import Tally, fold
+from nhisync.readiness import Tally, blocks, fold
 
 EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905", "NHS401"
 """Codes that no row can tell, because there is none or because the comparison of values failed."""
@@ -71,7 +73,9 @@ class _AppTally:
     tally: Tally = field(default_factory=Tally)
     layers: dict[Layer, list[int]] = field(default_factory=dict)
     unseen: set[str] = field(default_factory=set)
+    beside: Counter[Severity] = field(default_factory=Counter)
     oldest: int = FAR
+    oldest_backup: int = FAR
     unchanged: int = 0
     exempt: int = 0
 
@@ -94,24 +98,22 @@ class Assessment:
         primary: name of the primary path.
         backup: name of the backup path.
         now: the one instant of the assessment.
-        shrunk: (app, coverage entry that was not believed).
+        shrunk: (app, path, coverage entry that was not believed).
         unlisted: (app, why its set of pairs is not known).
         uncompared: key → why its values were not compared although policy asks for it.
         keep_passes: make findings of passes too.
         findings: what did not pass (and passes when asked for).
-        oldest: epoch seconds of the oldest observation judged.
     """
 
     book: Mapping[str, AppTerms]
     primary: str
     backup: str
     now: datetime
-    shrunk: Sequence[tuple[str, Coverage]] = ()
+    shrunk: Sequence[tuple[str, str, Coverage]] = ()
     unlisted: Sequence[tuple[str, str]] = ()
     uncompared: Mapping[str, str] = field(default_factory=dict)
     keep_passes: bool = False
     findings: list[Finding] = field(default_factory=list)
-    oldest: int = FAR
     _tallies: dict[str, _AppTally] = field(default_factory=dict)
     _notebook: Notebook | None = None
 
@@ -142,9 +144,9 @@ class Assessment:
         tally.unseen.discard(judged.key)
         for row in (judged.primary, judged.backup):
             if row is not None:
-                self.oldest = min(self.oldest, row.observed)
+                tally.oldest = min(tally.oldest, row.observed)
         if judged.backup is not None:
-            tally.oldest = min(tally.oldest, judged.backup.observed)
+            tally.oldest_backup = min(tally.oldest_backup, judged.backup.observed)
         if judged.outcomes is None:
             tally.unchanged += 1
             found: Iterable[Finding] = stored(judged.key)
@@ -200,6 +202,9 @@ class Assessment:
         for finding in found:
             tally.count(finding.layer, finding.state)
         open_ones = [f for f in found if f.state is not State.PASS]
+        for finding in open_ones:
+            if finding.state is not State.WAIVED and not blocks(finding):
+                tally.beside[finding.severity] += 1
         tally.tally.add(open_ones, [BY_CODE[f.code].info.block for f in open_ones])
         self._keep(found)
 
@@ -208,9 +213,10 @@ class Assessment:
         for key in sorted(tally.unseen):
             text = "neither side was looked at in this run"
             self._count(tally, [self._unknown(UNSEEN_PAIR, terms, key.partition("/")[2], text)])
-        for entry in (entry for app, entry in self.shrunk if app == terms.app.name):
+        for path, entry in ((path, entry) for app, path, entry in self.shrunk if app == terms.app.name):
             message = entry.error.message if entry.error else "the sweep shrank"
-            self._block(tally, self._unknown(SHRUNK_SWEEP, terms, "", f"{entry.source}:{entry.kind}: {message}"))
+            told = f"{path}: {entry.source}:{entry.kind}: {message}"
+            self._block(tally, self._unknown(SHRUNK_SWEEP, terms, "", told, step=_acceptance(path, entry)))
         for told in (told for app, told in self.unlisted if app == terms.app.name):
             self._block(tally, self._unknown(UNSEEN_PAIR, terms, "", told))
         if not tally.tally.pairs:
@@ -223,9 +229,9 @@ class Assessment:
         tally.tally.blockers.append((1, finding.code, "", BY_CODE[finding.code].info.block))
         self._keep([finding])
 
-    def _unknown(self, code: str, terms: AppTerms, pair: str, observed: str) -> Finding:
+    def _unknown(self, code: str, terms: AppTerms, pair: str, observed: str, *, step: str = "") -> Finding:
         info = BY_CODE[code].info
-        fix = info.remediation.get("*", "").replace("{app}", terms.app.name).replace("{pair}", pair)
+        fix = step or info.remediation.get("*", "").replace("{app}", terms.app.name).replace("{pair}", pair)
         return Finding(
             code=code,
             state=State.UNKNOWN,
@@ -244,7 +250,7 @@ class Assessment:
     def _report(self, terms: AppTerms) -> AppReport:
         app, tally = terms.app, self._tallies[terms.app.name]
         age = timedelta(seconds=terms.thresholds.inventory_max_age)
-        expires = None if tally.oldest == FAR else instant(tally.oldest) + age
+        expires = None if tally.oldest_backup == FAR else instant(tally.oldest_backup) + age
         return AppReport(
             app=app.name,
             tier=terms.tier.name,
@@ -256,6 +262,10 @@ class Assessment:
             layers=tuple(_layer(layer, tally.layers.get(layer)) for layer in Layer),
             pairs=tally.tally.pairs,
             unchanged=tally.unchanged,
+            evidence_age=None if tally.oldest == FAR else max(timedelta(0), self.now - instant(tally.oldest)),
+            warnings=tally.beside[Severity.WARNING],
+            infos=tally.beside[Severity.INFO],
+            primary_fails=tally.beside[Severity.ERROR],
         )
 
 
@@ -264,11 +274,21 @@ def _layer(layer: Layer, counts: list[int] | None) -> LayerCount:
     return LayerCount(layer=layer, passed=passed, failed=failed, unknown=unknown, waived=waived)
 
 
-def shrunk(app: App, path: str, coverage: Iterable[Coverage]) -> Iterator[tuple[str, Coverage]]:
+def _acceptance(path: str, entry: Coverage) -> str:
+    """How to find out, and only then how to say, that the items of a sweep were really removed."""
+    scope = f" --scope {shlex.quote(entry.scope)}" if entry.scope else ""
+    command = f"nhisync store accept {path} {entry.source} {entry.kind}{scope} --items {entry.items}"
+    return (
+        f"Compare nhisync inventory {path} with the provider's own count. Only if the others were really removed: "
+        f"{command} --approved-by WHO --reason WHY"
+    )
+
+
+def shrunk(app: App, path: str, coverage: Iterable[Coverage]) -> Iterator[tuple[str, str, Coverage]]:
     """The sweeps of `path` that were not believed and that `app` rests on."""
     pairing = Pairing(path, (app,))
     needed = {(locator.source, locator.kind) for locator in pairing.wanted}
     needed |= {(source, kind) for source, kinds in pairing.swept.items() for kind in kinds}
     for entry in coverage:
         if entry.status is CoverageStatus.SHRUNK and (entry.source, entry.kind) in needed:
-            yield app.name, entry
+            yield app.name, path, entry

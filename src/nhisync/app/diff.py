@@ -18,9 +18,8 @@ from nhisync.collect.sink import Sink
 from nhisync.errors import NhisyncError, UsageError
 from nhisync.model import App, AppReport, Coverage, Finding, Layer, Locator, PathSummary, Report, Verdict, Waiver
 from nhisync.parity.book import AppTerms, app_terms
-from nhisync.parity.engine import FAR
 from nhisync.parity.pairing import Pairing
-from nhisync.parity.row import Row, instant
+from nhisync.parity.row import Row
 from nhisync.parity.rules import RULES, codes
 from nhisync.policy import Waivers
 from nhisync.spi import ErrorKind
@@ -154,14 +153,8 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         paths=tuple(_path(session, path, collected, coverage[path], desk) for path in paths),
         apps=tuple(reports),
         findings=tuple(f for assessment in assessments for f in assessment.findings if _shown(f, options)),
-        evidence_age=_age(assessments, now),
+        evidence_age=max((r.evidence_age for r in reports if r.evidence_age is not None), default=timedelta(0)),
     )
-
-
-def _age(assessments: Iterable[Assessment], now: datetime) -> timedelta:
-    """Age of the oldest observation that was judged; zero when nothing was."""
-    oldest = min((assessment.oldest for assessment in assessments), default=FAR)
-    return timedelta(0) if oldest == FAR else max(timedelta(0), now - instant(oldest))
 
 
 def _observe(

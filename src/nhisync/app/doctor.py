@@ -27,7 +27,8 @@ from nhisync.spi import (
 IDENTITY = "identity"
 """Name of the check that says who we are."""
 
-_DEAF = frozenset({ErrorKind.UNREACHABLE.value, ErrorKind.AUTH_FAILED.value})
+_REACHABLE = "reachable"
+"""Name, or first word of the names, of the checks that say whether a source can be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +58,13 @@ class Examined:
 
     @property
     def deaf(self) -> bool:
-        """Whether nothing can be asked there at all."""
-        return any(check.error is not None and check.error.kind in _DEAF for check in self.checks)
+        """Whether nothing can be asked there at all, for whatever reason: then an inventory answers nothing, too.
+
+        A source that says who we are is asked that first, and read only when it answers.
+        """
+        asked = [check for check in self.checks if check.name.partition(":")[0] in {IDENTITY, _REACHABLE}]
+        first = [check for check in asked if check.name == IDENTITY] or asked
+        return bool(first) and all(check.state is CheckState.FAILED for check in first)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

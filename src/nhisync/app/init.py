@@ -1,13 +1,14 @@
 """`nhisync init`: a first ``nhisync.yaml`` and ``policies/``, made from a few answers; nothing is ever overwritten."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from nhisync.config import effective_values
-from nhisync.errors import UsageError
+from nhisync.errors import UsageError, fix_of_write
 from nhisync.policy import BUILTIN
 from nhisync.registry import Registry
 
@@ -191,10 +192,22 @@ def _create(file: Path, text: str) -> bool:
     """Write a new file; False when one stands there already."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8") as stream:
+        with file.open("x", encoding="utf-8") as stream, _undone_by_failure(file):
             stream.write(text)
+            stream.flush()
     except FileExistsError:
         return False
     except OSError as failure:
-        raise UsageError(f"{file} cannot be written: {failure.strerror}", fix="Choose a folder of your own.") from None
+        fix = fix_of_write(failure, "Choose a folder of your own.")
+        raise UsageError(f"{file} cannot be written: {failure.strerror}", fix=fix) from None
     return True
+
+
+@contextlib.contextmanager
+def _undone_by_failure(file: Path) -> Iterator[None]:
+    """Half a file would be taken for the user's own the next time."""
+    try:
+        yield
+    except OSError:
+        file.unlink()
+        raise

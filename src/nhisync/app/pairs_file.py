@@ -10,7 +10,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from nhisync.app.discover import Suggestion
 from nhisync.config import load
-from nhisync.errors import ConfigurationError, UsageError
+from nhisync.errors import ConfigurationError, UsageError, fix_of_write
 from nhisync.parity.rules import codes
 
 _UNNAMED = re.compile(r"[^a-z0-9._-]+")
@@ -48,7 +48,8 @@ def add_pairs(file: Path, suggestions: Sequence[Suggestion], *, policies: Path |
         text = file.read_text(encoding="utf-8")
         _replace(file, with_pairs(text, placed), policies)
     except OSError as failure:
-        raise UsageError(f"{file} cannot be written: {failure.strerror}", fix=_ADVICE) from None
+        fix = fix_of_write(failure, _ADVICE)
+        raise UsageError(f"{file} cannot be written: {failure.strerror}", fix=fix) from None
     return len(placed)
 
 

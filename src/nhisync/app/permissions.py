@@ -78,14 +78,14 @@ def documents(session: Session, path: str, source: str, mode: AccessMode, need: 
 
 
 def need_of(session: Session, path: str, source: str, pair: str = "") -> Need:
-    """What the configured apps want of one source; without any app: everything its provider can list."""
+    """What the configured apps want of one source; before any pair exists every kind: `nhisync discover` lists them."""
     apps = session.configuration.apps
     if pair:
         return Need(tuple(sorted({w for w in _named(apps, path, pair) if w.source == source})), frozenset())
     pairing = Pairing(path, apps)
     wanted = tuple(locator for locator in pairing.wanted if locator.source == source)
     kinds = pairing.swept.get(source, frozenset())
-    if not apps:
+    if not any(app.pairs or app.matches for app in apps):
         kinds = frozenset(kind.name for kind in session.source_info(path, source).kinds)
     return Need(wanted, kinds)
 

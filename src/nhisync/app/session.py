@@ -1,15 +1,14 @@
 """One invocation: the configuration, the providers it names, the clock. Nothing is contacted here."""
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from nhisync.clock import Clock, Randomness, SystemClock, SystemRandomness
-from nhisync.config import Configuration, all_source_problems, load, source_settings
-from nhisync.errors import ConfigurationError, Problem, UsageError
-from nhisync.model import App, Locator, Side
-from nhisync.parity.pairing import Template, role_of
+from nhisync.config import Configuration, Declared, load, source_settings
+from nhisync.errors import UsageError
+from nhisync.model import App, Side
+from nhisync.parity.pairing import role_of
 from nhisync.parity.rules import codes
 from nhisync.registry import Registry
 from nhisync.spi import Budget, Limits, Provider, ProviderInfo, Rate, SourceContext, SourceSettings
@@ -43,55 +42,21 @@ class Session:
         self._settings: dict[tuple[str, str], SourceSettings] = {}
 
     @classmethod
-    def open(cls, file: Path, *, policies: Path | None = None, **parts: Any) -> "Session":
-        """Load `file` and check every source's settings.
+    def open(
+        cls, file: Path, *, policies: Path | None = None, registry: Registry | None = None, **parts: Any
+    ) -> "Session":
+        """Load `file` and check it whole: also what only the named providers know of their settings and kinds.
 
         Raises:
-            ConfigurationError: with all problems at once.
-            RegistryError: a named provider is missing, not allowed or broken.
+            ConfigurationError: with all problems at once; a provider that cannot be loaded is one of them.
         """
-        session = cls(load(file, policies=policies, codes=codes()), **parts)
-        session.check()
-        return session
 
-    def check(self) -> None:
-        """Validate the settings of all sources, all problems at once.
+        def offered(allow: Collection[str]) -> Declared:
+            chosen = registry or Registry(allow)
+            return lambda name: chosen.load(name).info
 
-        Raises:
-            ConfigurationError: with all problems.
-            RegistryError: a provider cannot be loaded.
-        """
-        problems = list(all_source_problems(self.configuration, lambda name: self.info(name).settings))
-        problems += self._unknown_kinds()
-        if problems:
-            raise ConfigurationError(tuple(problems))
-
-    def _unknown_kinds(self) -> Iterator[Problem]:
-        """Locators whose kind their provider does not inventory: nothing could ever be known about them."""
-        for app in self.configuration.apps:
-            named = [(p.line, f"apps.{app.name}.pairs.{p.name}", p.primary, p.backup) for p in app.pairs]
-            named += [
-                (m.line, f"apps.{app.name}.match", Template.parse(m.primary).sample, Template.parse(m.backup).sample)
-                for m in app.matches
-            ]
-            for line, where, primary, backup in named:
-                yield from self._unknown_kind(line, where, app.primary, primary)
-                for path in app.backups:
-                    yield from self._unknown_kind(line, where, path, backup)
-
-    def _unknown_kind(self, line: int, where: str, path: str, locator: Locator) -> Iterator[Problem]:
-        info = self.source_info(path, locator.source)
-        kinds = [kind.name for kind in info.kinds]
-        if locator.kind not in kinds:
-            near = difflib.get_close_matches(locator.kind, kinds, n=1)
-            yield Problem(
-                file=str(self.configuration.file),
-                line=line,
-                column=1 if line else 0,
-                where=where,
-                message=f"provider `{info.name}` has no kind `{locator.kind}`; it has {', '.join(kinds)}",
-                suggestion=near[0] if near else "",
-            )
+        configuration = load(file, policies=policies, offered=offered, codes=codes())
+        return cls(configuration, registry=registry, **parts)
 
     def info(self, provider: str) -> ProviderInfo:
         """The declaration of a provider; imports it, contacts nothing."""

@@ -9,11 +9,14 @@ from nhisync.errors import StoreError
 from nhisync.model import App, Mode, Verdict, Word
 from nhisync.parity.engine import FAR
 from nhisync.parity.row import instant
-from nhisync.statement import Moment, Publication, decide, word_of
+from nhisync.statement import Moment, Publication, Signal, SignalState, decide, word_of
 from nhisync.store import Reader, Store
 
 STALE = "STALE"
 """What stands first among the blockers of a signal whose evaluation has ended."""
+
+INIT = "INIT"
+"""The only blocker of a signal whose sync process has not evaluated once since it started."""
 
 _WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=7), None)
 """How far back to look for the last change of a verdict, step by step: most changed lately or long ago."""
@@ -31,7 +34,7 @@ class Standing:
         path: name of the backup path.
         backup: what the backup's signal says now; unknown also when nothing fresh is published.
         observed: the backup's signal is open only because mode observe gates nothing.
-        since: since when the verdict has had its word, or None.
+        since: since when the backup's signal has said its word, or None.
         evidence: age of the oldest observation of the app on the backup path, or None.
         valid_until: end of the verdict, or None when there is none.
         blockers: what keeps it from ready, worst first.
@@ -106,7 +109,7 @@ def _standing(reader: Reader, app: App, path: str, publication: Publication | No
     verdict = reader.verdict(app.name, path)
     signals = publication.find(app.name, path) if publication else ()
     fresh = publication is not None and decide(publication, signals, here).fresh
-    reasons = verdict.reasons if verdict else ()
+    since, blockers = _held(reader, verdict, signals, fresh=fresh, now=here.now)
     return Standing(
         app=app.name,
         tier=app.tier,
@@ -115,12 +118,28 @@ def _standing(reader: Reader, app: App, path: str, publication: Publication | No
         primary=_word(publication, app.name, "primary", here),
         backup=_word(publication, app.name, path, here),
         observed=fresh and any(signal.would_block and signal.opens for signal in signals),
-        since=_since(reader, verdict, here.now) if verdict else None,
+        since=since,
         evidence=_evidence(reader, app.name, path, here.now),
         valid_until=verdict.valid_until if verdict else None,
-        blockers=reasons if fresh else (STALE, *reasons),
+        blockers=blockers,
         note=verdict.primary_baseline if verdict else "",
     )
+
+
+def _held(
+    reader: Reader, verdict: Verdict | None, signals: tuple[Signal, ...], *, fresh: bool, now: datetime
+) -> tuple[datetime | None, tuple[str, ...]]:
+    """Since when the served word stands, and what keeps it from ready: of what is served, not of a cycle beside it."""
+    reasons = verdict.reasons if verdict else ()
+    if not fresh:
+        ended = min((signal.valid_until for signal in signals), default=now)
+        return (ended if ended < now else None), (STALE, *reasons)
+    began = min(signal.evaluated_at for signal in signals)
+    if any(signal.state is SignalState.INIT for signal in signals):
+        return began, (INIT,)
+    if verdict is None or int(verdict.evaluated_at.timestamp()) != int(began.timestamp()):  # the store keeps seconds
+        return began, tuple(dict.fromkeys(word for signal in signals for word in signal.blocks))
+    return _since(reader, verdict, now), reasons
 
 
 def _word(publication: Publication | None, app: str, path: str, here: Moment) -> Word:

@@ -11,7 +11,7 @@ from nhisync.app.diff import DiffOptions, diff
 from nhisync.app.publish import instance, load, moment, publish, retract
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Progress, silent
-from nhisync.errors import StoreError
+from nhisync.errors import StoreError, fix_of_write
 from nhisync.model import AppReport, CoverageStatus, PathSummary, Report, Verdict
 from nhisync.parity.row import instant
 from nhisync.spi import Budget
@@ -138,7 +138,7 @@ def publish_signals(session: Session, signals: Sequence[Signal]) -> None:
 def _unwritten(file: Path, failure: OSError) -> StoreError:
     return StoreError(
         f"the publication {file} cannot be written: {failure.strerror}; the old one stands until it ends",
-        fix="Free space, or let nhisync's user write to its folder (publish.files.snapshot).",
+        fix=fix_of_write(failure, "Let nhisync's user write to its folder (publish.files.snapshot)."),
     )
 
 

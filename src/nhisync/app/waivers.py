@@ -7,7 +7,7 @@ from datetime import date
 from nhisync.app.session import Session
 from nhisync.errors import StoreError, UsageError
 from nhisync.model import Waiver
-from nhisync.parity.rules import codes
+from nhisync.parity.rules import BY_CODE
 from nhisync.store import Store, WaiverRecord
 from nhisync.store.address import parse
 
@@ -120,8 +120,13 @@ def _check(session: Session, waiver: Waiver) -> None:
     if not app.matches and name not in {pair.name for pair in app.pairs}:
         have = ", ".join(pair.name for pair in app.pairs) or "none"
         raise UsageError(f"`{app_name}` has no pair called `{name}`", fix=f"Its pairs: {have}.")
-    if waiver.code not in codes():
+    if waiver.code not in BY_CODE:
         raise UsageError(f"no rule has the code `{waiver.code}`", fix="The report shows codes, like NHS602.")
+    if not BY_CODE[waiver.code].info.fails:
+        fix = (
+            f"nhisync explain {waiver.code} tells how to mend it. Or make the pair `class: exempt`, with owner and end."
+        )
+        raise UsageError(f"`{waiver.code}` is never a failure, only unknown, and an unknown cannot be waived", fix=fix)
     if waiver.until < session.clock.now().date():
         raise UsageError(f"{waiver.until} is over", fix="A waiver ends on a day to come; that day is its last.")
     if not waiver.reason.strip() or not waiver.approved_by.strip():

@@ -45,7 +45,7 @@ ENTRIES = (
     Entry("waive", "waive", GOVERN, "Accept a finding until a date."),
     Entry("waivers", "waivers", GOVERN, "List accepted findings and when they end."),
     Entry("policy", "policy", GOVERN, "Check and show the effective policy."),
-    Entry("store", "store", GOVERN, "Upgrade, back up and restore the store."),
+    Entry("store", "store", GOVERN, "Upgrade, back up and restore the store; accept a sweep that shrank."),
     Entry("schema", "schema", TOOLS, "Print a JSON Schema: config, policy or report."),
     Entry("providers", "providers", TOOLS, "List installed providers and what they can do."),
     Entry("completion", "completion", TOOLS, "Print the completion script of a shell."),

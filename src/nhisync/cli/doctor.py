@@ -34,7 +34,7 @@ def doctor(
 
     Says who nhisync is on every source, tries every permission the configuration needs, and prints the text that
     grants what is missing. Both paths read by one identity are refused (5). Answers 4 when a source cannot be asked
-    at all, 3 when something is missing, else 0. Formats: table, json.
+    at all (silent, sealed, no login), 3 when something is missing, else 0. Formats: table, json.
     """
     from nhisync.app.doctor import examine  # noqa: PLC0415 - only this command needs it
     from nhisync.cli.opening import open_session, tell_idle_keys  # noqa: PLC0415

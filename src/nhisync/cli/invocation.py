@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from nhisync.cli.safe import printable
 from nhisync.clock import Clock, Randomness
-from nhisync.errors import NhisyncError, UsageError
+from nhisync.errors import NhisyncError, UsageError, fix_of_write
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -149,7 +149,8 @@ class Invocation:
         except BrokenPipeError:
             raise
         except OSError as failure:
-            raise UsageError(f"cannot write the result to stdout: {failure.strerror}") from None
+            fix = fix_of_write(failure, "Look at what stdout was redirected to.")
+            raise UsageError(f"cannot write the result to stdout: {failure.strerror}", fix=fix) from None
 
     def hint(self, text: str) -> None:
         """A remark for a person, unless ``--quiet``."""
@@ -202,9 +203,10 @@ def write_file(path: Path, parts: Iterable[str]) -> None:
             _replace(target, parts)
     except (OSError, ValueError, RuntimeError) as failure:
         reason = getattr(failure, "strerror", None) or "not a file name"
-        raise UsageError(
-            f"cannot write {printable(str(path))}: {reason}", fix="Name a file in a folder that exists and is yours."
-        ) from None
+        fix = "Name a file in a folder that exists and is yours."
+        if isinstance(failure, OSError):
+            fix = fix_of_write(failure, fix)
+        raise UsageError(f"cannot write {printable(str(path))}: {reason}", fix=fix) from None
 
 
 def _replace(target: Path, parts: Iterable[str]) -> None:

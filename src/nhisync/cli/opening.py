@@ -11,8 +11,7 @@ def open_session(invocation: Invocation) -> Session:
     """Load the configuration that the invocation names; nothing is contacted.
 
     Raises:
-        ConfigurationError: with all problems at once.
-        RegistryError: a named provider is missing, not allowed or broken.
+        ConfigurationError: with all problems at once; a provider that is missing, not allowed or broken is one.
     """
     options = invocation.options
     return Session.open(

@@ -44,7 +44,7 @@ def check_command(
     """
     invocation = current(ctx)
     invocation.chosen_format("plain")
-    invocation.write(check_files(files) if files else check(tiers_in_use(invocation)))
+    invocation.write(check_files(files) if files else check(checked_tiers(invocation)))
 
 
 @app.command("show")
@@ -81,6 +81,23 @@ def test_command(ctx: typer.Context, file: Annotated[Path, typer.Argument(help="
     return ExitCode.DRIFT if any(result.wrong for result in results) else ExitCode.OK
 
 
+def checked_tiers(invocation: Invocation) -> "Mapping[str, Tier]":
+    """Like `tiers_in_use`, of a configuration that was checked whole, as every command that reads sources does.
+
+    Raises:
+        ConfigurationError: with all problems.
+    """
+    from nhisync.cli.opening import open_session  # noqa: PLC0415 - only when needed
+
+    return open_session(invocation).configuration.tiers if configured(invocation) else tiers_in_use(invocation)
+
+
+def configured(invocation: Invocation) -> bool:
+    """Whether the command is about a configuration: one is named, or one is there and no folder was asked for."""
+    named = bool(invocation.options.config or invocation.environ.get("NHISYNC_CONFIG"))
+    return named or (not invocation.options.policies and invocation.config.exists())
+
+
 def tiers_in_use(invocation: Invocation) -> "Mapping[str, Tier]":
     """The tiers of ``--policies``, else of the configuration, else (where no configuration is named) the built-in ones.
 
@@ -90,8 +107,7 @@ def tiers_in_use(invocation: Invocation) -> "Mapping[str, Tier]":
     from nhisync.config import load, load_policies  # noqa: PLC0415 - pydantic, only when needed
 
     folder = Path(invocation.options.policies) if invocation.options.policies else None
-    named = bool(invocation.options.config or invocation.environ.get("NHISYNC_CONFIG"))
-    if named or (folder is None and invocation.config.exists()):
+    if configured(invocation):
         return load(invocation.config, policies=folder, codes=_codes()).tiers
     policies = load_policies(folder, codes=_codes())
     if policies.problems:

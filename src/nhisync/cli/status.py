@@ -110,6 +110,8 @@ def _table(found: "Status", invocation: Invocation, *, plain: bool) -> Iterator[
     for standing in found.standings:
         if standing.note:
             yield painter.prose(f"{standing.app}: {standing.note}")
+    if any(standing.blockers == ("INIT",) for standing in found.standings):
+        yield painter.prose("INIT: the sync process has not evaluated since it started, and blocks until it has.")
     if found.trouble:
         yield painter.prose(f"Nothing is served: {found.trouble}.")
     elif found.sequence is not None:
@@ -147,6 +149,8 @@ def _shown(word: Word) -> str:
 def _next(found: "Status") -> str:
     if found.trouble or any(standing.blockers[:1] == ("STALE",) for standing in found.standings):
         return "nhisync serve   (or nhisync sync, once)"
+    if any(standing.blockers == ("INIT",) for standing in found.standings):
+        return "nhisync status --watch"
     blocked = next((s for s in found.standings if s.worst is not Word.READY), None)
     return f"nhisync diff --app {blocked.app}" if blocked else "nhisync status --watch"
 

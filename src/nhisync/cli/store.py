@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nhisync.store import Restored, Upgraded
 
 app = typer.Typer(
-    help="""Upgrade, back up and restore the store.
+    help="""Upgrade, back up and restore the store; accept a sweep that shrank.
 
 Examples:
     nhisync store upgrade
@@ -82,6 +82,41 @@ def restore_command(
     invocation = _plain(ctx)
     done = restore(_url(invocation), file, clock=invocation.clock, randomness=invocation.randomness, actor=person())
     _write(invocation, restored(done))
+    invocation.hint("Next: nhisync sync")
+
+
+@app.command("accept")
+def accept_command(
+    ctx: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Path of the source.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Source of the sweep.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="Kind that was swept.")],
+    items: Annotated[int, typer.Option(min=0, metavar="N", help="How many items are left; it must be what was seen.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why the others are gone.")],
+    approved_by: Annotated[str, typer.Option("--approved-by", metavar="WHO", help="Who vouches for it.")],
+    scope: Annotated[
+        str | None, typer.Option(metavar="SCOPE", help="Mount, folder or region, where several shrank.")
+    ] = None,
+) -> None:
+    """Confirm that a sweep shrank because items were removed (NHS907).
+
+    Examples:
+        nhisync store accept backup bao kv --items 12 --approved-by vault-team --reason "tenant moved, CHG-77"
+
+    A sweep that lost more than policy believes is held back, in every cycle, until somebody who looked says here that
+    the loss is real. It is recorded in the audit trail. The number must be that of the last sweep, else it is refused
+    (5); also refused (5) while a daemon holds the store.
+    """
+    from nhisync.app.sweeps import Acceptance, accept  # noqa: PLC0415 - only when called
+    from nhisync.cli.opening import open_session  # noqa: PLC0415
+    from nhisync.cli.person import person  # noqa: PLC0415
+
+    invocation = _plain(ctx)
+    wanted = Acceptance(
+        path=path, source=source, kind=kind, scope=scope, items=items, approved_by=approved_by, reason=reason
+    )
+    accept(open_session(invocation), wanted, actor=person())
+    _write(invocation, f"accepted: {source} {kind} on {path} holds {items} items, says {approved_by}")
     invocation.hint("Next: nhisync sync")
 
 

@@ -25,8 +25,9 @@ def waive(
     Examples:
         nhisync waive payments/api-tls NHS602 --until 2026-12-15 --approved-by ciso --reason "cut-over"
 
-    The waiver is recorded in the store and audited. From its last day on the finding fails again. An unknown cannot be
-    waived: nobody can accept a risk that nobody has seen. Refused (5) while a daemon holds the store.
+    The waiver is recorded in the store and audited. After its last day the finding fails again. An unknown cannot be
+    waived: nobody can accept a risk that nobody has seen; a code that is only ever unknown is refused. Refused (5)
+    while a daemon holds the store.
     """
     from nhisync.app.waivers import waive as record  # noqa: PLC0415 - only this command needs it
     from nhisync.cli.opening import open_session  # noqa: PLC0415

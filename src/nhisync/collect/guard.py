@@ -13,7 +13,7 @@ def believed(coverage: Coverage, before: Counts, share: float) -> Coverage:
     """`coverage`, or the same as SHRUNK when it holds less than ``1 - share`` of what the last complete sweep held.
 
     A cut or wrongly filtered listing looks exactly like a deletion; a real mass deletion is confirmed by a person who
-    looks (the finding says how), never by silence.
+    looks (`nhisync store accept`), never by silence.
     """
     last = before.get((coverage.source, coverage.kind, coverage.scope), 0)
     if coverage.status is not CoverageStatus.COMPLETE or coverage.items >= last * (1 - share):

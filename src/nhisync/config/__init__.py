@@ -4,7 +4,7 @@ from nhisync.config.idle import IDLE_KEYS, IDLE_POLICY_KEYS, Idle, idle_keys
 from nhisync.config.load import load
 from nhisync.config.policies import Policies, effective_values, load_policies, load_policy
 from nhisync.config.problems import render_problems
-from nhisync.config.settings import all_source_problems, source_settings
+from nhisync.config.settings import Declared, Offered, source_settings
 from nhisync.config.values import (
     AppDetails,
     Bind,
@@ -28,9 +28,11 @@ __all__ = [
     "AppDetails",
     "Bind",
     "Configuration",
+    "Declared",
     "Health",
     "Idle",
     "Listener",
+    "Offered",
     "Operator",
     "PathConfig",
     "Policies",
@@ -41,7 +43,6 @@ __all__ = [
     "Signing",
     "SourceConfig",
     "Tls",
-    "all_source_problems",
     "effective_values",
     "idle_keys",
     "load",

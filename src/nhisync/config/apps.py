@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from nhisync.config.documents import (
 )
 from nhisync.config.problems import Loc, Mark, Report, dotted, nearest
 from nhisync.config.secrecy import shown
+from nhisync.config.settings import Kinds
 from nhisync.config.tree import Node
 from nhisync.config.validation import validate
 from nhisync.config.values import AppDetails, Health, Probe, Rotate, Serving
@@ -31,11 +33,13 @@ class Known:
 
     Attributes:
         sources: path → source → its document with the effective region ({} = unreadable); None = unreadable path.
+        kinds: (path, source) → kinds of its provider, where they are known.
         tiers: names of tiers, unusable ones included.
         report: takes the problems.
     """
 
     sources: Mapping[str, Mapping[str, Mapping[str, Any]] | None]
+    kinds: Mapping[tuple[str, str], Kinds]
     tiers: frozenset[str]
     report: Report
 
@@ -127,6 +131,8 @@ class _AppBuilder:
     def _pair(self, node: Node, loc: Loc) -> None:
         document = validate(PairDocument, node, loc, self._report)
         if document is None:
+            for side, text in _readable(node):
+                self._locator(side, text, node, loc)
             return
         if document.name in self._pairs:
             first = self._pairs[document.name].line
@@ -194,19 +200,25 @@ class _AppBuilder:
         """A side's locator with ``{app}`` filled in; its source must exist on every path of the role."""
         locator = Locator.parse(text.replace("{app}", self._name))
         mark, place = self._place(node, side), (*loc, side)
-        if not self._known_source(side, locator.source, mark, place):
+        if not self._known_place(side, locator, mark, place):
             return None
         first = self._taken.setdefault((side, str(locator)), loc)
         if first != loc:
             self._note(mark, place, f"{dotted(first)} names the same {side} already")
         return locator
 
-    def _known_source(self, side: str, source: str, mark: Mark, loc: Loc) -> bool:
+    def _known_place(self, side: str, locator: Locator, mark: Mark, loc: Loc) -> bool:
+        """Whether every path of the role has the source, and its provider the kind: else nothing could be known."""
         for path in self._roles[side]:
-            sources = self._known.sources.get(path)
+            sources, source = self._known.sources.get(path), locator.source
             if sources is not None and source not in sources:
                 text = f"path `{path}` has no source `{shown(source)}`; it has {', '.join(sources) or 'none'}"
                 self._note(mark, loc, text, nearest(source, sources))
+                return False
+            kinds = self._known.kinds.get((path, source))
+            if kinds is not None and locator.kind not in kinds.names:
+                text = f"provider `{kinds.provider}` has no kind `{shown(locator.kind)}`; it has "
+                self._note(mark, loc, text + ", ".join(kinds.names), nearest(locator.kind, kinds.names))
                 return False
         return True
 
@@ -223,6 +235,8 @@ class _AppBuilder:
     def _match(self, node: Node, loc: Loc) -> MatchRule | None:
         document = validate(MatchDocument, node, loc, self._report)
         if document is None:
+            for side, text in _readable(node):
+                self._template(side, text, node, loc)
             return None
         templates = {side: self._template(side, getattr(document, side), node, loc) for side in _SIDES}
         primary, backup = templates["primary"], templates["backup"]
@@ -250,7 +264,7 @@ class _AppBuilder:
         if template.count("{name}") != 1 or "{name}" not in locator.name:
             self._note(mark, place, "a template needs {name} exactly once, after <kind>/ and before #")
             return None
-        if not self._known_source(side, locator.source, mark, place):
+        if not self._known_place(side, locator, mark, place):
             return None
         first = self._taken.setdefault((side, template), loc)
         if first != loc:
@@ -297,6 +311,16 @@ class _AppBuilder:
             yield from self._roles[key]
         elif any(key in names for names in self._roles.values()):
             yield key
+
+
+def _readable(node: Node) -> Iterator[tuple[str, str]]:
+    """Sides of a broken pair or template whose own text can be read: what is wrong there is told as well."""
+    for side in _SIDES:
+        found = node.get(side)
+        if found is not None and isinstance(found.value, str):
+            with suppress(ValueError):
+                Locator.parse(found.value)
+                yield side, found.value
 
 
 def _health(document: HealthDocument) -> Health:

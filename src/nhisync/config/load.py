@@ -13,6 +13,7 @@ from nhisync.config.documents import (
     ListenerDocument,
     OperatorDocument,
     PathDocument,
+    ProvidersDocument,
     PublishDocument,
     SigningDocument,
     SourceDocument,
@@ -21,9 +22,10 @@ from nhisync.config.documents import (
 )
 from nhisync.config.fields import AppName, split_bind
 from nhisync.config.policies import Policies, digest_of, load_policies
-from nhisync.config.problems import Loc, dotted, nearest
+from nhisync.config.problems import Loc, Report, dotted, nearest
 from nhisync.config.reading import YamlFile, read_yaml
 from nhisync.config.secrecy import shown
+from nhisync.config.settings import Declared, Kinds, Offered, check_source
 from nhisync.config.tree import Node
 from nhisync.config.validation import refuse_empty, validate
 from nhisync.config.values import (
@@ -40,6 +42,7 @@ from nhisync.config.values import (
 )
 from nhisync.errors import ConfigurationError
 from nhisync.model import App, Waiver
+from nhisync.parity.rules import BY_CODE
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -54,7 +57,7 @@ def load(
     file: Path,
     *,
     policies: Path | None = None,
-    providers: Collection[str] | None = None,
+    offered: Offered | None = None,
     codes: Collection[str] | None = None,
 ) -> Configuration:
     """Read and check a configuration file.
@@ -62,14 +65,14 @@ def load(
     Args:
         file: the file, as the user named it.
         policies: folder with policy files, instead of the configured one.
-        providers: names of installed providers; None = names are checked later, when providers are loaded.
+        offered: loads the providers' declarations; None = what only a provider knows is not checked.
         codes: known rule codes; None = any code of the right form.
 
     Raises:
         ConfigurationError: with all problems of the file and of the policy files.
     """
     yaml = read_yaml(file)
-    return _Loader(file, yaml, policies, providers, codes).load()
+    return _Loader(file, yaml, policies, offered, codes).load()
 
 
 class _Loader:
@@ -78,13 +81,15 @@ class _Loader:
         file: Path,
         yaml: YamlFile,
         policies: Path | None,
-        providers: Collection[str] | None,
+        offered: Offered | None,
         codes: Collection[str] | None,
     ) -> None:
         self._file, self._yaml, self._root = file, yaml, yaml.root
         self._base = Path(os.path.abspath(file)).parent
         self._report = yaml.report()
-        self._wanted_policies, self._providers, self._codes = policies, providers, codes
+        self._wanted_policies, self._codes = policies, codes
+        self._declared = self._declarations(offered) if offered else None
+        self._kinds: dict[tuple[str, str], Kinds] = {}
 
     def load(self) -> Configuration:
         """Check every part, then build, so that no problem hides another."""
@@ -119,6 +124,12 @@ class _Loader:
             ),
             document=self._yaml,
         )
+
+    def _declarations(self, offered: Offered) -> Declared | None:
+        """Declarations of the providers that may be imported; None when nobody can tell which those are."""
+        node = self._root.get("providers")
+        document = validate(ProvidersDocument, node, (), Report("")) if node else ProvidersDocument()
+        return None if document is None else offered(document.allow)
 
     def _note(self, node: Node, loc: Loc, text: str, suggestion: str = "") -> None:
         self._report.add(node.mark, dotted(loc), f"{dotted(loc)}: {text}", suggestion=suggestion)
@@ -175,22 +186,22 @@ class _Loader:
         document = validate(SourceDocument, node, loc, self._report)
         if document is None:
             return None
-        if self._providers is not None and document.provider not in self._providers:
-            known = ", ".join(sorted(self._providers)) or "none"
-            text = f"no installed provider is called `{shown(document.provider)}`; installed: {known}"
-            place = node.get("provider") or node
-            self._note(place, (*loc, "provider"), text, nearest(document.provider, self._providers))
-        return SourceConfig(
+        source = SourceConfig(
             name=name,
             provider=document.provider,
             region=document.region or region,
             document=node.value,
             position=node.mark,
         )
+        kinds = check_source(source, node, loc, self._declared, self._report) if self._declared else None
+        if kinds is not None:
+            self._kinds[str(loc[1]), name] = kinds
+        return source
 
     def _apps(self, policies: Policies, paths: Mapping[str, PathConfig | None]) -> list[tuple[App, AppDetails]]:
         known = Known(
             sources={name: _sources(path, self._root.get("paths", name, "sources")) for name, path in paths.items()},
+            kinds=self._kinds,
             tiers=policies.names,
             report=self._report,
         )
@@ -209,11 +220,7 @@ class _Loader:
             self._check_waived_pair(named.value.strip(), named, loc)
         if document is None:
             return None
-        if self._codes is not None and document.code not in self._codes:
-            place = node.get("code") or node
-            self._note(
-                place, (*loc, "code"), f"there is no rule `{document.code}`", nearest(document.code, self._codes)
-            )
+        self._check_waived_code(document.code, node.get("code") or node, (*loc, "code"))
         return Waiver(
             pair=document.pair,
             code=document.code,
@@ -223,6 +230,16 @@ class _Loader:
             ticket=document.ticket,
             origin=f"{self._yaml.name}:{node.mark.line}",
         )
+
+    def _check_waived_code(self, code: str, node: Node, loc: Loc) -> None:
+        """A waiver that could never take effect would look like an accepted risk (ADR 1)."""
+        if self._codes is not None and code not in self._codes:
+            self._note(node, loc, f"there is no rule `{code}`", nearest(code, self._codes))
+        elif code in BY_CODE and not BY_CODE[code].info.fails:
+            text = (
+                f"`{code}` is never a failure, only unknown, and an unknown cannot be waived; mend what hides it, or "
+            )
+            self._note(node, loc, f"{text}set `class: exempt` on the pair, with owner, until and reason")
 
     def _check_waived_pair(self, key: str, node: Node, loc: Loc) -> None:
         """A pair named by hand must exist; in an app with templates any name may come from one of them."""

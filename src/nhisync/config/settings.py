@@ -1,17 +1,36 @@
-"""Second phase: one source's document against its provider's settings class, with the places of the first phase."""
+"""Sources against what their providers declare: settings, and the kinds that pairs may name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import TypeVar
 
-from nhisync.config.problems import Report
-from nhisync.config.reading import YamlFile
+from nhisync.config.problems import Loc, Report, dotted
 from nhisync.config.tree import Node
 from nhisync.config.validation import validate
 from nhisync.config.values import Configuration, SourceConfig
-from nhisync.errors import ConfigurationError, Problem, RegistryError
-from nhisync.spi import SourceSettings
+from nhisync.errors import ConfigurationError, RegistryError
+from nhisync.spi import ProviderInfo, SourceSettings
 
 S = TypeVar("S", bound=SourceSettings)
+
+Declared = Callable[[str], ProviderInfo]
+"""Provider name → its declaration; raises `RegistryError` when it cannot be loaded."""
+
+Offered = Callable[[Collection[str]], Declared]
+"""Distributions whose providers may be imported → their declarations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """What a source's provider can inventory.
+
+    Attributes:
+        provider: its name.
+        names: of its kinds.
+    """
+
+    provider: str
+    names: tuple[str, ...]
 
 
 def source_settings(configuration: Configuration, path: str, source: str, settings_cls: type[S]) -> S:
@@ -26,55 +45,39 @@ def source_settings(configuration: Configuration, path: str, source: str, settin
     Raises:
         ConfigurationError: with all problems of this source.
     """
+    loc: Loc = ("paths", path, "sources", source)
+    node = configuration.document.root.get(*loc)
+    if node is None:
+        raise KeyError(f"{path}.{source}")
     report = configuration.document.report()
-    settings = _validated(configuration, path, source, settings_cls, report)
+    settings = _validated(configuration.paths[path].sources[source], node, loc, settings_cls, report)
     if settings is None:
         raise ConfigurationError(report.problems())
     return settings
 
 
-def all_source_problems(
-    configuration: Configuration, settings_of: Callable[[str], type[SourceSettings]]
-) -> tuple[Problem, ...]:
-    """The problems of all sources in the order of the file.
+def check_source(source: SourceConfig, node: Node, loc: Loc, declared: Declared, report: Report) -> Kinds | None:
+    """Report what is wrong with a source in its provider's eyes; None when the provider cannot be loaded.
 
     Args:
-        configuration: the loaded configuration.
-        settings_of: provider name → its settings class; may raise `RegistryError`, which becomes a problem.
+        source: the source as far as every provider's is the same.
+        node: where it stands.
+        loc: keys that lead to it.
+        declared: loads the declaration.
+        report: takes the problems.
     """
-    report = configuration.document.report()
-    for path in configuration.paths.values():
-        for source in path.sources.values():
-            try:
-                settings_cls = settings_of(source.provider)
-            except RegistryError as error:
-                _missing_provider(configuration.document, path.name, source, error, report)
-                continue
-            _validated(configuration, path.name, source.name, settings_cls, report)
-    return report.problems()
+    try:
+        info = declared(source.provider)
+    except RegistryError as error:
+        place, where = node.get("provider") or node, f"{dotted(loc)}.provider"
+        report.add(place.mark, where, f"{where}: {error.message}" + (f". {error.fix}" if error.fix else ""))
+        return None
+    _validated(source, node, loc, info.settings, report)
+    return Kinds(info.name, tuple(kind.name for kind in info.kinds))
 
 
-def _validated(configuration: Configuration, path: str, source: str, settings_cls: type[S], report: Report) -> S | None:
-    entry = configuration.paths[path].sources[source]
-    document = dict(entry.document)
-    if entry.region is not None:
-        document.setdefault("region", entry.region)
-    return validate(settings_cls, _node(configuration.document, path, source), _loc(path, source), report, document)
-
-
-def _missing_provider(yaml: YamlFile, path: str, source: SourceConfig, error: RegistryError, report: Report) -> None:
-    node = yaml.root.get(*_loc(path, source.name), "provider") or _node(yaml, path, source.name)
-    where = f"paths.{path}.sources.{source.name}.provider"
-    fix = f". {error.fix}" if error.fix else ""
-    report.add(node.mark, where, f"{where}: {error.message}{fix}")
-
-
-def _loc(path: str, source: str) -> tuple[str, ...]:
-    return ("paths", path, "sources", source)
-
-
-def _node(yaml: YamlFile, path: str, source: str) -> Node:
-    node = yaml.root.get(*_loc(path, source))
-    if node is None:
-        raise KeyError(f"{path}.{source}")
-    return node
+def _validated(source: SourceConfig, node: Node, loc: Loc, settings_cls: type[S], report: Report) -> S | None:
+    document = dict(source.document)
+    if source.region is not None:
+        document.setdefault("region", source.region)
+    return validate(settings_cls, node, loc, report, document)

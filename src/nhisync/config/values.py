@@ -213,7 +213,7 @@ class Publish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """A valid configuration; sources' own settings are validated by `source_settings`.
+    """A valid configuration; `source_settings` makes a provider's own settings of a source.
 
     Attributes:
         file: as the user named it.
@@ -231,7 +231,7 @@ class Configuration:
         publish: files, webhook, program.
         allow: distributions whose providers may be imported.
         digest: ``sha256:…`` over the canonical document and the tiers' digests.
-        document: the file with its places, for second-phase messages; never shown.
+        document: the file with its places, for the messages of `source_settings`; never shown.
     """
 
     file: Path

@@ -8,7 +8,7 @@ from nhisync.model.finding import Finding, Verdict
 from nhisync.model.item import ErrorFact
 from nhisync.model.words import Layer, State
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Of the JSON report; the minor part rises with every addition, nothing is ever removed."""
 
 
@@ -92,6 +92,10 @@ class AppReport:
         layers: per layer counts, in order.
         pairs: pairs judged.
         unchanged: pairs whose remembered result was taken over.
+        evidence_age: age of the oldest observation judged for this app, on either path; None when none was.
+        warnings: fails and unknowns of severity warning: they stand beside the verdict and do not block.
+        infos: those of severity info.
+        primary_fails: fails of severity error that speak about the primary alone, which blocks no entry.
     """
 
     app: str
@@ -104,6 +108,10 @@ class AppReport:
     layers: tuple[LayerCount, ...] = ()
     pairs: int = 0
     unchanged: int = 0
+    evidence_age: timedelta | None = None
+    warnings: int = 0
+    infos: int = 0
+    primary_fails: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

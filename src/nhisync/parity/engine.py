@@ -11,13 +11,10 @@ from typing import NamedTuple
 from nhisync.model import ErrorFact, Presence, State
 from nhisync.parity.book import AppTerms
 from nhisync.parity.row import Row, instant, unanswered
-from nhisync.parity.rule import PASS, Outcome, PairView, Rule
+from nhisync.parity.rule import FUTURE_TOLERANCE, PASS, Outcome, PairView, Rule
 
 FAR = 1 << 62
 """No instant at all: nothing about the pair changes with time alone."""
-
-FUTURE_TOLERANCE = 30
-"""Seconds an observation may be dated ahead of the assessment (skew between our clock and a provider's)."""
 
 _PRESENT = Presence.PRESENT.value
 
@@ -190,6 +187,12 @@ def _judge_pair(
 def _aim(view: PairView, terms: AppTerms, key: str, p: Row | None, b: Row | None, missing: Missing) -> None:
     """Point the reused view at one pair."""
     view.key, view.primary, view.backup, view.recheck = key, p, b, FAR
+    view.ahead_primary = view.ahead_backup = None
+    limit = view.now + FUTURE_TOLERANCE
+    if p is not None and _dated_ahead(p, limit):
+        view.primary, view.ahead_primary = _without_past(view, p)
+    if b is not None and _dated_ahead(b, limit):
+        view.backup, view.ahead_backup = _without_past(view, b)
     for row in (p, b):
         if row is not None and row.observed > view.now:
             view.passed(row.observed - FUTURE_TOLERANCE)  # from then on it is believed
@@ -201,6 +204,24 @@ def _aim(view: PairView, terms: AppTerms, key: str, p: Row | None, b: Row | None
     view.shared_owner = pair.owner
     view.shared_until = pair.until if pair.shared else None
     view.shared = pair.shared and pair.until is not None and not view.passed(pair.until + 1)
+
+
+def _dated_ahead(row: Row, limit: int) -> bool:
+    """Whether a time that has passed, as the provider tells it, lies behind `limit`: it would make anything look fresh.
+
+    A validity window that has not begun is no such lie (NHS306), nor is a generation that is its start.
+    """
+    rotated, created, pending = row.rotated, row.created, row.pending
+    if (rotated or 0) <= limit and (created or 0) <= limit and (pending or 0) <= limit:
+        return False
+    return max(rotated or 0, created or 0, pending or 0) != row.not_before
+
+
+def _without_past(view: PairView, row: Row) -> tuple[Row, int]:
+    """`row` without the times that are not believed until their moment comes, and that moment."""
+    ahead = max(row.rotated or 0, row.created or 0, row.pending or 0)
+    view.passed(ahead - FUTURE_TOLERANCE)
+    return row._replace(created=None, rotated=None, pending=None), ahead
 
 
 def worst(outcomes: list[tuple[Rule, Outcome]]) -> State:

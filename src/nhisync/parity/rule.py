@@ -8,6 +8,9 @@ from nhisync.model import Consequence, Layer, Severity, Side, State
 from nhisync.parity.row import Row
 from nhisync.parity.thresholds import Thresholds
 
+FUTURE_TOLERANCE: Final = 30
+"""Seconds that an observation, or a time which has passed, may lie ahead of the assessment (skew between clocks)."""
+
 
 class Outcome(NamedTuple):
     """What one rule says about one pair.
@@ -46,6 +49,9 @@ class PairView:
         key: ``app/pair``.
         primary: the primary's row, None when the run holds none.
         backup: the backup's row, None when the run holds none.
+        ahead_primary: epoch seconds of a past time of the primary that lies in the future, else None; the row then has
+            neither creation nor rotation time.
+        ahead_backup: the same of the backup.
         present: both rows exist and say PRESENT; most rules ask only then.
         thresholds: the tier's numbers.
         now: epoch seconds of the assessment.
@@ -61,6 +67,8 @@ class PairView:
     """
 
     __slots__ = (
+        "ahead_backup",
+        "ahead_primary",
         "backup",
         "field_backup",
         "field_primary",
@@ -81,6 +89,8 @@ class PairView:
     key: str
     primary: Row | None
     backup: Row | None
+    ahead_primary: int | None
+    ahead_backup: int | None
     present: bool
     thresholds: Thresholds
     now: int
@@ -123,6 +133,7 @@ class RuleInfo:
         remediation: provider or ``*`` → exact step; ``{app}`` and ``{pair}`` are substituted.
         policy: dotted policy keys that decide it.
         frameworks: control ids (must exist in policy.frameworks).
+        fails: whether it ever answers fail; False = pass or unknown, so no waiver can take effect (ADR 1).
     """
 
     code: str
@@ -137,6 +148,7 @@ class RuleInfo:
     remediation: Mapping[str, str]
     policy: tuple[str, ...] = ()
     frameworks: tuple[str, ...] = ()
+    fails: bool = True
 
 
 @dataclass(frozen=True, slots=True)

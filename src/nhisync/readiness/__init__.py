@@ -1,5 +1,5 @@
 """From findings to a verdict: permission, never a trigger (pure)."""
 
-from nhisync.readiness.fold import BLOCK_LIMIT, Tally, fold
+from nhisync.readiness.fold import BLOCK_LIMIT, Tally, blocks, fold
 
-__all__ = ["BLOCK_LIMIT", "Tally", "fold"]
+__all__ = ["BLOCK_LIMIT", "Tally", "blocks", "fold"]

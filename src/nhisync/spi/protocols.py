@@ -177,7 +177,8 @@ class Check:
     """One line of `nhisync doctor`.
 
     Attributes:
-        name: ``reachable``, ``tls``, ``clock``, ``identity``, ``permission:<action>`` …
+        name: ``reachable`` (or ``reachable:<what>``: when all of them fail nothing can be asked there), ``tls``,
+            ``clock``, ``identity``, ``permission:<action>`` …
         state: result.
         observed: what was seen.
         fix: the exact next step when not OK.

@@ -9,7 +9,7 @@ from datetime import UTC
 from pathlib import Path
 
 from nhisync.clock import Clock
-from nhisync.errors import StoreError
+from nhisync.errors import StoreError, fix_of_write
 from nhisync.store.connection import BUSY_MILLISECONDS
 from nhisync.store.failures import translated
 
@@ -36,7 +36,8 @@ def copied(source: Path, target: Path) -> Path:
         _sync(target.parent)
     except OSError as failure:
         raise StoreError(
-            f"{target} cannot be written: {failure.strerror}", fix="Name a file in a folder that has space."
+            f"{target} cannot be written: {failure.strerror}",
+            fix=fix_of_write(failure, "Name a file in a folder that exists and can be written."),
         ) from None
     return target
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, select, update
 
 from nhisync.model import Coverage, CoverageStatus, ErrorFact
 from nhisync.parity.row import epoch, instant
@@ -41,6 +41,20 @@ class CoverageWriter:
         c = coverage.c
         with self._writer.transaction() as connection:
             connection.execute(delete(coverage).where(c.path == path, c.source.not_in(sorted(configured))))
+
+
+def accept(connection: Connection, path: str, entry: Coverage) -> bool:
+    """Believe a sweep that shrank: its count is what the next one is compared with.
+
+    False when the stored entry is not SHRUNK with exactly the items of `entry` (any more). What the sweep lost stays
+    stored until the next complete one.
+    """
+    c = coverage.c
+    place = (c.path == path, c.source == entry.source, c.kind == entry.kind, c.scope == storable(entry.scope))
+    held = update(coverage).where(*place, c.status == CoverageStatus.SHRUNK.value, c["items"] == entry.items)
+    complete = CoverageStatus.COMPLETE.value
+    made = held.values(status=complete, error=None, believed_items=c["items"], believed_at=c.as_of)
+    return int(connection.execute(made).rowcount) == 1
 
 
 def coverage_of(connection: Connection, path: str, run: int | None) -> tuple[Coverage, ...]:

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from nhisync.errors import StoreError
+from nhisync.errors import NO_ROOM, StoreError
 
-_ROOM = "Free space on that disk and run it again; nothing half-written was kept."
+_ROOM = f"{NO_ROOM} Nothing half-written was kept."
 _BACKUP = "Keep the file for analysis and bring back the last backup: nhisync store restore FILE."
 
 _SQLITE: dict[str, tuple[str, str]] = {
@@ -33,12 +33,16 @@ _SQLITE: dict[str, tuple[str, str]] = {
         "cannot be opened",
         "Check that its folder exists and that the user that runs nhisync may read and write there.",
     ),
-    "SQLITE_IOERR": ("cannot be read or written: its disk reports an error", "Check the disk; then " + _BACKUP),
+    "SQLITE_IOERR_SHMSIZE": ("cannot grow: its disk is full", _ROOM),
+    "SQLITE_IOERR": (
+        "cannot be read or written: its disk reports an error",
+        "Check the disk: its room, its quota, its health (dmesg). If the store is damaged: nhisync store restore FILE.",
+    ),
     "SQLITE_NOLFS": ("cannot grow: its file system has no large files", "Move the store to another file system."),
     "SQLITE_SCHEMA": ("was changed by another program", "Run it again."),
     "SQLITE_ERROR": ("lacks what this version expects in it", "Check `store.url`; then: nhisync store upgrade."),
 }
-"""Primary result code (https://sqlite.org/rescode.html) → what it means here, what to do."""
+"""Result code (https://sqlite.org/rescode.html) → what it means here, what to do; an extended code goes first."""
 
 _POSTGRESQL: tuple[tuple[str, str, str], ...] = (
     ("28", "refuses the login", "Check user and password file of `store.url` and pg_hba.conf of the server."),
@@ -99,7 +103,7 @@ def explain(failure: Any) -> tuple[str, str] | None:
 
 
 def _of_sqlite(name: str) -> tuple[str, str] | None:
-    return _SQLITE.get("_".join(name.split("_")[:2]))
+    return _SQLITE.get(name) or _SQLITE.get("_".join(name.split("_")[:2]))
 
 
 def _of_postgresql(failure: Any) -> tuple[str, str] | None:

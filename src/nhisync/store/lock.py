@@ -20,7 +20,7 @@ from nhisync.errors import GuardError
 _CLASS = 0x6E686973
 """First half of the advisory lock's key: ``nhis``."""
 
-_FIX = "Use the operator listener of that process, wait until it ends, or stop it. Never delete the lock file."
+_FIX = "Wait until that process ends, or stop it, then run this again. Never delete the lock file."
 
 
 class FileLock:
@@ -50,8 +50,12 @@ class FileLock:
             os.close(descriptor)
             raise GuardError("lock", f"{holder} is writing to {self._database}", fix=_FIX) from None
         note = {"pid": os.getpid(), "host": socket.gethostname(), "purpose": purpose, "since": _now(clock)}
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(note).encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(note).encode(), 0)
+        except OSError:  # a full disk: whoever cannot say that it holds the lock does not keep it
+            os.close(descriptor)
+            raise
         self._descriptor = descriptor
 
     def release(self) -> None:

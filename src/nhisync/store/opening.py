@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from nhisync.clock import Clock, Randomness
-from nhisync.errors import StoreError
+from nhisync.errors import StoreError, fix_of_write
 from nhisync.store import meta, runs
 from nhisync.store.address import Address
 from nhisync.store.connection import Database, WriteConnection
@@ -112,7 +112,9 @@ def lock_file(place: Address, purpose: str, clock: Clock, undo: contextlib.ExitS
     except OSError as failure:
         raise StoreError(
             f"the store {place.shown} cannot be written: {failure.strerror}",
-            fix="Check that its folder exists and that the user that runs nhisync may write there.",
+            fix=fix_of_write(
+                failure, "Check that its folder exists and that the user that runs nhisync may write there."
+            ),
         ) from None
 
 

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from nhisync.clock import Clock, Randomness
-from nhisync.errors import StoreError
-from nhisync.model import Waiver
+from nhisync.errors import StoreError, fix_of_write
+from nhisync.model import Coverage, Waiver
 from nhisync.parity.row import Row
 from nhisync.store import address as addresses
-from nhisync.store import archive, audit, retention, runs, waivers
+from nhisync.store import archive, audit, coverage, retention, runs, waivers
 from nhisync.store.audit import AuditRecord
 from nhisync.store.connection import WriteConnection
 from nhisync.store.items import Claim
@@ -79,7 +79,7 @@ class Store:
         except OSError as failure:
             raise StoreError(
                 f"no temporary store can be made in {tempfile.gettempdir()}: {failure.strerror}",
-                fix="Free space there, or set TMPDIR to a folder that can be written.",
+                fix=fix_of_write(failure, "Set TMPDIR to a folder that can be written."),
             ) from None
         with contextlib.ExitStack() as undo:
             undo.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -162,6 +162,23 @@ class Store:
                 detail = {"waiver": number, "pair": record.waiver.pair, "code": record.waiver.code}
                 self.audit("withdraw", actor=actor, detail=detail)
             return record
+
+    def accept_sweep(self, path: str, entry: Coverage, *, actor: str, approved_by: str, reason: str) -> bool:
+        """Believe a sweep that shrank and audit it, in one transaction; False when another one is stored by now."""
+        with self._writing().transaction() as connection:
+            accepted = coverage.accept(connection, path, entry)
+            if accepted:
+                detail = {
+                    "path": path,
+                    "source": entry.source,
+                    "kind": entry.kind,
+                    "scope": entry.scope,
+                    "items": entry.items,
+                    "approved_by": approved_by,
+                    "reason": reason,
+                }
+                self.audit("accept-sweep", actor=actor, detail=detail)
+            return accepted
 
     def audit(self, action: str, *, actor: str, detail: Mapping[str, Any]) -> AuditRecord:
         """Append to the audit trail; `detail` is JSON and holds no value of a secret."""

@@ -1,7 +1,11 @@
 """search, tier high: nothing is known to be wrong, and that is not enough. Every unknown has its own reason."""
 
+from typing import Any
+
 from nhisync.testing.demo_parts import DAY, kv, nothing, pair, plant, secret
 from nhisync.testing.scenario import PlannedApp
+
+RENEWED: dict[str, Any] = {"created": 20 * DAY, "rotated": 20 * DAY, "expires": 70 * DAY}
 
 SEARCH = PlannedApp(
     name="search",
@@ -69,15 +73,27 @@ SEARCH = PlannedApp(
             "NHS905:unknown",
         ),
         pair(
+            "trends",
+            "api-key",
+            kv("search/trends"),
+            kv("search/trends", source="bao", rotated=-2 * DAY),
+            "The clock of its store was two days ahead when it was rotated, so nobody knows how old it is.",
+            "NHS909:unknown",
+            "NHS201:unknown",
+        ),
+        pair(
             "admin-cert",
             "certificate",
-            plant(
-                "aws", "certificate", "admin.search.example.com", rotated=20 * DAY, created=20 * DAY, expires=70 * DAY
-            ),
-            plant(
-                "aws", "certificate", "admin.search.example.com", rotated=20 * DAY, created=20 * DAY, expires=70 * DAY
-            ),
-            "ACM does not say which roots its clients trust, so nobody verified the chain.",
+            plant("aws", "certificate", "admin.search.example.com", **RENEWED),
+            plant("aws", "certificate", "admin.search.example.com", **RENEWED),
+            "Healthy: what ACM keeps was verified with the roots of its clients.",
+        ),
+        pair(
+            "legacy-cert",
+            "certificate",
+            kv("search/legacy-cert", rotated=20 * DAY),
+            plant("aws", "certificate", "legacy.search.example.com", **RENEWED),
+            "The primary keeps its certificate as a blob in KV, so nobody verified its chain.",
             "NHS609:unknown",
         ),
     ),

@@ -45,7 +45,7 @@ LAYERS = {
     "5": {Layer.AUTHORISED},
     "6": {Layer.CHAIN},
     "7": {Layer.DEPENDENCIES},
-    "9": {Layer.EXISTS},
+    "9": {Layer.EXISTS, Layer.FRESH},
 }
 CONTRACT_COMMANDS = {
     *("demo", "init", "doctor", "permissions", "discover", "inventory", "diff", "explain", "plan", "apply", "rotate"),
@@ -53,7 +53,7 @@ CONTRACT_COMMANDS = {
     *("report", "audit", "policy", "serve", "verify", "controllers", "keys", "edge", "worker", "history", "store"),
 }
 
-NEVER_PASS = {"NHS408", "NHS510", "NHS902", "NHS903", "NHS904", "NHS905", "NHS908"}
+NEVER_PASS = {"NHS408", "NHS510", "NHS902", "NHS903", "NHS904", "NHS905", "NHS908", "NHS909"}
 """Rules that only speak when something is wrong."""
 
 EMITTED_BY_THE_CALLER = {"NHS906", "NHS907"}
@@ -216,7 +216,7 @@ def test_codes_are_found_as_people_write_them(code: str) -> None:
         ("NHS2O1", "Did you mean NHS201"),
         ("20l", "Did you mean NHS20"),
         ("NSH604", "NHS604"),
-        ("nonsense", "Codes run from NHS101 to NHS908"),
+        ("nonsense", "Codes run from NHS101 to NHS909"),
         ("", "Codes run from"),
         ("x\x1b[2J\ny", "Codes run from"),
     ],

@@ -75,6 +75,11 @@ CASES = [
     Case("NHS905", "neither", view(unseen("unknown"), unseen("unsupported")), "unknown", PAIR),
     Case("NHS905", "denied is NHS902's", view(primary(), unseen("denied")), None),
     Case("NHS905", "absent is NHS101's", view(primary(), unseen("absent")), None),
+    Case("NHS909", "times that have passed", both(), None),
+    Case("NHS909", "backup ahead", view(primary(), backup(), ahead_backup=NOW + DAY), "unknown", BACKUP, "to come"),
+    Case("NHS909", "primary ahead", view(primary(), backup(), ahead_primary=NOW + DAY), "unknown", PRIMARY),
+    Case("NHS909", "both ahead", view(primary(), backup(), ahead_primary=NOW + DAY, ahead_backup=NOW + 31), "unknown"),
+    Case("NHS909", "not both there", view(primary(), unseen("absent"), ahead_primary=NOW + DAY), None),
     Case("NHS906", "a pair says nothing about pairs", both(), None),
     Case("NHS907", "a pair says nothing about sweeps", both(), None),
 ]
@@ -83,7 +88,7 @@ CASES = [
 @pytest.mark.requirement("R5", "R6", "R34")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_evidence_rules(case: Case) -> None:
-    """NHS901 to NHS908 answer as the table says: unknown, by cause, never fail."""
+    """NHS901 to NHS909 answer as the table says: unknown, by cause, never fail."""
     case.hold()
 
 

@@ -12,7 +12,7 @@ from nhisync.model import App, CertificateFacts, Chain, Dependency, Side, State
 from nhisync.parity.book import app_terms
 from nhisync.parity.engine import Judged, judge
 from nhisync.parity.row import Row, digest_of, instant
-from nhisync.parity.rule import PASS, Outcome, PairView
+from nhisync.parity.rule import FUTURE_TOLERANCE, PASS, Outcome, PairView
 from nhisync.parity.rules import BY_CODE, RULES
 from nhisync.policy import BUILTIN, Waivers
 
@@ -147,6 +147,7 @@ def test_rules_are_total(p: Row | None, b: Row | None, now: int, field_p: str | 
         if outcome is None or outcome is PASS:
             continue
         assert outcome.state in {State.FAIL, State.UNKNOWN}
+        assert BY_CODE[code].info.fails or outcome.state is State.UNKNOWN, code
         assert outcome.observed
         assert outcome.observed.isprintable(), code
         assert outcome.expected.isprintable(), code
@@ -225,11 +226,61 @@ def test_no_outcome_repeats_what_is_not_ours_to_tell(p: Row, b: Row, data: st.Da
     assert all(CANARY not in o.observed + o.expected for o in told)
 
 
+PAST = ("created", "rotated", "pending")
+tier_names = st.sampled_from(sorted(BUILTIN))
+beyond = st.integers(FUTURE_TOLERANCE + 1, 400 * DAY)
+
+
+@pytest.mark.requirement("R5", "R18")
+@THOROUGH
+@given(
+    plausible,
+    plausible,
+    st.sampled_from(["primary", "backup"]),
+    st.sets(st.sampled_from(PAST), min_size=1),
+    beyond,
+    tier_names,
+)
+def test_a_past_that_lies_ahead_never_looks_fresh(
+    p: Row, b: Row, side: str, names: set[str], ahead: int, tier: str
+) -> None:
+    """Whatever else is true of a pair, a past time beyond the permitted skew is said, blocks, and dates nothing."""
+    p, b = (row._replace(presence="present", observed=NOW, not_before=None) for row in (p, b))
+    moved = dict.fromkeys(names, NOW + ahead)
+    p, b = (p._replace(**moved), b) if side == "primary" else (p, b._replace(**moved))
+    found = {rule.info.code: outcome for rule, outcome in judged(p, b, NOW, tier).outcomes or ()}
+    assert found["NHS909"].state is State.UNKNOWN
+    assert found["NHS201"].state is State.UNKNOWN
+    assert not {"NHS202", "NHS203"} & set(found), "nothing is compared with a time that is no time"
+
+
+@THOROUGH
+@given(plausible, plausible, st.sampled_from(PAST), st.integers(-FUTURE_TOLERANCE, FUTURE_TOLERANCE))
+def test_permitted_skew_is_no_lie(p: Row, b: Row, name: str, skew: int) -> None:
+    """Up to the tolerance a clock may be ahead: then nothing changes but what the time itself says."""
+    p, b = (row._replace(presence="present", observed=NOW, created=1, rotated=2, pending=None) for row in (p, b))
+    asked = judged(p, b._replace(**{name: NOW + skew}), NOW, "critical")
+    assert "NHS909" not in {rule.info.code for rule, outcome in asked.outcomes or () if outcome is not PASS}
+
+
+@THOROUGH
+@given(st.integers(1, 400 * DAY), st.sampled_from(["primary", "backup"]))
+def test_a_window_that_has_not_begun_is_not_fresh(ahead: int, side: str) -> None:
+    """A certificate of tomorrow is the newest of all; it fails as not yet valid, and no lag is called small by it."""
+    window = {"not_before": NOW + ahead, "rotated": NOW + ahead, "created": NOW + ahead, "expires": NOW + 900 * DAY}
+    p, b = primary(), backup()
+    p, b = (p._replace(**window), b) if side == "primary" else (p, b._replace(**window))
+    found = {rule.info.code: outcome.state for rule, outcome in judged(p, b, NOW, "critical").outcomes or ()}
+    assert found["NHS306"] is State.FAIL
+    assert ahead <= FUTURE_TOLERANCE or not {"NHS201", "NHS202", "NHS203"} & set(found)
+    assert "NHS909" not in found
+
+
 MIRRORED = (
     *("NHS103", "NHS104", "NHS105", "NHS204", "NHS205", "NHS206", "NHS207", "NHS208"),
     *("NHS301", "NHS302", "NHS303", "NHS304", "NHS305", "NHS306", "NHS402", "NHS403", "NHS404", "NHS407", "NHS408"),
     *("NHS510", "NHS601", "NHS602", "NHS603", "NHS604", "NHS606", "NHS609", "NHS705"),
-    *("NHS902", "NHS903", "NHS904", "NHS905", "NHS908"),
+    *("NHS902", "NHS903", "NHS904", "NHS905", "NHS908", "NHS909"),
 )
 OTHER = {Side.PRIMARY: Side.BACKUP, Side.BACKUP: Side.PRIMARY, Side.PAIR: Side.PAIR}
 

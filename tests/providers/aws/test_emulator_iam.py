@@ -224,8 +224,10 @@ def test_expired_certificate_is_listed_as_expired(aws, acm):
     assert found["Status"] == "EXPIRED"
 
 
-def test_certificate_detail_agrees_with_its_pem(aws, acm):
+def test_certificate_detail_agrees_with_its_pem(aws):
     """Serial and dates of DescribeCertificate are those of the PEM of GetCertificate; the chain is the issuer's."""
+    aws.source(policy={"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "acm:*", "Resource": "*"}]})
+    acm = aws.client("acm", aws.session())
     aws.seed("certificate", "api.example.com", names=["api.example.com", "www.example.com"], tags={"team": "x"})
     arn = acm.list_certificates(Includes={"keyTypes": ALL_TYPES})["CertificateSummaryList"][0]["CertificateArn"]
     detail = acm.describe_certificate(CertificateArn=arn)["Certificate"]

@@ -1,8 +1,12 @@
 """What the adapter says about certificates and parameters, over real HTTP."""
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from nhisync.spi import AccessMode, CheckState
 
 DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)
@@ -45,6 +49,127 @@ def test_wanted_certificate_has_chain_ids_and_owner(aws, backup):
     ids = [{i.scheme: i.value for i in item.ids} for item in (first, second)]
     assert ids[0]["spki-sha256"] == ids[1]["spki-sha256"]
     assert ids[0]["issuer-serial"] != ids[1]["issuer-serial"]
+
+
+KINDS = [("certificate", "api.example.com"), ("server-certificate", "old-elb")]
+
+
+@pytest.mark.requirement("R30")
+@pytest.mark.parametrize(("kind", "name"), KINDS)
+@pytest.mark.parametrize(
+    ("options", "builds", "known", "surplus"),
+    [
+        ({}, True, True, 0),
+        ({"chain": "none"}, False, False, 0),
+        ({"chain": "surplus"}, True, True, 1),
+        ({"root": "unknown"}, False, False, 0),
+        ({"issuer_expires": -DAY}, False, False, 0),
+    ],
+)
+def test_chain_of_a_named_certificate_is_verified(aws, backup, kind, name, options, builds, known, surplus):
+    """What ACM and IAM keep is verified with the source's roots, as a served chain is; family 6 judges it."""
+    aws.seed(kind, name, **options)
+    chain = backup.see(f"{kind}/{name}", kinds=kind)[f"{kind}/{name}"].chain
+    assert (chain.builds, chain.builds_with_known, chain.surplus) == (builds, known, surplus)
+    assert (chain.anchor == "CN=nhisync emulated AWS root") is builds
+    assert bool(chain.problem) is not builds
+
+
+def pems(aws) -> dict[str, str]:
+    """ARN and PEMs of the only certificate."""
+    acm = aws.client("acm", aws.session())
+    (row,) = acm.list_certificates(Includes={"keyTypes": ["EC_prime256v1"]})["CertificateSummaryList"]
+    return {**acm.get_certificate(CertificateArn=row["CertificateArn"]), "arn": row["CertificateArn"]}
+
+
+def test_missing_intermediate_is_told_from_a_broken_chain(aws, backup, tmp_path):
+    """Known to the source, not kept with the certificate: every client would have to know it, too."""
+    aws.seed("certificate", "a.example.com")
+    whole = aws.client("acm", aws.session())
+    arn = whole.list_certificates(Includes={"keyTypes": ["EC_prime256v1"]})["CertificateSummaryList"][0][
+        "CertificateArn"
+    ]
+    known = tmp_path / "known.pem"
+    known.write_text(whole.get_certificate(CertificateArn=arn)["CertificateChain"])
+    aws.world._running.cloud.account(arn.split(":")[4]).certificate_facts[arn]["chain_pem"] = ""
+    seen = backup.see("certificate/a.example.com", intermediates_file=str(known))["certificate/a.example.com"]
+    assert (seen.chain.builds, seen.chain.builds_with_known) == (False, True)
+
+
+def test_tail_behind_the_trusted_root_is_aws_own(aws, backup):
+    """ACM's own certificates come with the root in an older form, which nobody can leave out; of an import it shows."""
+    aws.seed("certificate", "own.example.com", type="AMAZON_ISSUED", chain="aws")
+    aws.seed("certificate", "import.example.com", chain="aws")
+    seen = backup.see("certificate/own.example.com", "certificate/import.example.com", kinds="certificate")
+    own, imported = (seen[f"certificate/{name}.example.com"].chain for name in ("own", "import"))
+    assert (own.builds, own.surplus, len(own.certificates)) == (True, 0, 2)
+    assert (imported.builds, imported.surplus, len(imported.certificates)) == (True, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(None, "cannot be read"), ("x", "no PEM"), ("leaf", "no self-signed certificate authority")],
+)
+def test_unusable_roots_verify_nothing_and_lose_nothing(aws, backup, tmp_path, content, problem):
+    """The chain is described, "not verified" says why, and doctor fails the check."""
+    aws.seed("certificate", "api.example.com")
+    file = tmp_path / "roots.pem"
+    if content is not None:
+        file.write_text(pems(aws)["Certificate"] if content == "leaf" else content)
+    item = backup.see("certificate/api.example.com", trust_file=str(file))["certificate/api.example.com"]
+    assert (item.presence, item.chain.builds, item.chain.leaf.names) == ("present", None, ("api.example.com",))
+    assert problem in item.chain.problem
+    provider = backup.provider(trust_file=str(file))
+    wanted = (backup.locator("certificate/api.example.com"),)
+    checks = {c.name: c for c in provider.examine(AccessMode.READ, wanted, frozenset(), backup.budget())}
+    assert (checks["trust"].state, problem in checks["trust"].observed) == (CheckState.FAILED, True)
+
+
+def test_doctor_names_the_roots_of_certificate_sources_only(aws, backup):
+    """Who names no certificate needs no roots."""
+    aws.seed("certificate", "api.example.com")
+    for name, expected in (("certificate/api.example.com", "1 roots from trust_file"), ("secret/x", None)):
+        wanted = (backup.locator(name),)
+        found = backup.provider().examine(AccessMode.READ, wanted, frozenset(), backup.budget())
+        assert {c.name: c.observed for c in found}.get("trust") == expected
+
+
+def test_system_roots_are_the_default(aws, backup):
+    """Without trust_file the operating system's roots count, which a private authority does not have."""
+    aws.seed("certificate", "api.example.com")
+    chain = backup.see("certificate/api.example.com", trust_file=None)["certificate/api.example.com"].chain
+    assert chain.builds is not True
+
+
+def test_other_roots_verify_again(aws, backup, tmp_path):
+    """An unchanged certificate is read again when the roots are others: its result rested on them."""
+    aws.seed("certificate", "api.example.com")
+    aws.seed("server-certificate", "old-elb")
+    wanted = ("certificate/api.example.com", "server-certificate/old-elb")
+    first = backup.see(*wanted, kinds="certificate server-certificate")
+    roots = Path(aws.documents["backup", "aws"]["trust_file"]).read_text()
+    other = tmp_path / "roots.pem"
+    other.write_text(roots)
+    again = backup.see(*wanted, kinds="certificate server-certificate", known=first.markers, trust_file=str(other))
+    assert sorted(again.unchanged) == sorted(wanted), "the same roots in another file"
+    stranger = aws.world._running.cloud.authorities.stranger.certificate
+    other.write_text(roots + stranger.public_bytes(Encoding.PEM).decode())
+    changed = backup.see(*wanted, kinds="certificate server-certificate", known=first.markers, trust_file=str(other))
+    assert (changed.unchanged, sorted(changed.items)) == ([], sorted(wanted))
+
+
+def test_chains_cost_one_call_for_each_certificate_that_a_pair_names(aws, backup):
+    """Ten certificates in the list, two named: two PEMs, two tag lists, and never a private key."""
+    for number in range(10):
+        aws.seed("certificate", f"n{number}.example.com")
+    aws.world.reset_calls()
+    backup.see("certificate/n1.example.com", "certificate/n2.example.com", kinds="certificate")
+    assert aws.world.calls() == {
+        "sts:AssumeRole": 1,
+        "acm:ListCertificates": 1,
+        "acm:GetCertificate": 2,
+        "acm:ListTagsForCertificate": 2,
+    }
 
 
 def test_certificate_by_id_and_ambiguous_domain(aws, backup):

@@ -100,7 +100,7 @@ def test_doctor_on_a_healthy_source(files: Files) -> None:
     """All checks must be OK, the root first."""
     wanted = [files.plant("pem", "a.pem"), files.plant("kubernetes-secret", "m", {"api_key": CANARY})]
     checks = list(files.provider().examine(AccessMode.READ, wanted, frozenset(), files.budget()))
-    assert [check.name for check in checks] == ["root", "readable:a.pem", "readable:m", "password-file", "trust"]
+    assert [check.name for check in checks] == ["reachable", "readable:a.pem", "readable:m", "password-file", "trust"]
     assert {check.state for check in checks} == {CheckState.OK}
 
 
@@ -114,7 +114,7 @@ def test_doctor_names_every_fault_with_its_fix(files: Files) -> None:
     assert all(check.fix for check in checks[1:])
     assert checks[1].observed == "world-readable (0644)"
     (gone,) = files.provider(root="nowhere").examine(AccessMode.READ, wanted, frozenset(), files.budget())
-    assert (gone.name, gone.state) == ("root", CheckState.FAILED)
+    assert (gone.name, gone.state) == ("reachable", CheckState.FAILED)
     (lost,) = (
         c
         for c in files.provider(password_file="none", trust_file=None).examine(

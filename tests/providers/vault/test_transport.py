@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from nhisync.spi import ErrorKind, Locator, Presence, ProviderError
 from nhisync_vault.transport import quiet_sdk
@@ -191,3 +193,18 @@ def test_an_unusable_ca_file_is_named(site: Any, tmp_path: Path, content: bytes 
         site.provider(ca_file=str(file)).identify(site.budget())
     assert refused.value.kind is ErrorKind.MISCONFIGURED
     assert why in refused.value.message
+
+
+def test_an_unusable_client_certificate_is_named(make_site: Any, tmp_path: Path) -> None:
+    """A missing file and an encrypted key are typed errors that name the files, not a crash and not a prompt."""
+    encrypted = tmp_path / "encrypted.pem"
+    secret = BestAvailableEncryption(b"canary-passphrase")
+    key = ec.generate_private_key(ec.SECP256R1())
+    encrypted.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, secret))
+    site = make_site()
+    for file in (tmp_path / "missing.pem", encrypted):
+        auth = {"method": "cert", "certificate_file": str(file), "key_file": str(file)}
+        with pytest.raises(ProviderError, match=file.name) as refused:
+            site.provider(auth=auth).identify(site.budget())
+        assert refused.value.kind is ErrorKind.MISCONFIGURED
+        assert "unencrypted" in refused.value.fix

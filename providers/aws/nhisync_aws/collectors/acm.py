@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nhisync.spi import CredentialState, ErrorFact, ErrorKind, Item, Lifecycle, Locator, Observation, Presence
-from nhisync_aws.collectors.pem import described
+from nhisync_aws.collectors.pem import described, judged_by
 from nhisync_aws.paging import Listing
 from nhisync_aws.run import Run, Sweep, attributes, marker, moment
 
@@ -85,7 +85,7 @@ def _single(run: Run, locator: Locator, rows: Sequence[Mapping[str, Any]], sweep
 
 
 def _detail(run: Run, locator: Locator, row: Mapping[str, Any]) -> Iterator[Observation]:
-    listed = run.known(_item(run, locator, row))
+    listed = run.known(judged_by(run, _item(run, locator, row)))
     if not isinstance(listed, Item):
         yield listed
         return
@@ -97,7 +97,7 @@ def _detail(run: Run, locator: Locator, row: Mapping[str, Any]) -> Iterator[Obse
         return
     found = run.connection.call("acm", "GetCertificate", run.budget, CertificateArn=arn)
     leaf, chain = str(found.get("Certificate") or ""), str(found.get("CertificateChain") or "")
-    yield described(run, listed, leaf=leaf, chain=chain, tags=tags)
+    yield described(run, listed, leaf=leaf, chain=chain, tags=tags, issued_by_aws=row.get("Type") == "AMAZON_ISSUED")
 
 
 def _ambiguous(run: Run, locator: Locator, count: int) -> Item:

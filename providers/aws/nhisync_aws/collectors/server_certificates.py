@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nhisync.spi import Item, Lifecycle, Locator, Observation
-from nhisync_aws.collectors.pem import described
+from nhisync_aws.collectors.pem import described, judged_by
 from nhisync_aws.paging import Listing
 from nhisync_aws.run import Run, Sweep, marker, moment
 
@@ -30,14 +30,14 @@ def collect(run: Run) -> Iterator[Observation]:
 
 def _single(run: Run, locator: Locator, row: Mapping[str, Any] | None) -> Iterator[Observation]:
     if row is not None:
-        unchanged = run.known(_listed_item(run, locator, row))
+        unchanged = run.known(judged_by(run, _listed_item(run, locator, row)))
         if not isinstance(unchanged, Item):
             yield unchanged
             return
     found = run.connection.require(
         "iam", "GetServerCertificate", run.budget, "ServerCertificate", ServerCertificateName=locator.name
     )
-    item = _listed_item(run, locator, found.get("ServerCertificateMetadata") or {})
+    item = judged_by(run, _listed_item(run, locator, found.get("ServerCertificateMetadata") or {}))
     yield described(
         run,
         item,

@@ -8,6 +8,7 @@ from nhisync.spi import Clock, Locator, Randomness
 from nhisync.testing.world import Seed
 from nhisync_aws.emulator import acm_overlay, iam_overlay, keys_overlay, secrets_overlay
 from nhisync_aws.emulator.auth import PARTITION, iam
+from nhisync_aws.emulator.authority import pem
 from nhisync_aws.emulator.cloud import Cloud
 from nhisync_aws.emulator.faults import SourceKey
 from nhisync_aws.emulator.secrets_overlay import snapshot
@@ -47,6 +48,11 @@ class Backstage:
     def url(self) -> str:
         """Where the server answers."""
         return self._server.url
+
+    @property
+    def roots(self) -> str:
+        """PEM of the roots that clients of the world's certificates trust."""
+        return pem(self.cloud.authorities.root.certificate)
 
     def stop(self) -> None:
         """Close the server, then drop the state."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from nhisync.spi import Clock, Randomness
 from nhisync_aws.emulator.auth import Principal, Session, authenticate, authorize, expired
+from nhisync_aws.emulator.authority import Authorities
 from nhisync_aws.emulator.faults import CallCounter, FaultBoard, SourceKey
 from nhisync_aws.emulator.moto_app import MotoApp, forget_account
 from nhisync_aws.emulator.resources import context_of, resource_of
@@ -144,6 +145,7 @@ class Cloud:
         self.web_tokens: dict[str, SourceKey] = {}
         self.denied: dict[SourceKey, set[str]] = {}
         self.snapshots: dict[SourceKey, Any] = {}
+        self.authorities = Authorities(clock.now())
         self.closing = threading.Event()
         self._handlers = dict(handlers)
         self._accounts: dict[str, Account] = {}

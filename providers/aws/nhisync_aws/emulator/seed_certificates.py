@@ -1,19 +1,18 @@
 """Seeds of kinds ``certificate`` (ACM) and ``server-certificate`` (IAM), with real X.509 material."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from moto.acm.models import acm_backends
 from moto.iam.models import Certificate
 
 from nhisync.testing.world import Seed
 from nhisync_aws.emulator.acm_overlay import SeededBundle
 from nhisync_aws.emulator.auth import iam
+from nhisync_aws.emulator.authority import Wish, pem, signed
 from nhisync_aws.emulator.seeding import YEAR, Plot, tags_of
 
 _RSA_BITS = {"RSA_1024": 1024, "RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}
@@ -61,7 +60,7 @@ def seed_certificate(plot: Plot, item: Seed) -> str:
 
 
 def seed_server_certificate(plot: Plot, item: Seed) -> str:
-    """Plant an IAM server certificate; options: ``key_type``, ``names``."""
+    """Plant an IAM server certificate; options: README.md, kind ``server-certificate``."""
     material = _material(plot, item)
     backend = iam(plot.account_id)
     backend.certificates[item.name] = Certificate(
@@ -78,57 +77,27 @@ def _material(plot: Plot, item: Seed) -> _Material:
     start = plot.ago(age)
     end = plot.now + (YEAR if item.expires is None else item.expires)
     start = min(start, end - timedelta(days=1))
-    issuer_key = ec.generate_private_key(ec.SECP256R1())
-    issuer = _name(str(options.get("issuer", "nhisync test issuing CA")))
-    far = max(end, plot.now) + YEAR
-    issuer_certificate = _sign(issuer, issuer_key.public_key(), issuer, issuer_key, start - YEAR, far, ca=True)
+    ends = plot.now + options["issuer_expires"] if "issuer_expires" in options else max(end, plot.now) + YEAR
+    wish = Wish(subject=str(options.get("issuer", "nhisync test issuing CA")), start=start - YEAR, end=ends)
+    authorities = plot.cloud.authorities
+    issuer = authorities.issuing(wish, trusted=options.get("root") != "unknown")
     key = options.get("key") or _private_key(str(options.get("key_type", _DEFAULT_KEY)))
     domain = str(options.get("domain", item.name))
-    names = [str(n) for n in options.get("names", [domain])]
-    leaf = _sign(_name(domain), key.public_key(), issuer, issuer_key, start, end, names=names)
+    names = tuple(str(n) for n in options.get("names", [domain]))
+    leaf = signed(Wish(subject=domain, start=start, end=end, names=names), key.public_key(), issuer)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return _Material(_pem(leaf), private.decode(), _pem(issuer_certificate))
+    behind = {
+        "full": (issuer.certificate,),
+        "none": (),
+        "aws": (issuer.certificate, authorities.older_form),
+        "surplus": (issuer.certificate, authorities.stranger.certificate),
+    }[str(options.get("chain", "full"))]
+    return _Material(pem(leaf), private.decode(), pem(*behind))
 
 
 def _private_key(key_type: str) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
     if key_type in _RSA_BITS:
         return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS[key_type])
     return ec.generate_private_key(_CURVES[key_type]())
-
-
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _sign(
-    subject: x509.Name,
-    public_key: Any,
-    issuer: x509.Name,
-    issuer_key: ec.EllipticCurvePrivateKey,
-    start: datetime,
-    end: datetime,
-    *,
-    names: list[str] | None = None,
-    ca: bool = False,
-) -> x509.Certificate:
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(end)
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=0 if ca else None), critical=True)
-    )
-    if names:
-        san = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
-        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        builder = builder.add_extension(san, critical=False).add_extension(usage, critical=False)
-    return builder.sign(issuer_key, hashes.SHA256())
-
-
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(serialization.Encoding.PEM).decode()

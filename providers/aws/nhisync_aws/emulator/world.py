@@ -19,6 +19,7 @@ from nhisync_aws.emulator.faults import SourceKey
 if TYPE_CHECKING:
     from nhisync_aws.emulator.backstage import Backstage
 
+_ROOTS = "roots.pem"
 _ACCOUNTS = itertools.count(1)
 _ACCOUNTS_LOCK = threading.Lock()
 _ALL_KINDS = frozenset(
@@ -60,6 +61,7 @@ class AwsWorld:
         module = importlib.import_module("nhisync_aws.emulator.backstage")
         self._directory.mkdir(parents=True, exist_ok=True)
         self._backstage = module.Backstage(self._clock, SystemRandomness())
+        (self._directory / _ROOTS).write_text(self._backstage.roots, encoding="ascii")
 
     @property
     def endpoint(self) -> str:
@@ -84,7 +86,8 @@ class AwsWorld:
             raise ValueError(f"the world has a source {path}/{source} already")
         self._sources[record.key] = record
         auth = self._auth_document(record, options)
-        return {"provider": "aws", "region": region, "endpoint": self.endpoint, "auth": auth}
+        document = {"provider": "aws", "region": region, "endpoint": self.endpoint, "auth": auth}
+        return {**document, "trust_file": str(self._directory / _ROOTS)}
 
     def seed(self, path: str, source: str, item: Seed) -> str:
         """Plant one credential; kinds and options: README.md.

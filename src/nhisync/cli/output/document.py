@@ -153,6 +153,10 @@ def _app(app: AppReport) -> Document:
         "backup": app.backup,
         "pairs": app.pairs,
         "unchanged": app.unchanged,
+        "evidence_age_seconds": None if app.evidence_age is None else int(app.evidence_age.total_seconds()),
+        "warnings": app.warnings,
+        "infos": app.infos,
+        "primary_fails": app.primary_fails,
         "layers": [
             {
                 "layer": count.layer.value,

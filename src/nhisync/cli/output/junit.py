@@ -49,7 +49,7 @@ def _verdict(suite: ET.Element, app: AppReport) -> None:
     )
     if verdict.word is not Word.READY:
         tag = "failure" if verdict.word is Word.NOT_READY else "error"
-        outcome = ET.SubElement(case, tag, type=WORDS[verdict.word], message=xml_text(verdict_sentence(verdict)))
+        outcome = ET.SubElement(case, tag, type=WORDS[verdict.word], message=xml_text(verdict_sentence(app)))
         outcome.text = xml_text("; ".join(verdict.reasons))
 
 

@@ -25,9 +25,9 @@ _HEAD = ("State", "Code", "Pair", "Check", "Primary", "Backup")
 def render_markdown(report: Report, options: RenderOptions) -> Iterator[str]:
     """Yield the comment: verdicts first (it is read from above), then a table and the causes per app."""
     yield f"## nhisync: {markdown(report.primary)} → {markdown(report.backup)}\n\n"
-    for verdict in report.verdicts:
-        yield f"- **{WORDS[verdict.word]}** {markdown(verdict_sentence(verdict))}\n"
-    if not report.verdicts:
+    for app in report.apps:
+        yield f"- **{WORDS[app.verdict.word]}** {markdown(verdict_sentence(app))}\n"
+    if not report.apps:
         yield "- **UNKNOWN** no app was judged\n"
     yield f"\nNext: {markdown_code(final_step(report))}\n"
     for note in report.notes:

@@ -38,9 +38,9 @@ def render_html(report: Report, options: RenderOptions) -> Iterator[str]:
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
     yield f"<style>\n{_STYLE}\n</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
-    for verdict in report.verdicts:
-        yield f'<p class="verdict"><b>{WORDS[verdict.word]}</b> {html(verdict_sentence(verdict))}</p>\n'
-    if not report.verdicts:
+    for app in report.apps:
+        yield f'<p class="verdict"><b>{WORDS[app.verdict.word]}</b> {html(verdict_sentence(app))}</p>\n'
+    if not report.apps:
         yield '<p class="verdict"><b>UNKNOWN</b> no app was judged</p>\n'
     yield f"<p>Next: <code>{html(final_step(report))}</code></p>\n"
     yield f"<p>Assessed {zulu(report.generated_at)}, worth nothing after {zulu(report.expires_at)}.</p>\n"

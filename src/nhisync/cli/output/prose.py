@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from nhisync.cli.output.options import RenderOptions
-from nhisync.model import AppReport, Finding, LayerCount, Mode, PathSummary, Report, Severity, State, Verdict, Word
+from nhisync.model import AppReport, Finding, LayerCount, Mode, PathSummary, Report, Severity, State, Word
 
 _OPEN = (State.FAIL, State.UNKNOWN)
 REASONS = 5
@@ -74,7 +74,8 @@ def heading(app: AppReport, report: Report) -> str:
     """The line above an app's table."""
     paths = {path.name: path for path in report.paths}
     primary, backup = place(paths.get(app.primary), app.primary), place(paths.get(app.backup), app.backup)
-    parts = [app.app, f"tier {app.tier}", f"{primary} → {backup}", f"evidence {age(report.evidence_age)} old"]
+    evidence = "no evidence" if app.evidence_age is None else f"evidence {age(app.evidence_age)} old"
+    parts = [app.app, f"tier {app.tier}", f"{primary} → {backup}", evidence]
     if app.verdict.mode is Mode.OBSERVE:
         parts.append("mode observe: gates nothing")
     return " · ".join(parts)
@@ -93,14 +94,16 @@ def _layer(count: LayerCount) -> str:
     return ", ".join(told) or ("ok" if count.passed else "")
 
 
-def verdict_sentence(verdict: Verdict) -> str:
-    """What the verdict means for this app and path."""
+def verdict_sentence(app: AppReport) -> str:
+    """What the verdict means for this app and path, and what stands beside it."""
+    verdict = app.verdict
     counts = [f"{verdict.failing} fail"] if verdict.failing else []
     counts += [f"{verdict.unknown} unknown"] if verdict.unknown else []
     told = f"{', '.join(counts) or 'nothing judged'} of {plural(verdict.pairs, 'pair')}"
     if verdict.word is Word.READY:
-        text = f"{verdict.path} can take {verdict.app}: {verdict.passing} of {plural(verdict.pairs, 'pair')} pass"
-        text += f", valid until {zulu(verdict.valid_until)}."
+        passing = f"{verdict.passing} of {plural(verdict.pairs, 'pair')} pass"
+        told = ", ".join([passing, *_beside(app), f"valid until {zulu(verdict.valid_until)}"])
+        text = f"{verdict.path} can take {verdict.app}: {told}."
     elif verdict.word is Word.NOT_READY:
         text = f"{verdict.path} cannot take {verdict.app}: {told}."
     else:
@@ -112,11 +115,17 @@ def verdict_sentence(verdict: Verdict) -> str:
     return text
 
 
+def _beside(app: AppReport) -> list[str]:
+    """What does not block, so that nobody reads "all pass" beside rows that say fail."""
+    told = [plural(count, word) for count, word in ((app.warnings, "warning"), (app.infos, "info")) if count]
+    return told + ([f"{plural(app.primary_fails, 'fail')} of the primary alone"] if app.primary_fails else [])
+
+
 def verdict_lines(report: Report, exit_code: int) -> list[tuple[Word, str]]:
     """(word, line) per app, the worst last; the exit code ends the last line."""
     order = (Word.READY, Word.UNKNOWN, Word.NOT_READY)
-    verdicts = sorted(report.verdicts, key=lambda v: order.index(v.word))
-    lines = [(v.word, f"{WORDS[v.word]:<9}  {verdict_sentence(v)}") for v in verdicts]
+    apps = sorted(report.apps, key=lambda app: order.index(app.verdict.word))
+    lines = [(app.verdict.word, f"{WORDS[app.verdict.word]:<9}  {verdict_sentence(app)}") for app in apps]
     if not lines:
         lines = [(Word.UNKNOWN, "UNKNOWN    no app was judged. Treat every path as not ready.")]
     word, text = lines[-1]

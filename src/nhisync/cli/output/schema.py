@@ -153,6 +153,10 @@ def _app() -> _Schema:
         backup=_TEXT,
         pairs=_COUNT,
         unchanged=_COUNT,
+        evidence_age_seconds=_or_null(_COUNT),
+        warnings=_COUNT,
+        infos=_COUNT,
+        primary_fails=_COUNT,
         layers=_list(layer),
     )
 

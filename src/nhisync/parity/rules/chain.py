@@ -22,8 +22,8 @@ NOT_BUILT = RuleInfo(
     compared="Whether the chain reaches a configured root, with the served certificates and with the configured "
     "intermediates added. A leaf outside its own validity is NHS301's or NHS306's.",
     hurts="Every client that verifies refuses the backup: a switch ends in handshake errors for all of them at once.",
-    false_alarm="The root is a private one that nhisync was not given. Name it in the source's trust_file "
-    "(tls, file), and check that the consumers trust it, too.",
+    false_alarm="The root is a private one that nhisync was not given. Name it in the source's trust_file, and check "
+    "that the consumers trust it, too.",
     remediation={
         "aws": "Import the whole chain: aws acm import-certificate --certificate-chain …",
         "vault": "Let the role issue under an issuer whose chain ends in the consumers' root: vault read "
@@ -170,10 +170,10 @@ NOT_VERIFIED = RuleInfo(
     compared="Whether the chain of each side was verified at all, and whether both sides have one.",
     hurts="Nobody knows whether clients will accept the backup; the first to find out would be the traffic.",
     false_alarm="The chain cannot be read without the value's permission, or no root is configured for the source. "
-    "Set trust_file (tls, file), or pair the served endpoint (tls) instead of the stored item.",
+    "Set trust_file of the source, or pair the served endpoint (tls) instead of the stored item.",
     remediation={
-        "aws": "Pair the served endpoint instead (kind tls): what ACM and IAM keep is described, not verified; for its "
-        "dates and names grant acm:GetCertificate (public part only; never acm:ExportCertificate)",
+        "aws": "Name the roots its clients trust in the source's trust_file; grant acm:GetCertificate or "
+        "iam:GetServerCertificate (public part only; never acm:ExportCertificate)",
         "gcp": "Pair the served endpoint instead (kind tls): what Certificate Manager keeps is described, not "
         "verified; for a CA pool grant privateca.certificateAuthorities.list, whose roots the chain must reach",
         "vault": "Grant read on pki/cert/+ and pki/issuer/+, whose root the chain must reach; or pair the served "
@@ -187,6 +187,7 @@ NOT_VERIFIED = RuleInfo(
         "*": "Let nhisync read the chain of {app}/{pair}, or pair the endpoint that serves it (provider tls)",
     },
     frameworks=CHAIN,
+    fails=False,
 )
 
 

@@ -41,6 +41,7 @@ STALE = RuleInfo(
     },
     policy=("evidence.inventory_max_age", "evaluate.primary_baseline_max_age"),
     frameworks=EVIDENCE,
+    fails=False,
 )
 
 
@@ -85,6 +86,7 @@ DENIED = RuleInfo(
         "*": "nhisync doctor shows the missing right; nhisync permissions prints the grant",
     },
     frameworks=EVIDENCE,
+    fails=False,
 )
 
 
@@ -111,6 +113,7 @@ UNREACHABLE = RuleInfo(
         "*": "nhisync doctor names the step that fails (DNS, TCP, TLS, login)",
     },
     frameworks=EVIDENCE,
+    fails=False,
 )
 
 
@@ -134,6 +137,7 @@ AMBIGUOUS = RuleInfo(
         "--unmapped",
     },
     frameworks=(*EVIDENCE, *INVENTORY[:3]),
+    fails=False,
 )
 
 
@@ -159,6 +163,7 @@ UNCOVERED = RuleInfo(
         "*": "nhisync inventory PATH shows the coverage; add the missing source, kind or region",
     },
     frameworks=EVIDENCE,
+    fails=False,
 )
 
 
@@ -189,6 +194,7 @@ NO_PAIRS = RuleInfo(
         "*": "nhisync discover PATH --unmapped --write suggests pairs for {app}; check the names in its templates",
     },
     frameworks=(*EVIDENCE, *INVENTORY[:3]),
+    fails=False,
 )
 
 
@@ -207,14 +213,18 @@ SHRUNK = RuleInfo(
     compared="How many items of a kind the sweep found, with the sweep before it.",
     hurts="A cut answer, a lost permission or a wrong filter looks like many deletions; believing it would call "
     "living credentials missing, and orphans of the rest.",
-    false_alarm="Many items were really removed. The next sweeps confirm it; nhisync inventory PATH shows both.",
+    false_alarm="Many items were really removed. No number of equal sweeps proves that: a lost permission is just as "
+    "lasting. Somebody who looked says it once (nhisync store accept, audited); until then the last complete sweep "
+    "stays the reference.",
     remediation={
         "aws": "Compare with the console's count; check pagination limits and new tag conditions in nhisync's policy",
         "vault": "Check pagination_limit and the list rights of nhisync's policy; ask the active node",
-        "*": "nhisync inventory PATH; nhisync doctor PATH; run nhisync sync again when the cause is known",
+        "*": "nhisync doctor PATH; compare nhisync inventory PATH with the provider's own count. Only if the items "
+        "were really removed: nhisync store accept PATH SOURCE KIND --items N --approved-by WHO --reason WHY",
     },
     policy=("evidence.shrink_share",),
     frameworks=EVIDENCE,
+    fails=False,
 )
 
 
@@ -240,12 +250,46 @@ THROTTLED = RuleInfo(
         "*": "Raise limits (calls, deadline) of the source, or evaluate less often",
     },
     frameworks=EVIDENCE,
+    fails=False,
 )
 
 
 def check_throttled(view: PairView) -> Outcome | None:
     """Unknown for each side that was not read for lack of budget."""
     return None if view.present else _lacking(view, _THROTTLED, "a read within the budget")
+
+
+AHEAD = RuleInfo(
+    code="NHS909",
+    title="past time lies in the future",
+    severity=Severity.ERROR,
+    layer=Layer.FRESH,
+    consequence=Consequence.INCONSISTENCY,
+    block="UNKNOWN",
+    compared="Creation, last rotation and begun rotation, as the provider tells them, with the clock of this host; 30 "
+    "seconds of skew are allowed. Such a side has no known generation.",
+    hurts="A rotation that is dated ahead looks fresh for as long as the clock that wrote it was wrong: every limit of "
+    "age and lag would pass.",
+    false_alarm="The clock of this host is behind: nhisync doctor shows the skew. It goes away with the clock.",
+    remediation={
+        "file": "Correct the clock of the host that wrote the file, and let its agent write a new generation",
+        "*": "nhisync doctor compares the clocks; correct the one that is wrong (NTP), then rotate the item once, so "
+        "that its provider dates it anew",
+    },
+    frameworks=EVIDENCE,
+    fails=False,
+)
+
+
+def check_ahead(view: PairView) -> Outcome | None:
+    """Unknown for each side that tells a past time which lies in the future; None when none does."""
+    if (view.ahead_backup is None and view.ahead_primary is None) or not view.present:
+        return None
+    return either(unknown, _future(view.ahead_backup), _future(view.ahead_primary), "times that have passed")
+
+
+def _future(ahead: int | None) -> str | None:
+    return None if ahead is None else f"dated {when(ahead)}, which is still to come"
 
 
 def _observed(row: Row | None, limit: int) -> str | None:
@@ -295,4 +339,5 @@ RULES = (
     Rule(NO_PAIRS, check_no_pairs),
     Rule(SHRUNK, check_shrunk),
     Rule(THROTTLED, check_throttled),
+    Rule(AHEAD, check_ahead),
 )

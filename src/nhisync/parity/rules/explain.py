@@ -70,7 +70,8 @@ def headline(info: RuleInfo) -> str:
     """Code, title and what a fail means, on one line."""
     return (
         f"{info.code}  {info.title}  "
-        f"(default {info.severity.value}; layer {info.layer.value}; risk {info.consequence.value}; block {info.block})"
+        f"(default {info.severity.value}; layer {info.layer.value}; risk {info.consequence.value}; block {info.block}"
+        + (")" if info.fails else "; only ever unknown, never waived)")
     )
 
 

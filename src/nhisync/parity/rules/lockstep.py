@@ -8,7 +8,7 @@ warn about the rest of its lifetime (NHS304).
 
 from nhisync.model import Consequence, Layer, Severity, Side
 from nhisync.parity.row import Row
-from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
+from nhisync.parity.rule import FUTURE_TOLERANCE, PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import ROTATION
 from nhisync.parity.text import span, when
 
@@ -56,6 +56,8 @@ def check_backup_lags(view: PairView) -> Outcome | None:
     if newer is None or older is None:
         side = Side.BACKUP if newer is not None else Side.PRIMARY if older is not None else Side.PAIR
         return unknown(side, "neither rotation nor creation time is known", "the time of each generation")
+    if max(newer, older) > view.now + FUTURE_TOLERANCE and _not_begun(view, max(newer, older)):
+        return None
     if newer - older <= view.thresholds.max_lag:
         return PASS
     return _lag(view, Side.BACKUP, b, newer, older)
@@ -92,6 +94,8 @@ def check_primary_lags(view: PairView) -> Outcome | None:
         return None
     newer, older = generation(b), generation(p)
     if newer is None or older is None:
+        return None
+    if max(newer, older) > view.now + FUTURE_TOLERANCE and _not_begun(view, max(newer, older)):
         return None
     if newer - older <= view.thresholds.max_lag:
         return PASS
@@ -133,12 +137,19 @@ def check_cycles_missed(view: PairView) -> Outcome | None:
     newer, older = generation(p), generation(b)
     if interval is None or interval <= 0 or newer is None or older is None:
         return None
+    if max(newer, older) > view.now + FUTURE_TOLERANCE and _not_begun(view, max(newer, older)):
+        return None
     missed = (newer - older) // interval
     allowed = view.thresholds.max_cycles
     if missed <= allowed:
         return PASS
     observed = f"{missed} rotations of {span(interval)} missed since {when(older)}"
     return fail(Side.BACKUP, observed, f"at most {allowed} rotations missed")
+
+
+def _not_begun(view: PairView, begins: int) -> bool:
+    """Whether a window of validity has not begun (NHS306): it is newer than every other one, and proves nothing."""
+    return not view.passed(begins - FUTURE_TOLERANCE)
 
 
 def _lag(view: PairView, side: Side, lagging: Row, newer: int, older: int) -> Outcome:

@@ -60,7 +60,7 @@ def _page(info: RuleInfo) -> str:
     facts = (
         f"Default severity **{info.severity.value}** · layer {info.layer.value} · risk {info.consequence.value} · "
         f"block word `{info.block}`"
-    )
+    ) + ("" if info.fails else " · only ever unknown, so no waiver takes effect")
     bodies = (
         info.compared,
         info.hurts,

@@ -193,6 +193,7 @@ WHERE_UNKNOWN = RuleInfo(
         "*": "Name region or fault_domains of both paths in nhisync.yaml",
     },
     frameworks=SEPARATION,
+    fails=False,
 )
 
 

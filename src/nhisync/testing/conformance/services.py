@@ -82,7 +82,11 @@ class ServiceTests(Hooks):
         """A source that does not answer fails a check, which says what to do."""
         with stand.trouble(self.faults[Trouble.UNREACHABLE]) as settings, stand.adapter(**settings) as adapter:
             checks = list(adapter.examine(AccessMode.READ, tuple(stand.planted), stand.kinds, stand.budget()))
-        assert [check for check in checks if check.state is CheckState.FAILED]
+        failed = [check for check in checks if check.state is CheckState.FAILED]
+        assert failed
+        assert all(check.fix for check in failed)
+        if Capability.IDENTIFY not in self.provider.info.capabilities:  # then this name alone says it to `doctor`
+            assert "reachable" in {check.name.partition(":")[0] for check in failed}
 
     @duty(Capability.PROBE)
     def test_probe_answers_for_every_item(self, stand: Stand) -> None:
