@@ -1,5 +1,6 @@
 """All commands, so that the help can show them without importing one of them."""
 
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ ENTRIES = (
 )
 
 
+@lru_cache(maxsize=1)
 def available() -> dict[str, Entry]:
     """Name → entry of every command whose module is there."""
     return {entry.name: entry for entry in ENTRIES if find_spec(f"nhisync.cli.{entry.module}") is not None}
