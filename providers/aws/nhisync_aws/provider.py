@@ -28,9 +28,10 @@ from nhisync_aws.collectors import COLLECTORS
 from nhisync_aws.connection import RATES, Connection, quiet_sdk
 from nhisync_aws.doctor import Situation, examine
 from nhisync_aws.fanout import merged
-from nhisync_aws.permissions import Scope, documents, partition_of
+from nhisync_aws.permissions import documents, partition_of
 from nhisync_aws.run import Run, Sweep
 from nhisync_aws.settings import AssumeRoleAuth, AwsSettings, WebIdentityAuth
+from nhisync_aws.statements import Scope
 from nhisync_aws.values import values
 
 KINDS = (
@@ -112,6 +113,7 @@ class AwsProvider:
         run = Run(self._connection, self._settings, self._context, request)
         readers = [partial(collect, run) for kind, collect in COLLECTORS.items() if run.touched(kind)]
         yield from merged(readers)
+        yield from run.shortfalls()
         yield from _unsupported(run)
 
     def values(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[FieldValue | tuple[Locator, ErrorFact]]:
@@ -130,24 +132,27 @@ class AwsProvider:
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]
     ) -> tuple[PermissionDocument, ...]:
         """IAM documents for exactly these items and swept kinds."""
-        auth = self._settings.auth
-        arn = auth.role_arn if isinstance(auth, (AssumeRoleAuth, WebIdentityAuth)) else ""
-        parts = arn.split(":") if arn else ["", "", "", "", "*"]
-        scope = Scope(
-            region=self._connection.region,
-            account=parts[4],
-            partition=parts[1] or partition_of(self._connection.region),
-            batch=self._settings.batch_values,
-        )
-        return documents(mode, wanted, kinds, scope)
+        return documents(mode, wanted, kinds, self._scope())
 
     def examine(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget
     ) -> Iterator[Check]:
         """Checks of this source's situation, reachability first."""
         quiet_sdk()
-        situation = Situation(self._connection, self._settings, self._context, self.identify)
+        situation = Situation(self._connection, self._settings, self._context, self.identify, self._scope())
         yield from examine(situation, mode, wanted, kinds, budget)
+
+    def _scope(self) -> Scope:
+        """Where the documents apply, as far as the configuration says."""
+        auth = self._settings.auth
+        arn = auth.role_arn if isinstance(auth, (AssumeRoleAuth, WebIdentityAuth)) else ""
+        parts = arn.split(":") if arn else ["", "", "", "", "*"]
+        return Scope(
+            region=self._connection.region,
+            account=parts[4],
+            partition=parts[1] or partition_of(self._connection.region),
+            batch=self._settings.batch_values,
+        )
 
     def _pace(self, budget: Budget) -> None:
         """Give the cycle its rates: the defaults of this provider, and what the configuration says instead."""
