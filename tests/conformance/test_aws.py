@@ -12,7 +12,7 @@ from nhisync.testing.conformance import Fault, ProviderConformance, Stand, Troub
 from nhisync.testing.world import Seed
 from nhisync_aws import AwsProvider
 from nhisync_aws.emulator import AwsWorld
-from nhisync_aws.permissions import VALUE_ACTIONS
+from nhisync_aws.statements import VALUE_ACTIONS
 
 SERVICES = {"operation": "[aiks][!t]*"}
 """Every service but STS, which only says who we are."""

@@ -236,7 +236,7 @@ def _kind(code: str, status: int, text: str) -> ErrorKind:
 
 def _denied(text: str, called: Called) -> ProviderError:
     match = _DENIAL.match(text)
-    action = match["action"] if match else called.name
+    action = match["action"] if match else _unnamed(text, called)
     resource = (match["resource"] or "") if match else ""
     reason, explicit = _why(match["why"] or "" if match else "")
     if explicit:
@@ -253,6 +253,13 @@ def _denied(text: str, called: Called) -> ProviderError:
         request_id=called.request_id,
         fix=fix,
     )
+
+
+def _unnamed(text: str, called: Called) -> str:
+    """The action behind a denial that names none: the call itself, or the use of a key by Secrets Manager for us."""
+    if not text.lower().startswith("access to kms is not allowed"):
+        return called.name
+    return "kms:Decrypt" if "GetSecretValue" in called.name else "kms:GenerateDataKey,kms:Decrypt"
 
 
 def _why(text: str) -> tuple[str, bool]:

@@ -12,6 +12,7 @@ from nhisync_aws.run import Run, Sweep
 def observe(run: Run) -> Iterator[Observation]:
     """Yield what the collectors of the kinds that were asked for find, as it comes."""
     yield from merged([partial(collect, run) for kind, collect in COLLECTORS.items() if run.touched(kind)])
+    yield from run.shortfalls()
     yield from _unsupported(run)
 
 

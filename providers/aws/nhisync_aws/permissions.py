@@ -7,82 +7,59 @@ resource types follow the service authorization reference.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
 
 from nhisync.spi import AccessMode, Locator, PermissionDocument
-
-VALUE_ACTIONS = (
-    "acm:ExportCertificate",
-    "kms:Decrypt",
-    "secretsmanager:BatchGetSecretValue",
-    "secretsmanager:GetSecretValue",
-    "ssm:GetParameter",
-    "ssm:GetParameterHistory",
-    "ssm:GetParameters",
-    "ssm:GetParametersByPath",
+from nhisync_aws.lifecycle import rotate
+from nhisync_aws.statements import (
+    VALUE_ACTIONS,
+    VALUE_READS,
+    Scope,
+    Statement,
+    allow,
+    deny,
+    fingerprint,
+    resources,
+    word,
 )
-"""Every call that returns a value or a private key of the kinds served here."""
 
 _LIST_ACTIONS: Mapping[str, tuple[str, ...]] = {
     "secret": ("secretsmanager:ListSecrets",),
-    "access-key": ("iam:GenerateCredentialReport", "iam:GetAccountAuthorizationDetails", "iam:GetCredentialReport"),
-    "role": ("iam:GetAccountAuthorizationDetails",),
+    "access-key": ("iam:GetAccountAuthorizationDetails",),
     "service-credential": ("iam:ListServiceSpecificCredentials",),
-    "server-certificate": ("iam:ListServerCertificates",),
     "certificate": ("acm:ListCertificates",),
     "parameter": ("ssm:DescribeParameters",),
 }
+"""Lists that answer for named items, too; they have no resource to be narrowed to."""
+
+_SWEEP_ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "access-key": ("iam:GenerateCredentialReport", "iam:GetCredentialReport"),
+    "role": ("iam:GetAccountAuthorizationDetails",),
+    "server-certificate": ("iam:ListServerCertificates",),
+}
+"""Lists that only a sweep needs."""
 
 _ITEM_ACTIONS: Mapping[str, tuple[str, ...]] = {
     "secret": ("secretsmanager:DescribeSecret", "secretsmanager:ListSecretVersionIds"),
     "access-key": ("iam:GetAccessKeyLastUsed", "iam:ListAccessKeys"),
     "role": ("iam:GetRole",),
     "service-credential": (),
-    "server-certificate": ("iam:GetServerCertificate", "iam:ListServerCertificateTags"),
+    "server-certificate": ("iam:GetServerCertificate",),
     "certificate": ("acm:GetCertificate", "acm:ListTagsForCertificate"),
     "parameter": ("ssm:ListTagsForResource",),
-}
-
-_VALUE_READS: Mapping[str, tuple[str, ...]] = {
-    "secret": ("secretsmanager:GetSecretValue",),
-    "parameter": ("ssm:GetParameter",),
 }
 
 _KEYED_KINDS = frozenset({"secret", "parameter"})
 """Kinds whose items hang on a KMS key."""
 
-Statement = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """Where a document applies.
-
-    Attributes:
-        partition: ``aws``, ``aws-cn``, ``aws-us-gov``.
-        account: 12 digits, or ``*`` when the configuration does not say.
-        region: the source's region.
-        batch: values are read through BatchGetSecretValue.
-    """
-
-    region: str
-    account: str = "*"
-    partition: str = "aws"
-    batch: bool = False
-
-    def arn(self, service: str, resource: str, *, regional: bool = True) -> str:
-        """ARN of `resource` in this scope."""
-        return f"arn:{self.partition}:{service}:{self.region if regional else ''}:{self.account}:{resource}"
-
 
 def documents(
     mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], scope: Scope
 ) -> tuple[PermissionDocument, ...]:
-    """The documents of `mode`; none for modes that this adapter does not have.
+    """The documents of `mode`; none where the mode has nothing to do with these items.
 
     Args:
-        mode: read or fingerprint.
+        mode: read, fingerprint, probe or rotate.
         wanted: items that pairs name; whole kinds are granted only where `kinds` sweeps them.
         kinds: swept kinds.
         scope: partition, account and region.
@@ -91,9 +68,15 @@ def documents(
         statements = [*_read(wanted, kinds, scope), _deny_all_values()]
         title = "nhisync inventory: metadata only, reading values is denied explicitly"
     elif mode is AccessMode.FINGERPRINT:
-        statements = [*_read(wanted, kinds, scope), *_fingerprint(wanted, scope)]
+        statements = [*_read(wanted, kinds, scope), *fingerprint(wanted, scope)]
         title = "nhisync value comparison: metadata, and the values of the paired items only"
+    elif mode is AccessMode.PROBE:
+        statements = fingerprint(wanted, replace(scope, batch=False)) if _valued(wanted) else []
+        title = "nhisync probes: the values that probes of the named items present"
     else:
+        statements = rotate(wanted, scope)
+        title = "nhisync rotation: the named items by their own lifecycle, reading values is denied explicitly"
+    if not statements:
         return ()
     text = json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2)
     return (PermissionDocument(title=title, language="json", text=text, actions=_allowed(statements)),)
@@ -112,101 +95,50 @@ def item_actions(kind: str) -> tuple[str, ...]:
     return _ITEM_ACTIONS.get(kind, ())
 
 
-def list_actions(kind: str) -> tuple[str, ...]:
-    """Actions that a sweep of `kind` needs."""
-    return _LIST_ACTIONS.get(kind, ())
+def list_actions(kind: str, *, swept: bool) -> tuple[str, ...]:
+    """Actions that listing items of `kind` needs: all of them when swept, or what answers for named ones."""
+    return _LIST_ACTIONS.get(kind, ()) + (_SWEEP_ACTIONS.get(kind, ()) if swept else ())
+
+
+def keyed(kind: str) -> bool:
+    """Whether items of `kind` hang on a KMS key."""
+    return kind in _KEYED_KINDS
+
+
+def value_reads(kind: str) -> tuple[str, ...]:
+    """Actions that return the value of an item of `kind`."""
+    return VALUE_READS.get(kind, ())
 
 
 def grant_text(action: str, resource: str) -> str:
-    """One statement that grants one missing action, ready to paste into a policy."""
-    return json.dumps({"Effect": "Allow", "Action": action, "Resource": resource or "*"})
+    """One statement that grants what is missing (actions joined by commas), ready to paste into a policy."""
+    actions: object = action.split(",") if "," in action else action
+    return json.dumps({"Effect": "Allow", "Action": actions, "Resource": resource or "*"})
 
 
 def _read(wanted: Sequence[Locator], kinds: frozenset[str], scope: Scope) -> list[Statement]:
     touched = sorted(kinds | {locator.kind for locator in wanted})
-    lists = sorted({action for kind in touched for action in list_actions(kind)})
+    lists = sorted({action for kind in touched for action in list_actions(kind, swept=kind in kinds)})
     statements: list[Statement] = []
     if lists:
-        statements.append(_allow("NhisyncList", lists, ["*"]))
+        statements.append(allow("NhisyncList", lists, ["*"]))
     for kind in touched:
         actions = item_actions(kind)
         if kind == "secret":
             # ListSecrets shows the same metadata of all secrets, and a secret that does not exist has no ARN that a
             # narrower resource could match: with one, absence would look like a missing permission.
-            statements.append(_allow("NhisyncReadSecret", actions, ["*"]))
+            statements.append(allow("NhisyncReadSecret", actions, ["*"]))
         elif actions:
             names = None if kind in kinds else [item.name for item in wanted if item.kind == kind]
-            statements.append(_allow(f"NhisyncRead{_word(kind)}", actions, _resources(kind, names, scope)))
+            statements.append(allow(f"NhisyncRead{word(kind)}", actions, resources(kind, names, scope)))
     if _KEYED_KINDS.intersection(touched):
         key = scope.arn("kms", "key/*")
-        statements.append(_allow("NhisyncReadKeys", ["kms:DescribeKey"], [key]))
-    return statements
-
-
-def _fingerprint(wanted: Sequence[Locator], scope: Scope) -> list[Statement]:
-    statements: list[Statement] = []
-    kept_closed = set(VALUE_ACTIONS) - {"kms:Decrypt"}
-    services: list[str] = []
-    for kind, actions in _VALUE_READS.items():
-        names = [item.name for item in wanted if item.kind == kind]
-        if not names:
-            continue
-        resources = _resources(kind, names, scope)
-        statements.append(_allow(f"NhisyncCompare{_word(kind)}", actions, resources))
-        statements.append(_deny(f"NhisyncOnly{_word(kind)}", actions, {"NotResource": resources}))
-        kept_closed -= set(actions)
-        services.append("secretsmanager" if kind == "secret" else "ssm")
-        if kind == "secret" and scope.batch:
-            statements.append(_allow("NhisyncCompareBatch", ["secretsmanager:BatchGetSecretValue"], ["*"]))
-            kept_closed.discard("secretsmanager:BatchGetSecretValue")
-    if services:
-        decrypt = _allow("NhisyncDecrypt", ["kms:Decrypt"], [scope.arn("kms", "key/*")])
-        suffix = "amazonaws.com.cn" if scope.partition == "aws-cn" else "amazonaws.com"
-        via = [f"{service}.{scope.region}.{suffix}" for service in services]
-        statements.append({**decrypt, "Condition": {"StringEquals": {"kms:ViaService": via}}})
-    statements.append(_deny("NhisyncNeverOtherValues", sorted(kept_closed), {"Resource": "*"}))
+        statements.append(allow("NhisyncReadKeys", ["kms:DescribeKey"], [key]))
     return statements
 
 
 def _deny_all_values() -> Statement:
-    return _deny("NhisyncNeverReadValues", VALUE_ACTIONS, {"Resource": "*"})
-
-
-def _resources(kind: str, names: Iterable[str] | None, scope: Scope) -> list[str]:
-    """ARNs of the items named; None = all items of the kind."""
-    every = names is None
-    given = ["*"] if names is None else sorted(set(names))
-    match kind:
-        case "secret":
-            # A secret's ARN ends in six random characters, new ones after each re-creation.
-            return [scope.arn("secretsmanager", "secret:*" if every else f"secret:{n}-??????") for n in given]
-        case "access-key":
-            users = [n.partition("/")[0] for n in given]
-            return [scope.arn("iam", f"user/{'*' if every else _path_free(u)}", regional=False) for u in users]
-        case "role":
-            return [scope.arn("iam", f"role/{'*' if every else _path_free(n)}", regional=False) for n in given]
-        case "server-certificate":
-            return [scope.arn("iam", f"server-certificate/{_path_free(n)}", regional=False) for n in given]
-        case "certificate":
-            # Certificates are named by domain, their ARNs are not known before they are listed.
-            return [scope.arn("acm", "certificate/*")]
-        case "parameter":
-            return [scope.arn("ssm", f"parameter/{n.lstrip('/')}") for n in given]
-        case _:
-            return ["*"]
-
-
-def _path_free(name: str) -> str:
-    """IAM names may stand below a path that a locator does not carry."""
-    return name if name == "*" else f"*{name}"
-
-
-def _allow(sid: str, actions: Iterable[str], resources: Iterable[str]) -> Statement:
-    return {"Sid": sid, "Effect": "Allow", "Action": list(actions), "Resource": list(dict.fromkeys(resources))}
-
-
-def _deny(sid: str, actions: Iterable[str], target: Mapping[str, Any]) -> Statement:
-    return {"Sid": sid, "Effect": "Deny", "Action": list(actions), **target}
+    return deny("NhisyncNeverReadValues", VALUE_ACTIONS, {"Resource": "*"})
 
 
 def _allowed(statements: Iterable[Statement]) -> tuple[str, ...]:
@@ -214,5 +146,5 @@ def _allowed(statements: Iterable[Statement]) -> tuple[str, ...]:
     return tuple(sorted({action for actions in allowed for action in actions}))
 
 
-def _word(kind: str) -> str:
-    return "".join(part.title() for part in kind.split("-"))
+def _valued(wanted: Iterable[Locator]) -> bool:
+    return any(item.kind in VALUE_READS for item in wanted)

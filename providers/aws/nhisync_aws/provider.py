@@ -20,8 +20,9 @@ from nhisync.spi import (
     SourceContext,
     SourceIdentity,
 )
-from nhisync_aws.permissions import Scope, documents, partition_of
+from nhisync_aws.permissions import documents, partition_of
 from nhisync_aws.settings import AssumeRoleAuth, AwsSettings, WebIdentityAuth
+from nhisync_aws.statements import Scope
 
 KINDS = (
     KindInfo(
@@ -122,16 +123,7 @@ class AwsProvider:
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]
     ) -> tuple[PermissionDocument, ...]:
         """IAM documents for exactly these items and swept kinds."""
-        auth = self._settings.auth
-        arn = auth.role_arn if isinstance(auth, (AssumeRoleAuth, WebIdentityAuth)) else ""
-        parts = arn.split(":") if arn else ["", "", "", "", "*"]
-        scope = Scope(
-            region=self._connection.region,
-            account=parts[4],
-            partition=parts[1] or partition_of(self._connection.region),
-            batch=self._settings.batch_values,
-        )
-        return documents(mode, wanted, kinds, scope)
+        return documents(mode, wanted, kinds, self._scope())
 
     def examine(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget
@@ -139,5 +131,17 @@ class AwsProvider:
         """Checks of this source's situation, reachability first."""
         from nhisync_aws.doctor import Situation, examine  # noqa: PLC0415 - only `doctor` needs it
 
-        situation = Situation(self._connection, self._settings, self._context, self.identify)
+        situation = Situation(self._connection, self._settings, self._context, self.identify, self._scope())
         yield from examine(situation, mode, wanted, kinds, budget)
+
+    def _scope(self) -> Scope:
+        """Where the documents apply, as far as the configuration says."""
+        auth = self._settings.auth
+        arn = auth.role_arn if isinstance(auth, (AssumeRoleAuth, WebIdentityAuth)) else ""
+        parts = arn.split(":") if arn else ["", "", "", "", "*"]
+        return Scope(
+            region=self._connection.region,
+            account=parts[4],
+            partition=parts[1] or partition_of(self._connection.region),
+            batch=self._settings.batch_values,
+        )

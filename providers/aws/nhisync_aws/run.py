@@ -88,6 +88,7 @@ class Run:
         self.settings = settings
         self.context = context
         self.request = request
+        self._missed: dict[tuple[str, str], ProviderError] = {}
         self._wanted: dict[str, dict[str, Locator]] = {}
         self._judging: Judging | None = None
         self._lock = threading.Lock()
@@ -165,6 +166,18 @@ class Run:
             authoritative=authoritative and sweep.complete,
             error=sweep.error.fact if sweep.error else None,
         )
+
+    def miss(self, kind: str, error: ProviderError) -> None:
+        """Note a denial that hides facts or costs more calls, but hides no item, so that it is not silent."""
+        if error.kind is ErrorKind.DENIED:
+            self._missed.setdefault((kind, error.fact.action), error)  # atomic: collectors are threads
+
+    def shortfalls(self) -> Iterator[Coverage]:
+        """One entry for each kind and action that was missed; its scope is the action."""
+        for (kind, action), error in sorted(self._missed.items()):
+            sweep = Sweep()
+            sweep.error = error
+            yield self.coverage(kind, sweep, authoritative=False, scope=action)
 
     def each(
         self, locators: Iterable[Locator], read: Callable[[Locator], Iterable[Observation]]

@@ -198,7 +198,7 @@ def test_documents_speak_of_the_regions_partition(backup, region, partition):
 
 @pytest.mark.parametrize("mode", [AccessMode.PROBE, AccessMode.ROTATE])
 def test_modes_without_a_document_have_none(backup, mode):
-    """The adapter neither probes nor rotates, so it asks for no rights to do so."""
+    """Nothing to probe and nothing to rotate: no rights to do so."""
     assert backup.provider().permissions(mode, [], frozenset()) == ()
 
 

@@ -8,6 +8,8 @@ import botocore.exceptions
 import pytest
 from cryptography import x509
 
+from .conftest import ADMIN
+
 DAY = dt.timedelta(days=1)
 ALL_TYPES = ["RSA_1024", "RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1"]
 
@@ -28,8 +30,8 @@ def iam(aws):
 
 @pytest.fixture
 def acm(aws):
-    """ACM with the inventory role."""
-    aws.source()
+    """ACM with a role that may do everything: the inventory itself never describes a certificate."""
+    aws.source(policy=ADMIN)
     return aws.client("acm", aws.session())
 
 

@@ -67,6 +67,8 @@ class _People:
             {"Filter": ["User"], "MaxItems": 1000},
         )
         self.known = {str(user.get("UserName")): user for user in run.list(listing, self.sweep)}
+        if self.sweep.error is not None and not run.swept(KIND):
+            run.miss(KIND, self.sweep.error)
 
     def get(self, name: str) -> Mapping[str, Any] | None:
         """The user's details, or None when they could not be read."""

@@ -1,6 +1,5 @@
 """Kind ``certificate``: ACM, with all key types and origins; named by domain, or by id where a domain has several."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ from nhisync.spi import CredentialState, ErrorFact, ErrorKind, Item, Lifecycle, 
 from nhisync_aws.collectors.pem import described, judged_by
 from nhisync_aws.paging import Listing
 from nhisync_aws.run import Run, Sweep, attributes, marker, moment
+from nhisync_aws.statements import certificate_id
 
 KIND = "certificate"
 
@@ -23,7 +23,6 @@ KEY_TYPES = (
 """All of ACM's; without them ListCertificates hides everything but RSA_1024 and RSA_2048 (botocore's ACM model)."""
 
 _ORIGINS = ("AWS_MANAGED", "ACME", "CUSTOMER_PROVIDED")
-_ID = re.compile(r"(?:arn:aws[\w-]*:acm:[\w-]+:\d{12}:certificate/)?([0-9a-f-]{36}|mrk-[0-9a-f]+)\Z")
 _STATES = {
     "ISSUED": CredentialState.ACTIVE,
     "PENDING_VALIDATION": CredentialState.PRE_ACTIVATION,
@@ -65,9 +64,9 @@ def _find(
     name: str, by_domain: Mapping[str, Sequence[Mapping[str, Any]]], by_id: Mapping[str, Mapping[str, Any]]
 ) -> Sequence[Mapping[str, Any]]:
     """Certificates that a locator's name may mean; of several for one domain the only issued one."""
-    match = _ID.match(name)
-    if match:
-        return [by_id[match[1]]] if match[1] in by_id else []
+    known = certificate_id(name)
+    if known:
+        return [by_id[known]] if known in by_id else []
     rows = by_domain.get(name, ())
     issued = [row for row in rows if row.get("Status") == "ISSUED"]
     return issued if len(issued) == 1 else rows

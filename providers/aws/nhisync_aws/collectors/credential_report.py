@@ -68,19 +68,24 @@ def fetch(run: Run) -> CredentialReport:
         ProviderError: why there is none.
     """
     connection, budget = run.connection, run.budget
+    refused: ProviderError | None = None
     try:
         connection.require("iam", "GenerateCredentialReport", budget, "State")
     except ProviderError as error:
         if error.kind not in {ErrorKind.DENIED, ErrorKind.THROTTLED, ErrorKind.QUOTA}:
             raise
         # Somebody else's report may still be there and young enough.
+        refused = error
     for poll in range(_POLLS):
         try:
-            answer = connection.call("iam", "GetCredentialReport", budget)
-            return _read(answer)
+            report = _read(connection.call("iam", "GetCredentialReport", budget))
         except ProviderError as error:
             if error.kind is not ErrorKind.CONFLICT or poll == _POLLS - 1:
                 raise
+        else:
+            if refused is not None:
+                run.miss("access-key", refused)
+            return report
         budget.check()
         run.context.clock.sleep(_PAUSE)
     raise malformed(_CALLED, "the report is never finished")

@@ -11,10 +11,10 @@ _MULTI_REGION_PREFIX = "mrk-"  # KMS developer guide, "How multi-Region keys wor
 
 
 class KeyRing:
-    """The keys met in one run; thread safe."""
+    """The keys that items of one kind hang on, as met in one run; thread safe."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, run: Run, kind: str) -> None:
+        self._run, self._kind = run, kind
         self._lock = threading.Lock()
         self._found: dict[str, Dependency] = {}
 
@@ -42,6 +42,7 @@ class KeyRing:
                 "kms", "DescribeKey", self._run.budget, "KeyMetadata", KeyId=named.id
             )
         except ProviderError as error:
+            self._run.miss(self._kind, error)
             return self._undescribed(named, error)
         state = str(metadata.get("KeyState") or "")
         usable = state == "Enabled"

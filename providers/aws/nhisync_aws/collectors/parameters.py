@@ -17,7 +17,7 @@ _DEFAULT_KEY = "alias/aws/ssm"
 
 def collect(run: Run) -> Iterator[Observation]:
     """The sweep, then by name what no sweep showed, then tags of what pairs name and what changed."""
-    keys = KeyRing(run)
+    keys = KeyRing(run, KIND)
     wanted = {_real(name): locator for name, locator in run.wanted(KIND).items()}
     found: dict[str, Mapping[str, Any]] = {}
     swept = Sweep()

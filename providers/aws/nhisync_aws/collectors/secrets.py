@@ -43,7 +43,7 @@ def collect(run: Run) -> Iterator[Observation]:
 class _Secrets:
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._keys = KeyRing(run)
+        self._keys = KeyRing(run, KIND)
         self._wanted = dict(run.wanted(KIND))
         self._seen: set[str] = set()
         self._singly: dict[Locator, SecretFacts] = {}
@@ -59,6 +59,8 @@ class _Secrets:
             self._failed = sweep.error or self._failed
             if run.swept(KIND) and not scan.until:
                 swept.append((scan, sweep, counts))
+            elif sweep.error is not None:
+                run.miss(KIND, sweep.error)
         yield from run.each(list(self._singly), self._detail)
         missing = [locator for name, locator in self._wanted.items() if name not in self._seen]
         if self._failed is not None and self._failed.kind in _HOPELESS:
@@ -141,6 +143,8 @@ class _Secrets:
         except ProviderError as error:
             # The list said that it is there; what it could not say stays unsaid, and the coverage says why.
             self._partial = error
+            if not run.swept(KIND):
+                run.miss(KIND, error)
         yield secret_item(run, locator, facts, key)
 
     def _completed(self, facts: SecretFacts) -> SecretFacts:

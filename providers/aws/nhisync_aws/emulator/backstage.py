@@ -6,7 +6,14 @@ from typing import Any
 
 from nhisync.spi import Clock, Locator, Randomness
 from nhisync.testing.world import Seed
-from nhisync_aws.emulator import acm_overlay, iam_overlay, keys_overlay, secrets_overlay
+from nhisync_aws.emulator import (
+    acm_overlay,
+    forwarded,
+    iam_overlay,
+    keys_overlay,
+    secrets_overlay,
+    service_credentials_overlay,
+)
 from nhisync_aws.emulator.auth import PARTITION, iam
 from nhisync_aws.emulator.authority import pem
 from nhisync_aws.emulator.cloud import Cloud
@@ -36,10 +43,11 @@ class Backstage:
         handlers = {
             **secrets_overlay.HANDLERS,
             **iam_overlay.HANDLERS,
+            **service_credentials_overlay.HANDLERS,
             **acm_overlay.HANDLERS,
             **keys_overlay.HANDLERS,
         }
-        self.cloud = Cloud(clock, randomness, handlers)
+        self.cloud = Cloud(clock, randomness, handlers, forwarded.CHECKS)
         self._server = EmulatorServer(self.cloud)
         self._server.start()
         self._hub = ""

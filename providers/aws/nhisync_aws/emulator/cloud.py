@@ -1,7 +1,7 @@
 """The emulated cloud: accounts, sessions, faults, and the way of one call through them.
 
-``count → faults before → authenticate → authorize → answer (overlay, else moto) → faults after``, the middle part
-under one lock because moto's backends are not thread safe.
+``count → faults before → authenticate → authorize → check → answer (overlay, else moto) → faults after``, the middle
+part under one lock because moto's backends are not thread safe.
 """
 
 import threading
@@ -133,7 +133,13 @@ class Outcome:
 class Cloud:
     """One emulated AWS; any number of accounts and regions."""
 
-    def __init__(self, clock: Clock, randomness: Randomness, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        randomness: Randomness,
+        handlers: Mapping[str, Handler],
+        checks: Mapping[str, Callable[["Context"], None]],
+    ) -> None:
         self.clock = clock
         self.randomness = randomness
         self.lock = threading.RLock()
@@ -148,6 +154,7 @@ class Cloud:
         self.authorities = Authorities(clock.now())
         self.closing = threading.Event()
         self._handlers = dict(handlers)
+        self._checks = dict(checks)
         self._accounts: dict[str, Account] = {}
         self._moto = MotoApp()
 
@@ -197,10 +204,13 @@ class Cloud:
             resource = resource_of(call, principal.account)
             self._deny_by_fault(call, source, principal, resource)
             authorize(call, principal, resource, context_of(call, principal.account, resource))
-            handler = self._handlers.get(call.name)
+            context = Context(self, call, principal, source)
+            check, handler = self._checks.get(call.name), self._handlers.get(call.name)
+            if check is not None:
+                check(context)
             if handler is None:
                 return self._moto.answer(call, principal.account)
-            return success(call, handler(Context(self, call, principal, source)), request_id)
+            return success(call, handler(context), request_id)
 
     def _deny_by_fault(self, call: Call, source: SourceKey | None, principal: Principal, resource: str) -> None:
         """Answer as if no policy allowed it, for a switched-on fault and for items that were seeded as denied."""

@@ -12,7 +12,7 @@ from cryptography import x509
 from moto.iam.models import Certificate, Role, User
 
 from nhisync_aws.emulator.auth import PARTITION, Session, iam
-from nhisync_aws.emulator.cloud import Context, Handler, ServiceCredential, aware
+from nhisync_aws.emulator.cloud import Context, Handler, aware
 from nhisync_aws.emulator.paging import page
 from nhisync_aws.emulator.policy import Query, trusts
 from nhisync_aws.emulator.wire import ApiError
@@ -20,7 +20,6 @@ from nhisync_aws.emulator.wire import ApiError
 _MAX_ITEMS = 1000
 _DEFAULT_ITEMS = 100
 _REPORT_LIFETIME = timedelta(hours=4)
-_CREDENTIALS_PER_SERVICE = 2
 _SLOT_COLUMNS = ("active", "last_rotated", "last_used_date", "last_used_region", "last_used_service")
 _COLUMNS = (
     *("user", "arn", "user_creation_time", "password_enabled", "password_last_used", "password_last_changed"),
@@ -35,14 +34,14 @@ def list_users(ctx: Context) -> dict[str, Any]:
     """ListUsers in pages; tags and boundary are left out of the list, as in AWS."""
     prefix = str(ctx.param("PathPrefix", "/"))
     users = sorted((u for u in iam(ctx.account.id).users.values() if u.path.startswith(prefix)), key=lambda u: u.name)
-    return _paged(ctx, "Users", users, _user_entry)
+    return paged(ctx, "Users", users, _user_entry)
 
 
 def list_roles(ctx: Context) -> dict[str, Any]:
     """ListRoles in pages, without RoleLastUsed, Tags and PermissionsBoundary."""
     prefix = str(ctx.param("PathPrefix", "/"))
     roles = sorted((r for r in iam(ctx.account.id).roles.values() if r.path.startswith(prefix)), key=lambda r: r.name)
-    return _paged(ctx, "Roles", roles, _role_entry)
+    return paged(ctx, "Roles", roles, _role_entry)
 
 
 def get_role(ctx: Context) -> dict[str, Any]:
@@ -51,13 +50,13 @@ def get_role(ctx: Context) -> dict[str, Any]:
     for role in iam(ctx.account.id).roles.values():
         if role.name == name:
             return {"Role": _role_detail(role)}
-    raise _no_such("role", name)
+    raise no_such("role", name)
 
 
 def list_access_keys(ctx: Context) -> dict[str, Any]:
     """ListAccessKeys of one user."""
-    user = _user(ctx)
-    return _paged(
+    user = user_of(ctx)
+    return paged(
         ctx,
         "AccessKeyMetadata",
         user.access_keys,
@@ -134,43 +133,10 @@ def _finish_report(ctx: Context) -> None:
         report.content, report.generated, report.started = _report(ctx), ctx.now, None
 
 
-def list_service_specific_credentials(ctx: Context) -> dict[str, Any]:
-    """ListServiceSpecificCredentials of one user, or of all users of one service."""
-    found = list(ctx.account.service_credentials.values())
-    if not ctx.param("AllUsers", default=False):
-        name = str(ctx.param("UserName") or "")
-        found = [c for c in found if c.user == name]
-    if ctx.param("ServiceName"):
-        found = [c for c in found if c.service == ctx.param("ServiceName")]
-    return _paged(ctx, "ServiceSpecificCredentials", found, _credential_entry)
-
-
-def create_service_specific_credential(ctx: Context) -> dict[str, Any]:
-    """CreateServiceSpecificCredential: at most two of one service for one user."""
-    user = _user(ctx)
-    service = str(ctx.param("ServiceName"))
-    same = [c for c in ctx.account.service_credentials.values() if c.user == user.name and c.service == service]
-    if len(same) >= _CREDENTIALS_PER_SERVICE:
-        raise ApiError("LimitExceeded", "Cannot exceed quota for ServiceSpecificCredentialsPerUser: 2", status=409)
-    days = ctx.param("CredentialAgeDays")
-    credential = ServiceCredential(
-        id="ACCA" + ctx.cloud.randomness.hex(8).upper(),
-        user=user.name,
-        service=service,
-        service_user=f"{user.name}-at-{ctx.account.id}",
-        created=ctx.now,
-        expires=ctx.now + timedelta(days=int(days)) if days else None,
-        password=ctx.cloud.randomness.hex(20),
-    )
-    ctx.account.service_credentials[credential.id] = credential
-    entry = {**_credential_entry(credential), "ServicePassword": credential.password}
-    return {"ServiceSpecificCredential": entry}
-
-
 def list_server_certificates(ctx: Context) -> dict[str, Any]:
     """ListServerCertificates: names and dates, no body, no tags."""
     found = sorted(iam(ctx.account.id).certificates.values(), key=lambda c: c.cert_name)
-    return _paged(ctx, "ServerCertificateMetadataList", found, lambda c: _server_certificate(ctx, c))
+    return paged(ctx, "ServerCertificateMetadataList", found, lambda c: _server_certificate(ctx, c))
 
 
 def get_server_certificate(ctx: Context) -> dict[str, Any]:
@@ -178,7 +144,7 @@ def get_server_certificate(ctx: Context) -> dict[str, Any]:
     name = str(ctx.param("ServerCertificateName"))
     found = iam(ctx.account.id).certificates.get(name)
     if found is None:
-        raise _no_such("Server Certificate", name)
+        raise no_such("Server Certificate", name)
     return {
         "ServerCertificate": {
             "ServerCertificateMetadata": _server_certificate(ctx, found),
@@ -276,15 +242,21 @@ def _iso(instant: datetime) -> str:
     return aware(instant).replace(microsecond=0).isoformat()
 
 
-def _user(ctx: Context) -> User:
+def user_of(ctx: Context) -> User:
+    """The user that the call names.
+
+    Raises:
+        ApiError: NoSuchEntity.
+    """
     name = str(ctx.param("UserName") or "")
     user = iam(ctx.account.id).users.get(name)
     if user is None:
-        raise _no_such("user", name)
+        raise no_such("user", name)
     return user
 
 
-def _no_such(kind: str, name: str) -> ApiError:
+def no_such(kind: str, name: str) -> ApiError:
+    """The answer about an entity that is not there."""
     return ApiError("NoSuchEntity", f"The {kind} with name {name} cannot be found.", status=404)
 
 
@@ -329,18 +301,6 @@ def _role_detail(role: Role) -> dict[str, Any]:
     }
 
 
-def _credential_entry(credential: ServiceCredential) -> dict[str, Any]:
-    return {
-        "UserName": credential.user,
-        "Status": credential.status,
-        "ServiceUserName": credential.service_user,
-        "CreateDate": credential.created,
-        "ExpirationDate": credential.expires,
-        "ServiceSpecificCredentialId": credential.id,
-        "ServiceName": credential.service,
-    }
-
-
 def _server_certificate(ctx: Context, certificate: Certificate) -> dict[str, Any]:
     """Dates from the certificate itself; moto answers constants."""
     parsed = x509.load_pem_x509_certificate(certificate.cert_body.encode())
@@ -354,7 +314,8 @@ def _server_certificate(ctx: Context, certificate: Certificate) -> dict[str, Any
     }
 
 
-def _paged(ctx: Context, key: str, items: Sequence[Any], render: Callable[[Any], Mapping[str, Any]]) -> dict[str, Any]:
+def paged(ctx: Context, key: str, items: Sequence[Any], render: Callable[[Any], Mapping[str, Any]]) -> dict[str, Any]:
+    """One page of a list under `key`."""
     found = _page(ctx, items)
     return {key: [render(item) for item in found.items], **_marker(found.token)}
 
@@ -381,8 +342,6 @@ HANDLERS: Mapping[str, Handler] = {
     "iam:GetAccountAuthorizationDetails": get_account_authorization_details,
     "iam:GenerateCredentialReport": generate_credential_report,
     "iam:GetCredentialReport": get_credential_report,
-    "iam:ListServiceSpecificCredentials": list_service_specific_credentials,
-    "iam:CreateServiceSpecificCredential": create_service_specific_credential,
     "iam:ListServerCertificates": list_server_certificates,
     "iam:GetServerCertificate": get_server_certificate,
     "sts:GetCallerIdentity": get_caller_identity,

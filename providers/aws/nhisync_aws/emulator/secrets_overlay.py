@@ -11,6 +11,7 @@ from moto.secretsmanager.models import FakeSecret, ReplicaSecret, SecretsStore, 
 
 from nhisync_aws.emulator.auth import authorize
 from nhisync_aws.emulator.cloud import Cloud, Context, Handler, SecretExtra
+from nhisync_aws.emulator.forwarded import use_key
 from nhisync_aws.emulator.paging import page
 from nhisync_aws.emulator.resources import context_of, key_arn, secret_arn
 from nhisync_aws.emulator.wire import ApiError, Call
@@ -209,7 +210,7 @@ def _version(ctx: Context, secret: AnySecret) -> tuple[str, Mapping[str, Any]]:
 
 
 def _check_key(ctx: Context, secret: AnySecret) -> None:
-    """A value under a key that is gone or disabled cannot be read (Secrets Manager: DecryptionFailure)."""
+    """A value under a key that is gone, disabled or not the caller's to use cannot be read (DecryptionFailure)."""
     key_id = _entry(ctx.cloud, secret)["KmsKeyId"]
     if key_id is None or key_id == _DEFAULT_KEY:
         return
@@ -219,6 +220,7 @@ def _check_key(ctx: Context, secret: AnySecret) -> None:
     if key is None or key.key_state != "Enabled" or parts[3] != ctx.call.region:
         text = "Secrets Manager can't decrypt the protected secret text using the provided KMS key."
         raise ApiError("DecryptionFailure", text)
+    use_key(ctx, "secretsmanager", arn, "Decrypt")
 
 
 def _entry(cloud: Cloud, secret: AnySecret) -> dict[str, Any]:
