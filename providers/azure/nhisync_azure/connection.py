@@ -235,7 +235,7 @@ class Connection:
             module, name = _CLIENTS[service]
             return getattr(importlib.import_module(module), name)(
                 settings.vault,
-                self._tokens,
+                self._tokens.only(settings.home.vault_audience),
                 transport=wire.transport(settings.vault or ""),
                 retry_policy=retries,
                 permit_redirects=False,

@@ -117,11 +117,13 @@ class Web:
 
     def _once(self, url: str, method: str, body: bytes | None, headers: Mapping[str, str]) -> "Reply":
         self._budget.spend("token")
-        host, proxy = urlsplit(url).hostname or "", self._settings.proxy
+        parts = urlsplit(url)
+        # Without TLS it is this machine or its metadata service: a proxy would see the token, or answer with its own.
+        near, host, proxy = parts.scheme == "http", parts.hostname or "", self._settings.proxy
         seconds = min(self._settings.timeout.total_seconds(), self._budget.remaining)
         try:
             with requests.Session() as session:
-                session.trust_env = proxy is None
+                session.trust_env = proxy is None and not near
                 response = session.request(
                     method,
                     url,
@@ -130,7 +132,7 @@ class Web:
                     auth=_as_it_is,
                     timeout=seconds,
                     verify=self._verify,
-                    proxies={"http": proxy, "https": proxy} if proxy else None,
+                    proxies={"http": proxy, "https": proxy} if proxy and not near else None,
                     allow_redirects=False,
                 )
                 reply = Reply(response.status_code, response.headers, response.content)
@@ -192,7 +194,9 @@ def _by_metadata(auth: MetadataServerAuth, web: Web) -> tuple[str, str]:
         text = json.loads(web(f"{place}/token", headers=headers).data)["access_token"]
     except (ValueError, KeyError, TypeError):
         raise _no_token() from None
-    return str(text), email if "@" in email else auth.account
+    if not isinstance(text, str) or not text:
+        raise _no_token()
+    return text, email if "@" in email else auth.account
 
 
 def _by_file(auth: AccessTokenFileAuth, context: SourceContext) -> tuple[str, str]:

@@ -139,6 +139,8 @@ def _unlisted(run: Run, locator: Locator, read: _Pool) -> Iterator[Observation]:
     name = CertificateName.of(locator)
     if name.id and (read.sweep.error is None or read.sweep.error.kind is ErrorKind.DENIED):
         row = run.call("privateca.get_certificate", name=name.resource(run.project))
+        if last_of(row.name) != name.id:
+            raise ProviderError(ErrorKind.MALFORMED, "the answer is about another certificate")
         yield run.known(_item(run, locator, [row], read))
         return
     if read.sweep.error is not None:
