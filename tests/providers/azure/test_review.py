@@ -3,14 +3,16 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from nhisync.spi import CredentialState, Presence
-from nhisync_azure.kinds.certificates import renewal
+from nhisync.spi import CredentialState, Moment, Presence, ProviderError
+from nhisync_azure.kinds.certificates import _after, renewal
 
+DAY = timedelta(days=1)
 APP = "00000000-1111-2222-3333-444444444444"
 ID = "0" * 32
 MADE = {"created": 1_700_000_000, "updated": 1_700_000_000}
@@ -199,3 +201,31 @@ def test_a_well_formed_secret_is_present(bent, backup):
     row = {"attributes": {"enabled": True, **MADE}}
     item = vault(bent, backup, kinds="secret", rows=[row], versions=[row])["secret/x"]
     assert (item.presence, item.state) == (Presence.PRESENT, CredentialState.ACTIVE)
+
+
+def test_a_start_that_passed_is_not_unchanged(backup, clock):
+    """No field of the list moves when a secret begins: the stored detail must not stand for it, either way."""
+    backup.seed("secret", "x", not_before=DAY)
+    first = backup.see("secret/x", kinds="secret")
+    assert first["secret/x"].state is CredentialState.PRE_ACTIVATION
+    assert backup.see("secret/x", kinds="secret", known=first.markers).unchanged == ["secret/x"]
+    clock.advance(2 * DAY)
+    assert backup.see("secret/x", kinds="secret", known=first.markers)["secret/x"].state is CredentialState.ACTIVE
+
+
+def test_a_renewal_beyond_every_calendar_is_no_date():
+    """A certificate that begins in the last month that there is."""
+    assert _after(Moment(datetime(9999, 12, 1, tzinfo=UTC)), 365 * DAY) is None
+    assert _after(Moment(datetime(2026, 1, 1, tzinfo=UTC)), DAY) == datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("attempts", "seconds"), [(3, 0.2), (1, 600)])
+def test_a_failure_drags_nothing_of_the_sdk_along(backup, attempts, seconds):
+    """Not even as suppressed context: what the SDK raised holds the request with its token, and the answer."""
+    backup.seed("secret", "x")
+    backup.fault("drop", surface="kv")
+    provider = backup.provider(attempts=attempts)
+    provider._connection.who(backup.budget())
+    with pytest.raises(ProviderError) as caught:
+        list(provider._connection.pages("secrets", "list_properties_of_secrets", backup.budget(seconds)))
+    assert (caught.value.__context__, caught.value.__cause__) == (None, None)

@@ -1,6 +1,7 @@
 """Answers of a broken or hostile service: never ready, never fresh, never the end of a run, and no token by a proxy."""
 
 import datetime as dt
+import json
 
 import grpc
 import pytest
@@ -8,14 +9,17 @@ from google.api_core import exceptions as sdk
 from google.cloud.certificate_manager_v1 import Certificate
 from google.cloud.iam_admin_v1 import ServiceAccount, ServiceAccountKey
 from google.cloud.secretmanager_v1 import Secret, SecretVersion
+from google.cloud.security.privateca_v1 import Certificate as Revocable
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
 
 from nhisync.spi import ProviderError
 from nhisync_gcp.emulator.secret_store import Place
 from nhisync_gcp.errors import Called, translate
-from nhisync_gcp.kinds import account_keys, certificates
+from nhisync_gcp.kinds import account_keys, cas, certificates
 from nhisync_gcp.kinds.secret_facts import SecretFacts, Version, secret_item
+from nhisync_gcp.kinds.secrets import read_versions
+from nhisync_gcp.names import SecretName
 from nhisync_gcp.run import Run
 
 from .conftest import ACCOUNT
@@ -159,3 +163,46 @@ def test_the_metadata_server_is_asked_without_a_proxy(make, monkeypatch, by):
         monkeypatch.delenv(name, raising=False)
     settings = {"proxy": "http://127.0.0.1:1"} if by == "setting" else {}
     assert "@" in gcp.provider(**settings).identify(gcp.budget()).principal
+
+
+def test_versions_of_another_secret_are_no_answer():
+    """A cache that mixes answers up does not make a secret fresh."""
+    row = SecretVersion.pb(SecretVersion(name=f"{NAME}/versions/1", state=1))
+
+    def pages(*_call, **_request):
+        return iter([[row]])
+
+    assert read_versions(pages, SecretName("s"), "p", "latest")[1] == 1
+    with pytest.raises(ProviderError, match="another secret"):
+        read_versions(pages, SecretName("t"), "p", "latest")
+
+
+def test_a_revocation_is_not_unchanged(gcp, run):
+    """Whether or not the time of the last change moves along."""
+    row = Revocable.pb(Revocable(name=f"projects/p/locations/r/caPools/q/certificates/{'a' * 8}"))
+    locator = gcp.locator("cas-certificate/r/q/aaaaaaaa")
+    before = cas._item(run, locator, [row], cas._Pool()).marker
+    row.revocation_details.revocation_state = 1
+    after = cas._item(run, locator, [row], cas._Pool())
+    assert (after.state.value, after.marker != before) == ("compromised", True)
+
+
+def test_a_damaged_key_file_is_not_held_by_its_error(gcp, tmp_path):
+    """The JSON parser's error holds the whole text, the private key included; ours drags no such error along."""
+    file = tmp_path / "key.json"
+    file.write_text('{"type": "service_account", "private_key": "canary-key-3e1"', encoding="ascii")
+    provider = gcp.provider(auth={"method": "service_account_key", "file": str(file)})
+    with pytest.raises(ProviderError, match="not JSON") as caught:
+        provider.identify(gcp.budget())
+    assert (caught.value.__context__, caught.value.__cause__) == (None, None)
+
+
+def test_a_lost_login_is_not_held_by_its_error(gcp, tmp_path):
+    """What requests raises holds the request, and in it the signed assertion."""
+    info = json.loads((tmp_path / gcp.document["auth"]["file"]).read_text(encoding="utf-8"))
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps({**info, "token_uri": "https://127.0.0.1:1/token"}), encoding="utf-8")
+    provider = gcp.provider(auth={"method": "service_account_key", "file": str(file)})
+    with pytest.raises(ProviderError, match="refuses the connection") as caught:
+        provider.identify(gcp.budget())
+    assert (caught.value.__context__, caught.value.__cause__) == (None, None)

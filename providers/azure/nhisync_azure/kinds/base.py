@@ -130,7 +130,9 @@ class VaultKind(ABC):
         facts = [row.created, row.updated, row.enabled, row.not_before, row.expires, row.deleted, row.purged]
         dates = [fact.at if isinstance(fact, Moment) else fact for fact in facts]
         day = self.run.now.date() if self.daily and detailed else None
-        return marker(self.kind, detailed, row.id, dates, row.gone, row.tags, row.word, day)
+        # The state, too: a start passes without a trace in the list.
+        state = _state(row, self.run.now)
+        return marker(self.kind, detailed, row.id, dates, state, row.tags, row.word, day)
 
     def item(self, locator: Locator, row: Row, *, detailed: bool = False, **facts: Any) -> Item:
         """An item of what a row says; `facts` say more.

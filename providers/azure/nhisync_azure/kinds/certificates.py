@@ -91,7 +91,7 @@ class Certificates(VaultKind):
         issuer = str(getattr(getattr(policy, "issuer_name", None), "value", getattr(policy, "issuer_name", "")) or "")
         first = moment(getattr(policy, "created_on", None))
         again = first is not None and current.created is not None and current.created.at - first.at > _SLACK
-        due = row.not_before.at + interval if row.not_before and interval else None
+        due = _after(row.not_before, interval)
         base = self.item(
             locator,
             row,
@@ -184,6 +184,16 @@ def renewal(policy: Any, begins: Moment | None, ends: Moment | None) -> tuple[ti
             return lifetime - timedelta(days=days), True
         return None, True
     return None, False
+
+
+def _after(begins: Moment | None, interval: timedelta | None) -> datetime | None:
+    """When the renewal is due; None when that is not known, or beyond every calendar."""
+    if begins is None or interval is None:
+        return None
+    try:
+        return begins.at + interval
+    except OverflowError:
+        return None
 
 
 def _described(item: Item, der: Any, *, run: Run) -> Item:
