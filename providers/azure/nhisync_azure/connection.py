@@ -177,18 +177,20 @@ class Connection:
             try:
                 with ongoing(call):
                     return act()
-            except ProviderError:
-                raise
+            except ProviderError as error:
+                failure, stale = error, False
             except _ODD as error:
-                stale = call.status == 401 and call.login_status < 400
                 failure = translate(error, self._called(name, call, on))
-                if last or not stale:
-                    if failure.kind is ErrorKind.UNREACHABLE:
-                        budget.check()  # our own cycle may have cut the wait short
-                    raise failure from None
-                self._tokens.forget()
+                stale = call.status == 401 and call.login_status < 400
+                if failure.kind is ErrorKind.UNREACHABLE and (last or not stale):
+                    failure = _cut_short(budget) or failure
             finally:
                 self._region, self._date = call.region or self._region, call.date or self._date
+            if last or not stale:
+                # Raised out here, and without what it was raised in: the SDK's errors hold requests, bodies and tokens.
+                failure.__context__ = None
+                raise failure from None
+            self._tokens.forget()
         raise AssertionError("the second try returns or raises")
 
     def _called(self, name: str, call: Ongoing, on: str) -> Called:
@@ -235,7 +237,7 @@ class Connection:
             module, name = _CLIENTS[service]
             return getattr(importlib.import_module(module), name)(
                 settings.vault,
-                self._tokens,
+                self._tokens.only(settings.home.vault_audience),
                 transport=wire.transport(settings.vault or ""),
                 retry_policy=retries,
                 permit_redirects=False,
@@ -260,6 +262,15 @@ class Connection:
                 quiet_sdk()
                 self._wire = Wire(self._settings, self._context)
             return self._wire
+
+
+def _cut_short(budget: Budget) -> ProviderError | None:
+    """Why our own cycle may have cut a wait short; None = it did not."""
+    try:
+        budget.check()
+    except ProviderError as error:
+        return error
+    return None
 
 
 def _to_the_end(called: Called, page: Callable[[], tuple[list[Any], str]]) -> Iterator[list[Any]]:

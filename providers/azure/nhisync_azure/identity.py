@@ -99,6 +99,10 @@ class Tokens:
             self._held = {**self._held, scope: _Held(token, now() + _lasts(token))}
             return token
 
+    def only(self, audience: str) -> "Only":
+        """These tokens for one service alone."""
+        return Only(self, f"{audience}/.default")
+
     def forget(self) -> None:
         """Drop all tokens: a service refused one, or the source is closed."""
         self._held = {}
@@ -122,11 +126,7 @@ class Tokens:
         home, auth = self._settings.home, self._settings.auth
         known = {f"{audience}/.default" for audience in (home.vault_audience, home.graph, home.arm)}
         if len(scopes) != 1 or scopes[0] not in known:
-            raise ProviderError(
-                ErrorKind.MISCONFIGURED,
-                f"the endpoint asks for a token of a service that is not part of the cloud {self._settings.cloud}",
-                fix="Check vault and cloud of the source; no token was sent.",
-            )
+            raise _foreign()
         if tenant and _is_id(tenant) and _is_id(auth.tenant) and tenant.lower() != auth.tenant.lower():
             raise ProviderError(
                 ErrorKind.MISCONFIGURED,
@@ -146,6 +146,31 @@ class Tokens:
             failure = _unusable(self._settings.auth) if unusable else translate(error, called)
             raise _settled(failure, fresh=proof.fresh) from None
         return found
+
+
+class Only:
+    """A credential for the clients of one service: no challenge gets the token of another one out of it."""
+
+    def __init__(self, tokens: Tokens, scope: str) -> None:
+        self._tokens, self._scope = tokens, scope
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """A token for the service, as `Tokens.get_token`.
+
+        Raises:
+            ProviderError: why there is none; MISCONFIGURED when one for another service is asked for.
+        """
+        if scopes != (self._scope,):
+            raise _foreign()
+        return self._tokens.get_token(*scopes, **options)
+
+
+def _foreign() -> ProviderError:
+    return ProviderError(
+        ErrorKind.MISCONFIGURED,
+        "the endpoint asks for a token of another service than its own",
+        fix="Check vault and cloud of the source; no token was sent.",
+    )
 
 
 def read_proof(auth: Auth, context: SourceContext) -> Proof:

@@ -34,6 +34,8 @@ def _fields(connection: Connection, item: Locator, budget: Budget) -> Iterator[F
     if item.kind != "secret":
         raise ProviderError(ErrorKind.UNSUPPORTED, f"Azure gives out no value for the kind {item.kind}")
     found: Any = connection.call("secrets", "get_secret", budget, item.name, on=f"secrets/{item.name}")
+    if str(getattr(found, "name", "")).lower() != item.name.lower():
+        raise malformed(Called(name="secrets.get_secret"), "the answer is about another secret")
     text = getattr(found, "value", None)
     if not isinstance(text, str):
         raise malformed(Called(name="secrets.get_secret"), "the answer holds no value")

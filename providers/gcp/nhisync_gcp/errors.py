@@ -278,8 +278,17 @@ def _details(found: Any) -> _Details:
         elif isinstance(detail, error_details_pb2.RequestInfo):
             request_id = _checked(detail.request_id, _RESOURCE)
         elif isinstance(detail, error_details_pb2.RetryInfo):
-            retry_after = detail.retry_delay.ToTimedelta()
+            retry_after = _delay(detail.retry_delay)
     return _Details(reason, permission, resource, request_id, retry_after)
+
+
+def _delay(wait: Any) -> timedelta | None:
+    """A wait that can be waited; None for one before now or beyond every calendar."""
+    try:
+        found: timedelta = wait.ToTimedelta()
+    except (OverflowError, ValueError):
+        return None
+    return found if found >= timedelta(0) else None
 
 
 def _checked(text: str, form: re.Pattern[str]) -> str:

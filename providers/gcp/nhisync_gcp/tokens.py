@@ -117,11 +117,13 @@ class Web:
 
     def _once(self, url: str, method: str, body: bytes | None, headers: Mapping[str, str]) -> "Reply":
         self._budget.spend("token")
-        host, proxy = urlsplit(url).hostname or "", self._settings.proxy
+        parts = urlsplit(url)
+        # Without TLS it is this machine or its metadata service: a proxy would see the token, or answer with its own.
+        near, host, proxy = parts.scheme == "http", parts.hostname or "", self._settings.proxy
         seconds = min(self._settings.timeout.total_seconds(), self._budget.remaining)
         try:
             with requests.Session() as session:
-                session.trust_env = proxy is None
+                session.trust_env = proxy is None and not near
                 response = session.request(
                     method,
                     url,
@@ -130,13 +132,17 @@ class Web:
                     auth=_as_it_is,
                     timeout=seconds,
                     verify=self._verify,
-                    proxies={"http": proxy, "https": proxy} if proxy else None,
+                    proxies={"http": proxy, "https": proxy} if proxy and not near else None,
                     allow_redirects=False,
                 )
                 reply = Reply(response.status_code, response.headers, response.content)
         except requests.RequestException as error:
+            failure: ProviderError | None = lost(error, host)
+        else:
+            failure = None
+        if failure is not None:  # raised out here: what requests raised holds the request, and a credential in it
             self._budget.check()
-            raise lost(error, host) from None
+            raise failure
         self.ours = self._context.clock.now()
         self.theirs, self.lifetime = judged(reply.status, reply.headers, reply.data, host, self.ours)
         return reply
@@ -188,11 +194,11 @@ def _by_federation(auth: WorkloadIdentityAuth, context: SourceContext, web: Web)
 def _by_metadata(auth: MetadataServerAuth, web: Web) -> tuple[str, str]:
     place, headers = f"{auth.endpoint}{_METADATA}/{auth.account}", {"Metadata-Flavor": "Google"}
     email = web(f"{place}/email", headers=headers).data.decode("utf-8", "replace").strip()
-    try:
-        text = json.loads(web(f"{place}/token", headers=headers).data)["access_token"]
-    except (ValueError, KeyError, TypeError):
-        raise _no_token() from None
-    return str(text), email if "@" in email else auth.account
+    found = _parsed(web(f"{place}/token", headers=headers).data)
+    text = found.get("access_token") if isinstance(found, dict) else None
+    if not isinstance(text, str) or not text:
+        raise _no_token()
+    return text, email if "@" in email else auth.account
 
 
 def _by_file(auth: AccessTokenFileAuth, context: SourceContext) -> tuple[str, str]:
@@ -216,16 +222,23 @@ def _refreshed(credentials: Any, web: Web) -> str:
 
 def _document(name: Path, context: SourceContext, kind: str) -> dict[str, Any]:
     """A credential file of Google's, whose URLs are fit to carry a credential."""
-    try:
-        info = json.loads(_read(name, context))
-    except (ValueError, RecursionError):
-        raise _unusable(f"{name} is not JSON") from None
+    info = _parsed(_read(name, context))
+    if info is None:
+        raise _unusable(f"{name} is not JSON")
     if not isinstance(info, dict) or info.get("type") != kind:
         raise _unusable(f"{name} is not a credential file of type {kind}")
     for key in _CHECKED:
         if key in info and not trusted(str(info[key])):
             raise _unusable(f"{key} in {name} would send a credential without TLS")
     return info
+
+
+def _parsed(text: str | bytes) -> Any:
+    """JSON, or None and no error: the parser's holds all of the text, key or token included."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _read(name: Path, context: SourceContext) -> str:

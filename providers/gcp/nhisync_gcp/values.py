@@ -14,7 +14,7 @@ from nhisync_gcp.errors import Called, malformed
 from nhisync_gcp.fanout import spread
 from nhisync_gcp.kinds.secret_facts import wanted_version
 from nhisync_gcp.kinds.secrets import read_versions
-from nhisync_gcp.names import SecretName, last_of
+from nhisync_gcp.names import SecretName, last_of, segment
 from nhisync_gcp.permissions import SECRET_KINDS
 from nhisync_gcp.settings import GcpSettings
 
@@ -44,7 +44,7 @@ def _single(connection: Connection, settings: GcpSettings, item: Locator, budget
     number = _number(connection, settings, name, budget)
     resource = f"{name.resource(settings.project)}/versions/{number}"
     answer = connection.call("secretmanager.access_secret_version", budget, location=name.location, name=resource)
-    if last_of(answer.name) != str(number):
+    if last_of(answer.name) != str(number) or segment(answer.name, "secrets") != name.id:
         raise malformed(_CALLED, "the answer is about another version")
     payload = answer.payload
     if payload.HasField("data_crc32c") and payload.data_crc32c != crc32c(payload.data):

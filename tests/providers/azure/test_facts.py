@@ -27,11 +27,12 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-_SECRET = ("keyId", "displayName", "startDateTime", "endDateTime", "customKeyIdentifier")
+_SECRET = ("displayName", "customKeyIdentifier", "type", "usage")
+_JUDGED = {"keyId": st.just("k"), "endDateTime": st.just("2099-01-01T00:00:00Z")}
 _APP = ("displayName", "createdDateTime", "tags", "owners", "keyCredentials", "federatedIdentityCredentials")
 
 passwords = st.fixed_dictionaries(
-    {"hint": st.just(CANARY), "secretText": st.just(CANARY)}, optional=dict.fromkeys(_SECRET, json_values)
+    {"hint": st.just(CANARY), "secretText": st.just(CANARY), **_JUDGED}, optional=dict.fromkeys(_SECRET, json_values)
 )
 applications = st.fixed_dictionaries(
     {"id": st.just("object"), "appId": st.just("APP"), "passwordCredentials": st.lists(passwords, max_size=3)},
@@ -62,7 +63,7 @@ def test_any_answer_is_an_application_or_refused(raw):
 @given(json_values)
 def test_any_trust_can_be_read(raw):
     """Federated credentials of whatever shape."""
-    assert all(isinstance(one.issuer, str) for one in federations_of(raw))
+    assert all(isinstance(one.issuer, str) for one in federations_of(raw) or ())
 
 
 @given(st.text(max_size=40) | st.integers() | st.none())
@@ -188,9 +189,15 @@ def test_hostile_keys_have_no_public_id(kind, raw, curve):
 
 @given(json_values)
 def test_any_row_is_a_row_or_refused(raw):
-    """Attributes of every type."""
-    odd = SimpleNamespace(name="a", id=raw, tags=raw, created_on=raw, enabled=raw, x509_thumbprint=raw, version=raw)
-    row = row_of(odd, "secrets")
-    assert row.created is None
+    """Attributes of every type; what is judged is well-formed, or there is no row."""
+    odd = SimpleNamespace(name="a", id=raw, tags=raw, enabled=True, x509_thumbprint=raw, version=raw)
+    assert row_of(odd, "secrets").created is None
+    for name in ("enabled", "created_on", "expires_on", "not_before"):
+        bent = SimpleNamespace(**{**vars(odd), name: raw})
+        if isinstance(raw, bool) if name == "enabled" else raw is None:
+            assert row_of(bent, "secrets").expires is None
+        else:
+            with pytest.raises(ProviderError):
+                row_of(bent, "secrets")
     with pytest.raises(ProviderError):
         row_of(SimpleNamespace(name=None if raw is None else {}), "secrets")

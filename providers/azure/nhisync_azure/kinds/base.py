@@ -51,6 +51,7 @@ class Row:
         tags: all tags.
         managed: the row is the twin of a certificate.
         word: content type, or thumbprint in hex.
+        gone: it is soft-deleted, whether or not the list says since when.
         deleted: when it was soft-deleted.
         purged: when a soft-deleted one will be gone.
     """
@@ -66,6 +67,7 @@ class Row:
     tags: tuple[tuple[str, str], ...]
     managed: bool
     word: str
+    gone: bool = False
     deleted: Moment | None = None
     purged: Moment | None = None
 
@@ -128,7 +130,9 @@ class VaultKind(ABC):
         facts = [row.created, row.updated, row.enabled, row.not_before, row.expires, row.deleted, row.purged]
         dates = [fact.at if isinstance(fact, Moment) else fact for fact in facts]
         day = self.run.now.date() if self.daily and detailed else None
-        return marker(self.kind, detailed, row.id, dates, row.tags, row.word, day)
+        # The state, too: a start passes without a trace in the list.
+        state = _state(row, self.run.now)
+        return marker(self.kind, detailed, row.id, dates, state, row.tags, row.word, day)
 
     def item(self, locator: Locator, row: Row, *, detailed: bool = False, **facts: Any) -> Item:
         """An item of what a row says; `facts` say more.
@@ -145,7 +149,7 @@ class VaultKind(ABC):
             "version": row.version or None,
             "rotated": row.created,
             "not_before": row.not_before,
-            "expires": row.purged if row.deleted else row.expires,
+            "expires": row.purged if row.gone else row.expires,
             "rotation": Rotation(enabled=None, interval=tags.interval) if tags.interval else None,
             "owner": tags.owner,
             "logical_name": tags.logical_name,
@@ -165,10 +169,14 @@ class VaultKind(ABC):
         return tags_of(dict(row.tags), self.run.settings.owner_tag)
 
     def versions(self, method: str, name: str) -> list[Row]:
-        """All versions of an item, oldest first; the vault lists them in no order that means anything."""
+        """All versions of an item, oldest first; the vault lists them in no order that means anything.
+
+        Raises:
+            ProviderError: a page failed, or is about another item.
+        """
         run = self.run
         found = [
-            row_of(raw, self.service)
+            row_about(name, raw, self.service)
             for page in run.connection.pages(self.service, method, run.budget, name)
             for raw in page
         ]
@@ -255,7 +263,7 @@ class VaultKind(ABC):
         run = self.run
         try:
             pages = run.connection.pages(self.service, self.lists[1], run.budget)
-            rows = [row_of(raw, self.service) for page in pages for raw in page]
+            rows = [row_of(raw, self.service, gone=True) for page in pages for raw in page]
         except ProviderError as error:
             return error
         return {row.name.lower(): row for row in rows}
@@ -268,33 +276,58 @@ class VaultKind(ABC):
             return None
 
 
-def row_of(raw: Any, service: str) -> Row:
-    """An SDK's properties (or deleted item) as a row; every part may be missing or odd.
+def row_of(raw: Any, service: str, *, gone: bool = False) -> Row:
+    """An SDK's properties (or deleted item, then `gone`) as a row; what is judged is well-formed, or the row is none.
 
     Raises:
-        ProviderError: MALFORMED when it has no name.
+        ProviderError: MALFORMED when it has no name, does not say whether it is enabled, or a date of it is none.
     """
     held = getattr(raw, "properties", None) or raw
     name = getattr(held, "name", None)
     if not isinstance(name, str) or not name:
         raise malformed(Called(name=f"{service}.list"), "a row of the list has no name")
+    enabled = getattr(held, "enabled", None)
+    if not gone and not isinstance(enabled, bool):
+        raise malformed(Called(name=f"{service}.list"), "an item does not say whether it is enabled")
     tags, thumbprint = getattr(held, "tags", None), getattr(held, "x509_thumbprint", None)
     word = thumbprint.hex() if isinstance(thumbprint, (bytes, bytearray)) else getattr(held, "content_type", None)
     return Row(
         name=name,
         id=str(getattr(held, "id", None) or ""),
         version=str(getattr(held, "version", None) or ""),
-        enabled=getattr(held, "enabled", None) is not False,
-        created=moment(getattr(held, "created_on", None)),
-        updated=moment(getattr(held, "updated_on", None)),
-        not_before=moment(getattr(held, "not_before", None)),
-        expires=moment(getattr(held, "expires_on", None)),
+        enabled=enabled is True,
+        created=_date(held, "created_on", service),
+        updated=_date(held, "updated_on", service),
+        not_before=_date(held, "not_before", service),
+        expires=_date(held, "expires_on", service),
         tags=tuple(sorted((str(k), str(v)) for k, v in tags.items())) if isinstance(tags, dict) else (),
         managed=getattr(held, "managed", None) is True and word != _STORAGE,
         word=str(word or ""),
+        gone=gone,
         deleted=moment(getattr(raw, "deleted_date", None) or getattr(raw, "deleted_on", None)),
         purged=moment(getattr(raw, "scheduled_purge_date", None)),
     )
+
+
+def row_about(name: str, raw: Any, service: str) -> Row:
+    """`row_of` an answer about one item.
+
+    Raises:
+        ProviderError: MALFORMED, also when it is about another one.
+    """
+    row = row_of(raw, service)
+    if row.name.lower() != name.lower():
+        raise malformed(Called(name=f"{service}.get"), "the answer is about another item")
+    return row
+
+
+def _date(held: Any, name: str, service: str) -> Moment | None:
+    """A date; the SDK hands on what it cannot read, and an end that is not understood is not "no end"."""
+    value = getattr(held, name, None)
+    found = moment(value)
+    if found is None and value is not None:
+        raise malformed(Called(name=f"{service}.list"), "a date of an item cannot be read")
+    return found
 
 
 def blank(name: str) -> Row:
@@ -321,7 +354,7 @@ def vault_of(run: Run) -> str:
 
 def _state(row: Row, now: datetime) -> CredentialState:
     """Soft-deleted and disabled items refuse to work; the dates of a secret are only what somebody wrote there."""
-    if row.deleted is not None:
+    if row.gone:
         return CredentialState.DEACTIVATED
     if not row.enabled:
         return CredentialState.SUSPENDED

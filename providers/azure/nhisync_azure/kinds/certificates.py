@@ -23,11 +23,12 @@ from nhisync.spi import (
 )
 from nhisync.spi.x509 import MalformedError, chain_facts, decode, public_ids
 from nhisync_azure.facts import moment, months
-from nhisync_azure.kinds.base import Row, VaultKind, blank, row_of, vault_of
+from nhisync_azure.kinds.base import Row, VaultKind, blank, row_about, vault_of
 from nhisync_azure.run import Run
 
 _SELF, _UNKNOWN = "Self", "Unknown"
 _RENEWS = "autorenew"
+_MOST_DAYS = 1_000_000
 _SLACK = timedelta(minutes=10)
 """Creating a policy and its first version takes this long at most."""
 
@@ -54,7 +55,7 @@ class Certificates(VaultKind):
         """By its name; the answer is public. One that was ordered and never issued is there, too."""
         found = self._read(locator.name, str(locator))
         if found is not None:
-            row = row_of(found, self.service)
+            row = row_about(locator.name, found, self.service)
             return self._item(locator, replace(row, id=row.id.rpartition("/")[0], version=""), found)
         return self._ordered(locator, blank(locator.name)) if self._unfinished(locator.name) else None
 
@@ -84,13 +85,13 @@ class Certificates(VaultKind):
         )
 
     def _item(self, locator: Locator, row: Row, found: Any) -> Item:
-        policy, current = getattr(found, "policy", None), row_of(found, self.service)
+        policy, current = getattr(found, "policy", None), row_about(row.name, found, self.service)
         tags = self.tags(row)
         interval, renews = renewal(policy, row.not_before, row.expires)
         issuer = str(getattr(getattr(policy, "issuer_name", None), "value", getattr(policy, "issuer_name", "")) or "")
         first = moment(getattr(policy, "created_on", None))
         again = first is not None and current.created is not None and current.created.at - first.at > _SLACK
-        due = row.not_before.at + interval if row.not_before and interval else None
+        due = _after(row.not_before, interval)
         base = self.item(
             locator,
             row,
@@ -174,10 +175,25 @@ def renewal(policy: Any, begins: Moment | None, ends: Moment | None) -> tuple[ti
         share, days = getattr(action, "lifetime_percentage", None), getattr(action, "days_before_expiry", None)
         if lifetime is not None and isinstance(share, int) and 0 < share < 100:
             return lifetime * share / 100, True
-        if lifetime is not None and isinstance(days, int) and timedelta(0) < lifetime - timedelta(days=days):
+        if (
+            lifetime is not None
+            and isinstance(days, int)
+            and 0 <= days < _MOST_DAYS
+            and timedelta(days=days) < lifetime
+        ):
             return lifetime - timedelta(days=days), True
         return None, True
     return None, False
+
+
+def _after(begins: Moment | None, interval: timedelta | None) -> datetime | None:
+    """When the renewal is due; None when that is not known, or beyond every calendar."""
+    if begins is None or interval is None:
+        return None
+    try:
+        return begins.at + interval
+    except OverflowError:
+        return None
 
 
 def _described(item: Item, der: Any, *, run: Run) -> Item:

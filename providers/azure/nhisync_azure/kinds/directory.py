@@ -8,13 +8,17 @@ several, by Graph's key id or the credential's own display name.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 from urllib.parse import quote
 
 from nhisync.spi import ErrorKind, Item, Locator, Observation, Presence, ProviderError
+from nhisync_azure.errors import Called, malformed
 from nhisync_azure.fanout import spread
-from nhisync_azure.kinds.entra import Holder, federations_of, holder_of
+from nhisync_azure.kinds.entra import Credential, Holder, federations_of, holder_of
 from nhisync_azure.kinds.entra_items import certificate_item, federation_item, secret_item
 from nhisync_azure.run import Run, Sweep
+
+T = TypeVar("T")
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")
 _TOP = "999"
@@ -133,7 +137,12 @@ class Directory:
     def _swept(self, kind: str, sweep: Sweep, told: set[tuple[str, str]]) -> Iterator[Observation]:
         run, seen = self._run, Sweep(sweep.error)
         for holder in self._by_id.values():
-            for rest in _parts(kind, holder):
+            try:
+                parts = _parts(kind, holder)
+            except ProviderError as error:
+                seen.error = seen.error or error
+                continue
+            for rest in parts:
                 seen.items += 1
                 name = "/".join(filter(None, (self._label(holder), rest)))
                 if (holder.app_id, rest) not in told and run.asked_for(kind, name):
@@ -150,7 +159,7 @@ class Directory:
         item = self._item(kind, locator, holder, found.rest)
         if run.is_known(locator, item.marker) and item.presence is Presence.PRESENT:
             return run.unchanged(locator)
-        read = any(one.der for one in holder.certificates)  # a single read brought them along already
+        read = any(one.der for one in holder.certificates or ())  # a single read brought them along already
         if read or not kind.endswith("-certificate") or item.presence is not Presence.PRESENT:
             return item
         return self._item(kind, locator, self._with_public(holder), found.rest)
@@ -158,9 +167,10 @@ class Directory:
     def _item(self, kind: str, locator: Locator, holder: Holder, rest: str) -> Item:
         run = self._run
         if kind == "app-federation":
-            trust = next((one for one in holder.federations or () if rest in (one.name, one.id)), None)
+            trusts = _known(kind, holder.federations)
+            trust = next((one for one in trusts if rest in (one.name, one.id)), None)
             return run.absent(locator) if trust is None else federation_item(run, locator, holder, trust)
-        held = holder.secrets if kind.endswith("-secret") else holder.certificates
+        held = _held(kind, holder)
         chosen = [one for one in held if not rest or rest.lower() == one.id or rest == one.name]
         if not chosen:
             return run.absent(locator)
@@ -172,7 +182,10 @@ class Directory:
         path = f"{self._group.collection}/{quote(holder.id, safe='')}"
         query = {"$select": "id,appId,keyCredentials"}
         raw = self._run.connection.graph(self._group.collection, path, self._run.budget, "keyCredentials", **query)
-        return replace(holder, certificates=holder_of(raw).certificates)
+        found = holder_of(raw)
+        if found.id != holder.id:
+            raise _other(self._group.collection)
+        return replace(holder, certificates=found.certificates)
 
     def _listed(self, name: str) -> list[Holder]:
         """What the list has under a name: an application id, or a display name."""
@@ -189,18 +202,24 @@ class Directory:
                 {"$select": group.select, "$expand": group.expand},
             )
             try:
-                return [self._with_trusts(holder_of(connection.graph(group.collection, path, budget, **query)))]
+                found = [holder_of(connection.graph(group.collection, path, budget, **query))]
             except ProviderError as error:
                 if error.kind is not ErrorKind.NOT_FOUND:
                     raise
                 return []
+            if found[0].app_id != name.lower():
+                raise _other(group.collection)
+            return [self._with_trusts(found[0])]
         query = {
             "$filter": "displayName eq '{}'".format(name.replace("'", "''")),
             "$select": group.select,
             "$expand": group.expand,
         }
         pages = connection.graph_pages(group.collection, group.collection, budget, **query)
-        return [self._with_trusts(holder_of(raw)) for page in pages for raw in page]
+        found = [holder_of(raw) for page in pages for raw in page]
+        if any(holder.name.casefold() != name.casefold() for holder in found):  # a filter that was not applied
+            raise _other(group.collection)
+        return [self._with_trusts(holder) for holder in found]
 
     def _label(self, holder: Holder) -> str:
         """The display name where it can stand for the application, else its id."""
@@ -235,6 +254,29 @@ def _resolve(kind: str, name: str, look_up: Callable[[str], list[Holder]]) -> Fo
 def _parts(kind: str, holder: Holder) -> tuple[str, ...]:
     """What of a holder is an item of its own in a sweep: each trust, and all secrets or certificates together."""
     if kind == "app-federation":
-        return tuple(one.name for one in holder.federations or ())
-    held = holder.secrets if kind.endswith("-secret") else holder.certificates
-    return ("",) if held else ()
+        return tuple(one.name for one in _known(kind, holder.federations))
+    return ("",) if _held(kind, holder) else ()
+
+
+def _held(kind: str, holder: Holder) -> tuple[Credential, ...]:
+    """A holder's secrets or certificates.
+
+    Raises:
+        ProviderError: MALFORMED, as `_known`.
+    """
+    return _known(kind, holder.secrets if kind.endswith("-secret") else holder.certificates)
+
+
+def _known(kind: str, found: tuple[T, ...] | None) -> tuple[T, ...]:
+    """What an answer holds of a kind.
+
+    Raises:
+        ProviderError: MALFORMED, it leaves them out or they are not to be understood; nothing is called absent for it.
+    """
+    if found is None:
+        raise malformed(Called(name=f"graph.{kind}"), "the answer leaves the credentials out, or they cannot be read")
+    return found
+
+
+def _other(collection: str) -> ProviderError:
+    return malformed(Called(name=f"graph.{collection}"), "the answer is about another application")

@@ -74,9 +74,9 @@ class Holder:
         enabled: whether it may log in; None = not said.
         tags: its tags, which are plain words.
         owners: display names of its owners; None = not read.
-        secrets: its client secrets.
-        certificates: its certificates.
-        federations: whose tokens it trusts; None = not read.
+        secrets: its client secrets; None = not read, or not to be understood, which is not "none".
+        certificates: its certificates; None likewise.
+        federations: whose tokens it trusts; None likewise.
     """
 
     id: str
@@ -86,8 +86,8 @@ class Holder:
     enabled: bool | None = None
     tags: tuple[str, ...] = ()
     owners: tuple[str, ...] | None = None
-    secrets: tuple[Credential, ...] = ()
-    certificates: tuple[Credential, ...] = ()
+    secrets: tuple[Credential, ...] | None = None
+    certificates: tuple[Credential, ...] | None = None
     federations: tuple[Federation, ...] | None = None
 
     def tag(self, name: str) -> str | None:
@@ -100,7 +100,7 @@ class Holder:
 
 
 def holder_of(raw: Any) -> Holder:
-    """An application or service principal of a Graph answer; odd parts of it are left out.
+    """An application or service principal of a Graph answer; odd parts of it count as not read.
 
     Raises:
         ProviderError: MALFORMED when it does not say who it is.
@@ -125,9 +125,11 @@ def holder_of(raw: Any) -> Holder:
     )
 
 
-def federations_of(raw: Any) -> tuple[Federation, ...]:
-    """Federated credentials of a Graph answer, by name."""
-    rows = [one for one in _list(raw) if isinstance(one, Mapping)]
+def federations_of(raw: Any) -> tuple[Federation, ...] | None:
+    """Federated credentials of a Graph answer, by name; None when there is no list of them."""
+    rows = _rows(raw)
+    if rows is None:
+        return None
     found = [
         Federation(
             id=_text(one.get("id")),
@@ -141,9 +143,21 @@ def federations_of(raw: Any) -> tuple[Federation, ...]:
     return tuple(sorted(found, key=lambda one: (one.name, one.id)))
 
 
-def _credentials(raw: Any) -> tuple[Credential, ...]:
-    """Only what is named here is taken over: of a password's ``hint`` and ``secretText`` nothing is."""
-    rows = [one for one in _list(raw) if isinstance(one, Mapping)]
+def _rows(raw: Any) -> list[Mapping[str, Any]] | None:
+    """A list of objects; None for anything else, because what is left out of it would look absent."""
+    if not isinstance(raw, list) or not all(isinstance(one, Mapping) for one in raw):
+        return None
+    return raw
+
+
+def _credentials(raw: Any) -> tuple[Credential, ...] | None:
+    """Only what is named here is taken over: of a password's ``hint`` and ``secretText`` nothing is.
+
+    Graph gives every credential an id and an end: one without them cannot be judged, and none of them is.
+    """
+    rows = _rows(raw)
+    if rows is None:
+        return None
     found = [
         Credential(
             id=_text(one.get("keyId")).lower(),
@@ -154,6 +168,9 @@ def _credentials(raw: Any) -> tuple[Credential, ...]:
         )
         for one in rows
     ]
+    dated = (row.get("startDateTime") is None or one.begins for row, one in zip(rows, found, strict=True))
+    if not all(dated) or not all(one.id and one.ends for one in found):
+        return None
     return tuple(sorted(found, key=lambda one: one.id))
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from nhisync.spi import ErrorKind, Item, Lifecycle, Locator, ProviderError, PublicId, Rotation
 from nhisync_azure.facts import span
-from nhisync_azure.kinds.base import Row, VaultKind, row_of, vault_of
+from nhisync_azure.kinds.base import Row, VaultKind, row_about, vault_of
 
 _CURVES: Mapping[str, ec.EllipticCurve] = {
     "P-256": ec.SECP256R1(),
@@ -35,6 +35,7 @@ class Keys(VaultKind):
         """With the public key, the versions' dates and the rotation policy."""
         run = self.run
         key = run.connection.call(self.service, "get_key", run.budget, row.name, on=row.id)
+        row_about(row.name, key, self.service)
         versions = self.versions("list_properties_of_key_versions", row.name)
         newest = versions[-1] if versions else row
         usable = next((one for one in reversed(versions) if one.enabled), newest)
@@ -69,7 +70,7 @@ class Keys(VaultKind):
             if error.kind is not ErrorKind.NOT_FOUND:
                 raise
             return None
-        row = row_of(key, self.service)
+        row = row_about(locator.name, key, self.service)
         return self.detail(locator, replace(row, id=row.id.rpartition("/")[0], version=""))
 
     def _rotation(self, name: str) -> tuple[Rotation | None, timedelta | None]:

@@ -28,9 +28,12 @@ from nhisync_gcp.names import AccountName, last_of
 from nhisync_gcp.run import Run, attributes, marker
 
 KIND = "service-account-key"
-_USER_MANAGED = 1
+_USER_MANAGED, _SYSTEM_MANAGED = 1, 2
 _X509_PEM = 1
 _FOREVER = 9999
+_CLOCKS = timedelta(minutes=2)
+"""What Google's clock may be ahead of ours: a key that was just made works at once."""
+
 _SLACK = timedelta(hours=1)
 """A key made with its account is the first generation, not a rotation."""
 
@@ -55,26 +58,42 @@ def _keys(run: Run, directory: Directory, locator: Locator) -> Iterator[Observat
         name=AccountName(name.email).resource(run.project),
         key_types=[_USER_MANAGED],
     ).keys
-    keys = [row for row in rows if int(row.key_type) == _USER_MANAGED]
+    keys = _user_managed(rows)
     if name.key:
         keys = [row for row in keys if last_of(row.name) == name.key]
         if not keys:  # the list may lag behind
-            keys = [run.call("iam.get_service_account_key", name=name.resource(run.project))]
+            keys = [_about(name.key, run.call("iam.get_service_account_key", name=name.resource(run.project)))]
     if keys:
-        yield from _item(run, locator, account, keys)
+        seen = run.known(_item_of(run, locator, account, keys))
+        yield _with_ids(run, seen, account, sorted(keys, key=_made)) if isinstance(seen, Item) else seen
     elif locator.name in run.wanted(KIND):
         yield run.absent(locator)
 
 
-def _item(run: Run, locator: Locator, account: Any, keys: Sequence[Any]) -> Iterator[Observation]:
+def _user_managed(rows: Sequence[Any]) -> list[Any]:
+    """The keys that somebody holds.
+
+    Raises:
+        ProviderError: MALFORMED, a row does not say whether it is one; left out, it would look absent.
+    """
+    if any(int(row.key_type) not in (_USER_MANAGED, _SYSTEM_MANAGED) for row in rows):
+        raise ProviderError(ErrorKind.MALFORMED, "a key does not say who manages it (iam.list_service_account_keys)")
+    return [row for row in rows if int(row.key_type) == _USER_MANAGED]
+
+
+def _item_of(run: Run, locator: Locator, account: Any, keys: Sequence[Any]) -> Item:
+    """Without the keys' public halves, which cost a call each."""
     ordered = sorted(keys, key=_made)
     active = [key for key in ordered if _works(key, account, run.now)]
     current = (active or ordered)[-1]
     begun, ends = instant(current, "valid_after_time"), instant(current, "valid_before_time")
     made = [_made(key) for key in active or ordered]
     first = _made(ordered[0])
-    listed = [(last_of(k.name), bool(k.disabled), _made(k), instant(k, "valid_before_time")) for k in ordered]
-    item = Item(
+    # States too: keys begin and end without a trace in the list.
+    listed = [
+        (last_of(k.name), _state(k, account, run.now), _made(k), instant(k, "valid_before_time")) for k in ordered
+    ]
+    return Item(
         locator=locator,
         observed_at=run.now,
         provider_id=account.name,
@@ -92,10 +111,6 @@ def _item(run: Run, locator: Locator, account: Any, keys: Sequence[Any]) -> Iter
             origin="uploaded" if int(current.key_origin) == 1 else None,
         ),
     )
-    seen = run.known(item)
-    if isinstance(seen, Item):
-        seen = _with_ids(run, seen, account, ordered)
-    yield seen
 
 
 def _with_ids(run: Run, item: Item, account: Any, keys: Sequence[Any]) -> Item:
@@ -107,8 +122,20 @@ def _with_ids(run: Run, item: Item, account: Any, keys: Sequence[Any]) -> Item:
     found = [PublicId(SCHEME, account.unique_id)] if account.unique_id else []
     for key in keys:
         answer = run.call("iam.get_service_account_key", name=key.name, public_key_type=_X509_PEM)
+        _about(last_of(key.name), answer)
         found.append(PublicId("spki-sha256", _spki(answer.public_key_data)))
     return replace(item, ids=tuple(found))
+
+
+def _about(key: str, answer: Any) -> Any:
+    """`answer`, when it is about the key.
+
+    Raises:
+        ProviderError: MALFORMED, it is about another one.
+    """
+    if last_of(answer.name) != key:
+        raise ProviderError(ErrorKind.MALFORMED, "the answer is about another key (iam.get_service_account_key)")
+    return answer
 
 
 def _spki(pem: bytes) -> str:
@@ -135,11 +162,13 @@ def _works(key: Any, account: Any, now: datetime) -> bool:
 
 
 def _state(key: Any, account: Any, now: datetime) -> CredentialState:
-    """A key works while it and its account are enabled and its time lasts."""
+    """A key works while it and its account are enabled and its time lasts; an uploaded one may begin later."""
     ends = instant(key, "valid_before_time")
     if ends is not None and ends <= now:
         return CredentialState.DEACTIVATED
-    return CredentialState.SUSPENDED if key.disabled or account.disabled else CredentialState.ACTIVE
+    if key.disabled or account.disabled:
+        return CredentialState.SUSPENDED
+    return CredentialState.PRE_ACTIVATION if _made(key) > now + _CLOCKS else CredentialState.ACTIVE
 
 
 def _overlap(active: Sequence[Any]) -> Rotation:

@@ -139,6 +139,8 @@ def _unlisted(run: Run, locator: Locator, read: _Pool) -> Iterator[Observation]:
     name = CertificateName.of(locator)
     if name.id and (read.sweep.error is None or read.sweep.error.kind is ErrorKind.DENIED):
         row = run.call("privateca.get_certificate", name=name.resource(run.project))
+        if last_of(row.name) != name.id:
+            raise ProviderError(ErrorKind.MALFORMED, "the answer is about another certificate")
         yield run.known(_item(run, locator, [row], read))
         return
     if read.sweep.error is not None:
@@ -187,7 +189,7 @@ def _item(run: Run, locator: Locator, rows: Sequence[Any], read: _Pool) -> Item:
         rotated=Moment(created) if created and len(rows) > 1 else None,
         owner=owner_of(run, (row.labels,)),
         dependencies=tuple(_issuer(row, read.authorities, run.now)),
-        marker=marker(row.name, instant(row, "update_time"), _states(read.authorities), run.now.date()),
+        marker=marker(row.name, instant(row, "update_time"), _state(row), _states(read.authorities), run.now.date()),
         attributes=attributes(
             authority=last_of(row.issuer_certificate_authority),
             template=last_of(row.certificate_template),

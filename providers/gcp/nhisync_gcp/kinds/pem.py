@@ -17,6 +17,8 @@ from nhisync.spi.x509 import (
 )
 from nhisync_gcp.run import Run
 
+_NONE = Chain(certificates=(), problem="Google returned no certificate")
+
 
 def described(run: Run, item: Item, pem: str, authorities: Iterable[str] = ()) -> Item:
     """`item` with what its PEM says; a PEM that cannot be read is a chain with a problem, not a lost item.
@@ -32,8 +34,8 @@ def described(run: Run, item: Item, pem: str, authorities: Iterable[str] = ()) -
         trusted = [one for text in authorities for one in decode_pem(text.encode())]
     except MalformedError:
         return replace(item, chain=Chain(certificates=(), problem="the PEM that Google returned cannot be read"))
-    if not certificates:
-        return item
+    if not certificates:  # without a state nothing else would be judged of it
+        return replace(item, chain=_NONE) if item.state is None else item
     leaf = certificates[0]
     roots = tuple(dict.fromkeys(one for one in trusted if is_root(one)))
     # What a client is served ends below the root.

@@ -1,11 +1,22 @@
 """From Secret Manager's answers to an `Item`: pure but for the run's clock and settings."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from nhisync.spi import CredentialState, Dependency, Item, Lifecycle, Locator, Moment, Rotation
+from nhisync.spi import (
+    CredentialState,
+    Dependency,
+    ErrorKind,
+    Item,
+    Lifecycle,
+    Locator,
+    Moment,
+    ProviderError,
+    Rotation,
+)
 from nhisync_gcp.names import is_region, kms_location, last_of
 from nhisync_gcp.run import Run, attributes, marker
 
@@ -22,6 +33,7 @@ _STATES = {
 }
 _WORDS = {ENABLED: "enabled", DISABLED: "disabled", DESTROYED: "destroyed"}
 _MANAGED_ACTIVE, _MANAGED_INACTIVE = 1, 2
+_NUMBER = re.compile(r"[0-9]{1,18}\Z")
 _SLACK = timedelta(minutes=10)
 """A container and its first version are made together; a version that is this much younger is a generation."""
 
@@ -49,7 +61,7 @@ class Version:
         """Out of a SecretVersion message."""
         number = last_of(row.name)
         return cls(
-            number=int(number) if number.isdecimal() else 0,
+            number=int(number) if _NUMBER.match(number) else 0,
             state=int(row.state),
             created=instant(row, "create_time"),
             destroyed_on=instant(row, "scheduled_destroy_time"),
@@ -120,6 +132,10 @@ def secret_item(run: Run, locator: Locator, facts: SecretFacts) -> Item:
 
     A passed schedule is no rotation: Secret Manager only sends a message then. A rotation is claimed where a newer
     version shows it, and an announced one stays announced until a version is younger than it.
+
+    Raises:
+        ProviderError: MALFORMED for a state that is none of the three: a version of which that is not known may not be
+            in force, and an item without a state is not judged by it.
     """
     entry, current = facts.entry, facts.current
     created, rotated = _created_and_rotated(facts)
@@ -132,7 +148,7 @@ def secret_item(run: Run, locator: Locator, facts: SecretFacts) -> Item:
         provider_id=entry.name,
         region=_region(run, facts),
         lifecycle=_lifecycle(entry),
-        state=_STATES.get(current.state) if current else CredentialState.PRE_ACTIVATION,
+        state=_state(current),
         version=str(current.number) if current else None,
         created=_moment(created),
         rotated=_moment(rotated),
@@ -149,6 +165,18 @@ def secret_item(run: Run, locator: Locator, facts: SecretFacts) -> Item:
         ),
         attributes=_attributes(facts),
     )
+
+
+def _state(current: Version | None) -> CredentialState:
+    if current is None:
+        return CredentialState.PRE_ACTIVATION
+    if current.state not in _STATES:
+        raise ProviderError(
+            ErrorKind.MALFORMED,
+            "the version that applications read is in a state that Secret Manager does not document",
+            fix="Look at it: gcloud secrets versions list; a newer nhisync may know the state.",
+        )
+    return _STATES[current.state]
 
 
 def owner_of(run: Run, maps: Sequence[Mapping[str, str]]) -> str:
@@ -194,7 +222,7 @@ def _lifecycle(entry: Any) -> Lifecycle:
 
 def _rotation(entry: Any) -> Rotation:
     found, status = entry.rotation, entry.rotation.managed_rotation_status
-    interval = found.rotation_period.ToTimedelta() if found.HasField("rotation_period") else None
+    interval = _period(found)
     if status.state == _MANAGED_ACTIVE:
         return Rotation(enabled=True, interval=interval, mechanism="managed")
     if status.state == _MANAGED_INACTIVE:
@@ -202,6 +230,17 @@ def _rotation(entry: Any) -> Rotation:
     if found.HasField("next_rotation_time"):
         return Rotation(enabled=True, interval=interval, mechanism="notification")
     return Rotation()
+
+
+def _period(rotation: Any) -> timedelta | None:
+    """The rotation period; None for one that no calendar has."""
+    if not rotation.HasField("rotation_period"):
+        return None
+    try:
+        found: timedelta = rotation.rotation_period.ToTimedelta()
+    except (OverflowError, ValueError):
+        return None
+    return found if found > timedelta(0) else None
 
 
 def replicas_of(entry: Any) -> dict[str, str]:

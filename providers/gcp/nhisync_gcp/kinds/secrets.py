@@ -13,7 +13,7 @@ from typing import Any
 
 from nhisync.spi import ErrorKind, Locator, Observation, ProviderError
 from nhisync_gcp.kinds.secret_facts import SecretFacts, Version, chosen, enough, secret_item, wanted_version
-from nhisync_gcp.names import SecretName, is_location, last_of, parent_of
+from nhisync_gcp.names import SecretName, is_location, last_of, parent_of, segment
 from nhisync_gcp.run import HOPELESS, Run, Sweep
 
 GLOBAL, REGIONAL = "secret", "regional-secret"
@@ -136,7 +136,7 @@ def read_versions(
     """As `versions_of`, through any `pages` of a connection.
 
     Raises:
-        ProviderError: a page failed.
+        ProviderError: a page failed, or is about another secret.
     """
     found: list[Version] = []
     listing = pages(
@@ -147,6 +147,8 @@ def read_versions(
         page_size=_VERSIONS,
     )
     for page in listing:
+        if any(segment(row.name, "secrets") != name.id for row in page):
+            raise ProviderError(ErrorKind.MALFORMED, "the answer is about another secret (list_secret_versions)")
         found += [Version.of(row) for row in page]
         found.sort(key=lambda version: version.number, reverse=True)  # the order is not promised for ties of time
         if enough(found, wanted):
