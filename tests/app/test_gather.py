@@ -1,6 +1,7 @@
 """From apps to inventories: only what is wanted is asked, one identity is refused, absences are looked at twice."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -115,6 +116,21 @@ def test_one_identity_on_both_paths_is_refused(other: SourceIdentity, refused: b
         refuse_one_identity(both)
     assert caught.value.guard == "same-identity"
     assert "auth:" in caught.value.fix
+
+
+@pytest.mark.requirement("R32")
+def test_one_cluster_on_both_paths_is_refused() -> None:
+    """Two identities and namespaces of one cluster: its end is the end of both paths. On one path it may be so."""
+    here = SourceIdentity(authority="vault:c1/a", principal="one", endpoint="a", cluster="vault:c1")
+    there = SourceIdentity(authority="vault:c1/b", principal="two", endpoint="b", cluster="vault:c1")
+    with pytest.raises(GuardError, match="backup/vault and primary/vault are one cluster: vault:c1") as caught:
+        refuse_one_identity({("primary", "vault"): here, ("backup", "vault"): there})
+    assert caught.value.guard == "same-cluster"
+    refuse_one_identity({("primary", "a"): here, ("primary", "b"): there})
+    elsewhere = SourceIdentity(authority="vault:c2/b", principal="two", endpoint="b", cluster="vault:c2")
+    refuse_one_identity({("primary", "vault"): here, ("backup", "vault"): elsewhere})
+    unknown = SourceIdentity(authority="vault:/b", principal="two", endpoint="b")
+    refuse_one_identity({("primary", "vault"): unknown, ("backup", "vault"): replace(unknown, principal="one")})
 
 
 def test_two_sources_of_one_path_may_share_an_identity() -> None:

@@ -18,7 +18,7 @@ from nhisync.model import (
     Presence,
     PublicId,
 )
-from nhisync.spi import Check, CheckState, ErrorKind, ProviderError, SourceIdentity
+from nhisync.spi import AccessMode, Check, CheckState, ErrorKind, ProviderError, SourceIdentity
 from nhisync.store import Store
 from nhisync.testing.clocks import CountingRandomness, FakeClock
 from nhisync.testing.provider import SCRIPTS
@@ -209,6 +209,23 @@ def test_doctor_refuses_one_identity(world: World) -> None:
     assert ended.out.count("same at fake") == 2
     assert "refused (same-identity)" in ended.err
     assert json.loads(world("doctor", "--format", "json").out)["refused"]["guard"] == "same-identity"
+
+
+def test_doctor_refuses_one_cluster(world: World) -> None:
+    """Two identities at one cluster are refused with 5, too."""
+    world.healthy()
+    for side in "pb":
+        world.identity(side, SourceIdentity(authority="fake", principal=side, endpoint="fake", cluster="fake:c1"))
+    ended = world("doctor")
+    assert ended.code == 5
+    assert "refused (same-cluster)" in ended.err
+
+
+@pytest.mark.parametrize("mode", AccessMode)
+def test_permissions_of_each_mode(world: World, mode: AccessMode) -> None:
+    """The mode asked for is the one printed."""
+    ended = world("permissions", "--path", "backup", "--pair", "payments/fx-feed", "--mode", mode.value, "-q")
+    assert (ended.code, ended.out) == (0, f"fake:{mode.value}:kv\n")
 
 
 def test_permissions(world: World, golden: Golden) -> None:

@@ -1,6 +1,6 @@
 """Rights that our own user holds, as the API server says it, beside those that a mode needs.
 
-One SelfSubjectRulesReview tells all rights in a namespace; where it does not know everything (webhook authorizers
+One SelfSubjectRulesReview tells all rights in a namespace; where it does not know everything (authorizers outside the server
 answer ``incomplete``), and for the cluster as a whole, single SelfSubjectAccessReviews decide.
 """
 

@@ -45,14 +45,14 @@ def documents(
     found = [_document(_TITLES[mode], grants)]
     if mode is AccessMode.ROTATE:
         admin = [_admin(settings, locator) for locator in wanted]
-        found.append(_document("nhisync rotate, PostgreSQL 16 and newer, besides: administers only these roles", admin))
+        found.append(_document("mode rotate, PostgreSQL 16 and newer, besides: administers only these roles", admin))
     return tuple(found)
 
 
 _TITLES = {
-    AccessMode.READ: "nhisync read: inventory of login roles from the catalogs",
-    AccessMode.PROBE: "nhisync probe: each role may log in to the database it is tested with",
-    AccessMode.ROTATE: "nhisync rotate: sets passwords and ends of other roles",
+    AccessMode.READ: "mode read: inventory of login roles from the catalogs",
+    AccessMode.PROBE: "mode probe: each role may log in to the database it is tested with",
+    AccessMode.ROTATE: "mode rotate: sets passwords and ends of other roles",
 }
 
 

@@ -91,6 +91,7 @@ class Source:
             principal=principal(own),
             endpoint=urlsplit(topology.endpoint).netloc,
             detail=f"{flavour} {health.version}" + ("" if topology.authoritative else ", standby"),
+            cluster=f"vault:{health.cluster_id}" if health.cluster_id else "",
         )
 
     def values(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[FieldValue | tuple[Locator, ErrorFact]]:

@@ -96,12 +96,14 @@ def gather(
 
 
 def refuse_one_identity(identities: Mapping[tuple[str, str], SourceIdentity]) -> None:
-    """Both paths must not be read as one and the same identity: what fails for one would fail for both, unseen.
+    """Both paths must not be read as one and the same identity, or at one and the same cluster.
+
+    What fails for one would fail for both, unseen: a backup that is another name for the primary is none.
 
     Raises:
-        GuardError: ``same-identity``.
+        GuardError: ``same-identity`` or ``same-cluster``.
     """
-    seen: dict[tuple[str, str], tuple[str, str]] = {}
+    seen: dict[tuple[str, ...], tuple[str, str]] = {}
     for (path, source), who in sorted(identities.items()):
         other = seen.setdefault((who.authority, who.principal), (path, source))
         if other[0] != path:
@@ -109,6 +111,13 @@ def refuse_one_identity(identities: Mapping[tuple[str, str], SourceIdentity]) ->
                 "same-identity",
                 f"{other[0]}/{other[1]} and {path}/{source} are one identity: {who.principal} at {who.authority}",
                 fix="Give each path its own identity: `auth:` of one of the two sources.",
+            )
+        other = seen.setdefault((who.cluster,), (path, source)) if who.cluster else (path, source)
+        if other[0] != path:
+            raise GuardError(
+                "same-cluster",
+                f"{other[0]}/{other[1]} and {path}/{source} are one cluster: {who.cluster}",
+                fix="Name a cluster of its own in the backup's source: its address leads to the primary's.",
             )
 
 

@@ -32,9 +32,10 @@ def doctor(
         nhisync doctor --mode fingerprint         may it read values for the reuse comparison?
         nhisync doctor --format json
 
-    Says who nhisync is on every source, tries every permission the configuration needs, and prints the text that
-    grants what is missing. Both paths read by one identity are refused (5). Answers 4 when a source cannot be asked
-    at all (silent, sealed, no login), 3 when something is missing, else 0. Formats: table, json.
+    Says who nhisync is on every source, tries every permission that the mode needs here, warns when it holds more, and
+    prints the text that grants what is missing. Both paths at one identity or one cluster are refused (5). Answers 4
+    when a source cannot be asked at all (silent, sealed, no login), 3 when something is missing, else 0. Formats:
+    table, json.
     """
     from nhisync.app.doctor import examine  # noqa: PLC0415 - only this command needs it
     from nhisync.cli.opening import open_session, tell_idle_keys  # noqa: PLC0415

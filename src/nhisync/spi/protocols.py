@@ -156,12 +156,15 @@ class SourceIdentity:
         principal: who we are there (role ARN, entity or display name).
         endpoint: host that answered.
         detail: version and the like, for a person.
+        cluster: the one installation that answers, where all of it fails at once whoever asks (a Vault cluster's id);
+            two paths on one are refused. "" = the provider has no such thing, or does not tell.
     """
 
     authority: str
     principal: str
     endpoint: str
     detail: str = ""
+    cluster: str = ""
 
 
 class CheckState(StrEnum):

@@ -22,7 +22,9 @@ from nhisync.registry import Registry
 
 from . import test_chain, test_evidence, test_expiry, test_lockstep, test_presence, test_region, test_reuse
 
-DOCS = Path(__file__).parents[3] / "docs" / "rules"
+ROOT = Path(__file__).parents[3]
+DOCS = ROOT / "docs" / "rules"
+PROVIDERS = {folder.name for folder in (ROOT / "providers").iterdir() if folder.is_dir()}
 INFOS = [rule.info for rule in RULES]
 MODULES = (test_presence, test_lockstep, test_expiry, test_reuse, test_chain, test_region, test_evidence)
 BLOCKS = {
@@ -88,7 +90,7 @@ def test_declarations_are_complete(info: RuleInfo) -> None:
     assert not info.title.endswith(".")
     assert all(len(text) > 40 and text.endswith(".") for text in (info.compared, info.hurts, info.false_alarm))
     assert "*" in info.remediation
-    assert set(info.remediation) <= {"aws", "vault", "tls", "file", "kubernetes", "*"}
+    assert set(info.remediation) <= {*PROVIDERS, "*"}
     assert all(len(text) > 20 and not text.endswith(".") for text in info.remediation.values())
     assert info.block in BLOCKS
     assert info.layer in LAYERS[info.code[3]]

@@ -109,7 +109,8 @@ class Place:
         provider = self.site.provider(**self._settings)
         budget = self.site.budget()
         try:
-            api = provider._api(provider._connect(budget), budget)
+            source = provider._source
+            api = source._api(source._connect(budget), budget)
             return api.send(Ask(method=method, path=path, body=body, repeatable=False)).checked().body
         finally:
             provider.close()

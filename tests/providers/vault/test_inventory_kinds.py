@@ -283,12 +283,15 @@ def test_a_performance_secondary_is_a_replica(make_site: Any) -> None:
 
 @pytest.mark.requirement("R44")
 def test_one_cluster_on_both_paths_is_recognised(make_site: Any) -> None:
-    """Two sources of one cluster show one cluster id on every item, and one authority."""
+    """Two sources of one cluster show one cluster id on every item, one authority and one cluster, which is refused."""
     here = make_site("primary")
     secret = here.seed("kv", "secret/pay")
     there = make_site("backup", cluster_of="primary/vault")
     assert ids(here.observe(secret)[secret])["cluster-id"] == ids(there.observe(secret)[secret])["cluster-id"]
-    assert here.provider().identify(here.budget()).authority == there.provider().identify(there.budget()).authority
+    one, other = (site.provider().identify(site.budget()) for site in (here, there))
+    assert one.authority == other.authority
+    assert one.cluster == other.cluster == f"vault:{ids(here.observe(secret)[secret])['cluster-id']}"
+    assert one.principal != other.principal
 
 
 def test_mounts_with_slashes_are_taken_from_the_table(site: Any) -> None:

@@ -15,7 +15,7 @@ class Reviews:
     """Answers reviews by the cluster's RBAC.
 
     Attributes:
-        incomplete: rules reviews do not know everything, as with a webhook authorizer.
+        incomplete: rules reviews do not know everything, as with an authorizer outside the server.
     """
 
     def __init__(self, rbac: Rbac) -> None:
