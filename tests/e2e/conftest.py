@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -309,7 +310,8 @@ class Nhisync:
     def mend(self, path: str = "north") -> None:
         """Put the credential of a path there."""
         key = self.folder / path / "stripe.json"
-        key.write_text(f'{{"key": "value-of-{path}"}}', encoding="utf-8")
+        made = datetime.now(UTC).isoformat()
+        key.write_text(f'{{"key": "value-of-{path}", "nhisync_rotated": "{made}"}}', encoding="utf-8")
         key.chmod(0o600)
 
     def spoil(self) -> None:

@@ -39,10 +39,9 @@ class Stage:
         """Of the source."""
         return PostgresSettings.model_validate({**self.document, **more})
 
-    @contextlib.contextmanager
-    def adapter(self, **more: Any) -> Iterator[PostgresProvider]:
-        """A new adapter."""
-        context = SourceContext(
+    def context(self) -> SourceContext:
+        """Where the adapter stands."""
+        return SourceContext(
             path="backup",
             source="db",
             region=None,
@@ -50,7 +49,11 @@ class Stage:
             clock=SystemClock(),
             randomness=SystemRandomness(),
         )
-        with contextlib.closing(PostgresProvider(self.settings(**more), context)) as made:
+
+    @contextlib.contextmanager
+    def adapter(self, **more: Any) -> Iterator[PostgresProvider]:
+        """A new adapter."""
+        with contextlib.closing(PostgresProvider(self.settings(**more), self.context())) as made:
             yield made
 
     def look(self, *wanted: Locator, sweep: bool = True, seconds: float = 30, **more: Any) -> list[Any]:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +27,8 @@ from nhisync.spi import (
     Presence,
     ProviderError,
 )
+from nhisync_postgres.connection import Connection
+from nhisync_postgres.inventory import Run
 from nhisync_postgres.permissions import documents
 from nhisync_tls.emulator.pki import Shape, issue, pem
 
@@ -275,3 +278,29 @@ def test_both_paths_on_one_cluster_are_refused(stage: Stage, tmp_path: Path) -> 
     assert "one identity" in done.stderr or "same" in done.stderr
     assert CANARY not in done.stdout + done.stderr
     assert PASSWORD not in done.stdout + done.stderr
+
+
+def test_an_end_beyond_every_calendar_hides_nobody(stage: Stage) -> None:
+    """One role that ends in the year 20000, or ended before our era, does not take the others' answers away."""
+    stage.cluster.run("CREATE ROLE late LOGIN VALID UNTIL '20000-01-01'")
+    stage.cluster.run("CREATE ROLE ancient LOGIN VALID UNTIL '0044-03-15 BC'")
+    try:
+        wanted = [Locator("db", "role", name) for name in ("late", "ancient")]
+        late, ancient = stage.look(*wanted, sweep=False)
+        assert (late.expires, late.state) == (None, CredentialState.ACTIVE)
+        assert ancient.state is CredentialState.DEACTIVATED
+    finally:
+        stage.cluster.run("DROP ROLE late, ancient")
+
+
+def test_a_lost_connection_is_not_replaced(stage: Stage) -> None:
+    """Behind the same name another server may answer, as after a failover; nothing it lacks is absent."""
+    settings, context = stage.settings(), stage.context()
+    with closing(Connection(settings, context)) as connection:
+        run = Run(settings, context, connection, budget())
+        run.cluster()
+        stage.cluster.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'nhisync'")
+        for _ in range(2):
+            with pytest.raises(ProviderError) as lost:
+                run.identifier()
+            assert lost.value.kind is ErrorKind.UNREACHABLE

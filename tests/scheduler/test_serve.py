@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,8 @@ def folder(tmp_path: Path) -> Path:
     for path in ("west", "north"):
         (tmp_path / path).mkdir()
         key = tmp_path / path / "stripe.json"
-        key.write_text(f'{{"key": "canary-of-{path}"}}', encoding="utf-8")
+        made = datetime.now(UTC).isoformat()
+        key.write_text(f'{{"key": "canary-of-{path}", "nhisync_rotated": "{made}"}}', encoding="utf-8")
         key.chmod(0o600)
     return tmp_path
 

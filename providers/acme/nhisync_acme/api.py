@@ -36,6 +36,8 @@ _CHUNK = 16 * 1024
 _FIRST_WAIT = 0.25
 _RETRIED = frozenset({ErrorKind.THROTTLED, ErrorKind.UNREACHABLE, ErrorKind.MALFORMED})
 _LOGGERS = ("acme", "josepy", "requests", "urllib3")
+STATUSES = frozenset({"valid", "deactivated", "revoked"})
+"""Of an account (RFC 8555 §7.1.6); any other word is no answer."""
 _ALGORITHMS = {256: ES256, 384: ES384, 521: ES512}
 
 Answer = TypeVar("Answer")
@@ -138,7 +140,10 @@ class Api:
             net.key, net.alg, net.account = key, _algorithm(key), None
             return client.ClientV2(directory, net).query_registration(asked)
 
-        return self._ask(query)
+        found = self._ask(query)
+        if str(found.body.status or "") not in STATUSES:
+            raise malformed(self._settings.host, "the account has a status that nobody knows")
+        return found
 
     def renewal_info(self, identifier: str) -> dict[str, Any] | None:
         """The renewal information of one certificate (RFC 9773 §4.2); None = the authority offers none at all.
@@ -150,7 +155,7 @@ class Api:
             base = str(self.directory["renewalInfo"])
         except KeyError:
             return None
-        answer = self._ask(lambda net: net.get(f"{base.rstrip('/')}/{identifier}").json())
+        answer = self._ask(lambda net: net.get(f"{base.rstrip('/')}/{identifier}").json(), absent=True)
         return answer if isinstance(answer, dict) else {}
 
     def key(self) -> JWK:
@@ -176,23 +181,26 @@ class Api:
                 fix="Name a PEM or JWK file with an RSA or EC key, mode 0600, readable for nhisync.",
             ) from None
 
-    def _ask(self, question: Callable[[client.ClientNetwork], Answer]) -> Answer:
-        """One question, repeated within the configured attempts; every question here only reads."""
+    def _ask(self, question: Callable[[client.ClientNetwork], Answer], *, absent: bool = False) -> Answer:
+        """One question, repeated within the configured attempts; every question here only reads.
+
+        `absent`: a 404 speaks of what was asked for; elsewhere only of the path, as of a moved authority.
+        """
         attempt = 1
         while True:
             try:
-                return self._once(question)
+                return self._once(question, absent=absent)
             except ProviderError as error:
                 if attempt >= self._settings.attempts or error.kind not in _RETRIED or not self._pause(attempt, error):
                     raise
             attempt += 1
 
-    def _once(self, question: Callable[[client.ClientNetwork], Answer]) -> Answer:
+    def _once(self, question: Callable[[client.ClientNetwork], Answer], *, absent: bool) -> Answer:
         where = self._settings.host
         try:
             return question(self._network())
         except messages.Error as error:
-            raise self._refused(error) from None
+            raise self._refused(error, absent=absent) from None
         except SDK_ERRORS as error:
             last = self._adapter.last
             if last is not None and not last.ok:
@@ -200,9 +208,11 @@ class Api:
             self._budget.check()  # when our own cycle cut the wait short, the authority's silence says nothing
             raise lost(error, where) from None
 
-    def _refused(self, error: messages.Error) -> ProviderError:
+    def _refused(self, error: messages.Error, *, absent: bool) -> ProviderError:
         last = self._adapter.last
         if last is not None and last.status_code == 404 and str(error.code or "") != "accountDoesNotExist":
+            if not absent:
+                return malformed(self._settings.host, "a path of the directory is not found")
             return ProviderError(
                 ErrorKind.NOT_FOUND, f"{self._settings.host}: no such resource", resource=self._settings.host
             )

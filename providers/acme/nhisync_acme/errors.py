@@ -91,8 +91,17 @@ def status_error(status: int, where: str, retry_after: timedelta | None) -> Prov
     return malformed(where, f"status {status} without a problem document")
 
 
-SDK_ERRORS: Final = (acme_errors.Error, messages.Error, requests.RequestException, ValueError)
-"""What the library raises; ValueError covers JSON, josepy's errors and undecodable answers."""
+SDK_ERRORS: Final = (
+    acme_errors.Error,
+    messages.Error,
+    requests.RequestException,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+)
+"""What the library raises; ValueError covers JSON, josepy's errors and undecodable answers, the last three an answer
+without a Location or of another shape, which it does not check."""
 
 
 def _holds(error: BaseException, kind: type[BaseException]) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography import x509
@@ -22,6 +22,9 @@ from nhisync.spi.x509 import (
     text,
 )
 from nhisync_file.parsed import Parsed
+
+_SKEW = timedelta(seconds=30)
+"""By which a writer's clock may be ahead of the file system's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,7 @@ def item_of(
         found: dict[str, Any] = {
             "provider_id": parsed.provider_id or locator.name,
             "version": parsed.version,
-            # A copy may carry an older date, never a newer content: the generation was made then at the latest.
-            "rotated": Moment(parsed.rotated) if parsed.rotated else Moment(modified, Precision.UPPER_BOUND),
+            "rotated": _generation(parsed.rotated, modified),
             "expires": Moment(parsed.expires) if parsed.expires else None,
             "ids": parsed.ids,
         }
@@ -74,6 +76,16 @@ def item_of(
             attributes=tuple(sorted(attributes.items())),
             **found,
         )
+
+
+def _generation(told: datetime | None, modified: datetime) -> Moment:
+    """What the content says, unless it was written before that; else the last write, as an upper bound.
+
+    A write can put the same content there once more, or that of an older copy, but never a newer one.
+    """
+    if told is not None and told <= modified + _SKEW:
+        return Moment(told)
+    return Moment(modified, Precision.UPPER_BOUND)
 
 
 def failed_item(locator: Locator, failure: ProviderError, now: datetime) -> Item:

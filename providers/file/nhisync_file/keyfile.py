@@ -34,6 +34,9 @@ _EMAIL = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}@[a-z0-9][a-z0-9.-]{0,120}\.gservi
 _STATUS = re.compile(r"(Active|Inactive)\Z")
 _INSTANT = re.compile(r"[0-9T:.Z+-]{10,40}\Z")
 
+ROTATED = "nhisync_rotated"
+"""Field in which whoever writes the file can date its generation; it is no secret, and equal ones are no copy."""
+
 Fields = dict[str, str | None]
 """Dotted name → text, or None where the value is no text."""
 
@@ -170,6 +173,7 @@ def _described(fields: Fields) -> Parsed:
     """Names only, and the public ids of known formats."""
     known = _google(fields) if fields.get("type") == "service_account" else _amazon(fields)
     facts: dict[str, Any] = {"fields": tuple(sorted(fields)), "secret": True, **known}
+    facts["rotated"] = facts.get("rotated") or _instant(fields, ROTATED)
     return Parsed(**facts)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from nhisync.spi import ErrorFact, ErrorKind, FieldValue, Locator, ProviderError, SecretBytes
 from nhisync_file.folder import Folder
-from nhisync_file.keyfile import json_fields, yaml_fields
+from nhisync_file.keyfile import ROTATED, json_fields, yaml_fields
 from nhisync_file.mount import DATA
 from nhisync_file.pem import PRIVATE_KEY, private_keys
 from nhisync_file.sweep import MOUNT
@@ -37,7 +37,7 @@ def values_of(folder: Folder, locator: Locator) -> Iterator[Answer]:
 
 def _scalars(locator: Locator, fields: dict[str, str | None]) -> Iterator[Answer]:
     for name, value in sorted(fields.items()):
-        if value is not None:
+        if value is not None and name != ROTATED:
             yield FieldValue(locator, name, SecretBytes(_trimmed(value.encode())))
 
 

@@ -21,13 +21,18 @@ from nhisync.spi import (
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 NAME_KEY, LIFECYCLE_KEY, INTERVAL_KEY = "nhisync/name", "nhisync/lifecycle", "nhisync/rotation-interval"
+ROTATED_KEY = "nhisync/rotated"
 ACCOUNT_NAME, ACCOUNT_UID = "kubernetes.io/service-account.name", "kubernetes.io/service-account.uid"
 CERTIFICATE_NAME, REVISION = "cert-manager.io/certificate-name", "cert-manager.io/certificate-revision"
 LAST_USED, INVALID_SINCE = "kubernetes.io/legacy-token-last-used", "kubernetes.io/legacy-token-invalid-since"
 
-_ANNOTATIONS = frozenset({NAME_KEY, LIFECYCLE_KEY, INTERVAL_KEY, ACCOUNT_NAME, ACCOUNT_UID, CERTIFICATE_NAME, REVISION})
+_ANNOTATIONS = frozenset(
+    {NAME_KEY, LIFECYCLE_KEY, INTERVAL_KEY, ROTATED_KEY, ACCOUNT_NAME, ACCOUNT_UID, CERTIFICATE_NAME, REVISION}
+)
 _LABELS = frozenset({LAST_USED, INVALID_SINCE})
 _LONGEST = 200
+_SKEW = timedelta(seconds=30)
+"""By which a rotator's clock may be ahead of the server's."""
 _LIFECYCLES = {"own": Lifecycle.OWN, "static": Lifecycle.STATIC, "shared": Lifecycle.SHARED}
 
 
@@ -46,7 +51,7 @@ class Meta:
         owner: of the configured key; "" = none.
         made_by: ``Kind/name`` of the controller that owns it, "" = none.
         last_applied: its annotations hold a copy of the whole object.
-        written: latest change of a field of its data, at the latest; None = not recorded.
+        written: latest change of a field of its data, at the latest; None = not recorded, or not by every writer.
         fields: names of the fields of its data; None = not recorded.
     """
 
@@ -78,14 +83,19 @@ class Meta:
         """Creation as a moment."""
         return None if self.created is None else Moment(self.created)
 
-    @property
-    def rotated(self) -> Moment | None:
-        """The last change of its data; None = none since creation, or not recorded.
+    def rotated(self, now: datetime) -> Moment | None:
+        """The last change of its data; None = none since creation. Where the book tells no date: at the latest `now`.
 
-        An upper bound: the server dates what one writer owns as a whole, so a changed annotation can count as well.
+        By the server's book it is an upper bound: what one writer owns is dated as a whole, so a changed annotation can
+        count as well. A rotator that dates its work in the annotation says it exactly, unless the book contradicts it.
         """
-        if self.written is None or self.created is None or self.written <= self.created + timedelta(seconds=1):
+        if self.written is None or self.created is None:
+            return Moment(now, Precision.UPPER_BOUND)
+        if self.written <= self.created + timedelta(seconds=1):
             return None
+        declared = instant(self.marks.get(ROTATED_KEY))
+        if declared is not None and self.created <= declared <= self.written + _SKEW:
+            return Moment(declared)
         return Moment(self.written, Precision.UPPER_BOUND)
 
     @property
@@ -193,15 +203,16 @@ def _data(raw: object) -> tuple[tuple[str, ...] | None, datetime | None]:
     if not managers:
         return None, None
     names: set[str] = set()
-    written: datetime | None = None
+    dates: list[datetime | None] = []
     for manager in managers:
-        owned = mapping(mapping(manager.get("fieldsV1")).get("f:data"))
-        if "f:data" not in mapping(manager.get("fieldsV1")):
+        owned = mapping(manager.get("fieldsV1"))
+        if "f:data" not in owned:
             continue
-        names |= {key.removeprefix("f:") for key in owned if key.startswith("f:")}
-        at = instant(manager.get("time"))
-        written = at if written is None or (at is not None and at > written) else written
-    return tuple(sorted(filter(short, names))), written
+        names |= {key.removeprefix("f:") for key in mapping(owned["f:data"]) if key.startswith("f:")}
+        dates.append(instant(manager.get("time")))
+    known = [date for date in dates if date is not None]
+    # One writer without a date may have been the last one.
+    return tuple(sorted(filter(short, names))), max(known, default=None) if len(known) == len(dates) else None
 
 
 def _maker(raw: object) -> str:

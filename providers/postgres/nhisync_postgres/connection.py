@@ -29,6 +29,10 @@ _GRACE = 1.0
 _READ_ONLY = "-c default_transaction_read_only=on -c search_path=pg_catalog"
 
 
+_SHUT_OUT = {"hostaddr": "", "password": "", "sslcrl": "", "sslcrldir": "", "require_auth": "!gss,!sspi"}
+"""What libpq would take from the environment, PGSERVICE included, or from a Kerberos cache: set, if only to nothing."""
+
+
 class Connection:
     """The one connection of a run; opened by the first query, closed with the run.
 
@@ -91,6 +95,9 @@ class Connection:
                 raise ProviderError(ErrorKind.THROTTLED, "the cycle ended before this was read")
             if self._open is not None and not self._open.closed:
                 return self._open
+            if self._open is not None:
+                # The host's name may lead to another server by now, and who and where was asked of the first one.
+                raise translate(None, "", self.endpoint, principal=self._settings.auth.user, database="")
         budget.spend(CONNECT)
         made = self._connect(budget)
         with self._lock:
@@ -112,6 +119,7 @@ class Connection:
         statement = int(settings.query_timeout.total_seconds() * 1000)
         found: dict[str, Any] = {
             "host": settings.host,
+            **_SHUT_OUT,
             "port": settings.port,
             "dbname": settings.database,
             "user": auth.user,

@@ -197,7 +197,7 @@ class Run:
             kind=KIND,
             scope="",
             status=status,
-            as_of=cluster.replayed if cluster.standby and cluster.replayed else cluster.observed_at,
+            as_of=cluster.copied or cluster.observed_at,
             items=items,
             authoritative=status is CoverageStatus.COMPLETE and not cluster.standby,
             error=why,

@@ -12,6 +12,7 @@ from nhisync.spi import CredentialState, Item, Lifecycle, Locator, Moment, Publi
 
 _TOKEN = re.compile(r"(?:\A|\s)nhisync:(owner|name|rotated)=(\S+)")
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _POWERS = ("superuser", "createrole", "createdb", "replication", "bypassrls")
 
 
@@ -64,6 +65,11 @@ class Cluster:
     endpoint: str
     observed_at: datetime
 
+    @property
+    def copied(self) -> datetime | None:
+        """How old a standby's copy is: as old as can be when it does not say, as after its start; None = no copy."""
+        return (self.replayed or _EPOCH) if self.standby else None
+
 
 def item_of(locator: Locator, row: Mapping[str, Any], cluster: Cluster, rights: Sequence[str] | None) -> Item:
     """The facts of one role.
@@ -81,7 +87,7 @@ def item_of(locator: Locator, row: Mapping[str, Any], cluster: Cluster, rights: 
     return Item(
         locator=locator,
         observed_at=cluster.observed_at,
-        source_as_of=cluster.replayed if cluster.standby else None,
+        source_as_of=cluster.copied,
         provider_id=f"role {row['oid']}",
         lifecycle=Lifecycle.REPLICA if cluster.standby else Lifecycle.OWN,
         state=_state(row, until, cluster.observed_at),
@@ -100,13 +106,13 @@ def item_of(locator: Locator, row: Mapping[str, Any], cluster: Cluster, rights: 
 def _until(row: Mapping[str, Any]) -> datetime | None:
     """VALID UNTIL; PostgreSQL's ``-infinity`` has ended since ever."""
     if row["ended"]:
-        return datetime(1970, 1, 1, tzinfo=UTC)
+        return _EPOCH
     found = row["until"]
     return found.astimezone(UTC) if isinstance(found, datetime) else None
 
 
 def _state(row: Mapping[str, Any], until: datetime | None, now: datetime) -> CredentialState:
-    if not row["login"]:
+    if not row["login"] or (row["connections"] == 0 and not row["superuser"]):  # InitializeSessionUserId, miscinit.c
         return CredentialState.SUSPENDED
     return CredentialState.DEACTIVATED if until is not None and until <= now else CredentialState.ACTIVE
 

@@ -10,8 +10,9 @@ CLUSTER = "SELECT system_identifier::text AS id FROM pg_catalog.pg_control_syste
 
 ROLES = """
 SELECT r.oid::bigint AS oid, r.rolname::text AS name, r.rolcanlogin AS login,
-       CASE WHEN pg_catalog.isfinite(r.rolvaliduntil) THEN r.rolvaliduntil END AS until,
-       r.rolvaliduntil = '-infinity' AS ended, r.rolsuper AS superuser, r.rolcreaterole AS createrole,
+       CASE WHEN r.rolvaliduntil BETWEEN '0002-01-01 00:00+00' AND '9999-01-01 00:00+00'
+            THEN r.rolvaliduntil END AS until,
+       r.rolvaliduntil < '0002-01-01 00:00+00' AS ended, r.rolsuper AS superuser, r.rolcreaterole AS createrole,
        r.rolcreatedb AS createdb, r.rolreplication AS replication, r.rolbypassrls AS bypassrls,
        r.rolconnlimit AS connections, d.description AS comment
 FROM pg_catalog.pg_roles r
@@ -23,7 +24,10 @@ WHERE CASE WHEN %(names)s::text[] IS NOT NULL THEN r.rolname::text = ANY (%(name
                      OR EXISTS (SELECT 1 FROM pg_catalog.unnest(%(prefixes)s::text[]) p
                                 WHERE pg_catalog.starts_with(r.rolname::text, p))) END
 """
-"""The named roles, whatever they may; without names all that may log in, or those with one of the prefixes."""
+"""The named roles, whatever they may; without names all that may log in, or those with one of the prefixes.
+
+Ends that no calendar of Python holds are none, or have passed: one such role must not hide the others.
+"""
 
 RIGHTS = """
 WITH wanted AS (SELECT oid, rolname::text AS name FROM pg_catalog.pg_roles

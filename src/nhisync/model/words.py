@@ -56,6 +56,7 @@ class Precision(StrEnum):
     EXACT = "exact"
     DAY = "day"
     UPPER_BOUND = "upper-bound"  # at the latest then
+    LOWER_BOUND = "lower-bound"  # at the earliest then
 
 
 class PairClass(StrEnum):

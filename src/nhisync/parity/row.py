@@ -12,7 +12,7 @@ from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from nhisync.model import CertificateFacts, Chain, Dependency, ErrorFact, Item, Moment, Presence
+from nhisync.model import CertificateFacts, Chain, Dependency, ErrorFact, Item, Moment, Precision, Presence
 
 
 class Row(NamedTuple):
@@ -40,7 +40,8 @@ class Row(NamedTuple):
         bound: fault domains of dependencies that exist nowhere else, one per line, or None.
         grants: names of attached rights, one per line, sorted; None = not read.
         auth: 1 accepted, 0 refused, None not tried (live authentication).
-        detail: JSON of error, dependencies, chain, fields, exposure, endlessness and display facts, or None.
+        detail: JSON of error, dependencies, chain, fields, exposure, endlessness, whether `rotated` is only an upper
+            bound, and display facts, or None.
         marker: the listing's change marker.
         observed: epoch seconds of the observation.
         digest: 64-bit digest of everything above but `observed`, `marker` and `group`.
@@ -202,6 +203,10 @@ def _dependency(dependency: Dependency) -> dict[str, Any]:
     return {f.name: getattr(dependency, f.name) for f in dataclass_fields(dependency)}
 
 
+def _at_latest(item: Item) -> bool:
+    return item.rotated is not None and item.rotated.precision is Precision.UPPER_BOUND
+
+
 def _detail(item: Item) -> str | None:
     detail: dict[str, Any] = {
         "provider_id": item.provider_id or None,
@@ -212,6 +217,7 @@ def _detail(item: Item) -> str | None:
         "fields": None if item.fields is None else sorted(item.fields),
         "exposure": item.exposure or None,
         "endless": item.endless or None,
+        "rotated_at_latest": _at_latest(item) or None,
         "mechanism": (item.rotation.mechanism or None) if item.rotation else None,
         "attributes": dict(item.attributes) or None,
     }

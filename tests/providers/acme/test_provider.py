@@ -98,10 +98,12 @@ def test_an_account_that_ended_says_so(stages: Any, account: Locator, status: st
     assert stage.checks()["identity"].state is CheckState.FAILED
 
 
-def test_a_status_that_nobody_knows_is_no_state(stages: Any, account: Locator) -> None:
-    """Unknown words are not read as valid."""
+def test_a_status_that_nobody_knows_is_no_answer(stages: Any, account: Locator) -> None:
+    """Unknown words are not read as valid: an item without a state would count as one whose provider knows none."""
     (item,) = stages(status="improbable").look(account)
-    assert item.state is None
+    assert (item.presence, item.state) == (Presence.UNKNOWN, None)
+    assert item.error is not None
+    assert item.error.kind == "malformed"
 
 
 def test_without_a_key_the_account_is_unknown_and_certificates_are_not(stage: Any, account: Locator) -> None:

@@ -237,3 +237,17 @@ def test_names_of_nested_fields_are_dotted(files: Files) -> None:
         "db.password",
         "empty",
     )
+
+
+@pytest.mark.parametrize("kind", ["json", "yaml"])
+def test_a_writer_dates_its_generation(files: Files, kind: str) -> None:
+    """The writer's own date is exact; one after the last change of the file is not believed."""
+    told = files.clock.now() - 9 * DAY
+    for name, date, expected in (
+        ("ok", told, (told, Precision.EXACT)),
+        ("late", told + 8 * DAY, (files.clock.now() - 3 * DAY, Precision.UPPER_BOUND)),
+    ):
+        fields = {"key": CANARY, "nhisync_rotated": date.isoformat()}
+        (item,) = files.look(files.plant(kind, f"{name}.{kind}", fields, rotated=3 * DAY))
+        assert item.rotated is not None
+        assert (item.rotated.at, item.rotated.precision) == expected

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nhisync.spi import CredentialState, ErrorKind, Lifecycle, Precision, Presence, PublicId
+from nhisync.spi import CredentialState, ErrorKind, Lifecycle, Moment, Precision, Presence, PublicId
 from nhisync_kubernetes.kinds.certificate import EXPOSED
 from nhisync_kubernetes.kinds.secret import ENDLESS
 from nhisync_kubernetes.metadata import LAST_APPLIED, read_meta
@@ -44,7 +44,8 @@ def test_a_secret_that_nobody_touched(site: Site) -> None:
     once, unbooked = site.seed("secret", "p/once", rotated=None), site.seed("secret", "p/unbooked", unbooked=True)
     seen = site.observe(once, unbooked)
     assert (seen[once].rotated, seen[once].fields) == (None, ("api_key",))
-    assert (seen[unbooked].rotated, seen[unbooked].fields) == (None, None)
+    assert seen[unbooked].rotated == Moment(site.clock.now(), Precision.UPPER_BOUND)
+    assert seen[unbooked].fields is None
 
 
 def test_a_secret_without_data_has_no_fields(site: Site) -> None:

@@ -52,7 +52,7 @@ def _item(run: Run, locator: Locator, role: Mapping[str, Any]) -> Item:
         state=CredentialState.ACTIVE,
         version=str(role.get("RoleId") or "") or None,
         created=moment(role.get("CreateDate")),
-        rotated=Moment(run.now - longest, Precision.UPPER_BOUND),
+        rotated=Moment(run.now - longest, Precision.LOWER_BOUND),
         last_used=moment(used.get("LastUsedDate")),
         rotation=Rotation(mechanism="sessions"),
         owner=tags.owner,

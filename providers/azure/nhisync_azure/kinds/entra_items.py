@@ -66,7 +66,7 @@ def federation_item(run: Run, locator: Locator, holder: Holder, trust: Federatio
         lifecycle=Lifecycle.OWN,
         state=_enabled(holder, CredentialState.ACTIVE),
         created=_moment(holder.created),
-        rotated=Moment(run.now - _SESSION, Precision.UPPER_BOUND),
+        rotated=Moment(run.now - _SESSION, Precision.LOWER_BOUND),
         owner=_owner(run, holder),
         logical_name=holder.tag(NAME_TAG) or None,
         ids=(_login(run, holder),),

@@ -94,7 +94,7 @@ def _item(run: Run, locator: Locator, account: Any) -> Item:
         provider_id=account.name,
         lifecycle=Lifecycle.OWN,
         state=CredentialState.SUSPENDED if account.disabled else CredentialState.ACTIVE,
-        rotated=Moment(run.now - _LONGEST_TOKEN, Precision.UPPER_BOUND),
+        rotated=Moment(run.now - _LONGEST_TOKEN, Precision.LOWER_BOUND),
         rotation=Rotation(mechanism="tokens"),
         ids=(PublicId(SCHEME, account.unique_id),) if account.unique_id else (),
         # The day keeps `rotated` from growing old in the store while nothing else changes.

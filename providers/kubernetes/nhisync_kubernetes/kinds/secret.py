@@ -52,7 +52,7 @@ class SecretKind:
             meta,
             lifecycle=Lifecycle.OWN if certificate else meta.lifecycle,
             version=meta.revision or None,
-            rotated=meta.rotated,
+            rotated=meta.rotated(run.now()),
             rotation=Rotation(mechanism="cert-manager") if certificate else meta.rotation,
             fields=meta.fields,
             attributes=attributes(

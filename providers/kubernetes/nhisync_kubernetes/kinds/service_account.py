@@ -44,7 +44,7 @@ class ServiceAccountKind:
             meta,
             lifecycle=Lifecycle.OWN,
             version=meta.uid or None,
-            rotated=Moment(run.now() - _LONGEST, Precision.UPPER_BOUND),
+            rotated=Moment(run.now() - _LONGEST, Precision.LOWER_BOUND),
             rotation=Rotation(mechanism="bound-tokens"),
             marker=self.marker(run, found, meta, deep=deep),
             attributes=attributes(

@@ -9,6 +9,7 @@ from nhisync.model import Consequence, Layer, Severity
 from nhisync.parity.row import Row
 from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import EXPIRY, ROTATION
+from nhisync.parity.rules.facts import rotated_at_latest
 from nhisync.parity.rules.sides import answered, either, missed
 from nhisync.parity.text import share, span, when
 from nhisync.parity.thresholds import Thresholds
@@ -264,7 +265,7 @@ def _grade(view: PairView, row: Row | None) -> int:
 
 def _lifetime(row: Row) -> int | None:
     """Seconds from the start of validity (else the last rotation, else creation) to the end; None = not known."""
-    starts = (row.not_before, row.rotated, row.created)
+    starts = (row.not_before, None if rotated_at_latest(row) else row.rotated, row.created)
     start = next((s for s in starts if s is not None), None)
     if start is None or row.expires is None or row.expires <= start:
         return None

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from nhisync.parity.row import Row
 
 CHAIN_MARK, EXPOSURE_MARK, ENDLESS_MARK = '"chain"', '"exposure"', '"endless"'
+_BOUND_MARK = '"rotated_at_latest":true'  # nothing else can: quotes inside of texts are escaped, their values are texts
 """What a detail with these facts contains; a rule that does not find it decodes nothing."""
 
 _KEPT = 8
@@ -81,6 +82,11 @@ class ErrorRow(NamedTuple):
     resource: str = ""
     principal: str = ""
     reason: str = ""
+
+
+def rotated_at_latest(row: Row) -> bool:
+    """Whether `rotated` is no more than an upper bound: the generation may be as old as the item (ADR 28)."""
+    return row.detail is not None and row.rotated is not None and _BOUND_MARK in row.detail
 
 
 def chain_of(row: Row | None) -> ChainRow | None:

@@ -8,9 +8,10 @@ rotations that nobody could see.
 
 from nhisync.model import Consequence, Layer, Severity
 from nhisync.parity.row import Row
-from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail
+from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import ROTATION
-from nhisync.parity.rules.lockstep import generation
+from nhisync.parity.rules.facts import rotated_at_latest
+from nhisync.parity.rules.lockstep import at_latest, earliest, generation
 from nhisync.parity.rules.sides import answered, either, missed
 from nhisync.parity.text import share, span, when
 
@@ -50,9 +51,10 @@ def check_overdue(view: PairView) -> Outcome | None:
     if (b is None or b.rotation != 1) and (p is None or p.rotation != 1):
         return None
     late_b, late_p = _overdue(view, b), _overdue(view, p)
+    expected = f"rotated within its interval plus {share(view.thresholds.overdue_share)}"
     if late_b is None and late_p is None:
-        return PASS
-    return either(fail, late_b, late_p, f"rotated within its interval plus {share(view.thresholds.overdue_share)}")
+        return either(unknown, _doubtful(view, b), _doubtful(view, p), expected)
+    return either(fail, late_b, late_p, expected)
 
 
 STUCK = RuleInfo(
@@ -201,7 +203,30 @@ def check_too_old(view: PairView) -> Outcome | None:
     b, p = (view.backup, view.primary) if view.present else answered(view)
     backup = None if b is None or b.rotated is None else _unbounded(b, b.rotated)
     primary = None if p is None or p.rotated is None else _unbounded(p, p.rotated)
-    return _aged(view, backup, primary, "last rotated")
+    outcome = _aged(view, backup, primary, "last rotated")
+    if outcome is not PASS:
+        return outcome
+    expected = f"rotated within {span(view.thresholds.rotation_max_age)}"
+    return either(unknown, _ageless(view, b, backup), _ageless(view, p, primary), expected)
+
+
+def _ageless(view: PairView, row: Row | None, last: int | None) -> str | None:
+    """Why a side that looks young enough may be too old."""
+    if row is None or last is None or not rotated_at_latest(row):
+        return None
+    old = row.created is None or view.passed(row.created + view.thresholds.rotation_max_age)
+    return at_latest(last) if old else None
+
+
+def _doubtful(view: PairView, row: Row | None) -> str | None:
+    """Why a side whose schedule seems to have run may have missed it."""
+    if row is None or row.rotation != 1 or not row.interval or row.interval <= 0:
+        return None
+    last, first = generation(row), earliest(row)
+    if last is None or first == last:
+        return None
+    late = first is None or missed(view, row, first + row.interval + int(row.interval * view.thresholds.overdue_share))
+    return at_latest(last) if late else None
 
 
 def _overdue(view: PairView, row: Row | None) -> str | None:

@@ -10,6 +10,7 @@ from nhisync.model import Consequence, Layer, Severity, Side
 from nhisync.parity.row import Row
 from nhisync.parity.rule import FUTURE_TOLERANCE, PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import ROTATION
+from nhisync.parity.rules.facts import rotated_at_latest
 from nhisync.parity.text import span, when
 
 BACKUP_LAGS = RuleInfo(
@@ -30,7 +31,7 @@ BACKUP_LAGS = RuleInfo(
         "and then retiring the first",
         "vault": "Rotate the backup in its own cluster: vault write -f database/rotate-role/…, or a new secret-id",
         "tls": "Renew the backup's certificate through its own CA or ACME account, and reload the listener",
-        "file": "Trigger the backup host's own agent so that it writes a new generation",
+        "file": "Trigger the backup host's own agent so that it writes a new generation and dates it (nhisync_rotated)",
         "kubernetes": "Trigger the backup cluster's own renewal: cmctl renew …, or let the operator that writes the "
         "Secret write it anew",
         "*": "Rotate the backup's half of {app}/{pair} through its own lifecycle, never by copying the primary's value",
@@ -47,6 +48,13 @@ def generation(row: Row) -> int | None:
     return row.rotated if row.rotated is not None else row.created
 
 
+def earliest(row: Row) -> int | None:
+    """`generation`, but where that is only an upper bound the creation, before which it cannot be; None = no limit."""
+    if row.not_before is not None and row.expires is not None:
+        return row.not_before
+    return row.created if rotated_at_latest(row) else generation(row)
+
+
 def check_backup_lags(view: PairView) -> Outcome | None:
     """Fail when the backup's generation is too old beside the primary's; unknown when either has no time."""
     p, b = view.primary, view.backup
@@ -58,9 +66,9 @@ def check_backup_lags(view: PairView) -> Outcome | None:
         return unknown(side, "neither rotation nor creation time is known", "the time of each generation")
     if max(newer, older) > view.now + FUTURE_TOLERANCE and _not_begun(view, max(newer, older)):
         return None
-    if newer - older <= view.thresholds.max_lag:
+    if newer - older <= view.thresholds.max_lag and not rotated_at_latest(b):
         return PASS
-    return _lag(view, Side.BACKUP, b, newer, older)
+    return _lag(view, Side.BACKUP, (p, b), newer, older)
 
 
 PRIMARY_LAGS = RuleInfo(
@@ -97,9 +105,9 @@ def check_primary_lags(view: PairView) -> Outcome | None:
         return None
     if max(newer, older) > view.now + FUTURE_TOLERANCE and _not_begun(view, max(newer, older)):
         return None
-    if newer - older <= view.thresholds.max_lag:
+    if newer - older <= view.thresholds.max_lag and not rotated_at_latest(p):
         return PASS
-    return _lag(view, Side.PRIMARY, p, newer, older)
+    return _lag(view, Side.PRIMARY, (b, p), newer, older)
 
 
 CYCLES_MISSED = RuleInfo(
@@ -142,7 +150,9 @@ def check_cycles_missed(view: PairView) -> Outcome | None:
     missed = (newer - older) // interval
     allowed = view.thresholds.max_cycles
     if missed <= allowed:
-        return PASS
+        first = earliest(b)
+        proven = first is not None and (newer - first) // interval <= allowed
+        return PASS if proven else unknown(Side.BACKUP, at_latest(older), f"at most {allowed} rotations missed")
     observed = f"{missed} rotations of {span(interval)} missed since {when(older)}"
     return fail(Side.BACKUP, observed, f"at most {allowed} rotations missed")
 
@@ -152,14 +162,29 @@ def _not_begun(view: PairView, begins: int) -> bool:
     return not view.passed(begins - FUTURE_TOLERANCE)
 
 
-def _lag(view: PairView, side: Side, lagging: Row, newer: int, older: int) -> Outcome:
+def _lag(view: PairView, side: Side, rows: tuple[Row, Row], newer: int, older: int) -> Outcome:
+    """Of the leading and the lagging row, which have these generations."""
     limits = view.thresholds
+    leading, lagging = rows
     allowed = max(limits.max_lag, _renewal_point(lagging, limits.warn_fraction))
-    if newer - older <= allowed or not view.passed(newer + limits.grace):
+    first = earliest(lagging)
+    if first is not None and newer - first <= allowed:
         return PASS
-    observed = f"generation of {when(older)}, {span(newer - older)} behind that of {when(newer)}"
     expected = f"at most {span(allowed)} behind, {span(limits.grace)} after the other side rotated"
+    if not view.passed(newer + limits.grace):
+        # A leading side that is touched again and again would never leave the grace.
+        touched = rotated_at_latest(leading) and earliest(leading) != newer
+        late = touched and (first is None or view.passed(first + allowed + limits.grace + 1))
+        return unknown(side, at_latest(newer), expected) if late else PASS
+    if newer - older <= allowed:
+        return unknown(side, at_latest(older), expected)
+    observed = f"generation of {when(older)}, {span(newer - older)} behind that of {when(newer)}"
     return fail(side, observed, expected)
+
+
+def at_latest(instant: int) -> str:
+    """How an upper bound is told."""
+    return f"written {when(instant)}, but the generation may be older: only its last write has a date"
 
 
 def _renewal_point(row: Row, warn_fraction: float) -> int:

@@ -20,6 +20,7 @@ from nhisync.spi import (
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BOUNDS = frozenset({Precision.UPPER_BOUND, Precision.LOWER_BOUND})
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ class Seen:
     def timeless(self) -> dict[Locator, Item]:
         """The items without what two looks at the same world may differ in: instants of looking and request ids.
 
-        Upper bounds count as instants of looking: "at the latest now".
+        Bounds count as instants of looking: "at the latest now", "at the earliest an hour ago".
         """
         return {locator: _unbounded(timeless(item)) for locator, item in self.items.items()}
 
@@ -102,7 +103,7 @@ def _unbounded(item: Item) -> Item:
     bounds: dict[str, Any] = {
         name: None
         for name in ("created", "rotated", "not_before", "expires", "last_used", "next_rotation")
-        if isinstance(moment := getattr(item, name), Moment) and moment.precision is Precision.UPPER_BOUND
+        if isinstance(moment := getattr(item, name), Moment) and moment.precision in _BOUNDS
     }
     return replace(item, **bounds)
 
