@@ -1,7 +1,7 @@
 """Rights that our own user holds, as the API server says it, beside those that a mode needs.
 
-One SelfSubjectRulesReview tells all rights in a namespace; where it does not know everything (authorizers outside the server
-answer ``incomplete``), and for the cluster as a whole, single SelfSubjectAccessReviews decide.
+One SelfSubjectRulesReview tells all rights in a namespace; where it does not know everything (authorizers outside the
+server answer ``incomplete``), and for the cluster as a whole, single SelfSubjectAccessReviews decide.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
