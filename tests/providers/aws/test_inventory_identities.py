@@ -208,7 +208,7 @@ def test_role_shows_trust_boundary_and_issuer(aws, backup):
     seen = backup.see("role/task", kinds="role")
     item = seen["role/task"]
     now = aws.clock.now()
-    assert (item.rotated.at, item.rotated.precision) == (now - 12 * HOUR, "upper-bound")
+    assert (item.rotated.at, item.rotated.precision) == (now - 12 * HOUR, "lower-bound")
     assert item.last_used.at == now - 4 * DAY
     assert (item.lifecycle, item.owner, item.grants) == ("own", "platform-oncall", ("inline:pay",))
     assert [(d.kind, d.id, d.region) for d in item.dependencies] == [("issuer", issuer, "eu-west-1")]

@@ -14,6 +14,7 @@ from nhisync.testing.clocks import CountingRandomness, FakeClock
 from nhisync.testing.world import Seed
 from nhisync_azure import AzureProvider, AzureSettings
 from nhisync_azure.emulator import AzureWorld
+from nhisync_azure.emulator.server import fresh_port
 
 REGION = "northeurope"
 
@@ -164,7 +165,10 @@ class Rogue(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _RogueHandler)
+        super().__init__(("127.0.0.1", 0), _RogueHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = fresh_port()  # the SDK remembers challenges by port for the life of the process
+        self.server_name, self.server_port = "127.0.0.1", int(self.socket.getsockname()[1])
         self.led: list[str] = []
         self.authority = self.link = ""
         self.resource = "https://vault.azure.net"

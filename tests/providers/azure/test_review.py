@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nhisync.spi import CredentialState, Moment, Presence, ProviderError
+from nhisync_azure.emulator.server import fresh_port
 from nhisync_azure.kinds.certificates import _after, renewal
 
 DAY = timedelta(days=1)
@@ -28,7 +29,10 @@ class Bent(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _BentHandler)
+        super().__init__(("127.0.0.1", 0), _BentHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = fresh_port()  # the SDK remembers challenges by port for the life of the process
+        self.server_name, self.server_port = "127.0.0.1", int(self.socket.getsockname()[1])
         self.answers: dict[str, Any] = {}
 
     @property

@@ -24,7 +24,7 @@ def test_an_account_is_an_identity_without_stored_credentials(gcp):
     seen = gcp.see(kinds="service-account")
     item = seen[SELF]
     assert (item.presence.value, item.state.value, item.lifecycle.value) == ("present", "active", "own")
-    assert item.rotated.precision.value == "upper-bound"
+    assert item.rotated.precision.value == "lower-bound"
     assert item.rotated.at == gcp.clock.now() - dt.timedelta(hours=12)
     assert len(ids(item, "service-account")) == 1
     assert item.owner is None

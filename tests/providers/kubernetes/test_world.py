@@ -43,12 +43,19 @@ def both(name: str, kind: str, primary: Plant, backup: Plant, story: str, *expec
 
 OWN = {"nhisync/lifecycle": "own"}
 
+
+def young(name: str, **seed: Any) -> Plant:
+    """A Secret whose creation already proves its age: its last write alone is an upper bound, and proves none."""
+    facts: dict[str, Any] = {"created": 5 * DAY, "rotated": 5 * DAY, "annotations": OWN, **seed}
+    return plant("west", "secret", f"payments/{name}", field="password", **facts)
+
+
 PAIRS = (
     both(
         "stripe",
         "api-key",
-        plant("west", "secret", "payments/stripe", field="password", annotations=OWN),
-        plant("west", "secret", "payments/stripe", field="password", annotations=OWN, fields={"password": canary("n")}),
+        young("stripe"),
+        young("stripe", fields={"password": canary("n")}),
         "Two Secrets, each rotated by its own cluster's operator.",
     ),
     both(

@@ -60,7 +60,7 @@ class Listener:
         """Listen; a reopened listener keeps its port."""
         if self._socket is not None:
             return
-        self._socket = socket.create_server(("127.0.0.1", self._port), reuse_port=False) if self._port else _fresh()
+        self._socket = socket.create_server(("127.0.0.1", self._port), reuse_port=False) if self._port else fresh_port()
         self._port = int(self._socket.getsockname()[1])
         self._start(self._accept, self._socket)
 
@@ -137,7 +137,7 @@ class Listener:
         return keep
 
 
-def _fresh() -> socket.socket:
+def fresh_port() -> socket.socket:
     """A listening socket on a port that no listener of this process had.
 
     The Key Vault SDKs remember challenges by host and port for the life of the process, tenant included.
