@@ -23,9 +23,9 @@ from nhisync.spi import (
     SourceContext,
     SourceIdentity,
 )
+from nhisync.spi.fanout import merged
 from nhisync_azure.connection import RATES, Connection
 from nhisync_azure.doctor import Situation, examine
-from nhisync_azure.fanout import merged
 from nhisync_azure.kinds import collectors
 from nhisync_azure.permissions import documents
 from nhisync_azure.run import Run, Sweep

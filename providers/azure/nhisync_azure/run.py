@@ -19,8 +19,8 @@ from nhisync.spi import (
     SourceContext,
     Unchanged,
 )
+from nhisync.spi.fanout import spread
 from nhisync_azure.connection import Connection
-from nhisync_azure.fanout import spread
 from nhisync_azure.settings import AzureSettings
 
 HOPELESS = frozenset({ErrorKind.AUTH_FAILED, ErrorKind.NOT_PROPAGATED, ErrorKind.UNREACHABLE, ErrorKind.THROTTLED})

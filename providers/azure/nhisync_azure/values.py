@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nhisync.spi import Budget, ErrorFact, ErrorKind, FieldValue, Locator, ProviderError, SecretBytes
+from nhisync.spi.fanout import spread
 from nhisync_azure.connection import Connection
 from nhisync_azure.errors import Called, malformed
-from nhisync_azure.fanout import spread
 
 Read = FieldValue | tuple[Locator, ErrorFact]
 _PLAIN = "value"

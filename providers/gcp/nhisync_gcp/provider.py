@@ -24,10 +24,10 @@ from nhisync.spi import (
     SourceContext,
     SourceIdentity,
 )
+from nhisync.spi.fanout import merged
 from nhisync_gcp.calls import RATES
 from nhisync_gcp.connection import Connection
 from nhisync_gcp.doctor import Situation, examine
-from nhisync_gcp.fanout import merged
 from nhisync_gcp.kinds import COLLECTORS
 from nhisync_gcp.permissions import documents
 from nhisync_gcp.run import Run, Sweep

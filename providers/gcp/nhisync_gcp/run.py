@@ -21,8 +21,8 @@ from nhisync.spi import (
     SourceContext,
     Unchanged,
 )
+from nhisync.spi.fanout import spread
 from nhisync_gcp.connection import Connection
-from nhisync_gcp.fanout import spread
 from nhisync_gcp.settings import GcpSettings
 
 _STATUS = {

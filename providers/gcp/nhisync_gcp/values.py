@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nhisync.spi import Budget, ErrorFact, ErrorKind, FieldValue, Locator, ProviderError, SecretBytes
+from nhisync.spi.fanout import spread
 from nhisync_gcp.connection import Connection
 from nhisync_gcp.errors import Called, malformed
-from nhisync_gcp.fanout import spread
 from nhisync_gcp.kinds.secret_facts import wanted_version
 from nhisync_gcp.kinds.secrets import read_versions
 from nhisync_gcp.names import SecretName, last_of, segment

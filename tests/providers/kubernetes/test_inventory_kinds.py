@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nhisync.spi import CredentialState, ErrorKind, Lifecycle, Moment, Precision, Presence, PublicId
@@ -341,7 +341,6 @@ KEYS = st.sampled_from(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, JSON, max_size=6))
 def test_metadata_of_any_shape(raw: dict[str, Any]) -> None:
     """Whatever stands in the metadata, reading them raises nothing and shows only short printable words."""

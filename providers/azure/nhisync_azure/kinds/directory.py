@@ -12,8 +12,8 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from nhisync.spi import ErrorKind, Item, Locator, Observation, Presence, ProviderError
+from nhisync.spi.fanout import spread
 from nhisync_azure.errors import Called, malformed
-from nhisync_azure.fanout import spread
 from nhisync_azure.kinds.entra import Credential, Holder, federations_of, holder_of
 from nhisync_azure.kinds.entra_items import certificate_item, federation_item, secret_item
 from nhisync_azure.run import Run, Sweep
