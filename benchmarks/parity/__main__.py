@@ -3,7 +3,8 @@
 One round runs all programs one after the other, each in a process of its own (`child`); the ratio of a round compares
 programs that ran beside each other, and the median of the ratios is published. Ratios are of CPU seconds: all programs
 are single-threaded and read from the page cache, so on an idle machine that is the wall clock's ratio, and on a busy
-one it is still theirs.
+one it is still about theirs. Imports count. Their byte code is compiled before, in a round on a few pairs, as it is in
+an installation.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from benchmarks.parity.child import PROGRAMS, url_of
 from benchmarks.parity.inventories import COUNTERS, EXPECTED
 
 ROOT = Path(__file__).parents[2]
-SIZE, ROUNDS = 1_000_000, 3
+SIZE, ROUNDS, WARM = 1_000_000, 3, 200
 RATIO, MEGABYTES = 2.0, 64
 """The targets: times the reference, and peak resident memory."""
 
@@ -43,7 +44,9 @@ def main() -> int:
     """Measure, print, write; answer 1 when a count is wrong or, at full size, a target is missed."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="nhisync-benchmark-", dir=os.environ.get("BENCH_TMP")) as name:
-        folder = Path(name)
+        warm, folder = Path(name, "warm"), Path(name, "full")
+        _prepare(warm, WARM)
+        _round(warm, WARM)
         loaded = _prepare(folder, options.size)
         rounds = [_round(folder, options.size) for _ in range(options.rounds)]
     wrong = [problem for one in rounds for problem in _wrong(one, options.size)]
@@ -52,7 +55,7 @@ def main() -> int:
     summary = {name: _summary(name, rounds) for name in PROGRAMS}
     if not (options.no_write or wrong):
         _write(summary, loaded, rounds, options)
-    return int(bool(wrong) or (options.size == SIZE and _missed(summary["engine"])))
+    return int(bool(wrong) or (options.size == SIZE and _missed(summary)))
 
 
 def _options() -> argparse.Namespace:
@@ -66,6 +69,7 @@ def _options() -> argparse.Namespace:
 def _prepare(folder: Path, size: int) -> dict[str, float]:
     """Both inventories in both forms; returns what loading the store took."""
     _say(f"making {size:,} pairs")
+    folder.mkdir()
     reference.build(folder / "reference.sqlite", size)
     groups = reference.classes(folder / "reference.sqlite")
     began = time.perf_counter()
@@ -77,10 +81,12 @@ def _prepare(folder: Path, size: int) -> dict[str, float]:
 def _round(folder: Path, size: int) -> Round:
     """Every program once, in a process of its own."""
     loading.forget(url_of(folder))
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder.parent / "bytecode")}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     found = {}
     for name in PROGRAMS:
         command = [sys.executable, "-m", "benchmarks.parity.child", name, str(folder), str(size)]
-        child = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+        child = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, check=True)
         told = found[name] = json.loads(child.stdout)
         _say(f"{name:<11} cpu {told['cpu']:6.2f} s  wall {told['wall']:6.2f} s  {told['megabytes']:4.0f} MB")
     return found
@@ -97,10 +103,13 @@ def _summary(name: str, rounds: list[Round]) -> dict[str, Any]:
     }
 
 
-def _missed(found: dict[str, Any]) -> bool:
-    missed = found["ratio"] > RATIO or found["megabytes"] > MEGABYTES
+def _missed(summary: dict[str, dict[str, Any]]) -> bool:
+    """Whether the engine is too slow, any program too big, or taking over no faster than judging."""
+    ratio, most = summary["engine"]["ratio"], max(row["megabytes"] for row in summary.values())
+    slower = summary["second run"]["ratio"] >= summary["first run"]["ratio"]
+    missed = ratio > RATIO or most > MEGABYTES or slower
     if missed:
-        _say(f"target missed: {found['ratio']:.2f} of {RATIO} times, {found['megabytes']:.0f} of {MEGABYTES} MB")
+        _say(f"target missed: {ratio:.2f} of {RATIO} times, {most:.0f} of {MEGABYTES} MB, second run slower: {slower}")
     return bool(missed)
 
 
@@ -140,10 +149,11 @@ def _notes(loaded: dict[str, float], one: Round, options: argparse.Namespace) ->
     unchanged = one["second run"]["counts"]["unchanged"]
     per_second = loaded["rows"] / loaded["seconds"]
     return (
-        f"Medians of {options.rounds} rounds; every program is a process of its own, ratios are of CPU seconds within "
-        f"a round. All programs find the same: {counts}. The second run takes over {unchanged:,} pairs by the digests "
-        f"of their rows.\n\nLoading both paths through the store's writer (durable batches): {loaded['rows']:,.0f} "
-        f"rows in {loaded['seconds']:.0f} s ({per_second:,.0f} a second), {loaded['megabytes']:.0f} MB."
+        f"Medians of {options.rounds} rounds; every program is a process of its own, imports included; ratios are of "
+        f"CPU seconds within a round. All programs find the same: {counts}. The second run takes over {unchanged:,} "
+        f"pairs by the digests of their rows.\n\n"
+        f"Loading both paths through the store's writer (durable batches): {loaded['rows']:,.0f} rows in "
+        f"{loaded['seconds']:.0f} s ({per_second:,.0f} a second), {loaded['megabytes']:.0f} MB."
     )
 
 

@@ -9,11 +9,12 @@ from benchmarks.parity.inventories import COUNTERS, HERE, NOW
 from benchmarks.parity.loading import open_store
 from nhisync.model import App, Consequence, Finding, Layer, Severity, Side, State
 from nhisync.parity.book import AppTerms, app_terms
-from nhisync.parity.engine import Remembered, judge, stamp
+from nhisync.parity.engine import Remembered, judge, reading, stamp
 from nhisync.parity.findings import findings_of
 from nhisync.parity.row import Row, instant
 from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail
 from nhisync.parity.rules import BY_CODE, RULES
+from nhisync.parity.stream import SHOWN
 from nhisync.policy import BUILTIN, Waivers
 
 DAY = timedelta(days=1)
@@ -36,7 +37,7 @@ def check_accepted(view: PairView) -> Outcome | None:
     return PASS if b.auth == 1 else fail(Side.BACKUP, "not accepted", "accepted")
 
 
-def _own(code: str, title: str, check: Callable[[PairView], Outcome | None]) -> Rule:
+def _own(code: str, title: str, check: Callable[[PairView], Outcome | None], *reads: str) -> Rule:
     info = RuleInfo(
         code=code,
         title=title,
@@ -49,7 +50,7 @@ def _own(code: str, title: str, check: Callable[[PairView], Outcome | None]) -> 
         false_alarm="",
         remediation={},
     )
-    return Rule(info, check)
+    return Rule(info, check, reads)
 
 
 QUESTIONS: Mapping[str, tuple[Rule, ...]] = {
@@ -59,9 +60,9 @@ QUESTIONS: Mapping[str, tuple[Rule, ...]] = {
     "stale": (BY_CODE["NHS208"],),
     "expiring": (BY_CODE["NHS302"],),
     "reuse": (BY_CODE["NHS401"],),
-    "authz": (_own("NHS500", "rights differ", check_rights),),
+    "authz": (_own("NHS500", "rights differ", check_rights, "grants"),),
     "region": (BY_CODE["NHS704"],),
-    "auth": (_own("NHS800", "credential not accepted", check_accepted),),
+    "auth": (_own("NHS800", "credential not accepted", check_accepted, "backup.auth"),),
 }
 """Counter → the rules that answer it."""
 
@@ -104,9 +105,10 @@ def counts(url: str, size: int, rules: tuple[Rule, ...] = ASKED) -> dict[str, in
     """Judge every pair and count what did not pass, by rule."""
     book, found = Book(rules, apps_of(size)), Counter[str]()
     with open_store(url, "read") as store, store.reader() as reader:
-        for judged in judge(reader.cursor("primary"), reader.cursor("backup"), book, now=NOW, missing=absent):
-            for rule, _ in judged.outcomes or ():
-                found[rule.info.code] += 1
+        p, b, _ = reading(book, None)
+        for judged in judge(reader.stream("primary", p), reader.stream("backup", b), book, now=NOW, missing=absent):
+            for rule, outcome in judged.outcomes or ():
+                found[rule.info.code] += outcome.state is State.FAIL
     return dict(found)
 
 
@@ -136,15 +138,16 @@ def recorded(url: str, size: int) -> dict[str, int]:
         run.comparison("primary", "backup", policy_digest="benchmark", now=instant(NOW)) as comparison,
     ):
         stored = reader.stored("primary", "backup")
-        remembered = reader.remembered("primary", "backup", "benchmark")
-        rows = reader.cursor("primary"), reader.cursor("backup")
+        p_columns, b_columns, remembered = reading(book, reader.remembered("primary", "backup", "benchmark"), SHOWN)
+        rows = reader.stream("primary", p_columns), reader.stream("backup", b_columns)
         for judged in judge(*rows, book, now=NOW, missing=absent, remembered=remembered):
-            key, p, b = judged.key, judged.primary, judged.backup
+            key = judged.key
             open_ones: Iterable[Finding] = ()
             if judged.outcomes is None:
                 found["unchanged"] += 1
                 open_ones = stored(key)
             else:
+                p, b = judged.primary, judged.backup
                 if p is not None and b is not None:
                     comparison.remember(Remembered(key, stamp(p), stamp(b), judged.recheck))
                 if judged.outcomes:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -21,11 +21,13 @@ from nhisync.model import (
     State,
 )
 from nhisync.parity.book import AppTerms
-from nhisync.parity.engine import FAR, Judged, Missing, Remembered, judge, stamp
+from nhisync.parity.engine import FAR, Judged, Missing, Remembered, judge, reading, stamp
 from nhisync.parity.findings import findings_of
 from nhisync.parity.pairing import Pairing
-from nhisync.parity.row import Row, instant
+from nhisync.parity.row import instant
+from nhisync.parity.rule import PASS, Outcome, Rule
 from nhisync.parity.rules import BY_CODE
+from nhisync.parity.stream import SHOWN, STAMPED, Stream
 from nhisync.readiness import Tally, blocks, fold
 
 EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905", "NHS401"
@@ -45,9 +47,13 @@ class Notebook(Protocol):
     """What earlier runs say about a comparison, and where this run's findings and memories go.
 
     Attributes:
-        remembered: earlier results of the same policy and configuration, in key order; None = none.
+        remembered: earlier results of the same policy and configuration, in key order; None = none, and none is kept.
         stored: the stored findings of a pair taken over unchanged; asked in key order.
     """
+
+    def stream(self, path: str, columns: Collection[str]) -> Stream:
+        """Rows of pairs of `path`, in key order, read as far as `columns`."""
+        ...
 
     @property
     def remembered(self) -> Iterator[Remembered] | None:
@@ -83,6 +89,14 @@ class _AppTally:
         row = self.layers.setdefault(layer, [0, 0, 0, 0])
         row[_COLUMN[state]] += 1
 
+    def counted(self, outcomes: Iterable[tuple[Rule, Outcome]]) -> Iterator[tuple[Rule, Outcome]]:
+        """Count the passes, of which nothing else is kept; the others."""
+        for rule, outcome in outcomes:
+            if outcome is PASS:
+                self.count(rule.info.layer, State.PASS)
+            else:
+                yield rule, outcome
+
 
 _COLUMN = {State.PASS: 0, State.FAIL: 1, State.UNKNOWN: 2, State.WAIVED: 3}
 _WORST = {State.FAIL: 0, State.UNKNOWN: 1, State.WAIVED: 2, State.PASS: 3}
@@ -117,42 +131,40 @@ class Assessment:
     _tallies: dict[str, _AppTally] = field(default_factory=dict)
     _notebook: Notebook | None = None
 
-    def run(
-        self,
-        primary: Iterator[Row],
-        backup: Iterator[Row],
-        missing: Missing,
-        notebook: Notebook,
-    ) -> tuple[AppReport, ...]:
+    def run(self, missing: Missing, notebook: Notebook) -> tuple[AppReport, ...]:
         """Judge all pairs; returns one report per app, in order of name."""
         self._notebook = notebook
-        remembered = None if self.keep_passes else notebook.remembered  # passes are not stored
         seconds = int(self.now.timestamp())
         for name, terms in self.book.items():
             self._tallies[name] = _AppTally(unseen=set(terms.pairs))
-        rows = judge(primary, backup, self.book, now=seconds, missing=missing, remembered=remembered, passes=True)
-        for judged in rows:
+        for judged in self._judged(missing, notebook, seconds):
             self._take(judged, seconds, notebook.stored)
         for name, terms in sorted(self.book.items()):
             self._without_rows(terms, self._tallies[name])
         self.findings.sort(key=lambda f: (f.app, _WORST[f.state], _GRAVE[f.severity], f.code, f.pair))
         return tuple(self._report(terms) for _, terms in sorted(self.book.items()))
 
+    def _judged(self, missing: Missing, notebook: Notebook, seconds: int) -> Iterator[Judged]:
+        remembered = None if self.keep_passes else notebook.remembered  # passes are not stored
+        p, b, memories = reading(self.book, remembered, SHOWN | STAMPED)
+        rows = notebook.stream(self.primary, p), notebook.stream(self.backup, b)
+        return judge(*rows, self.book, now=seconds, missing=missing, remembered=memories, passes=True)
+
     def _take(self, judged: Judged, seconds: int, stored: Stored) -> None:
         app = judged.key.partition("/")[0]
         terms, tally = self.book[app], self._tallies[app]
         tally.unseen.discard(judged.key)
-        for row in (judged.primary, judged.backup):
-            if row is not None:
-                tally.oldest = min(tally.oldest, row.observed)
-        if judged.backup is not None:
-            tally.oldest_backup = min(tally.oldest_backup, judged.backup.observed)
+        p, b = judged.observed
+        if p is not None:
+            tally.oldest = min(tally.oldest, p)
+        if b is not None:
+            tally.oldest, tally.oldest_backup = min(tally.oldest, b), min(tally.oldest_backup, b)
         if judged.outcomes is None:
             tally.unchanged += 1
-            found: Iterable[Finding] = stored(judged.key)
+            kept = list(stored(judged.key))
         else:
-            found = findings_of(judged, terms, primary=self.primary, backup=self.backup, now=seconds)
-        kept = list(found)
+            told = judged if self.keep_passes else judged._replace(outcomes=list(tally.counted(judged.outcomes)))
+            kept = list(findings_of(told, terms, primary=self.primary, backup=self.backup, now=seconds))
         doubts = [*self._uncompared(judged, terms, kept), *self._unspoken(judged, terms)]
         tally.exempt += terms.exempts(judged.key, seconds)
         self._count(tally, [*kept, *doubts])
@@ -163,12 +175,13 @@ class Assessment:
 
         Then the memory that may be held of the pair must go: the findings stored from now on are not those it means.
         """
-        if self._notebook is None or judged.primary is None or judged.backup is None:
-            return
         passing = bool(doubts) or any(finding.waiver for finding in found)
-        if judged.outcomes is not None or passing:
-            stamps = stamp(judged.primary), stamp(judged.backup)
-            self._notebook.remember(Remembered(judged.key, *stamps, _NEVER if passing else judged.recheck))
+        if self._notebook is None or (judged.outcomes is None and not passing):
+            return
+        p, b = judged.primary, judged.backup
+        if p is not None and b is not None:
+            recheck = _NEVER if passing else judged.recheck
+            self._notebook.remember(Remembered(judged.key, stamp(p), stamp(b), recheck))
 
     def _keep(self, findings: Iterable[Finding]) -> None:
         """Add to the report, and to the record what did not pass."""

@@ -1,7 +1,7 @@
 """The store as `diff` and `sync` use it: one run, both paths."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -15,7 +15,8 @@ from nhisync.model import Coverage, CoverageStatus, Item, Locator, Verdict, Waiv
 from nhisync.parity.engine import Remembered
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row
-from nhisync.store import Comparison, RunHandle, Scope, Store
+from nhisync.parity.stream import Stream
+from nhisync.store import Comparison, Reader, RunHandle, Scope, Store
 
 RUNS_SINCE = 50
 """Earlier runs whose time is looked at; the first of them that succeeded under the right clock judged every pair."""
@@ -120,7 +121,7 @@ class StoreDesk:
         ):
             ahead = any((run.finished or run.started) > now for run in reader.runs(RUNS_SINCE) if run.id != self.run_id)
             remembered = iter(()) if ahead else reader.remembered(primary, backup, digest)
-            yield StoreNotebook(remembered, reader.stored(primary, backup), comparison)
+            yield StoreNotebook(reader, remembered, reader.stored(primary, backup), comparison)
 
     def verdict(self, verdict: Verdict) -> None:
         """Keep a verdict."""
@@ -146,9 +147,16 @@ class StoreNotebook:
         stored: earlier findings, asked in key order.
     """
 
-    def __init__(self, remembered: Iterator[Remembered], stored: Stored, comparison: Comparison) -> None:
+    def __init__(
+        self, reader: Reader, remembered: Iterator[Remembered], stored: Stored, comparison: Comparison
+    ) -> None:
+        self._reader = reader
         self.remembered, self.stored = remembered, stored
         self.finding, self.remember = comparison.finding, comparison.remember
+
+    def stream(self, path: str, columns: Collection[str]) -> Stream:
+        """Rows of pairs of `path`, in key order, read as far as `columns`."""
+        return self._reader.stream(path, columns, high=UNMAPPED)
 
 
 class StoreSink:

@@ -6,7 +6,7 @@ next cycle believes. Recorded waivers apply all the same.
 Importing the database layer takes as long as several calls, so it is done while the sources wait for their answers.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -22,6 +22,7 @@ from nhisync.model import Coverage, Finding, Locator, Verdict, Waiver
 from nhisync.parity.engine import Remembered
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row
+from nhisync.parity.stream import Stream
 
 if TYPE_CHECKING:
     from nhisync.app.desk import StoreDesk
@@ -174,7 +175,7 @@ class ReadDesk:
     def notebook(self, primary: str, backup: str, now: datetime, apps: Sequence[str]) -> Iterator["_BlankNotebook"]:
         """Everything is judged anew and nothing is kept: the policies of this look need not be the daemon's."""
         del primary, backup, now, apps
-        yield _BlankNotebook()
+        yield _BlankNotebook(self._reader)
 
     def verdict(self, verdict: Verdict) -> None:
         """Not kept."""
@@ -185,7 +186,18 @@ class ReadDesk:
 
 
 class _BlankNotebook:
-    """Knows nothing and keeps nothing."""
+    """Knows nothing but the rows, and keeps nothing.
+
+    Args:
+        reader: the snapshot.
+    """
+
+    def __init__(self, reader: "Reader") -> None:
+        self._reader = reader
+
+    def stream(self, path: str, columns: Collection[str]) -> Stream:
+        """Rows of pairs of `path`, in key order, read as far as `columns`."""
+        return self._reader.stream(path, columns, high=UNMAPPED)
 
     @property
     def remembered(self) -> Iterator[Remembered] | None:

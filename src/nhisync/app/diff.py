@@ -137,7 +137,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         )
         missing = missing_of(scope, primary, backup, coverage)
         with desk.notebook(primary, backup, now, [app.name for app in group]) as notebook:
-            reports += assessment.run(desk.rows(primary), desk.rows(backup), missing, notebook)
+            reports += assessment.run(missing, notebook)
         assessments.append(assessment)
     for report in reports:
         desk.verdict(report.verdict)

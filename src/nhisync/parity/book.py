@@ -38,6 +38,9 @@ class PairTerms:
 
 _PLAIN = PairTerms()
 
+JUDGED = frozenset({"presence", "observed", "rotated", "created", "pending", "not_before"})
+"""Columns that the engine itself reads of every row: whether it answers, and whether its times can be believed."""
+
 EVIDENCE = "NHS9"
 """Family of the rules about what is not known: no tier switches them off or lowers them (law 3)."""
 
@@ -81,7 +84,7 @@ class AppTerms:
     default: PairTerms = _PLAIN
     primary_domains: frozenset[str] = frozenset()
     waivers: Waivers = field(default_factory=Waivers)
-    aligned: Aligned = field(default=lambda _key, _primary, _backup: True)
+    aligned: Aligned | None = None
 
     def terms(self, key: str) -> PairTerms:
         """The terms of the pair with this key."""
@@ -97,6 +100,17 @@ class AppTerms:
         if rule.info.code.startswith(EVIDENCE):
             return Severity.ERROR
         return self.tier.severities.get(rule.info.code, rule.info.severity)
+
+
+def columns_of(book: Mapping[str, AppTerms]) -> tuple[frozenset[str], frozenset[str]]:
+    """The columns of the primary's and of the backup's rows that judging the apps in `book` takes."""
+    rules = {id(terms.rules): terms.rules for terms in book.values()}
+    reads = {name for asked in rules.values() for rule in asked for name in rule.reads}
+    both = {name for name in reads if "." not in name} | JUDGED
+    backup = {name.partition(".")[2] for name in reads if "." in name}
+    if any(terms.aligned is not None for terms in book.values()):
+        both.add("locator")
+    return frozenset(both), frozenset(backup | both)
 
 
 def app_terms(

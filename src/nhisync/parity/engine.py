@@ -5,13 +5,19 @@ rows carry the remembered digests, and for which no threshold was crossed since 
 and its stored findings stand.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import chain
+from typing import NamedTuple, TypeVar
 
 from nhisync.model import ErrorFact, Presence, State
-from nhisync.parity.book import AppTerms
+from nhisync.parity.book import JUDGED, AppTerms, PairTerms, columns_of
+from nhisync.parity.pairing import Aligned
 from nhisync.parity.row import Row, instant, unanswered
 from nhisync.parity.rule import FUTURE_TOLERANCE, PASS, Outcome, PairView, Rule
+from nhisync.parity.stream import STAMPED, Cells, Stream
+from nhisync.parity.text import when
+
+_C = TypeVar("_C", bound=Cells)
 
 FAR = 1 << 62
 """No instant at all: nothing about the pair changes with time alone."""
@@ -40,20 +46,37 @@ class Judged(NamedTuple):
 
     Attributes:
         key: ``app/pair``.
-        primary: its row, or None.
-        backup: its row, or None.
         outcomes: rules that did not pass (all asked rules with `passes`); None = unchanged since it was remembered.
-        asked: rules that gave an answer.
         recheck: epoch seconds at which the answer may change by itself.
+        cells: of the primary's and the backup's row, as they were streamed or judged; None = no row.
+        streams: what the cells come from.
     """
 
     key: str
-    primary: Row | None
-    backup: Row | None
     outcomes: list[tuple[Rule, Outcome]] | None
-    asked: int
     recheck: int
+    cells: tuple[Cells | None, Cells | None]
+    streams: tuple[Stream, Stream]
 
+    @property
+    def observed(self) -> tuple[int | None, int | None]:
+        """When the primary's and the backup's row were observed, in epoch seconds; None = no row."""
+        (p, b), (here, there) = self.cells, self.streams
+        return None if p is None else here.observed(p), None if b is None else there.observed(b)
+
+    @property
+    def primary(self) -> Row | None:
+        """The primary's row as far as it was read, or None."""
+        return None if self.cells[0] is None else self.streams[0].read(self.cells[0])
+
+    @property
+    def backup(self) -> Row | None:
+        """The backup's row as far as it was read, or None."""
+        return None if self.cells[1] is None else self.streams[1].read(self.cells[1])
+
+
+_new = tuple.__new__
+"""Makes a million `Judged` in C alone, which their own constructor would not."""
 
 Missing = Callable[[str, str, Row], str]
 """(role of the missing side, key, the counterpart's row) → word of `Presence`: what coverage says about the absence."""
@@ -64,30 +87,51 @@ def stamp(row: Row) -> int:
     return row.digest if row.group is None else ~row.digest
 
 
-def join(primary: Iterator[Row], backup: Iterator[Row]) -> Iterator[tuple[str, Row | None, Row | None]]:
-    """Full outer merge join by key; both inputs ordered bytewise, each key at most once."""
+def reading(
+    book: Mapping[str, AppTerms], remembered: Iterator[Remembered] | None, shown: Collection[str] = ()
+) -> tuple[Collection[str], Collection[str], Iterator[Remembered] | None]:
+    """(columns to read of primary rows, of backup rows, `remembered`).
+
+    Where something is remembered, stamps tell of most pairs that nothing changed, and the others are read whole.
+
+    Args:
+        book: app name → its terms.
+        remembered: earlier results in key order; None = none, and nothing will be remembered.
+        shown: columns that are also needed of pairs in which something does not pass.
+    """
+    first = None if remembered is None else next(remembered, None)
+    if remembered is not None and first is not None:
+        return STAMPED, STAMPED, chain((first,), remembered)
+    more = STAMPED.union(shown) if remembered is not None else frozenset(shown)
+    primary, backup = columns_of(book)
+    return primary | more, backup | more, remembered
+
+
+def join(primary: Iterator[_C], backup: Iterator[_C]) -> Iterator[tuple[str, _C | None, _C | None]]:
+    """Full outer merge join by key, the first column; both inputs ordered bytewise, each key at most once."""
     p, b = next(primary, None), next(backup, None)
     while p is not None and b is not None:
-        if p.key == b.key:
-            yield p.key, p, b
+        here, there = p[0], b[0]
+        if here == there:
+            yield here, p, b
             p, b = next(primary, None), next(backup, None)
-        elif p.key < b.key:
-            yield p.key, p, None
+        elif here < there:
+            yield here, p, None
             p = next(primary, None)
         else:
-            yield b.key, None, b
+            yield there, None, b
             b = next(backup, None)
     while p is not None:
-        yield p.key, p, None
+        yield p[0], p, None
         p = next(primary, None)
     while b is not None:
-        yield b.key, None, b
+        yield b[0], None, b
         b = next(backup, None)
 
 
 def judge(
-    primary: Iterator[Row],
-    backup: Iterator[Row],
+    primary: Stream | Iterator[Row],
+    backup: Stream | Iterator[Row],
     book: Mapping[str, AppTerms],
     *,
     now: int,
@@ -103,107 +147,167 @@ def judge(
         book: app name → its terms.
         now: epoch seconds, read once per assessment.
         missing: what coverage says when one side has no row.
-        remembered: earlier results in key order.
+        remembered: earlier results in key order; the streams then carry `STAMPED`.
         passes: keep passing outcomes too.
     """
-    view = PairView()
-    view.now = now
+    bench = _Bench(_stream(primary), _stream(backup), now, missing, passes)
     terms: AppTerms | None = None
     prefix = "\0"
     memories = iter(()) if remembered is None else remembered
     memory = next(memories, None)
-    for key, p, b in _believed(primary, backup, now + FUTURE_TOLERANCE):
+    judged = bench.judged if bench.enough else bench.judged_whole
+    for key, p, b in join(bench.primary.cells, bench.backup.cells):
         if not key.startswith(prefix):
             name = key.partition("/")[0]
             prefix, terms = name + "/", book.get(name)
             if terms is not None:
-                view.thresholds, view.primary_domains = terms.thresholds, terms.primary_domains
+                bench.enter(terms)
         if terms is None:
             continue
         while memory is not None and memory.key < key:
             memory = next(memories, None)
-        if memory is not None and memory.key == key and _holds(memory, terms, p, b, now):
-            yield Judged(key, p, b, None, 0, memory.recheck)
-            continue
-        yield _judge_pair(view, terms, key, p, b, missing, passes)
+        if memory is not None and memory.key == key and bench.holds(memory, p, b):
+            yield _new(Judged, (key, None, memory.recheck, (p, b), bench.streams))
+        else:
+            yield judged(key, p, b)
 
 
-def _holds(memory: Remembered, terms: AppTerms, p: Row | None, b: Row | None, now: int) -> bool:
-    """Whether a remembered result stands: for these rows, at this time, and on observations that are still believed.
-
-    The stamp leaves the age of an observation out, and the next one may be older (a provider's own report).
-    """
-    if p is None or b is None or memory.recheck <= now:
-        return False
-    limits = terms.thresholds
-    if p.observed + limits.primary_baseline_max_age <= now or b.observed + limits.inventory_max_age <= now:
-        return False
-    return memory.primary == stamp(p) and memory.backup == stamp(b)
+def _stream(rows: Stream | Iterator[Row]) -> Stream:
+    return rows if isinstance(rows, Stream) else Stream(rows)
 
 
-def _believed(
-    primary: Iterator[Row], backup: Iterator[Row], latest: int
-) -> Iterator[tuple[str, Row | None, Row | None]]:
-    """The joined rows; what was observed after `latest` (epoch seconds) is not believed."""
-    for key, p, b in join(primary, backup):
-        if (p is not None and p.observed > latest) or (b is not None and b.observed > latest):
-            p, b = _dated(p, latest), _dated(b, latest)  # noqa: PLW2901 - what is judged instead
-        yield key, p, b
+class _Bench:
+    """Where one pair after the other is judged: one reused view, one reused object of facts a side."""
+
+    terms: AppTerms
+    aligned: Aligned | None
+    pair: PairTerms | None
+
+    def __init__(self, primary: Stream, backup: Stream, now: int, missing: Missing, passes: bool) -> None:
+        self.primary, self.backup, self.streams = primary, backup, (primary, backup)
+        self.read, self.reread = primary.fill, backup.fill
+        self.missing, self.passes, self.latest = missing, passes, now + FUTURE_TOLERANCE
+        self.view = PairView()
+        self.view.now, self.view.ahead_primary, self.view.ahead_backup = now, None, None
+
+    @property
+    def enough(self) -> bool:
+        """Whether any pair can be judged from what is read of it; only stamps are read where most are remembered."""
+        return all(JUDGED.issubset(stream.columns) for stream in self.streams)
+
+    def enter(self, terms: AppTerms) -> None:
+        """The pairs of another app follow."""
+        self.terms, self.aligned, self.pair = terms, terms.aligned, None
+        self.view.thresholds, self.view.primary_domains = terms.thresholds, terms.primary_domains
+
+    def holds(self, memory: Remembered, p: Cells | None, b: Cells | None) -> bool:
+        """Whether a remembered result stands: for these rows, at this time, on observations that are still believed.
+
+        The stamp leaves the age of an observation out, and the next one may be older (a provider's own report).
+        """
+        now = self.view.now
+        if p is None or b is None or memory.recheck <= now:
+            return False
+        limits, here, there = self.terms.thresholds, self.primary.fill(p), self.backup.fill(b)
+        if here.observed + limits.primary_baseline_max_age <= now or there.observed + limits.inventory_max_age <= now:
+            return False
+        if here.observed > self.latest or there.observed > self.latest:
+            return False
+        return memory.primary == stamp(here) and memory.backup == stamp(there)
+
+    def judged(self, key: str, p: Cells | None, b: Cells | None) -> Judged:
+        """What the rules say of one pair, from what was read of it if that is enough."""
+        view, latest = self.view, self.latest
+        view.key, view.recheck = key, FAR
+        here = view.primary = None if p is None else self.read(p)
+        there = view.backup = None if b is None else self.reread(b)
+        if (here is not None and _suspicious(here, view.now, latest)) or (
+            there is not None and _suspicious(there, view.now, latest)
+        ):
+            return self.judged_whole(key, p, b)
+        try:
+            if self.aligned is None or self._paired(here, there):
+                return self._asked(p, b)
+        except AttributeError:  # somebody asks for more than was read of every row
+            pass
+        return self.judged_whole(key, p, b)
+
+    def judged_whole(self, key: str, p: Cells | None, b: Cells | None) -> Judged:
+        """What the rules say of one pair, from its whole rows or what stands for those that cannot be believed."""
+        view, latest = self.view, self.latest
+        view.key, view.recheck = key, FAR
+        here = None if p is None else _dated(self.primary.row(p), latest)
+        there = None if b is None else _dated(self.backup.row(b), latest)
+        if here is not None and there is not None and not self._paired(here, there):
+            here, there = _strangers(here), _strangers(there)
+        view.primary, view.ahead_primary = _past(view, here, latest)
+        view.backup, view.ahead_backup = _past(view, there, latest)
+        for row in (here, there):
+            if row is not None and row.observed > view.now:
+                view.passed(row.observed - FUTURE_TOLERANCE)  # from then on it is believed
+        judged = self._asked(here, there)
+        view.ahead_primary = view.ahead_backup = None
+        return judged
+
+    def _paired(self, here: Row | None, there: Row | None) -> bool:
+        """Whether the two sides can be one pair."""
+        aligned = self.aligned
+        if aligned is None or here is None or there is None:
+            return True
+        return aligned(self.view.key, here.locator, there.locator)
+
+    def _asked(self, p: Cells | None, b: Cells | None) -> Judged:
+        """Ask every rule about the rows in the view."""
+        view, terms, passes = self.view, self.terms, self.passes
+        here, there = view.primary, view.backup
+        if here is not None and there is not None:
+            view.present = here.presence == there.presence == _PRESENT
+            view.missing_primary = view.missing_backup = ""
+        else:
+            self._one_sided(view)
+        pair = terms.pairs.get(view.key, terms.default)
+        if pair is not self.pair or pair.shared:
+            self._agreed(view, pair)
+        outcomes: list[tuple[Rule, Outcome]] = []
+        for rule in terms.rules:
+            check = rule.check  # called as a method it would be looked up like one
+            outcome = check(view)
+            if outcome is not None and (outcome is not PASS or passes):
+                outcomes.append((rule, outcome))
+        return _new(Judged, (view.key, outcomes, view.recheck, (p, b), self.streams))
+
+    def _one_sided(self, view: PairView) -> None:
+        """Say why there is one row only."""
+        p, b = view.primary, view.backup
+        view.present = False
+        view.missing_primary = self.missing("primary", view.key, b) if b is not None else ""
+        view.missing_backup = self.missing("backup", view.key, p) if p is not None else ""
+
+    def _agreed(self, view: PairView, pair: PairTerms) -> None:
+        """Say what was agreed about this pair."""
+        self.pair = pair
+        view.field_primary, view.field_backup = pair.field_primary, pair.field_backup
+        view.shared_owner = pair.owner
+        view.shared_until = pair.until if pair.shared else None
+        view.shared = pair.shared and pair.until is not None and not view.passed(pair.until + 1)
 
 
 def _dated(row: Row | None, latest: int) -> Row | None:
     """`row`, or what to judge instead of one dated ahead (a lie, or a clock that came back): it would never age."""
     if row is None or row.observed <= latest:
         return row
-    told = f"the observation is dated ahead, {instant(row.observed):%Y-%m-%dT%H:%M:%SZ}: compare the clocks"
-    error = ErrorFact(kind="malformed", message=told)
-    return unanswered(row.key, row.locator, Presence.UNKNOWN, error, instant(row.observed))
+    return _instead(row, Presence.UNKNOWN, f"the observation is dated ahead, {when(row.observed)}: compare the clocks")
 
 
 def _strangers(row: Row) -> Row:
     """What to judge instead of a row that shares nothing but a name with its counterpart."""
-    error = ErrorFact(kind="malformed", message="different templates of the app gave both sides this name")
-    return unanswered(row.key, row.locator, Presence.AMBIGUOUS, error, instant(row.observed))
+    return _instead(row, Presence.AMBIGUOUS, "different templates of the app gave both sides this name")
 
 
-def _judge_pair(
-    view: PairView, terms: AppTerms, key: str, p: Row | None, b: Row | None, missing: Missing, passes: bool
-) -> Judged:
-    if p is not None and b is not None and not terms.aligned(key, p.locator, b.locator):
-        p, b = _strangers(p), _strangers(b)
-    _aim(view, terms, key, p, b, missing)
-    outcomes: list[tuple[Rule, Outcome]] = []
-    asked = 0
-    for rule in terms.rules:
-        outcome = rule.check(view)
-        if outcome is None:
-            continue
-        asked += 1
-        if outcome is not PASS or passes:
-            outcomes.append((rule, outcome))
-    return Judged(key, p, b, outcomes, asked, view.recheck)
-
-
-def _aim(view: PairView, terms: AppTerms, key: str, p: Row | None, b: Row | None, missing: Missing) -> None:
-    """Point the reused view at one pair."""
-    view.key, view.primary, view.backup, view.recheck = key, p, b, FAR
-    view.ahead_primary = view.ahead_backup = None
-    limit = view.now + FUTURE_TOLERANCE
-    if p is not None and _dated_ahead(p, limit):
-        view.primary, view.ahead_primary = _without_past(view, p)
-    if b is not None and _dated_ahead(b, limit):
-        view.backup, view.ahead_backup = _without_past(view, b)
-    for row in (p, b):
-        if row is not None and row.observed > view.now:
-            view.passed(row.observed - FUTURE_TOLERANCE)  # from then on it is believed
-    view.present = p is not None and b is not None and p.presence == b.presence == _PRESENT
-    view.missing_primary = missing("primary", key, b) if p is None and b is not None else ""
-    view.missing_backup = missing("backup", key, p) if b is None and p is not None else ""
-    pair = terms.terms(key)
-    view.field_primary, view.field_backup = pair.field_primary, pair.field_backup
-    view.shared_owner = pair.owner
-    view.shared_until = pair.until if pair.shared else None
-    view.shared = pair.shared and pair.until is not None and not view.passed(pair.until + 1)
+def _instead(row: Row, presence: Presence, told: str) -> Row:
+    """A row that says only why `row` is no evidence; its time may lie outside any calendar."""
+    error = ErrorFact(kind="malformed", message=told)
+    return unanswered(row.key, row.locator, presence, error, instant(0))._replace(observed=row.observed)
 
 
 def _dated_ahead(row: Row, limit: int) -> bool:
@@ -211,14 +315,23 @@ def _dated_ahead(row: Row, limit: int) -> bool:
 
     A validity window that has not begun is no such lie (NHS306), nor is a generation that is its start.
     """
-    rotated, created, pending = row.rotated, row.created, row.pending
-    if (rotated or 0) <= limit and (created or 0) <= limit and (pending or 0) <= limit:
+    rotated, created, pending = row.rotated or 0, row.created or 0, row.pending or 0
+    if rotated <= limit and created <= limit and pending <= limit:
         return False
-    return max(rotated or 0, created or 0, pending or 0) != row.not_before
+    return max(rotated, created, pending) != row.not_before
 
 
-def _without_past(view: PairView, row: Row) -> tuple[Row, int]:
-    """`row` without the times that are not believed until their moment comes, and that moment."""
+def _suspicious(row: Row, now: int, latest: int) -> bool:
+    """Whether any time of the row that has to be over may not be: such rows are looked at more closely."""
+    if row.observed > now or (row.rotated or 0) > latest:
+        return True
+    return (row.created or 0) > latest or (row.pending or 0) > latest
+
+
+def _past(view: PairView, row: Row | None, limit: int) -> tuple[Row | None, int | None]:
+    """`row` without times that are not believed until their moment comes, and that moment; None when all are."""
+    if row is None or not _dated_ahead(row, limit):
+        return row, None
     ahead = max(row.rotated or 0, row.created or 0, row.pending or 0)
     view.passed(ahead - FUTURE_TOLERANCE)
     return row._replace(created=None, rotated=None, pending=None), ahead

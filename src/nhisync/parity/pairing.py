@@ -185,16 +185,18 @@ Aligned = Callable[[str, str, str], bool]
 """(key, primary's locator, backup's locator) → whether the two can be one pair."""
 
 
-def aligned_of(app: App) -> Aligned:
+def aligned_of(app: App) -> Aligned | None:
     """Two items that templates brought together must owe their common name to one and the same template.
 
-    Sides named by hand or by their own tag are taken at their word.
+    Sides named by hand or by their own tag are taken at their word. None = no two items of `app` can be strangers.
     """
+    if len(app.matches) < 2:
+        return None
     rules = [(Template.parse(rule.primary), Template.parse(rule.backup)) for rule in app.matches]
     named = {pair.key for pair in app.pairs}
 
     def aligned(key: str, primary: str, backup: str) -> bool:
-        if len(rules) < 2 or key in named:
+        if key in named:
             return True
         name = key.partition("/")[2]
         here = {i for i, (template, _) in enumerate(rules) if template.name_in(primary) == name}

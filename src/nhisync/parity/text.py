@@ -16,7 +16,7 @@ _DAYS_FROM = 2 * 86_400
 def when(seconds: int) -> str:
     """The instant of whole epoch seconds as RFC 3339 in UTC; ``@<seconds>`` outside the calendar of `datetime`."""
     try:
-        return instant(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return f"{instant(seconds).isoformat()[:19]}Z"
     except (ValueError, OverflowError, OSError):
         return f"@{seconds}"
 

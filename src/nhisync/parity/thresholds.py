@@ -1,12 +1,16 @@
 """A tier's numbers in the unit of rows (whole seconds), computed once per tier and run."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from nhisync.policy import Tier
 
 
-class Thresholds(NamedTuple):
-    """See `nhisync.policy.tier` for the meaning of each number; spans are seconds, shares 0..1."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """See `nhisync.policy.tier` for the meaning of each number; spans are seconds, shares 0..1.
+
+    `first_fraction` is the greater one of `block_fraction` and `warn_fraction`: below it nothing need be said.
+    """
 
     inventory_max_age: int
     primary_baseline_max_age: int
@@ -19,6 +23,7 @@ class Thresholds(NamedTuple):
     failover_window: int
     block_fraction: float
     warn_fraction: float
+    first_fraction: float
     chain_horizon: int
     min_rsa_bits: int
     min_ec_bits: int
@@ -38,6 +43,7 @@ def thresholds_of(tier: Tier) -> Thresholds:
         failover_window=int(tier.expiry.failover_window.total_seconds()),
         block_fraction=tier.expiry.block_fraction,
         warn_fraction=tier.expiry.warn_fraction,
+        first_fraction=max(tier.expiry.block_fraction, tier.expiry.warn_fraction),
         chain_horizon=int(tier.chain.horizon.total_seconds()),
         min_rsa_bits=tier.chain.min_rsa_bits,
         min_ec_bits=tier.chain.min_ec_bits,

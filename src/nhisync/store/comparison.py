@@ -17,7 +17,7 @@ from nhisync.store.schema import evaluations, finding_history, findings
 from nhisync.store.text import storable
 from nhisync.store.upsert import upsert
 
-BATCH = 1_000
+BATCH = 500
 """Findings or memories written at once; also what a comparison holds in memory."""
 
 _IDENTITY = ("comparison", "key", "code", "side", "path")

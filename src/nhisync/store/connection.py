@@ -7,7 +7,8 @@ cut, ``NORMAL`` does; both survive a killed process.
 import contextlib
 import os
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
@@ -28,11 +29,12 @@ PAGE_BYTES = 8192
 APPLICATION_ID = 0x6E686973
 """``nhis`` in the header of our SQLite files."""
 
-READER_KIB, WRITER_KIB = 2_048, 16_384
+READER_KIB, WRITER_KIB = 1_024, 4_096
 """Page caches: cursors read every page once and need none; upserts in any order come back to theirs."""
 
-SERVER_ROWS = 5_000
-"""Rows a PostgreSQL cursor fetches at once."""
+FILE_ROWS, SERVER_ROWS = 50, 5_000
+"""Rows a cursor hands over at once: from a file enough that reading and judging do not drive each other out of the
+processor's caches at every row, from a server enough that nobody waits for its answers."""
 
 _WRITES = "nhisync_writes"
 
@@ -49,7 +51,7 @@ class Database:
     def __init__(self, address: Address, *, writable: bool, durable: bool = True) -> None:
         self.address = address
         self.engine = _sqlite(address, writable, durable) if address.file else _postgresql(address)
-        self._streams: dict[int, list[Generator[tuple[Any, ...], None, None]]] = {}
+        self._streams: dict[int, list[Generator[list[tuple[Any, ...]], None, None]]] = {}
 
     @property
     def sqlite(self) -> bool:
@@ -75,31 +77,47 @@ class Database:
 
     def rows(self, connection: Connection, statement: Executable) -> Iterator[tuple[Any, ...]]:
         """Plain tuples of a SELECT, streamed in constant memory; the stream ends with its snapshot."""
-        stream = self._stream(connection, statement)
-        self._streams.setdefault(id(connection), []).append(stream)
-        return stream
+        blocks = self._blocks(connection, statement)
+        self._streams.setdefault(id(connection), []).append(blocks)
+        return chain.from_iterable(blocks)
 
-    def _stream(self, connection: Connection, statement: Executable) -> Generator[tuple[Any, ...], None, None]:
-        """The driver's own cursor.
+    def _blocks(self, connection: Connection, statement: Executable) -> Generator[list[tuple[Any, ...]], None, None]:
+        """The rows of the driver's own cursor, some at once.
 
         The one place that steps past SQLAlchemy's result objects: they cost more than the rows of a million pairs.
         """
+        block: list[tuple[Any, ...]] = []
         with self.translated():
             sql, values = self.compiled(statement)
             cursor = self._cursor(connection)
             try:
                 cursor.execute(sql, values)
-                yield from cursor
+                while block := cursor.fetchmany(FILE_ROWS if self.sqlite else SERVER_ROWS):
+                    yield block
             finally:
+                block.clear()  # what a reader has not taken yet ends with the snapshot, too
                 cursor.close()
 
     def _cursor(self, connection: Connection) -> Any:
         raw: Any = connection.connection.driver_connection
         if self.sqlite:
             return raw.cursor()
-        cursor = raw.cursor(name=f"nhisync_{os.getpid()}_{id(connection)}_{next(_NUMBERS)}")
-        cursor.itersize = SERVER_ROWS
-        return cursor
+        return raw.cursor(name=f"nhisync_{os.getpid()}_{id(connection)}_{next(_NUMBERS)}")
+
+    def asking(self, connection: Connection, statement: Any) -> Callable[..., list[tuple[Any, ...]]]:
+        """A function from the bind parameters of a SELECT to its rows; compiled once, for what is asked often."""
+        compiled: SQLCompiler = statement.compile(dialect=self.engine.dialect)
+        sql, order, fixed = str(compiled), compiled.positiontup or (), compiled.params
+        raw: Any = connection.connection.driver_connection
+
+        def ask(**values: Any) -> list[tuple[Any, ...]]:
+            given = {**fixed, **values}
+            with self.translated(), contextlib.closing(raw.cursor()) as cursor:
+                cursor.execute(sql, tuple(given[name] for name in order))
+                found: list[tuple[Any, ...]] = cursor.fetchall()
+                return found
+
+        return ask
 
     def compiled(self, statement: Any) -> tuple[str, tuple[Any, ...]]:
         """SQL text and positional parameters of `statement` for the driver."""

@@ -4,6 +4,9 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -108,11 +111,17 @@ def finding_of(row: Any) -> Finding:
         backup=stored["backup_shown"],
         evidence=tuple(evidence),
         next=tuple(json.loads(stored["next"])),
-        frameworks=tuple(json.loads(stored["frameworks"])),
+        frameworks=_frameworks(stored["frameworks"]),
         waiver=stored["waiver"],
         since=instant(stored["since"]),
         line=stored["line"],
     )
+
+
+@lru_cache(maxsize=128)
+def _frameworks(text: str) -> tuple[str, ...]:
+    """The control ids of a rule, decoded once for its many findings."""
+    return tuple(json.loads(text))
 
 
 def current(
@@ -139,17 +148,19 @@ class Stored:
     """
 
     def __init__(self, findings: Iterator[Finding]) -> None:
-        self._findings = findings
-        self._next = next(findings, None)
+        self._findings = groupby(findings, key=attrgetter("key"))
+        self._key: str | None
+        self._key, self._group = next(self._findings, _NONE)
 
     def __call__(self, key: str) -> Sequence[Finding]:
         """The findings of `key`; keys asked before it are gone."""
-        found: list[Finding] = []
-        while self._next is not None and self._next.key <= key:
-            if self._next.key == key:
-                found.append(self._next)
-            self._next = next(self._findings, None)
-        return found
+        while self._key is not None and self._key < key:
+            self._key, self._group = next(self._findings, _NONE)
+        return tuple(self._group) if self._key == key else ()
+
+
+_NONE: tuple[str | None, Iterator[Finding]] = (None, iter(()))
+"""Behind the last finding."""
 
 
 def history(connection: Connection, key: str | None, since: datetime | None) -> Iterator[PastFinding]:

@@ -7,11 +7,12 @@ from datetime import datetime
 from itertools import repeat
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, true, update
+from sqlalchemy import Connection, Integer, and_, bindparam, delete, func, or_, select, true, update
 from sqlalchemy.sql import ColumnElement, Select
 
 from nhisync.model import Presence
 from nhisync.parity.row import Row, digest_of, epoch, instant, unanswered
+from nhisync.parity.stream import Stream, ordered
 from nhisync.store.connection import Batch, Database, WriteConnection
 from nhisync.store.schema import comparisons, evaluations, items
 from nhisync.store.text import batches, canonical, storable, storable_rows
@@ -186,6 +187,19 @@ class ItemReader:
         statement = select(*_COLUMNS).where(*_within(path, low, high)).order_by(items.c.key)
         # tuple.__new__ in C for each row: Row._make is a Python frame, which a million rows can tell.
         return map(tuple.__new__, repeat(Row), self._database.rows(self._connection, statement))
+
+    def stream(self, path: str, columns: Collection[str], low: str | None = None, high: str | None = None) -> Stream:
+        """Rows of `path` with ``low <= key < high`` in bytewise key order, read as far as `columns`."""
+        names = ordered(columns)
+        here = _within(path, low, high)
+        cells = select(*(items.c[name] for name in names)).where(*here).order_by(items.c.key)
+        whole = select(*_COLUMNS).where(*here, items.c.key >= bindparam("at")).order_by(items.c.key)
+        ask = self._database.asking(self._connection, whole.limit(bindparam("most", type_=Integer())))
+        return Stream(
+            self._database.rows(self._connection, cells),
+            names,
+            lambda key, most: map(Row._make, ask(at=key, most=most)),
+        )
 
     def counts(self, path: str, low: str | None = None, high: str | None = None) -> dict[str, int]:
         """Word of `Presence` → rows of `path` with ``low <= key < high``."""

@@ -1,6 +1,6 @@
 """Reading: one snapshot of the store, the same for every question asked of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from nhisync.model import Coverage, Finding, Verdict, Waiver
 from nhisync.parity.engine import Remembered
 from nhisync.parity.row import Row
+from nhisync.parity.stream import Stream
 from nhisync.store import audit, findings, memory, runs, verdicts, waivers
 from nhisync.store.audit import AuditCheck, AuditRecord
 from nhisync.store.connection import Database
@@ -39,6 +40,10 @@ class Reader:
     def cursor(self, path: str, low: str | None = None, high: str | None = None) -> Iterator[Row]:
         """Rows of `path` with ``low <= key < high`` in bytewise key order, streamed in constant memory."""
         return self._items.cursor(path, low, high)
+
+    def stream(self, path: str, columns: Collection[str], low: str | None = None, high: str | None = None) -> Stream:
+        """Rows of `path` with ``low <= key < high`` in bytewise key order, read as far as `columns`."""
+        return self._items.stream(path, columns, low, high)
 
     def counts(self, path: str, low: str | None = None, high: str | None = None) -> dict[str, int]:
         """Word of `Presence` → rows of `path` with ``low <= key < high``."""

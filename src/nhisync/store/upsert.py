@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 
 Excluded = Any
@@ -26,7 +25,7 @@ def upsert(
         where: update only when this holds; an insert is not affected.
         changed: columns that do not simply take the new row's value.
     """
-    statement: Any = postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+    statement: Any = _insert(dialect)(table)
     new = statement.excluded
     primary = {column.name for column in table.primary_key}
     values = {column.name: new[column.name] for column in table.columns if column.name not in primary}
@@ -35,3 +34,12 @@ def upsert(
     return statement.on_conflict_do_update(
         index_elements=list(table.primary_key), set_=values, where=where(new) if where else None
     )
+
+
+def _insert(dialect: str) -> Any:
+    """The INSERT of one dialect; the other one, with all its drivers, is not loaded."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 - only when needed
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]  # noqa: PLC0415 - only when needed
+    return insert

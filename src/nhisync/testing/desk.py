@@ -1,6 +1,6 @@
 """A desk that keeps everything in memory: the store's behaviour for tests of use cases, without a database."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from nhisync.model import Coverage, CoverageStatus, Finding, Locator, Presence, 
 from nhisync.parity.engine import Remembered
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row
+from nhisync.parity.stream import Stream
 
 _ANSWERS = frozenset({Presence.PRESENT.value, Presence.ABSENT.value})
 
@@ -72,7 +73,9 @@ class MemoryDesk:
     def notebook(self, primary: str, backup: str, now: datetime, apps: Sequence[str]) -> Iterator["MemoryNotebook"]:
         """Earlier results, and where new ones go."""
         del now, apps
-        book = MemoryNotebook(self.memory.get((primary, backup), {}), self.findings.get((primary, backup), {}))
+        book = MemoryNotebook(
+            self.rows, self.memory.get((primary, backup), {}), self.findings.get((primary, backup), {})
+        )
         yield book
         self.memory[primary, backup] = book.memory
         self.findings[primary, backup] = book.findings
@@ -89,10 +92,21 @@ class MemoryDesk:
 class MemoryNotebook:
     """Findings by key, and what to remember."""
 
-    def __init__(self, memory: dict[str, Remembered], findings: dict[str, list[Finding]]) -> None:
+    def __init__(
+        self,
+        rows: Callable[[str], Iterator[Row]],
+        memory: dict[str, Remembered],
+        findings: dict[str, list[Finding]],
+    ) -> None:
+        self._rows = rows
         self._before, self._found = memory, findings
         self.memory = dict(memory)
         self.findings: dict[str, list[Finding]] = {}
+
+    def stream(self, path: str, columns: Collection[str]) -> Stream:
+        """Rows of pairs in key order, read whole."""
+        del columns
+        return Stream(self._rows(path))
 
     @property
     def remembered(self) -> Iterator[Remembered]:

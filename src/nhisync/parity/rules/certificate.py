@@ -297,9 +297,9 @@ def _other_root(b: ChainRow, p: ChainRow) -> str | None:
 
 
 RULES = (
-    Rule(NAMES, check_names),
-    Rule(WEAK_KEY, check_weak_key),
-    Rule(WEAKER, check_weaker),
-    Rule(USAGE_LOST, check_usage_lost),
-    Rule(CLIENT_TRUST, check_client_trust),
+    Rule(NAMES, check_names, ("detail",)),
+    Rule(WEAK_KEY, check_weak_key, ("detail",)),
+    Rule(WEAKER, check_weaker, ("detail",)),
+    Rule(USAGE_LOST, check_usage_lost, ("detail",)),
+    Rule(CLIENT_TRUST, check_client_trust, ("detail",)),
 )

@@ -288,9 +288,9 @@ def _unverified(chain: ChainRow | None) -> str | None:
 
 
 RULES = (
-    Rule(NOT_BUILT, check_not_built),
-    Rule(MISSING_INTERMEDIATE, check_missing_intermediate),
-    Rule(DISORDERED, check_disordered),
-    Rule(CHAIN_ENDS, check_chain_ends),
-    Rule(NOT_VERIFIED, check_not_verified),
+    Rule(NOT_BUILT, check_not_built, ("detail",)),
+    Rule(MISSING_INTERMEDIATE, check_missing_intermediate, ("detail",)),
+    Rule(DISORDERED, check_disordered, ("detail",)),
+    Rule(CHAIN_ENDS, check_chain_ends, ("detail",)),
+    Rule(NOT_VERIFIED, check_not_verified, ("detail",)),
 )

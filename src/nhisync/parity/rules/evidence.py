@@ -339,5 +339,5 @@ RULES = (
     Rule(NO_PAIRS, check_no_pairs),
     Rule(SHRUNK, check_shrunk),
     Rule(THROTTLED, check_throttled),
-    Rule(AHEAD, check_ahead),
+    Rule(AHEAD, check_ahead, ("created", "rotated", "pending")),
 )

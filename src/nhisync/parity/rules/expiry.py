@@ -10,6 +10,7 @@ from nhisync.parity.row import Row
 from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import EXPIRY, ROTATION
 from nhisync.parity.rules.facts import rotated_at_latest
+from nhisync.parity.rules.lockstep import BOUNDED
 from nhisync.parity.rules.sides import answered, either, missed
 from nhisync.parity.text import share, span, when
 from nhisync.parity.thresholds import Thresholds
@@ -245,16 +246,30 @@ def check_not_yet_valid(view: PairView) -> Outcome | None:
 
 
 def _grade(view: PairView, row: Row | None) -> int:
-    """The worst grade of one side; `_FINE` also for one that does not end, or that NHS104 calls out of force."""
+    """The worst grade of one side; `_FINE` also for one that does not end, or that NHS104 calls out of force.
+
+    The grades follow one another in time, so that a healthy side is compared with the first of their instants only.
+    """
     if row is None or row.expires is None:
         return _FINE
-    end, limits, lifetime = row.expires, view.thresholds, _lifetime(row)
+    end, limits = row.expires, view.thresholds
+    if row.state == _DEACTIVATED:
+        return _EXPIRED if view.passed(end) else _FINE
+    lifetime = _lifetime(row, end)
+    renewed = row.rotation == 1 and lifetime is not None and lifetime <= limits.failover_window
+    window = 0 if renewed else limits.failover_window
+    spent = 0 if lifetime is None else int(lifetime * limits.first_fraction)
+    if not view.passed(end - (max(spent, window))):
+        return _UNDATED if lifetime is None else _FINE
+    return _late(view, end, window, lifetime)
+
+
+def _late(view: PairView, end: int, window: int, lifetime: int | None) -> int:
+    """The worst grade of a side that has reached one of them."""
+    limits = view.thresholds
     if view.passed(end):
         return _EXPIRED
-    if row.state == _DEACTIVATED:
-        return _FINE
-    renewed = row.rotation == 1 and lifetime is not None and lifetime <= limits.failover_window
-    if not renewed and view.passed(end - limits.failover_window):
+    if view.passed(end - window):
         return _WINDOW
     if lifetime is None:
         return _UNDATED
@@ -263,13 +278,14 @@ def _grade(view: PairView, row: Row | None) -> int:
     return _WARN if view.passed(end - int(lifetime * limits.warn_fraction)) else _FINE
 
 
-def _lifetime(row: Row) -> int | None:
+def _lifetime(row: Row, end: int) -> int | None:
     """Seconds from the start of validity (else the last rotation, else creation) to the end; None = not known."""
-    starts = (row.not_before, None if rotated_at_latest(row) else row.rotated, row.created)
-    start = next((s for s in starts if s is not None), None)
-    if start is None or row.expires is None or row.expires <= start:
-        return None
-    return row.expires - start
+    start = row.not_before
+    if start is None and (row.detail is None or not rotated_at_latest(row)):
+        start = row.rotated
+    if start is None:
+        start = row.created
+    return None if start is None or end <= start else end - start
 
 
 def _graded(view: PairView, b: Row | None, p: Row | None, grade: int) -> Outcome | None:
@@ -278,8 +294,8 @@ def _graded(view: PairView, b: Row | None, p: Row | None, grade: int) -> Outcome
     if grade in (grade_b, grade_p):
         late_b, late_p = _ends(b) if grade_b == grade else None, _ends(p) if grade_p == grade else None
         return either(fail, late_b, late_p, _wanted(view.thresholds, grade))
-    better_b = b is not None and b.expires is not None and grade_b < grade
-    better_p = p is not None and p.expires is not None and grade_p < grade
+    better_b = grade_b < grade and b is not None and b.expires is not None
+    better_p = grade_p < grade and p is not None and p.expires is not None
     return PASS if better_b or better_p else None
 
 
@@ -296,7 +312,7 @@ def _wanted(limits: Thresholds, grade: int) -> str:
 def _ends(row: Row | None) -> str | None:
     if row is None or row.expires is None:
         return None
-    lifetime = _lifetime(row)
+    lifetime = _lifetime(row, row.expires)
     return f"ends {when(row.expires)}" + (f" after a lifetime of {span(lifetime)}" if lifetime else "")
 
 
@@ -312,11 +328,14 @@ def _early(view: PairView, row: Row | None) -> str | None:
     return "the current version is pre-activation" if row.state == "pre-activation" else None
 
 
+_GRADED = (*BOUNDED, "state", "rotation")
+"""Columns that `_grade` reads."""
+
 RULES = (
-    Rule(EXPIRED, check_expired),
-    Rule(IN_WINDOW, check_in_window),
-    Rule(NEARLY_SPENT, check_nearly_spent),
-    Rule(GETTING_LATE, check_getting_late),
-    Rule(ROTATION_MISSED, check_rotation_missed),
-    Rule(NOT_YET_VALID, check_not_yet_valid),
+    Rule(EXPIRED, check_expired, _GRADED),
+    Rule(IN_WINDOW, check_in_window, _GRADED),
+    Rule(NEARLY_SPENT, check_nearly_spent, _GRADED),
+    Rule(GETTING_LATE, check_getting_late, _GRADED),
+    Rule(ROTATION_MISSED, check_rotation_missed, ("rotation", "next_rotation")),
+    Rule(NOT_YET_VALID, check_not_yet_valid, ("not_before", "state")),
 )

@@ -52,4 +52,4 @@ def _told(exposure: str) -> str | None:
     return (clean(exposure) or "readable by others") if exposure else None
 
 
-RULES = (Rule(EXPOSED, check_exposed),)
+RULES = (Rule(EXPOSED, check_exposed, ("detail",)),)

@@ -11,7 +11,7 @@ from nhisync.parity.row import Row
 from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import ROTATION
 from nhisync.parity.rules.facts import rotated_at_latest
-from nhisync.parity.rules.lockstep import at_latest, earliest, generation
+from nhisync.parity.rules.lockstep import BOUNDED, GENERATION, at_latest, earliest, generation
 from nhisync.parity.rules.sides import answered, either, missed
 from nhisync.parity.text import share, span, when
 
@@ -166,8 +166,8 @@ NEVER_ROTATED = RuleInfo(
 def check_never_rotated(view: PairView) -> Outcome | None:
     """Fail for each side that was created too long ago and never rotated; None when that can be said of no side."""
     b, p = (view.backup, view.primary) if view.present else answered(view)
-    backup = None if b is None or b.rotated is not None else _unbounded(b, b.created)
-    primary = None if p is None or p.rotated is not None else _unbounded(p, p.created)
+    backup = None if b is None or b.rotated is not None or _bounded(b) else b.created
+    primary = None if p is None or p.rotated is not None or _bounded(p) else p.created
     return _aged(view, backup, primary, "created")
 
 
@@ -201,13 +201,15 @@ TOO_OLD = RuleInfo(
 def check_too_old(view: PairView) -> Outcome | None:
     """Fail for each side that was rotated too long ago; None when neither was ever rotated."""
     b, p = (view.backup, view.primary) if view.present else answered(view)
-    backup = None if b is None or b.rotated is None else _unbounded(b, b.rotated)
-    primary = None if p is None or p.rotated is None else _unbounded(p, p.rotated)
+    backup = None if b is None or _bounded(b) else b.rotated
+    primary = None if p is None or _bounded(p) else p.rotated
     outcome = _aged(view, backup, primary, "last rotated")
-    if outcome is not PASS:
+    if outcome is not PASS or ((b is None or b.detail is None) and (p is None or p.detail is None)):
         return outcome
-    expected = f"rotated within {span(view.thresholds.rotation_max_age)}"
-    return either(unknown, _ageless(view, b, backup), _ageless(view, p, primary), expected)
+    doubt_b, doubt_p = _ageless(view, b, backup), _ageless(view, p, primary)
+    if doubt_b is None and doubt_p is None:
+        return PASS
+    return either(unknown, doubt_b, doubt_p, f"rotated within {span(view.thresholds.rotation_max_age)}")
 
 
 def _ageless(view: PairView, row: Row | None, last: int | None) -> str | None:
@@ -249,31 +251,32 @@ def _stopped(row: Row | None) -> str | None:
     return None if row is None or row.interval is None else f"every {span(row.interval)} is set, but switched off"
 
 
-def _unbounded(row: Row, since: int | None) -> int | None:
-    """`since`, unless the credential ends by itself."""
-    return None if row.not_before is not None and row.expires is not None else since
+def _bounded(row: Row) -> bool:
+    """Whether the credential has a validity window, so that it ends by itself."""
+    return row.not_before is not None and row.expires is not None
 
 
 def _aged(view: PairView, backup: int | None, primary: int | None, verb: str) -> Outcome | None:
-    if backup is None and primary is None:
+    """Fail for each side that is older than policy allows; the older one alone tells whether there is such a side."""
+    first, second = (primary, backup) if backup is None else (backup, primary)
+    if first is None:
         return None
     limit = view.thresholds.rotation_max_age
-    late_b = backup is not None and view.passed(backup + limit)
-    late_p = primary is not None and view.passed(primary + limit)
-    if not late_b and not late_p:
+    oldest = first if second is None or first < second else second
+    if not view.passed(oldest + limit):
         return PASS
     return either(
         fail,
-        f"{verb} {when(backup)}" if late_b and backup is not None else None,
-        f"{verb} {when(primary)}" if late_p and primary is not None else None,
+        f"{verb} {when(backup)}" if backup is not None and view.passed(backup + limit) else None,
+        f"{verb} {when(primary)}" if primary is not None and view.passed(primary + limit) else None,
         f"rotated within {span(limit)}",
     )
 
 
 RULES = (
-    Rule(OVERDUE, check_overdue),
-    Rule(STUCK, check_stuck),
-    Rule(STOPPED, check_stopped),
-    Rule(NEVER_ROTATED, check_never_rotated),
-    Rule(TOO_OLD, check_too_old),
+    Rule(OVERDUE, check_overdue, (*BOUNDED, "rotation", "interval")),
+    Rule(STUCK, check_stuck, ("pending", "rotation")),
+    Rule(STOPPED, check_stopped, ("interval", "rotation")),
+    Rule(NEVER_ROTATED, check_never_rotated, GENERATION),
+    Rule(TOO_OLD, check_too_old, BOUNDED),
 )

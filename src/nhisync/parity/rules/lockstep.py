@@ -41,11 +41,20 @@ BACKUP_LAGS = RuleInfo(
 )
 
 
+GENERATION = ("not_before", "expires", "rotated", "created")
+"""Columns that `generation` reads."""
+
+BOUNDED = (*GENERATION, "detail")
+"""Columns that tell it and whether it is only an upper bound."""
+
+
 def generation(row: Row) -> int | None:
     """Epoch seconds of the current generation: the validity window's start, else the last rotation, else creation."""
-    if row.not_before is not None and row.expires is not None:
-        return row.not_before
-    return row.rotated if row.rotated is not None else row.created
+    begun = row.not_before
+    if begun is not None and row.expires is not None:
+        return begun
+    rotated = row.rotated
+    return row.created if rotated is None else rotated
 
 
 def earliest(row: Row) -> int | None:
@@ -64,9 +73,10 @@ def check_backup_lags(view: PairView) -> Outcome | None:
     if newer is None or older is None:
         side = Side.BACKUP if newer is not None else Side.PRIMARY if older is not None else Side.PAIR
         return unknown(side, "neither rotation nor creation time is known", "the time of each generation")
-    if max(newer, older) > view.now + FUTURE_TOLERANCE and _not_begun(view, max(newer, older)):
+    latest = max(older, newer)
+    if latest > view.now + FUTURE_TOLERANCE and _not_begun(view, latest):
         return None
-    if newer - older <= view.thresholds.max_lag and not rotated_at_latest(b):
+    if newer - older <= view.thresholds.max_lag and (b.detail is None or not rotated_at_latest(b)):
         return PASS
     return _lag(view, Side.BACKUP, (p, b), newer, older)
 
@@ -103,9 +113,10 @@ def check_primary_lags(view: PairView) -> Outcome | None:
     newer, older = generation(b), generation(p)
     if newer is None or older is None:
         return None
-    if max(newer, older) > view.now + FUTURE_TOLERANCE and _not_begun(view, max(newer, older)):
+    latest = max(older, newer)
+    if latest > view.now + FUTURE_TOLERANCE and _not_begun(view, latest):
         return None
-    if newer - older <= view.thresholds.max_lag and not rotated_at_latest(p):
+    if newer - older <= view.thresholds.max_lag and (p.detail is None or not rotated_at_latest(p)):
         return PASS
     return _lag(view, Side.PRIMARY, (b, p), newer, older)
 
@@ -145,7 +156,8 @@ def check_cycles_missed(view: PairView) -> Outcome | None:
     newer, older = generation(p), generation(b)
     if interval is None or interval <= 0 or newer is None or older is None:
         return None
-    if max(newer, older) > view.now + FUTURE_TOLERANCE and _not_begun(view, max(newer, older)):
+    latest = max(older, newer)
+    if latest > view.now + FUTURE_TOLERANCE and _not_begun(view, latest):
         return None
     missed = (newer - older) // interval
     allowed = view.thresholds.max_cycles
@@ -196,7 +208,7 @@ def _renewal_point(row: Row, warn_fraction: float) -> int:
 
 
 RULES = (
-    Rule(BACKUP_LAGS, check_backup_lags),
-    Rule(PRIMARY_LAGS, check_primary_lags),
-    Rule(CYCLES_MISSED, check_cycles_missed),
+    Rule(BACKUP_LAGS, check_backup_lags, BOUNDED),
+    Rule(PRIMARY_LAGS, check_primary_lags, BOUNDED),
+    Rule(CYCLES_MISSED, check_cycles_missed, (*BOUNDED, "interval")),
 )

@@ -236,7 +236,7 @@ def _lacks(row: Row | None, field: str | None) -> str | None:
 RULES = (
     Rule(MISSING, check_missing),
     Rule(ORPHAN, check_orphan),
-    Rule(UNOWNED, check_unowned),
-    Rule(RETIRED, check_retired),
-    Rule(FIELD_MISSING, check_field_missing),
+    Rule(UNOWNED, check_unowned, ("owner",)),
+    Rule(RETIRED, check_retired, ("state", "expires")),
+    Rule(FIELD_MISSING, check_field_missing, ("detail",)),
 )

@@ -280,11 +280,14 @@ def _name(dependency: DependencyRow) -> str:
     return clean(f"{dependency.kind} {dependency.id}", 120)
 
 
+_BOUND = ("backup.bound", "backup.domain", "backup.detail")
+"""Columns that tell where the backup's dependencies exist."""
+
 RULES = (
-    Rule(ITEM_BOUND, check_item_bound),
-    Rule(KEY_BOUND, check_key_bound),
-    Rule(FUNCTION_BOUND, check_function_bound),
-    Rule(DEPENDENCY_BOUND, check_dependency_bound),
-    Rule(UNUSABLE, check_unusable),
-    Rule(WHERE_UNKNOWN, check_where_unknown),
+    Rule(ITEM_BOUND, check_item_bound, ("backup.domain",)),
+    Rule(KEY_BOUND, check_key_bound, _BOUND),
+    Rule(FUNCTION_BOUND, check_function_bound, _BOUND),
+    Rule(DEPENDENCY_BOUND, check_dependency_bound, _BOUND),
+    Rule(UNUSABLE, check_unusable, ("detail",)),
+    Rule(WHERE_UNKNOWN, check_where_unknown, ("backup.domain", "backup.detail")),
 )

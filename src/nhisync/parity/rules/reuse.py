@@ -372,12 +372,12 @@ def _held(ids: str) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
 
 
 RULES = (
-    Rule(EQUAL_VALUE, check_equal_value),
-    Rule(SAME_CREDENTIAL, check_same_credential),
-    Rule(REPLICA, check_replica),
-    Rule(SHARED_TARGET, check_shared_target),
-    Rule(STATIC, check_static),
+    Rule(EQUAL_VALUE, check_equal_value, ("group",)),
+    Rule(SAME_CREDENTIAL, check_same_credential, ("ids",)),
+    Rule(REPLICA, check_replica, ("lifecycle", "ids")),
+    Rule(SHARED_TARGET, check_shared_target, ("lifecycle", "ids")),
+    Rule(STATIC, check_static, ("backup.lifecycle",)),
     Rule(SHARED_TERMS, check_shared_terms),
-    Rule(SAME_VERSION, check_same_version),
-    Rule(ENDLESS, check_endless),
+    Rule(SAME_VERSION, check_same_version, ("version",)),
+    Rule(ENDLESS, check_endless, ("detail",)),
 )
