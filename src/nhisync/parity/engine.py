@@ -13,7 +13,7 @@ from nhisync.model import ErrorFact, Presence, State
 from nhisync.parity.book import JUDGED, AppTerms, PairTerms, columns_of
 from nhisync.parity.pairing import Aligned
 from nhisync.parity.row import Row, instant, unanswered
-from nhisync.parity.rule import FUTURE_TOLERANCE, PASS, Outcome, PairView, Rule
+from nhisync.parity.rule import FUTURE_TOLERANCE, PASS, Check, Outcome, PairView, Rule
 from nhisync.parity.stream import STAMPED, Cells, Stream
 from nhisync.parity.text import when
 
@@ -182,10 +182,12 @@ class _Bench:
     terms: AppTerms
     aligned: Aligned | None
     pair: PairTerms | None
+    checks: list[tuple[Rule, Check]]
 
     def __init__(self, primary: Stream, backup: Stream, now: int, missing: Missing, passes: bool) -> None:
         self.primary, self.backup, self.streams = primary, backup, (primary, backup)
         self.read, self.reread = primary.fill, backup.fill
+        self.rules: tuple[Rule, ...] | None = None
         self.missing, self.passes, self.latest = missing, passes, now + FUTURE_TOLERANCE
         self.view = PairView()
         self.view.now, self.view.ahead_primary, self.view.ahead_backup = now, None, None
@@ -198,6 +200,8 @@ class _Bench:
     def enter(self, terms: AppTerms) -> None:
         """The pairs of another app follow."""
         self.terms, self.aligned, self.pair = terms, terms.aligned, None
+        if terms.rules is not self.rules:
+            self.rules, self.checks = terms.rules, [(rule, rule.check) for rule in terms.rules]
         self.view.thresholds, self.view.primary_domains = terms.thresholds, terms.primary_domains
 
     def holds(self, memory: Remembered, p: Cells | None, b: Cells | None) -> bool:
@@ -258,19 +262,18 @@ class _Bench:
 
     def _asked(self, p: Cells | None, b: Cells | None) -> Judged:
         """Ask every rule about the rows in the view."""
-        view, terms, passes = self.view, self.terms, self.passes
+        view, passes = self.view, self.passes
         here, there = view.primary, view.backup
         if here is not None and there is not None:
             view.present = here.presence == there.presence == _PRESENT
             view.missing_primary = view.missing_backup = ""
         else:
             self._one_sided(view)
-        pair = terms.pairs.get(view.key, terms.default)
+        pair = self.terms.pairs.get(view.key, self.terms.default)
         if pair is not self.pair or pair.shared:
             self._agreed(view, pair)
         outcomes: list[tuple[Rule, Outcome]] = []
-        for rule in terms.rules:
-            check = rule.check  # called as a method it would be looked up like one
+        for rule, check in self.checks:
             outcome = check(view)
             if outcome is not None and (outcome is not PASS or passes):
                 outcomes.append((rule, outcome))

@@ -201,8 +201,9 @@ TOO_OLD = RuleInfo(
 def check_too_old(view: PairView) -> Outcome | None:
     """Fail for each side that was rotated too long ago; None when neither was ever rotated."""
     b, p = (view.backup, view.primary) if view.present else answered(view)
-    backup = None if b is None or _bounded(b) else b.rotated
-    primary = None if p is None or _bounded(p) else p.rotated
+    # A side with a validity window ends by itself; without a start it has none.
+    backup = None if b is None or (b.not_before is not None and _bounded(b)) else b.rotated
+    primary = None if p is None or (p.not_before is not None and _bounded(p)) else p.rotated
     outcome = _aged(view, backup, primary, "last rotated")
     if outcome is not PASS or ((b is None or b.detail is None) and (p is None or p.detail is None)):
         return outcome

@@ -49,7 +49,10 @@ BOUNDED = (*GENERATION, "detail")
 
 
 def generation(row: Row) -> int | None:
-    """Epoch seconds of the current generation: the validity window's start, else the last rotation, else creation."""
+    """Epoch seconds of the current generation: the validity window's start, else the last rotation, else creation.
+
+    Rules that are asked of every pair look at the common case, a rotation without a window, before they call.
+    """
     begun = row.not_before
     if begun is not None and row.expires is not None:
         return begun
@@ -69,7 +72,8 @@ def check_backup_lags(view: PairView) -> Outcome | None:
     p, b = view.primary, view.backup
     if p is None or b is None or not view.present:
         return None
-    newer, older = generation(p), generation(b)
+    newer = p.rotated if p.not_before is None and p.rotated is not None else generation(p)
+    older = b.rotated if b.not_before is None and b.rotated is not None else generation(b)
     if newer is None or older is None:
         side = Side.BACKUP if newer is not None else Side.PRIMARY if older is not None else Side.PAIR
         return unknown(side, "neither rotation nor creation time is known", "the time of each generation")
@@ -110,7 +114,8 @@ def check_primary_lags(view: PairView) -> Outcome | None:
     p, b = view.primary, view.backup
     if p is None or b is None or not view.present:
         return None
-    newer, older = generation(b), generation(p)
+    newer = b.rotated if b.not_before is None and b.rotated is not None else generation(b)
+    older = p.rotated if p.not_before is None and p.rotated is not None else generation(p)
     if newer is None or older is None:
         return None
     latest = max(older, newer)
