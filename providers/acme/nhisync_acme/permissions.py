@@ -1,6 +1,7 @@
 """What the provider needs: one connection out and readable files; an authority grants nothing else."""
 
 from pathlib import Path
+from shlex import quote
 from urllib.parse import urlsplit
 
 from nhisync.spi import AccessMode, PermissionDocument
@@ -36,7 +37,7 @@ def _modes(settings: AcmeSettings, certificates: list[str]) -> tuple[PermissionD
         return ()
     lines = ["# Files that the user nhisync must read, and nobody else may change."]
     for file, owner, bits in files:
-        lines += [f"chown {owner} '{file}'", f"chmod {bits} '{file}'"]
+        lines += [f"chown {owner} {quote(str(file))}", f"chmod {bits} {quote(str(file))}"]
     return (
         PermissionDocument(
             title="file modes on the host that runs nhisync",

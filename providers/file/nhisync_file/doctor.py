@@ -17,15 +17,17 @@ _FIXES = {
 
 
 def examine(
-    folder: Folder, wanted: Iterable[Locator], settings: FileSettings, context: SourceContext
+    folder: Folder, wanted: Iterable[Locator], settings: FileSettings, context: SourceContext, *, listed: bool
 ) -> Iterator[Check]:
-    """The root first; without it nothing else can be looked at."""
+    """The root first; without it nothing else can be looked at. It is `listed` when a kind is swept."""
     try:
-        folder.check()
+        folder.check(listed=listed)
     except ProviderError as failure:
         yield _failed("reachable", failure)
         return
-    yield Check(name="reachable", state=CheckState.OK, observed="the folder can be listed")
+    yield Check(
+        name="reachable", state=CheckState.OK, observed=f"the folder can be {'listed' if listed else 'entered'}"
+    )
     for locator in wanted:
         yield _file(folder, locator)
     if settings.password_file is not None:

@@ -20,6 +20,9 @@ _ATTEMPTS = 3
 
 _WORLD_READ, _WORLD_WRITE, _GROUP_WRITE = 0o004, 0o002, 0o020
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_PASSING = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
+"""Passing through a folder needs the right to enter it, not the right to list it (open(2), O_PATH; Linux)."""
+
 _LOST = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
@@ -70,15 +73,18 @@ class Folder:
         self._root = root
         self._max_bytes = max_bytes
 
-    def check(self) -> Path:
-        """The real path of the root.
+    def check(self, *, listed: bool) -> Path:
+        """The real path of the root, which must be enterable, and readable when it is to be `listed`.
 
         Raises:
             ProviderError: SCOPE_MISSING, DENIED, MISCONFIGURED or UNREACHABLE: nothing at all can be asked.
         """
         try:
             real = self._root.resolve(strict=True)
-            os.scandir(real).close()
+            if listed:
+                os.scandir(real).close()
+            else:
+                os.stat(f"{real}/.")  # a Path would drop the dot, and with it the question
         except FileNotFoundError:
             raise _failure(ErrorKind.SCOPE_MISSING, "root-missing", "the root folder does not exist", ".") from None
         except NotADirectoryError:
@@ -171,12 +177,16 @@ class Folder:
 
     def _descend(self, parts: tuple[str, ...]) -> _Handle:
         """Open component by component, links refused."""
-        descriptor = os.open(self._root.resolve(strict=True), _FLAGS | os.O_DIRECTORY)
+        kinds = [_PASSING] * len(parts) + [_FLAGS]
+        descriptor = os.open(self._root.resolve(strict=True), kinds[0] | os.O_DIRECTORY)
         modes = []
         try:
-            for part in parts:
-                modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
-                below = os.open(part, _FLAGS, dir_fd=descriptor)
+            for part, flags in zip(parts, kinds[1:], strict=True):
+                mode = os.fstat(descriptor).st_mode
+                if stat.S_ISLNK(mode):  # a folder was swapped for a link: O_PATH opens the link itself
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+                modes.append(stat.S_IMODE(mode))
+                below = os.open(part, flags, dir_fd=descriptor)
                 os.close(descriptor)
                 descriptor = below
         except OSError:

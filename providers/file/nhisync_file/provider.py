@@ -86,12 +86,12 @@ class FileProvider:
             ProviderError: the root itself is missing, closed or no folder.
         """
         self._apply_rates(request.budget)
-        root = self._folder.check()
+        kinds = sorted(request.kinds & _NAMES)
+        root = self._folder.check(listed=bool(kinds))
         judging, password = self._judging(), self._password()
         wanted = list(dict.fromkeys(item.item for item in request.wanted))
         for locator in wanted:
             yield self._answer(locator, judging, password, request.budget)
-        kinds = sorted(request.kinds & _NAMES)
         if kinds:
             yield from self._swept(root, kinds, set(wanted), judging, password, request)
 
@@ -118,8 +118,9 @@ class FileProvider:
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget
     ) -> Iterator[Check]:
         """The root, every wanted file, the password file and the trust files."""
-        del mode, kinds, budget  # reading is all there is, and a few file checks need no budget
-        return examine(self._folder, [item.item for item in wanted], self._settings, self._context)
+        del mode, budget  # reading is all there is, and a few file checks need no budget
+        listed = bool(kinds & _NAMES)
+        return examine(self._folder, [item.item for item in wanted], self._settings, self._context, listed=listed)
 
     def _answer(self, locator: Locator, judging: Judging, password: bytes | None, budget: Budget) -> Item:
         """One item, or why there is none; never raises."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 
 from nhisync.spi import AccessMode, PermissionDocument
 from nhisync_tls.settings import TlsSettings
@@ -48,7 +49,7 @@ def _modes(files: list[tuple[Path, str]]) -> PermissionDocument:
     lines = ["# Files that the user nhisync must read, and nobody else may change."]
     for file, bits in files:
         owner = "nhisync:nhisync" if bits == "0600" else "root:root"
-        lines += [f"chown {owner} '{file}'", f"chmod {bits} '{file}'"]
+        lines += [f"chown {owner} {quote(str(file))}", f"chmod {bits} {quote(str(file))}"]
     return PermissionDocument(
         title="file modes on the host that runs nhisync",
         language="sh",

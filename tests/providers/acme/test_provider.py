@@ -221,12 +221,12 @@ def test_settings_that_cannot_work_are_refused() -> None:
 def test_permissions_name_connection_and_files() -> None:
     """One opening, and the modes of exactly these files; nothing for fingerprint."""
     settings = AcmeSettings.model_validate(
-        {"provider": "acme", "directory": "https://ca.example/directory", "account_key_file": "account.key"}
+        {"provider": "acme", "directory": "https://ca.example/directory", "account_key_file": "an account.key"}
     )
     egress, files = documents(settings, AccessMode.READ, ["certs/api.pem"])
     assert egress.actions == ("connect:ca.example:443",)
-    assert files.actions == ("read:certs/api.pem", "read:account.key")
-    assert "chmod 0600 'account.key'" in files.text
+    assert files.actions == ("read:certs/api.pem", "read:an account.key")
+    assert "chmod 0600 'an account.key'" in files.text
     assert documents(settings, AccessMode.FINGERPRINT, []) == ()
 
 

@@ -192,7 +192,7 @@ def test_permission_documents_hold_exactly_what_is_used(edge: Edge) -> None:
     assert all(action.partition(":")[2] in network.text for action in network.actions)
     assert [re.sub(r".*/", "", action) for action in files.actions] == ["roots.pem", "intermediates.pem"]
     _, probing = provider.permissions(AccessMode.PROBE, wanted, frozenset())
-    assert f"chmod 0600 '{edge.document['client_key_file']}'" in probing.text
+    assert f"chmod 0600 {edge.document['client_key_file']}" in probing.text
     assert provider.permissions(AccessMode.ROTATE, wanted, frozenset()) == ()
     assert provider.permissions(AccessMode.FINGERPRINT, wanted, frozenset()) == ()
 
