@@ -93,7 +93,7 @@ def configure(folder: Path, document: dict[str, Any]) -> Path:
         for n in range(SECRETS)
     ]
     paths = {
-        "primary": {"region": "westeurope", "sources": {"vault": {**document, "limits": limits}}},
+        "primary": {"region": "westeurope", "sources": {"vault": {**document, "workers": 16, "limits": limits}}},
         "backup": {"region": "northeurope", "sources": {"files": {"provider": "file", "root": str(folder / "empty")}}},
     }
     app = {"tier": "standard", "owner": "bench", "pairs": pairs}
@@ -148,7 +148,7 @@ def report(rounds: list[dict[str, Run]]) -> str:
     notes = (
         f"{SECRETS:,} secrets with two versions each in the emulated vault over TLS on loopback, "
         f"{DELAY * 1000:.0f} ms a call; the least is one request for each secret and one for each page of 25, "
-        f"{SECRETS + SECRETS // 25:,}. nhisync: `sync` with 8 workers, judging and storing {SECRETS:,} pairs besides. "
+        f"{SECRETS + SECRETS // 25:,}. nhisync: `sync` with 16 workers, judging and storing {SECRETS:,} pairs besides. "
         f"Medians of {ROUNDS} rounds."
     )
     return write("keyvault", "Key Vault inventory beside a plain SDK loop", header, rows, data, notes)
