@@ -25,6 +25,7 @@ from nhisync.spi import (
     PublicId,
     Rotation,
 )
+from nhisync.spi.fanout import Todo
 from nhisync_azure.errors import Called, malformed
 from nhisync_azure.facts import Tags, attributes, marker, moment, tags_of
 from nhisync_azure.run import Run, Sweep
@@ -94,12 +95,9 @@ class VaultKind(ABC):
         self._lock = threading.Lock()
 
     def collect(self) -> Iterator[Observation]:
-        """Sweep, then read singly what the list could not answer, then account for what was wanted and not seen."""
+        """Sweep, read singly what the list cannot answer meanwhile, then account for what was wanted and not seen."""
         run = self.run
-        yield from self._listed()
-        if run.swept(self.kind) and not self._sweep.hopeless:
-            yield from self._listed_deleted()
-        yield from run.each(list(self._queue), lambda locator: [self.detail(locator, self._queue[locator])])
+        yield from run.along(self._lists, lambda locator: [self.detail(locator, self._queue[locator])])
         missing = list(self._open.values())
         if self._sweep.error is not None and self._sweep.hopeless:
             error = self._sweep.error
@@ -182,7 +180,12 @@ class VaultKind(ABC):
         ]
         return sorted(found, key=lambda row: (row.created.at.timestamp() if row.created else 0.0, row.version))
 
-    def _listed(self) -> Iterator[Observation]:
+    def _lists(self) -> Iterator[Observation | Todo[Locator]]:
+        yield from self._listed()
+        if self.run.swept(self.kind) and not self._sweep.hopeless:
+            yield from self._listed_deleted()
+
+    def _listed(self) -> Iterator[Observation | Todo[Locator]]:
         run = self.run
         pages = run.connection.pages(self.service, self.lists[0], run.budget, **self.options)
         if not run.swept(self.kind):
@@ -208,7 +211,7 @@ class VaultKind(ABC):
             if locator is not None or (self.run.asked_for(self.kind, row.name) and not row.managed):
                 yield self._known(locator or self.run.locator(self.kind, row.name), row)
 
-    def _take(self, row: Row) -> Iterator[Observation]:
+    def _take(self, row: Row) -> Iterator[Observation | Todo[Locator]]:
         run, key = self.run, row.name.lower()
         if key in self._seen:  # a listing that changed between two pages, or that never ends
             return
@@ -224,6 +227,7 @@ class VaultKind(ABC):
             yield run.unchanged(address)
         else:
             self._queue[address] = row
+            yield Todo(address)
 
     def _unlisted(self, locator: Locator) -> Iterator[Observation]:
         """The authoritative read of one item that no list showed."""
