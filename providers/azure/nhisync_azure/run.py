@@ -145,13 +145,16 @@ class Run:
         read: Callable[[Locator], Iterable[Observation]],
     ) -> Iterator[Observation]:
         """`each` for what a listing finds, while it goes on."""
-        yield from listed(listing, lambda locator: self.guarded(locator, read), self.settings.workers)
+
+        def one(locator: Locator) -> Iterator[Observation]:
+            return self.guarded(locator, read)
+
+        yield from listed(listing, one, self.settings.workers)
 
     def guarded(self, locator: Locator, read: Callable[[Locator], Iterable[Observation]]) -> Iterator[Observation]:
         """What `read` finds; why it finds nothing is the item's own answer."""
         try:
-            with one_item():
-                found = list(read(locator))
+            found = one_item(lambda: list(read(locator)))
         except ProviderError as error:
             found = [self.failed(locator, error)]
         yield from found

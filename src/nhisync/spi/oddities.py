@@ -5,21 +5,23 @@ For adapters. `nhisync.spi` itself does not import it.
 
 import os
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import TypeVar
 
 from nhisync.spi.errors import ErrorKind, ProviderError
+
+T = TypeVar("T")
 
 ODD = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading a value of another shape than the documented one raises. Nothing else is caught: a full disk, a store
 that cannot be written or an assertion is not a property of one item."""
 
 
-@contextmanager
-def one_item(what: str = "an answer about this item") -> Iterator[None]:
-    """Around the reading of exactly one item; around anything larger it would hide what else was lost.
+def one_item(read: Callable[[], T], what: str = "an answer about this item") -> T:
+    """What `read` makes of exactly one item; around anything larger it would hide what else was lost.
 
     Args:
+        read: reads the item, all of it: what it returns lazily is read outside.
         what: what is being read, for the message.
 
     Raises:
@@ -27,15 +29,13 @@ def one_item(what: str = "an answer about this item") -> Iterator[None]:
             text, which may quote a value.
     """
     try:
-        yield
+        return read()
     except ODD as error:
         failure = ProviderError(
             ErrorKind.MALFORMED,
             f"{what} cannot be read ({type(error).__name__} at {_place(error)})",
             fix="Look at the item at its provider for a value out of the ordinary; report the place to nhisync.",
         )
-    else:
-        return
     raise failure  # out here, so that what tripped is not dragged along
 
 
