@@ -189,8 +189,8 @@ NOT_VERIFIED = RuleInfo(
     remediation={
         "aws": "Name the roots its clients trust in the source's trust_file; grant acm:GetCertificate or "
         "iam:GetServerCertificate (public part only; never acm:ExportCertificate)",
-        "azure": "Name the roots its clients trust in the source's trust_file, and let nhisync read the public part "
-        "(certificates/get)",
+        "azure": "Let nhisync read the public part (certificates/get), and pair the served endpoint (kind tls), where "
+        "the chain is verified against its clients' roots",
         "gcp": "Pair the served endpoint instead (kind tls): what Certificate Manager keeps is described, not "
         "verified; for a CA pool grant privateca.certificateAuthorities.list, whose roots the chain must reach",
         "vault": "Grant read on pki/cert/+ and pki/issuer/+, whose root the chain must reach; or pair the served "
