@@ -21,7 +21,7 @@ from nhisync.spi import (
     SourceContext,
     Unchanged,
 )
-from nhisync.spi.fanout import spread
+from nhisync.spi.fanout import Todo, listed, spread
 from nhisync.spi.oddities import one_item
 from nhisync_gcp.connection import Connection
 from nhisync_gcp.settings import GcpSettings
@@ -197,6 +197,18 @@ class Run:
     ) -> Iterator[Observation]:
         """Read single items, several at once; one that fails becomes its own typed answer and never ends the run."""
         yield from spread(list(locators), lambda locator: self.guarded(locator, read), self.settings.workers)
+
+    def along(
+        self,
+        listing: Callable[[], Iterable[Observation | Todo[Locator]]],
+        read: Callable[[Locator], Iterable[Observation]],
+    ) -> Iterator[Observation]:
+        """`each` for what a listing finds, while it goes on."""
+
+        def one(locator: Locator) -> Iterator[Observation]:
+            return self.guarded(locator, read)
+
+        yield from listed(listing, one, self.settings.workers)
 
     def guarded(self, locator: Locator, read: Callable[[Locator], Iterable[Observation]]) -> Iterator[Observation]:
         """What `read` finds; why it finds nothing is the item's own answer."""
