@@ -1,11 +1,13 @@
 """The emulated vault in a process of its own: ``python -m benchmarks.keyvault.server FOLDER``.
 
 Prints the source's configuration as one line of JSON, then answers commands, one a line, until stdin ends: ``reset``
-(count from zero), ``count`` (requests since), ``change N`` (N secrets get a new version). Each call takes 25 ms longer.
+(count from zero), ``count``, ``change N`` (N secrets get a new version). Every answer is a line of JSON with the
+requests and the vault's own processor seconds since the reset. Each call takes 25 ms longer.
 """
 
 import json
 import sys
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -34,13 +36,16 @@ def main(folder: Path) -> None:
             world.seed("bench", "vault", secret(number, (number * 37) % 200 * DAY))
         world.fault("bench", "vault", "delay", seconds=DELAY)
         print(json.dumps(document), flush=True)
+        since = time.process_time()
         for line in sys.stdin:
             command, _, number = line.strip().partition(" ")
             if command == "reset":
                 world.reset_calls()
+                since = time.process_time()
             for changed in range(int(number or 0)):
                 world.seed("bench", "vault", secret(changed * 7, timedelta(hours=1)))
-            print(json.dumps(sum(world.calls("bench", "vault").values())), flush=True)
+            calls = sum(world.calls("bench", "vault").values())
+            print(json.dumps({"calls": calls, "cpu": time.process_time() - since}), flush=True)
     finally:
         world.stop()
 

@@ -11,7 +11,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks import measure
 from benchmarks.results import write
 from benchmarks.secretmanager.server import DELAY_MS, SECRETS, VERSIONS
 
@@ -28,23 +28,20 @@ RATES = {"secretmanager": 10_000, "token": 100}
 """Google's default quota is 600 reads a minute; here the clients are compared, not the quota."""
 
 
-ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-"""Installed programs have their byte code; compiling a cloud's SDK anew in every run would be measured instead."""
-
-
 class Server:
     """The counting Secret Manager in a process of its own."""
 
     def __init__(self, child: "subprocess.Popen[str]", document: dict[str, Any]) -> None:
         self._child, self.document = child, document
 
-    def calls(self) -> Counter[str]:
-        """Calls since the last time this was asked."""
+    def did(self) -> tuple[Counter[str], float]:
+        """Calls and the server's processor seconds since the last time this was asked."""
         assert self._child.stdin
         assert self._child.stdout
         self._child.stdin.write("count\n")
         self._child.stdin.flush()
-        return Counter(json.loads(self._child.stdout.readline()))
+        found = json.loads(self._child.stdout.readline())
+        return Counter(found["calls"]), float(found["cpu"])
 
 
 @contextmanager
@@ -67,30 +64,18 @@ def serving() -> Iterator[Server]:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One client, once."""
+class Met(measure.Run):
+    """One client, once, as the server met it."""
 
-    wall: float
-    cpu: float
-    rss_mb: float
     calls: Counter[str]
-    code: int
-    output: str
+    server_cpu: float
 
 
-def measure(server: Server, command: list[str]) -> Run:
+def meet(server: Server, command: list[str]) -> Met:
     """Run one client."""
-    server.calls()
-    with tempfile.TemporaryFile("w+") as out:
-        started = time.perf_counter()
-        child = subprocess.Popen(command, stdout=out, text=True, env=ENVIRONMENT)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - started
-        out.seek(0)
-        text = out.read()
-    cpu, rss = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-    return Run(wall, cpu, rss, server.calls(), child.returncode, text)
+    server.did()
+    run = measure.run(command, measure.environment())
+    return Met(run.wall, run.cpu, run.rss_mb, run.code, run.output, *server.did())
 
 
 def clients(folder: Path, document: dict[str, Any]) -> dict[str, list[str]]:
@@ -101,11 +86,10 @@ def clients(folder: Path, document: dict[str, Any]) -> dict[str, list[str]]:
     app = {"tier": "standard", "owner": "bench", "roles": {"primary": "bench", "backup": ["other"]}}
     config = {"version": 1, "paths": paths, "apps": {"bench": app}}
     (folder / "nhisync.yaml").write_text(json.dumps(config), encoding="utf-8")
-    nhisync = str(Path(sys.executable).with_name("nhisync"))
     asked = ["inventory", "bench", "--format", "json", "--kind", "secret"]
     loop = [sys.executable, "-m", "benchmarks.secretmanager.loops"]
     return {
-        "nhisync": [nhisync, "-c", str(folder / "nhisync.yaml"), *asked],
+        "nhisync": [measure.NHISYNC, "-c", str(folder / "nhisync.yaml"), *asked],
         "SDK, serial loop": [*loop, "serial", str(folder / "source.json")],
         "SDK, 16 threads": [*loop, "pool", str(folder / "source.json")],
     }
@@ -126,24 +110,24 @@ def main() -> None:
     """Measure, print, write."""
     with tempfile.TemporaryDirectory() as name, serving() as server:
         commands = clients(Path(name), server.document)
-        rounds: dict[str, list[Run]] = {client: [] for client in commands}
+        rounds: dict[str, list[Met]] = {client: [] for client in commands}
         for number in range(ROUNDS):
             for client, command in commands.items():
-                run = measure(server, command)
+                run = meet(server, command)
                 told = f"{run.wall:.1f} s, {run.calls.total()} calls, exit {run.code}"
-                print(f"round {number + 1}: {client}: {told}", file=sys.stderr)
+                measure.say(f"round {number + 1}: {client}: {told}")
                 if run.code not in {0, 3}:
                     sys.exit(f"{client} failed with {run.code}")
                 rounds[client].append(run)
         twice = [sys.executable, "-m", "benchmarks.secretmanager.second_run", str(Path(name) / "source.json")]
-        second = [json.loads(line) for line in measure(server, twice).output.splitlines()]
+        second = [json.loads(line) for line in meet(server, twice).output.splitlines()]
     answers = {client: answer(client, runs[-1].output) for client, runs in rounds.items()}
     if len({json.dumps(one, sort_keys=True) for one in answers.values()}) != 1:
         sys.exit(f"the clients do not agree: {answers}")
     print(report(rounds, second))
 
 
-def report(rounds: dict[str, list[Run]], second: list[dict[str, Any]]) -> str:
+def report(rounds: dict[str, list[Met]], second: list[dict[str, Any]]) -> str:
     """The table: medians, and the median of the round-by-round ratios to nhisync."""
     own = rounds["nhisync"]
     rows, data = [], {}
@@ -153,8 +137,9 @@ def report(rounds: dict[str, list[Run]], second: list[dict[str, Any]]) -> str:
             "calls": int(statistics.median(run.calls.total() for run in runs)),
             "wall_s": round(statistics.median(run.wall for run in runs), 2),
             "cpu_s": round(statistics.median(run.cpu for run in runs), 2),
+            "server_cpu_s": round(statistics.median(run.server_cpu for run in runs), 2),
             "rss_mb": round(statistics.median(run.rss_mb for run in runs)),
-            "times_nhisync": round(ratio, 1),
+            "times_nhisync": round(ratio, 2),
         }
         data[client] = middle
         rows.append([client, *(f"{value:,}" for value in middle.values())])
@@ -166,7 +151,7 @@ def report(rounds: dict[str, list[Run]], second: list[dict[str, Any]]) -> str:
         f"{by_method}. A second run that knows the first costs {again['calls']:,} calls again ({again['unchanged']:,} "
         "unchanged): no list shows a new version, so N and the pages is the minimum (docs/adr/0023)."
     )
-    header = ["client", "calls", "wall s", "CPU s", "peak RSS MB", "wall / nhisync"]
+    header = ["client", "calls", "wall s", "CPU s", "server's CPU s", "peak RSS MB", "wall / nhisync"]
     title = "Inventory of Google secrets with versions"
     return write("secretmanager", title, header, rows, {"clients": data, "second_run": second}, notes)
 

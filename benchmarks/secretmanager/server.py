@@ -1,7 +1,8 @@
 """A loopback Secret Manager that counts: ``python -m benchmarks.secretmanager.server``.
 
 The provider's own emulator, over gRPC and TLS, in a process of its own. The first line on stdout is the source's
-document; then every line on stdin is answered with the calls since the last one, by method. It lives until stdin ends.
+document; then every line on stdin is answered with the calls since the last one, by method, and with the server's own
+processor seconds since then. It lives until stdin ends.
 The delay stands in for the network; it is slept outside the interpreter lock, so it shows how well a client overlaps
 calls.
 """
@@ -9,6 +10,7 @@ calls.
 import json
 import sys
 import tempfile
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -50,9 +52,12 @@ def main() -> None:
         world.fault("bench", "gcp", "delay", seconds=DELAY_MS / 1000)
         print(json.dumps(document), flush=True)
         counter = world.source("bench", "gcp").node.counter
+        since = time.process_time()
         for _ in sys.stdin:
-            print(json.dumps(counter.calls()), flush=True)
+            now = time.process_time()
+            print(json.dumps({"calls": counter.calls(), "cpu": now - since}), flush=True)
             counter.reset()
+            since = now
         world.stop()
 
 

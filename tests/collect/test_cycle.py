@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,7 +13,7 @@ from nhisync.errors import StoreError
 from nhisync.model import App, Coverage, CoverageStatus, Item, Locator, MatchRule, Pair, Presence
 from nhisync.parity.pairing import Pairing
 from nhisync.parity.row import Row
-from nhisync.spi import Budget, ErrorKind, InventoryRequest, Observation, ProviderError, SourceContext
+from nhisync.spi import Budget, ErrorKind, InventoryRequest, Observation, ProviderError, SourceContext, Unchanged
 from nhisync.testing.clocks import CountingRandomness
 from nhisync.testing.desk import MemoryDesk
 from nhisync.testing.provider import IDENTITIES, SCRIPTS, FakeProvider, FakeSettings
@@ -265,3 +265,28 @@ def test_only_what_is_owed_is_remembered() -> None:
     rows = [emitted for emitted in stream.stream() if isinstance(emitted, Row)]
     assert {row.key: row.presence for row in rows}["payments/b"] == "unknown"
     assert stream._owed == {Locator.parse("one:kv/b")}
+
+
+def test_unchanged_items_are_written_together() -> None:
+    """A commit costs an fsync: what still holds is told to the store by the second, not item by item."""
+    told: list[tuple[list[str], datetime]] = []
+
+    class Listening(_Broken):
+        def put(self, rows: Iterable[Row]) -> None:
+            """Nothing new."""
+
+        keep = put
+
+        def touch(self, locators: Iterable[str], observed_at: datetime) -> None:
+            told.append((list(locators), observed_at))
+
+    names = [f"many/{number}" for number in range(cycle.BATCH + 2)]
+    seen = [Unchanged(locator=Locator("one", "kv", n), observed_at=AT + timedelta(microseconds=7)) for n in names[:-1]]
+    later = Unchanged(locator=Locator("one", "kv", names[-1]), observed_at=AT + timedelta(seconds=1))
+    cycle.collect([plan(script("still", *seen, later, complete()))], {"primary": Listening()}, SystemClock())
+    assert [(len(locators), at) for locators, at in told] == [
+        (cycle.BATCH, AT),
+        (1, AT),
+        (1, AT + timedelta(seconds=1)),
+    ]
+    assert sorted(text for locators, _ in told for text in locators) == sorted(f"one:kv/{name}" for name in names)

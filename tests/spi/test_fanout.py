@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nhisync.spi.fanout import merged, spread
+from nhisync.spi.fanout import Todo, listed, merged, spread
 
 
 def test_all_readers_are_merged_and_errors_arrive() -> None:
@@ -70,3 +70,64 @@ def test_what_is_not_begun_stays_undone() -> None:
     assert next(stream) == 0
     stream.close()  # type: ignore[attr-defined]
     assert len(begun) < 10
+
+
+def test_pieces_are_done_while_the_listing_goes_on() -> None:
+    """What the first page showed is read before the second page is there, and everything comes out once."""
+    done = threading.Event()
+
+    def listing() -> Iterator[str | Todo[int]]:
+        yield "first page"
+        yield Todo(1)
+        assert done.wait(10)  # the second page comes only when the first one's piece was read
+        yield Todo(2)
+        yield "last page"
+
+    def each(piece: int) -> Iterator[str]:
+        yield f"piece {piece}"
+        done.set()
+
+    assert sorted(listed(listing, each, 2)) == ["first page", "last page", "piece 1", "piece 2"]
+
+
+def test_a_listing_and_its_workers_hand_on_their_errors() -> None:
+    """An exception of the listing or of a piece is raised in the consumer, and no thread is left."""
+
+    def broken() -> Iterator[int | Todo[int]]:
+        yield Todo(1)
+        raise ValueError("the listing")
+
+    def bad(_piece: int) -> Iterator[int]:
+        raise ValueError("the piece")
+        yield 0
+
+    with pytest.raises(ValueError, match="the listing"):
+        list(listed(broken, lambda _: [], 3))
+    with pytest.raises(ValueError, match="the piece"):
+        list(listed(lambda: iter([Todo(1)]), bad, 3))
+    assert _left_soon()
+
+
+def test_a_consumer_that_goes_ends_the_listing_and_its_workers() -> None:
+    """A listing that yields nothing but pieces ends too, when nobody wants the results any more."""
+
+    def endless() -> Iterator[int | Todo[int]]:
+        piece = 0
+        while True:
+            yield Todo(piece)
+            piece += 1
+            time.sleep(0.001)
+
+    stream = listed(endless, lambda piece: [piece], 2)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]
+    assert _left_soon()
+
+
+def _left_soon() -> bool:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if not any(thread.name == "nhisync-read" for thread in threading.enumerate()):
+            return True
+        time.sleep(0.01)
+    return False

@@ -20,6 +20,7 @@ from nhisync.spi import (
     ProviderError,
     SourceContext,
 )
+from nhisync.spi.oddities import one_item
 from nhisync.spi.x509 import Loaded, MalformedError, Profile, decode_pem, load_trust, quiet
 from nhisync_acme.api import Api
 from nhisync_acme.items import ISSUER, account_item, certificate_item, unknown_item
@@ -74,9 +75,9 @@ class Run:
         now = self._context.clock.now()
         try:
             if locator.kind == CERTIFICATE:
-                return self._certificate(locator, now)
+                return one_item(lambda: self._certificate(locator, now))
             if locator.kind == ACCOUNT and locator.name == SELF:
-                return self._account(locator, now)
+                return one_item(lambda: self._account(locator, now))
             raise ProviderError(
                 ErrorKind.UNSUPPORTED,
                 f"provider acme has no {locator.kind}/{locator.name}",

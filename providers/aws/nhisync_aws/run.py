@@ -25,6 +25,7 @@ from nhisync.spi import (
     Unchanged,
 )
 from nhisync.spi.fanout import merged, spread
+from nhisync.spi.oddities import one_item
 from nhisync_aws.connection import Connection
 from nhisync_aws.paging import Listing, pages
 from nhisync_aws.settings import AwsSettings
@@ -183,14 +184,21 @@ class Run:
         self, locators: Iterable[Locator], read: Callable[[Locator], Iterable[Observation]]
     ) -> Iterator[Observation]:
         """Read single items, several at once; one that fails becomes its own typed answer and never ends the run."""
+        yield from spread(list(locators), lambda locator: self.guarded(locator, read), self.settings.workers)
 
-        def guarded(locator: Locator) -> Iterator[Observation]:
-            try:
-                yield from read(locator)
-            except ProviderError as error:
-                yield self.failed(locator, error)
+    def guarded(self, locator: Locator, read: Callable[[Locator], Iterable[Observation]]) -> Iterator[Observation]:
+        """What `read` finds; why it finds nothing is the item's own answer."""
+        try:
+            found = one_item(lambda: list(read(locator)))
+        except ProviderError as error:
+            found = [self.failed(locator, error)]
+        yield from found
 
-        yield from spread(list(locators), guarded, self.settings.workers)
+    def row(
+        self, locator: Locator, make: Callable[..., Observation], *facts: Any, **more: Any
+    ) -> Iterator[Observation]:
+        """What `make` makes of a row of a list."""
+        yield from self.guarded(locator, lambda one: [make(self, one, *facts, **more)])
 
     def failed(self, locator: Locator, error: ProviderError) -> Item:
         """Why nothing is known of an item, or that it is not there."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from nhisync.spi import Budget, ErrorFact, ErrorKind, FieldValue, Locator, ProviderError, SecretBytes
 from nhisync.spi.fanout import spread
+from nhisync.spi.oddities import one_item
 from nhisync_aws.connection import Connection
 from nhisync_aws.errors import Called, malformed, translate_code
 
@@ -34,7 +35,7 @@ def values(
 
 def _guarded(connection: Connection, item: Locator, budget: Budget) -> Iterator[Read]:
     try:
-        yield from _single(connection, item, budget)
+        yield from one_item(lambda: list(_single(connection, item, budget)), "the value of this item")
     except ProviderError as error:
         yield item, error.fact
 
@@ -77,7 +78,7 @@ def _batch(connection: Connection, chunk: Sequence[Locator], budget: Budget) -> 
 
 def _guarded_fields(item: Locator, answer: Mapping[str, Any]) -> Iterator[Read]:
     try:
-        yield from _fields(item, answer)
+        yield from one_item(lambda: list(_fields(item, answer)), "the value of this item")
     except ProviderError as error:
         yield item, error.fact
 

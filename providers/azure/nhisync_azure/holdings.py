@@ -107,7 +107,8 @@ def _by_policy(vault: Mapping[str, Any], principal: str) -> set[str]:
             continue
         granted = policy.get("permissions")
         for kind, words in granted.items() if isinstance(granted, Mapping) else ():
-            held |= {f"{str(kind).lower()}/{str(word).lower()}" for word in words or ()}
+            found = words if isinstance(words, list) else ()
+            held |= {f"{str(kind).lower()}/{str(word).lower()}" for word in found}
     return held
 
 

@@ -19,7 +19,8 @@ from nhisync.spi import (
     SourceContext,
     Unchanged,
 )
-from nhisync.spi.fanout import spread
+from nhisync.spi.fanout import Todo, listed, spread
+from nhisync.spi.oddities import one_item
 from nhisync_azure.connection import Connection
 from nhisync_azure.settings import AzureSettings
 
@@ -136,14 +137,27 @@ class Run:
         self, locators: Iterable[Locator], read: Callable[[Locator], Iterable[Observation]]
     ) -> Iterator[Observation]:
         """Read single items, several at once; one that fails becomes its own typed answer and never ends the run."""
+        yield from spread(list(locators), lambda locator: self.guarded(locator, read), self.settings.workers)
 
-        def guarded(locator: Locator) -> Iterator[Observation]:
-            try:
-                yield from read(locator)
-            except ProviderError as error:
-                yield self.failed(locator, error)
+    def along(
+        self,
+        listing: Callable[[], Iterable[Observation | Todo[Locator]]],
+        read: Callable[[Locator], Iterable[Observation]],
+    ) -> Iterator[Observation]:
+        """`each` for what a listing finds, while it goes on."""
 
-        yield from spread(list(locators), guarded, self.settings.workers)
+        def one(locator: Locator) -> Iterator[Observation]:
+            return self.guarded(locator, read)
+
+        yield from listed(listing, one, self.settings.workers)
+
+    def guarded(self, locator: Locator, read: Callable[[Locator], Iterable[Observation]]) -> Iterator[Observation]:
+        """What `read` finds; why it finds nothing is the item's own answer."""
+        try:
+            found = one_item(lambda: list(read(locator)))
+        except ProviderError as error:
+            found = [self.failed(locator, error)]
+        yield from found
 
     def failed(self, locator: Locator, error: ProviderError) -> Item:
         """Why nothing is known of an item, or that it is not there."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from nhisync.spi import Budget, ErrorFact, ErrorKind, FieldValue, Locator, ProviderError, SecretBytes
 from nhisync.spi.fanout import spread
+from nhisync.spi.oddities import one_item
 from nhisync_azure.connection import Connection
 from nhisync_azure.errors import Called, malformed
 
@@ -25,7 +26,7 @@ def values(connection: Connection, wanted: Sequence[Locator], budget: Budget, *,
 
 def _guarded(connection: Connection, item: Locator, budget: Budget) -> Iterator[Read]:
     try:
-        yield from _fields(connection, item, budget)
+        yield from one_item(lambda: list(_fields(connection, item, budget)), "the value of this item")
     except ProviderError as error:
         yield item, error.fact
 

@@ -38,7 +38,7 @@ class Connection:
             if self._token is None or self._context.clock.monotonic() >= self._token.until:
                 budget.check()
                 quiet_sdk()
-                self._token = fetch(self._settings, self._context, budget, self._verify())
+                self._token = fetch(self._settings, self._context, budget, trusted_roots(self._settings, self._context))
             return self._token
 
     def call(self, name: str, budget: Budget, /, *, location: str = "", **request: Any) -> Any:
@@ -152,9 +152,6 @@ class Connection:
         if failure.kind is ErrorKind.UNREACHABLE:
             budget.check()  # when our own cycle cut the call short, it is not the service that is unreachable
         raise failure from None
-
-    def _verify(self) -> str | bool:
-        return trusted_roots(self._settings, self._context) or True
 
     def _forget(self, token: Token) -> None:
         with self._token_lock:

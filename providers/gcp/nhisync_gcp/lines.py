@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from nhisync.spi import ErrorKind, ProviderError, SourceContext
 from nhisync_gcp.settings import GcpSettings
@@ -131,8 +133,7 @@ class Lines:
             options.append(("grpc.http_proxy", self._settings.proxy))
         if parts.scheme == "http":
             return grpc.insecure_channel(target, options)
-        roots = trusted_roots(self._settings, self._context)
-        pem = None if roots is None else self._context.file(roots).read_bytes()
+        pem = Path(trusted_roots(self._settings, self._context)).read_bytes()
         return grpc.secure_channel(target, grpc.ssl_channel_credentials(root_certificates=pem), options)
 
 
@@ -146,14 +147,18 @@ def _classes(service: str) -> tuple[Any, Any]:
     return getattr(transports, f"{prefix}GrpcTransport"), getattr(clients, f"{prefix}Client")
 
 
-def trusted_roots(settings: GcpSettings, context: SourceContext) -> str | None:
-    """Path of the CA bundle, tried here: gRPC reports a bad one as a failed handshake, which leads astray.
+def trusted_roots(settings: GcpSettings, context: SourceContext) -> str:
+    """Path of the CA bundle for calls and tokens: the configured one, else certifi's.
+
+    Always named: what is not would be taken from GRPC_DEFAULT_SSL_ROOTS_FILE_PATH, REQUESTS_CA_BUNDLE or
+    CURL_CA_BUNDLE, and whoever sets one of them would read our tokens. The configured one is tried here: gRPC reports a
+    bad one as a failed handshake, which leads astray.
 
     Raises:
         ProviderError: MISCONFIGURED, it cannot be used.
     """
     if settings.ca_file is None:
-        return None
+        return str(DEFAULT_CA_BUNDLE_PATH)
     file = context.file(settings.ca_file)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)

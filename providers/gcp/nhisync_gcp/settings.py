@@ -127,7 +127,7 @@ class GcpSettings(SourceSettings):
         endpoint: one URL for all services (private endpoints, emulators); None = Google's own.
         endpoints: service → URL; goes before `endpoint`.
         regional_endpoints: location → URL of its Secret Manager; None named = Google's own.
-        ca_file: PEM bundle for calls and for tokens alike, instead of gRPC's and requests' own.
+        ca_file: PEM bundle for calls and for tokens alike, instead of certifi's.
         proxy: HTTP proxy for calls and tokens; None = HTTPS_PROXY and NO_PROXY as gRPC and requests read them.
         workers: single reads at the same time.
         timeout: limit of one call, connection included.

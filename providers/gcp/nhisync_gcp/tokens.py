@@ -60,7 +60,7 @@ class Token:
     ours: datetime | None = None
 
 
-def fetch(settings: GcpSettings, context: SourceContext, budget: Budget, verify: str | bool) -> Token:
+def fetch(settings: GcpSettings, context: SourceContext, budget: Budget, verify: str) -> Token:
     """A new token by the source's `auth`.
 
     Raises:
@@ -85,7 +85,7 @@ def fetch(settings: GcpSettings, context: SourceContext, budget: Budget, verify:
 class Web:
     """google-auth's transport: every request is spent, ends in time, and is judged here."""
 
-    def __init__(self, settings: GcpSettings, context: SourceContext, budget: Budget, verify: str | bool) -> None:
+    def __init__(self, settings: GcpSettings, context: SourceContext, budget: Budget, verify: str) -> None:
         self._settings, self._context, self._budget, self._verify = settings, context, budget, verify
         self.lifetime: timedelta | None = None
         self.theirs: datetime | None = None

@@ -10,6 +10,7 @@ from typing import Any
 
 from nhisync.spi import Budget, ErrorFact, ErrorKind, FieldValue, Locator, ProviderError, SecretBytes
 from nhisync.spi.fanout import spread
+from nhisync.spi.oddities import one_item
 from nhisync_gcp.connection import Connection
 from nhisync_gcp.errors import Called, malformed
 from nhisync_gcp.kinds.secret_facts import wanted_version
@@ -30,7 +31,7 @@ def values(connection: Connection, settings: GcpSettings, wanted: Sequence[Locat
 
     def guarded(item: Locator) -> Iterator[Read]:
         try:
-            yield from _single(connection, settings, item, budget)
+            yield from one_item(lambda: list(_single(connection, settings, item, budget)), "the value of this item")
         except ProviderError as error:
             yield item, error.fact
 

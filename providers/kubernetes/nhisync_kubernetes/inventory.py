@@ -6,7 +6,6 @@ whole cluster are tried first; an identity that may not list so far is asked for
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from nhisync.spi import (
     Coverage,
@@ -19,9 +18,10 @@ from nhisync.spi import (
     ProviderError,
     Unchanged,
 )
+from nhisync.spi.fanout import spread
+from nhisync.spi.oddities import one_item
 from nhisync_kubernetes.api import Object
 from nhisync_kubernetes.errors import misconfigured
-from nhisync_kubernetes.fanout import spread
 from nhisync_kubernetes.kinds import ALL, Kind
 from nhisync_kubernetes.metadata import Meta, read_meta
 from nhisync_kubernetes.names import split
@@ -54,7 +54,7 @@ def observe(run: Run) -> Iterator[Observation]:
     for name in KINDS:
         if name in run.request.kinds:
             yield from _sweep(run, ALL[name], wanted)
-    yield from spread(wanted, lambda locator: _single(run, locator), run.settings.workers)
+    yield from spread(list(wanted), lambda locator: (_single(run, locator),), run.settings.workers)
 
 
 def _sweep(run: Run, kind: Kind, wanted: dict[Locator, None]) -> Iterator[Observation]:
@@ -135,6 +135,7 @@ class _Listing:
     def __init__(self, run: Run, kind: Kind, namespace: str, wanted: dict[Locator, None]) -> None:
         self._run, self._kind, self._namespace, self._wanted = run, kind, namespace, wanted
         self._count = 0
+        self._odd: ProviderError | None = None
         self.failure: ProviderError | None = None
 
     def items(self) -> Iterator[Item | Unchanged]:
@@ -145,10 +146,11 @@ class _Listing:
                 _check(self._namespace)
             for found in self._objects():
                 self._count += 1
-                meta = read_meta(found, self._run.settings.owner_key)
-                locator = self._run.locator(self._kind.name, meta)
-                one, deep = _Found(locator, found, meta), locator in self._wanted
-                self._wanted.pop(locator, None)
+                one = self._found(found)
+                if one is None:
+                    continue
+                deep = one.locator in self._wanted
+                self._wanted.pop(one.locator, None)
                 if deep and self._kind.fans_out:
                     named.append(one)
                 else:
@@ -157,8 +159,23 @@ class _Listing:
                 self._run.api.check_namespace(self._namespace)  # an unknown namespace lists nothing, and says 200
         except ProviderError as error:
             self.failure = error
-        read = partial(_read, self._run, self._kind, deep=True)
-        yield from spread(named, read, self._run.settings.workers)
+        self.failure = self.failure or self._odd
+        run, kind = self._run, self._kind
+        yield from spread(named, lambda one: (_read(run, kind, one, deep=True),), run.settings.workers)
+
+    def _found(self, body: Object) -> _Found | None:
+        """A listed object; one whose metadata cannot be read is none, and the listing is not whole."""
+        run = self._run
+
+        def read() -> _Found:
+            meta = read_meta(body, run.settings.owner_key)
+            return _Found(run.locator(self._kind.name, meta), body, meta)
+
+        try:
+            return one_item(read, "the metadata of a listed object")
+        except ProviderError as error:
+            self._odd = self._odd or error
+            return None
 
     def coverage(self) -> Coverage:
         """How far the listing came."""
@@ -189,16 +206,20 @@ def _single(run: Run, locator: Locator) -> Item | Unchanged:
             )
         namespace, name = split(locator.name)
         found = run.api.get(RESOURCE_OF[kind.name], namespace, name, metadata=kind.metadata)
+        meta = one_item(lambda: read_meta(found, run.settings.owner_key), "the metadata of this object")
     except ProviderError as error:
         return run.failed(locator, error)
-    return _read(run, kind, _Found(locator, found, read_meta(found, run.settings.owner_key)), deep=True)
+    return _read(run, kind, _Found(locator, found, meta), deep=True)
 
 
 def _read(run: Run, kind: Kind, found: _Found, *, deep: bool) -> Item | Unchanged:
-    try:
+    def read() -> Item | Unchanged:
         marker = kind.marker(run, found.body, found.meta, deep=deep)
         known = run.unchanged(found.locator, marker) if deep else None
         return known or kind.item(run, found.body, found.meta, deep=deep)
+
+    try:
+        return one_item(read)
     except ProviderError as error:
         return run.failed(found.locator, error)
 

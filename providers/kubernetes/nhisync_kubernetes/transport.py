@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -74,14 +75,17 @@ class Ask:
 
 
 class Session:
-    """Requests of one run to one API server; thread safe. A context manager: its end closes the sockets."""
+    """Requests of one run to one API server; thread safe.
+
+    A context manager: after its end nothing is asked, and the sockets are closed as soon as no request is on its way.
+    """
 
     def __init__(self, access: Access, settings: KubernetesSettings, context: SourceContext, budget: Budget) -> None:
         self.access, self.budget = access, budget
         self._settings, self._context = settings, context
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        self._failures = 0
+        self._failures = self._running = 0
         quiet_sdk()
         self._client = httpx.Client(
             verify=access.tls,
@@ -97,8 +101,12 @@ class Session:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        """Close the sockets."""
-        self._client.close()
+        """Close the sockets, or let the last request that is on its way do it."""
+        with self._lock:
+            self._closed.set()
+            idle = not self._running
+        if idle:
+            self._client.close()
 
     def end(self) -> None:
         """Ask nothing more; safe to call twice and from another thread. A request on its way runs out by itself."""
@@ -124,7 +132,26 @@ class Session:
                     return answer
         raise AssertionError("the last attempt returns or raises")  # pragma: no cover
 
+    @contextmanager
+    def _under_way(self, ask: Ask) -> Iterator[None]:
+        """A worker may outlive the run that began it: its socket would be left in a client that was closed before."""
+        with self._lock:
+            self._refuse_closed(ask)
+            self._running += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+                last = self._closed.is_set() and not self._running
+            if last:
+                self._client.close()
+
     def _exchange(self, ask: Ask) -> Answer:
+        with self._under_way(ask):
+            return self._exchanged(ask)
+
+    def _exchanged(self, ask: Ask) -> Answer:
         try:
             with self._client.stream(
                 ask.method,
@@ -175,10 +202,14 @@ class Session:
         """Not closed, and the server did not lose several exchanges in a row in this run."""
         with self._lock:
             failures = self._failures
-        what = "the source was closed while it was read" if self._closed.is_set() else ""
+        self._refuse_closed(ask)
         if failures >= _BREAKER * self._settings.attempts:
             what = "the server did not answer several times; not asked again"
-        if what:
+            raise unreachable(ask.called, what, endpoint=self.access.endpoint)
+
+    def _refuse_closed(self, ask: Ask) -> None:
+        if self._closed.is_set():
+            what = "the source was closed while it was read"
             raise unreachable(ask.called, what, endpoint=self.access.endpoint)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nhisync.spi import ErrorFact, ErrorKind, FieldValue, Locator, ProviderError, SecretBytes
+from nhisync.spi.fanout import spread
+from nhisync.spi.oddities import one_item
 from nhisync_kubernetes.api import Api
-from nhisync_kubernetes.fanout import spread
 from nhisync_kubernetes.names import split
 from nhisync_kubernetes.resources import SECRETS, TOKEN_TYPE
 
@@ -20,13 +21,12 @@ _TOKEN = "token"  # noqa: S105 - the field's name
 def values(api: Api, wanted: Sequence[Locator]) -> Iterator[Read]:
     """Every field of every wanted Secret, or why it cannot be read; kinds without a value say so."""
     items = list(dict.fromkeys(locator.item for locator in wanted))
-    for found in spread(items, lambda item: _guarded(api, item), api.settings.workers):
-        yield from found
+    yield from spread(items, lambda item: _guarded(api, item), api.settings.workers)
 
 
 def _guarded(api: Api, item: Locator) -> list[Read]:
     try:
-        return list(_single(api, item))
+        return one_item(lambda: list(_single(api, item)), "the value of this item")
     except ProviderError as error:
         return [(item, error.fact)]
 

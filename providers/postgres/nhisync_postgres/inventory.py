@@ -20,6 +20,7 @@ from nhisync.spi import (
     SourceContext,
     Unchanged,
 )
+from nhisync.spi.oddities import one_item
 from nhisync_postgres.connection import Connection
 from nhisync_postgres.items import Cluster, item_of
 from nhisync_postgres.permissions import Grant, needed
@@ -144,7 +145,7 @@ class Run:
     ) -> Item | Unchanged:
         if row is None:
             return self._absent(locator, cluster)
-        item = item_of(locator, row, cluster, None if rights is None else rights.get(locator.name, ()))
+        item = _judged(locator, row, cluster, None if rights is None else rights.get(locator.name, ()))
         if known.get(locator) == item.marker:
             return Unchanged(locator=locator, observed_at=cluster.observed_at)
         return item
@@ -179,7 +180,7 @@ class Run:
             for row in self._connection.rows(ROLES, self._budget, names=None, prefixes=prefixes and list(prefixes)):
                 seen += 1
                 if row["name"] not in answered:
-                    yield item_of(Locator(self._context.source, KIND, row["name"]), row, cluster, None)
+                    yield _judged(Locator(self._context.source, KIND, row["name"]), row, cluster, None)
         except ProviderError as failure:
             named = self._named(failure)
             status = _STATUS.get(named.kind, CoverageStatus.PARTIAL)
@@ -231,6 +232,14 @@ class Run:
             fix=f"Write {locator.source}:{KIND}/<name of the role>.",
         )
         return Item(locator=locator, observed_at=self._context.clock.now(), presence=wrong.presence, error=wrong.fact)
+
+
+def _judged(locator: Locator, row: Mapping[str, Any], cluster: Cluster, rights: Sequence[str] | None) -> Item:
+    """`item_of`; a row that cannot be read is its role's own answer."""
+    try:
+        return one_item(lambda: item_of(locator, row, cluster, rights), "a row of the catalog")
+    except ProviderError as failure:
+        return _unknown(locator, failure, cluster)
 
 
 def _unknown(locator: Locator, failure: ProviderError, cluster: Cluster) -> Item:

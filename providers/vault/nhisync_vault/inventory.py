@@ -19,6 +19,7 @@ from nhisync.spi import (
     Unchanged,
 )
 from nhisync.spi.fanout import spread
+from nhisync.spi.oddities import one_item
 from nhisync_vault.kinds import ALL, STORE, Gap, Kind, Listed, Run, absent
 from nhisync_vault.mounts import Mount
 
@@ -133,7 +134,7 @@ def _swept(sweep: _Sweep, prefix: str) -> Iterator[Observation]:
 
 def _bare(sweep: _Sweep, entry: Listed, locator: Locator) -> Item:
     try:
-        return sweep.kind.bare(sweep.run, sweep.mount, entry)
+        return one_item(lambda: sweep.kind.bare(sweep.run, sweep.mount, entry), "a row of a list")
     except ProviderError as error:
         return sweep.run.failed(locator, error)
 
@@ -202,9 +203,11 @@ def _details(run: Run, places: Sequence[_Place], entries: dict[Locator, Listed])
     def read(place: _Place) -> Iterator[Item | Unchanged]:
         entry = entries.get(place.locator) or Listed(place.name)
         try:
-            yield ALL[place.locator.kind].detail(run, place.mount, entry)
+            found = one_item(lambda: ALL[place.locator.kind].detail(run, place.mount, entry))
         except ProviderError as error:
             yield run.failed(place.locator, error)
+        else:
+            yield found
 
     for found in spread(places, read, run.settings.workers):
         if isinstance(found, Item) and found.presence is Presence.ABSENT:

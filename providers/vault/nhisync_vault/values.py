@@ -10,6 +10,7 @@ from typing import Any
 
 from nhisync.spi import ErrorFact, ErrorKind, FieldValue, Locator, ProviderError, SecretBytes
 from nhisync.spi.fanout import spread
+from nhisync.spi.oddities import one_item
 from nhisync_vault.api import Api
 from nhisync_vault.facts import check_name, mapping
 from nhisync_vault.mounts import Mount, MountTable
@@ -32,7 +33,7 @@ def values(api: Api, table: MountTable, wanted: Sequence[Locator]) -> Iterator[R
 
 def _guarded(api: Api, table: MountTable, item: Locator) -> Iterator[Read]:
     try:
-        yield from _single(api, table, item)
+        yield from one_item(lambda: list(_single(api, table, item)), "the value of this item")
     except ProviderError as error:
         yield item, error.fact
 

@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from nhisync.clock import Clock
 from nhisync.collect.sink import Sink
@@ -60,12 +61,14 @@ class _Writer:
         self._sink = sink
         self._rows: list[Row] = []
         self._ignorance: list[Row] = []
+        self._unchanged: dict[datetime, list[str]] = {}
+        self._waiting = 0
 
     def take(self, emitted: Emitted) -> None:
         if isinstance(emitted, Coverage):
             self._sink.cover(emitted)
         elif isinstance(emitted, Unchanged):
-            self._sink.touch([str(emitted.locator)], emitted.observed_at)
+            self._touch(emitted)
         elif emitted.presence in _IGNORANCE:
             self._ignorance.append(emitted)
         else:
@@ -75,9 +78,22 @@ class _Writer:
                 self._rows = []
 
     def flush(self) -> None:
+        self._settle()
         self._sink.put(self._rows)
         self._sink.keep(self._ignorance)
         self._rows, self._ignorance = [], []
+
+    def _touch(self, seen: Unchanged) -> None:
+        """Wait for others of the same second, which is as exact as rows are: a commit for each item costs its fsync."""
+        self._unchanged.setdefault(seen.observed_at.replace(microsecond=0), []).append(str(seen.locator))
+        self._waiting += 1
+        if self._waiting >= BATCH:
+            self._settle()
+
+    def _settle(self) -> None:
+        for second, locators in self._unchanged.items():
+            self._sink.touch(locators, second)
+        self._unchanged, self._waiting = {}, 0
 
 
 def collect(

@@ -7,6 +7,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -25,12 +26,34 @@ class _End:
         self.failure = failure
 
 
+@dataclass(frozen=True, slots=True)
+class Todo(Generic[A]):
+    """A piece that a listing found and a worker is to do.
+
+    Attributes:
+        piece: the piece.
+    """
+
+    piece: A
+
+
 class _Stream(Generic[T]):
     """The channel between readers and the one consumer."""
 
     def __init__(self, room: int) -> None:
         self._channel: queue.Queue[T | _End] = queue.Queue(room)
         self._abandoned = threading.Event()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the consumer has stopped."""
+        return self._abandoned.is_set()
+
+    def start(self, readers: Sequence[Callable[[], Iterable[T]]]) -> Iterator[T]:
+        """Run `readers`, each in its own thread, and yield what they yield."""
+        for reader in readers:
+            threading.Thread(target=self.read, args=(reader,), name="nhisync-read", daemon=True).start()
+        yield from self.drain(len(readers))
 
     def read(self, reader: Callable[[], Iterable[T]]) -> None:
         failure: BaseException | None = None
@@ -73,9 +96,7 @@ def merged(readers: Sequence[Callable[[], Iterable[T]]], room: int = _ROOM) -> I
         room: how many values may wait for the consumer before the readers do.
     """
     stream: _Stream[T] = _Stream(room)
-    for reader in readers:
-        threading.Thread(target=stream.read, args=(reader,), name="nhisync-read", daemon=True).start()
-    yield from stream.drain(len(readers))
+    yield from stream.start(readers)
 
 
 def spread(work: Sequence[A], each: Callable[[A], Iterable[T]], workers: int, room: int = _ROOM) -> Iterator[T]:
@@ -99,3 +120,40 @@ def spread(work: Sequence[A], each: Callable[[A], Iterable[T]], workers: int, ro
                 yield from each(todo.get_nowait())
 
     yield from merged([reader] * min(workers, len(work)), room)
+
+
+def listed(
+    listing: Callable[[], Iterable[T | Todo[A]]], each: Callable[[A], Iterable[T]], workers: int, room: int = _ROOM
+) -> Iterator[T]:
+    """Yield what `listing` yields and, in any order, what `each` makes of the pieces it leaves `Todo`.
+
+    The pages of a list follow one another; the pieces that a page showed are done while the next one is asked for.
+    Pieces wait without bound, as they would in a list of the whole.
+
+    Args:
+        listing: yields results, and `Todo` for what a single read must answer; runs in one thread of its own.
+        each: reads one piece.
+        workers: most threads that do pieces.
+        room: how many results may wait for the consumer before all of them do.
+    """
+    stream: _Stream[T] = _Stream(room)
+    todo: queue.SimpleQueue[Todo[A] | None] = queue.SimpleQueue()
+
+    def lister() -> Iterator[T]:
+        try:
+            for found in listing():
+                if not isinstance(found, Todo):
+                    yield found
+                elif stream.abandoned:
+                    return
+                else:
+                    todo.put(found)
+        finally:
+            for _ in range(workers):
+                todo.put(None)
+
+    def worker() -> Iterator[T]:
+        while (found := todo.get()) is not None:
+            yield from each(found.piece)
+
+    yield from stream.start([lister, *[worker] * workers])

@@ -5,6 +5,11 @@ import json
 
 import pytest
 
+from nhisync.clock import SystemClock
+from nhisync.spi import Budget, InventoryRequest
+from nhisync_aws.collectors import roles
+from nhisync_aws.run import Run
+
 DAY = dt.timedelta(days=1)
 HOUR = dt.timedelta(hours=1)
 
@@ -306,3 +311,18 @@ def test_large_sweep_stays_within_25_calls(aws, backup):
     assert calls.pop("iam:ListAccessKeys") == 7
     assert calls.pop("sts:AssumeRole") == 2  # two adapters in this test, one session each
     assert calls.total() + 1 <= 25
+
+
+def test_what_nobody_foresaw_costs_one_item(backup):
+    """A role whose numbers no calendar has, listed or read, is its own typed answer, and the run goes on."""
+    provider = backup.provider()
+    request = InventoryRequest(budget=Budget(SystemClock(), seconds=60))
+    run = Run(provider._connection, provider._settings, provider._context, request)
+    odd, fine = run.locator("role", "odd"), run.locator("role", "fine")
+    rows = {"odd": {"RoleName": "odd", "MaxSessionDuration": 10**20}, "fine": {"RoleName": "fine"}}
+    read = run.each([odd, fine], lambda locator: [roles._item(run, locator, rows[locator.name])])
+    listed = [one for locator in (odd, fine) for one in run.row(locator, roles._known, rows[locator.name])]
+    for seen in (list(read), listed):
+        found = {one.locator.name: one for one in seen}
+        assert (found["odd"].presence.value, found["odd"].error.kind) == ("unknown", "malformed")
+        assert found["fine"].presence.value == "present"

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from nhisync.spi import Lifecycle, Moment, ProviderError
 from nhisync_azure.facts import instant, months, span, tags_of
-from nhisync_azure.kinds.base import row_of
 from nhisync_azure.kinds.certificates import renewal
 from nhisync_azure.kinds.entra import federations_of, holder_of
 from nhisync_azure.kinds.keys import public_key_digest
+from nhisync_azure.kinds.rows import row_of
 
 CANARY = "canary-1f7c"
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
-from nhisync.spi import CredentialState, Moment, Presence, ProviderError
+from nhisync.spi import CredentialState, InventoryRequest, Moment, Presence, ProviderError
 from nhisync_azure.emulator.server import fresh_port
+from nhisync_azure.holdings import _by_policy
 from nhisync_azure.kinds.certificates import _after, renewal
+from nhisync_azure.run import Run
 
 DAY = timedelta(days=1)
 APP = "00000000-1111-2222-3333-444444444444"
@@ -98,6 +100,7 @@ def test_soft_deleted_is_out_of_force_without_a_date_too(bent, backup, date):
         {"enabled": True, **MADE, "exp": 32_503_680_000_000},
         {"enabled": True, **MADE, "nbf": "soon"},
         {"enabled": None, **MADE},
+        {"enabled": "false", **MADE},
         MADE,
         None,
     ],
@@ -108,6 +111,52 @@ def test_an_item_that_cannot_be_judged_is_not_in_force(bent, backup, attributes)
     for kinds in ("", "secret"):
         seen = vault(bent, backup, kinds=kinds, rows=[row], versions=[row])
         assert (seen["secret/x"].presence, seen["secret/x"].error.kind) == (Presence.UNKNOWN, "malformed")
+
+
+@pytest.mark.parametrize("kinds", ["", "secret"])
+def test_one_odd_row_of_the_soft_deleted_costs_itself(bent, backup, kinds):
+    """Its neighbours are what they are, what it is about is unknown and not missing, and the sweep is not complete."""
+    good = {"attributes": {"enabled": True, **MADE}, "recoveryId": f"{bent.url}/deletedsecrets/x"}
+    odd = {**good, "id": f"{bent.url}/secrets/odd", "attributes": {"enabled": True, **MADE, "exp": "soon"}}
+    vault(bent, backup, deleted=[odd, good])
+    seen = backup.see("secret/x", "secret/odd", "secret/none", kinds=kinds, vault=bent.url)
+    assert seen["secret/x"].state is CredentialState.DEACTIVATED
+    assert (seen["secret/odd"].presence, seen["secret/odd"].error.kind) == (Presence.UNKNOWN, "malformed")
+    assert seen["secret/none"].presence is Presence.ABSENT
+    assert not kinds or seen.status == {"secret": "partial"}
+
+
+def test_a_soft_deleted_row_without_a_name_may_be_anybodys(bent, backup):
+    """Its neighbours stand; nothing that no list shows can be called absent any more."""
+    good = {"attributes": {"enabled": True, **MADE}, "recoveryId": f"{bent.url}/deletedsecrets/x"}
+    vault(bent, backup, deleted=[{**good, "id": None}, good])
+    seen = backup.see("secret/x", "secret/none", vault=bent.url)
+    assert seen["secret/x"].state is CredentialState.DEACTIVATED
+    assert (seen["secret/none"].presence, seen["secret/none"].error.kind) == (Presence.UNKNOWN, "malformed")
+
+
+def test_what_nobody_foresaw_costs_one_item(backup):
+    """An arithmetic slip at one item is its own typed answer; its neighbour is read, and the run goes on."""
+    provider = backup.provider()
+    request = InventoryRequest(budget=backup.budget())
+    run = Run(provider._connection, provider._settings, provider._context, request)
+
+    def read(locator):
+        if locator.name == "odd":
+            raise OverflowError("canary-date")
+        yield run.absent(locator)
+
+    found = {one.locator.name: one for one in run.each(map(backup.locator, ("secret/odd", "secret/none")), read)}
+    assert found["none"].presence is Presence.ABSENT
+    assert (found["odd"].presence, found["odd"].error.kind) == (Presence.UNKNOWN, "malformed")
+    assert "canary" not in str(found["odd"])
+
+
+def test_policies_of_another_shape_grant_nothing():
+    """The doctor answers whatever ARM sends where a list of words should be."""
+    for words in (7, "get", {"get": True}, None):
+        policy = {"objectId": "me", "permissions": {"secrets": words, "keys": ["Get"]}}
+        assert _by_policy({"properties": {"accessPolicies": [policy]}}, "me") == {"keys/get"}
 
 
 def test_versions_of_another_secret_are_no_answer(bent, backup):

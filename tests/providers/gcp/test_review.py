@@ -206,3 +206,56 @@ def test_a_lost_login_is_not_held_by_its_error(gcp, tmp_path):
     with pytest.raises(ProviderError, match="refuses the connection") as caught:
         provider.identify(gcp.budget())
     assert (caught.value.__context__, caught.value.__cause__) == (None, None)
+
+
+def test_a_key_that_does_not_say_when_it_ends_is_unknown(gcp, run):
+    """Google writes the year 9999 for "never" and documents nothing else: silence is not "for ever"."""
+    now = gcp.clock.now()
+    forever = key("aaaaaaaa", now - DAY, dt.datetime(9999, 12, 31, tzinfo=dt.UTC))
+    assert item_of(gcp, run, [forever]).expires is None
+    silent = ServiceAccountKey.pb(ServiceAccountKey(name=forever.name, valid_after_time=now))
+    with pytest.raises(ProviderError, match="when it ends") as caught:
+        item_of(gcp, run, [silent])
+    assert caught.value.kind.value == "malformed"
+
+
+def test_an_end_beyond_every_calendar_is_not_no_end(gcp, run):
+    """A secret whose end cannot be read is unknown; without one it does not end."""
+    entry = Secret.pb(Secret(name=NAME))
+    facts = SecretFacts(entry, "", (version(1, 1),), 1)
+    assert secret_item(run, gcp.locator("secret/s"), facts).expires is None
+    entry.expire_time.seconds = 2**62
+    with pytest.raises(ProviderError, match="end of a secret"):
+        secret_item(run, gcp.locator("secret/s"), facts)
+
+
+def test_what_nobody_foresaw_costs_one_item(gcp, run):
+    """An arithmetic slip at one item, read or listed, is its own typed answer, and the run goes on."""
+
+    def read(locator):
+        if locator.name == "odd":
+            raise OverflowError("canary-date")
+        yield run.absent(locator)
+
+    found = {one.locator.name: one for one in run.each(map(gcp.locator, ("secret/odd", "secret/none")), read)}
+    assert found["none"].presence.value == "absent"
+    assert (found["odd"].presence.value, found["odd"].error.kind) == ("unknown", "malformed")
+    [row] = run.row(gcp.locator("secret/odd"), lambda _run, _locator, size: dt.timedelta(days=size), 10**12)
+    assert (row.presence.value, row.error.kind) == ("unknown", "malformed")
+    assert "canary" not in str(found)
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"])
+def test_the_environment_chooses_no_trust(gcp, monkeypatch, name):
+    """Without ca_file neither a token nor a call trusts what a variable names: whoever sets it would read both."""
+    gcp.seed("secret", "stripe")
+    monkeypatch.setenv(name, str(gcp.document["ca_file"]))
+    token = gcp.base / "token.txt"
+    with gcp.client("secretmanager") as (_, metadata):
+        token.write_text(metadata[0][1].removeprefix("Bearer "), encoding="ascii")
+    by_key = {"ca_file": None, "timeout": "20s"}
+    with pytest.raises(ProviderError, match="TLS handshake with the token endpoint") as caught:
+        gcp.see("secret/stripe", settings=by_key)
+    assert caught.value.kind.value == "unreachable"
+    by_token = {**by_key, "auth": {"method": "access_token_file", "file": str(token)}}
+    assert gcp.see("secret/stripe", settings=by_token)["secret/stripe"].error.kind == "unreachable"

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nhisync.spi import Budget, InventoryRequest, Presence, ProviderError
+from nhisync.spi import Budget, InventoryRequest, Item, Locator, Presence, ProviderError
 from nhisync.testing.clocks import FakeClock
 from nhisync_kubernetes.answers import Answer
 from nhisync_kubernetes.api import _page, name_of
 from nhisync_kubernetes.emulator.store import stamp
 from nhisync_kubernetes.errors import Called, kind_of, refused
+from nhisync_kubernetes.inventory import _Found, _read
 from nhisync_kubernetes.kinds import ALL
 from nhisync_kubernetes.kinds.certificate import _interval, _Status
 from nhisync_kubernetes.metadata import read_meta
@@ -159,3 +161,28 @@ def test_rules_of_any_shape(raw: Any) -> None:
     """Whatever a rules review lists, it grants at most what it says in words."""
     rule = _rule(raw if isinstance(raw, dict) else {"verbs": raw, "resources": raw, "apiGroups": raw})
     assert all(isinstance(word, str) for word in rule.verbs | rule.groups | rule.resources | rule.names)
+
+
+class _Slipping:
+    """A kind whose reading trips over something that nobody foresaw."""
+
+    def __init__(self, slip: str) -> None:
+        self._slip = slip
+
+    def marker(self, *_: object, **__: object) -> str:
+        """Trips when it is told to."""
+        return str(timedelta(days=10**12)) if self._slip == "marker" else ""
+
+    def item(self, *_: object, **__: object) -> object:
+        """Trips."""
+        return timedelta(days=10**12)
+
+
+@pytest.mark.parametrize("slip", ["marker", "item"])
+def test_what_nobody_foresaw_costs_one_object(slip: str) -> None:
+    """An arithmetic slip at one object is its own typed answer; the run goes on."""
+    body = {"metadata": {"namespace": "n", "name": "x"}}
+    meta, kind = read_meta(body, "owner"), cast("Any", _Slipping(slip))
+    found = _read(run_of(), kind, _Found(Locator("cluster", "secret", "n/x"), body, meta), deep=True)
+    assert isinstance(found, Item)
+    assert (found.presence, found.error and found.error.kind) == (Presence.UNKNOWN, "malformed")

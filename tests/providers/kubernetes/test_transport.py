@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from nhisync.spi import ErrorKind, Locator, Presence, ProviderError
+from nhisync_kubernetes.access import resolve
+from nhisync_kubernetes.transport import Ask, Session
 
 from .conftest import CANARY, KINDS, Site
 
@@ -332,3 +334,16 @@ def test_only_its_own_client_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False True []"
+
+
+def test_a_request_that_outlives_its_run_leaves_no_socket(site: Site) -> None:
+    """A worker is on its way when the consumer goes: nothing new is asked, and its end closes the client."""
+    settings, ask = site.settings(), Ask(path="/version")
+    session = Session(resolve(settings, site.context()), settings, site.context(), site.budget())
+    with session._under_way(ask):
+        with session:
+            assert session.send(ask).status == 200
+        assert not session._client.is_closed
+        with pytest.raises(ProviderError, match="closed while it was read"):
+            session.send(ask)
+    assert session._client.is_closed

@@ -1,7 +1,8 @@
 """Settings, HCL, instants, hosts, and the ACL matcher against a slow and simple one."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -9,13 +10,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from nhisync.registry import Registry
+from nhisync.spi import Budget, InventoryRequest, Locator, SourceContext
+from nhisync.testing.clocks import CountingRandomness, FakeClock
 from nhisync_vault.emulator.acl import Acl, parse_policy
 from nhisync_vault.emulator.gotime import go_duration, parse_duration, rfc3339
 from nhisync_vault.emulator.storage import LiveStorage
 from nhisync_vault.facts import instant, marker, span
 from nhisync_vault.grants import merge, read_grants, render
 from nhisync_vault.hcl import HclError, parse_blocks
+from nhisync_vault.inventory import _bare, _Sweep
+from nhisync_vault.kinds.base import Listed, Run
 from nhisync_vault.kinds.database import host_of
+from nhisync_vault.mounts import Mount
 from nhisync_vault.settings import KINDS, VaultSettings
 
 AUTH = {"method": "token", "token_file": "token"}
@@ -260,3 +266,25 @@ def test_a_lagging_view_is_the_past(writes: list[tuple[str, int | None]], data: 
     view, then = storage.lagging(lag), history[len(history) - 1 - lag]
     assert {key: view.get(key) for key in "abcd" if view.get(key) is not None} == then
     assert view.page("") == sorted(then)
+
+
+def test_what_nobody_foresaw_costs_one_listed_entry() -> None:
+    """An arithmetic slip at one entry of a list is its own typed answer; the listing goes on."""
+
+    class Slipping:
+        name = "kv"
+
+        def bare(self, *_: object) -> object:
+            """Trips."""
+            return timedelta(days=10**12)
+
+    clock = FakeClock()
+    context = SourceContext(
+        path="p", source="vault", region=None, base=Path(), clock=clock, randomness=CountingRandomness()
+    )
+    request = InventoryRequest(budget=Budget(clock, seconds=1))
+    nobody: Any = None
+    run = Run(api=nobody, cluster=nobody, table=nobody, settings=settings(), context=context, request=request)
+    locator, kind = Locator("vault", "kv", "kv/odd"), cast("Any", Slipping())
+    item = _bare(_Sweep(run, kind, Mount("kv", "kv"), "", {}), Listed("odd"), locator)
+    assert (item.locator, item.presence.value, item.error and item.error.kind) == (locator, "unknown", "malformed")

@@ -81,7 +81,7 @@ def _swept(run: Run, report: CredentialReport, people: _People) -> Iterator[Obse
     for user in report.users.values():
         count += 1
         if user.name not in run.wanted(KIND) and run.asked_for(KIND, user.name):
-            yield _from_report(run, run.locator(KIND, user.name), user, report.generated, people)
+            yield from run.row(run.locator(KIND, user.name), _from_report, user, report.generated, people)
     newer = [n for n in people.known if n not in report.users and _made_after(people.known[n], report.generated)]
     unknown = [run.locator(KIND, n) for n in newer if run.asked_for(KIND, n) and n not in run.wanted(KIND)]
     for seen in run.each(unknown, lambda locator: _named(run, locator, people, report)):

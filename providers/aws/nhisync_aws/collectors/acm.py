@@ -57,7 +57,7 @@ def _unnamed(run: Run, by_domain: Mapping[str, Sequence[Mapping[str, Any]]], tak
         for row in rows:
             name = domain if len(rows) == 1 and domain else _id(row)
             if _id(row) not in taken and run.asked_for(KIND, name):
-                yield _item(run, run.locator(KIND, name), row)
+                yield from run.row(run.locator(KIND, name), _item, row)
 
 
 def _find(

@@ -27,7 +27,7 @@ def collect(run: Run) -> Iterator[Observation]:
             if name in wanted:
                 found[name] = row
             elif run.asked_for(KIND, name):
-                yield _item(run, run.locator(KIND, name), row, keys, look=False)
+                yield from run.row(run.locator(KIND, name), _item, row, keys, look=False)
         yield run.coverage(KIND, swept, authoritative=True)
     failed = _named(run, [name for name in wanted if name not in found], found)
     yield from run.each(

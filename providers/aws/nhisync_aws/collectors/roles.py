@@ -26,7 +26,7 @@ def collect(run: Run) -> Iterator[Observation]:
             wanted = run.wanted(KIND).get(name)
             if wanted is not None or run.asked_for(KIND, name):
                 seen.add(name)
-                yield run.known(_item(run, wanted or run.locator(KIND, name), role))
+                yield from run.row(wanted or run.locator(KIND, name), _known, role)
         yield run.coverage(KIND, sweep, authoritative=True)
     missing = [locator for name, locator in run.wanted(KIND).items() if name not in seen]
     yield from run.each(missing, lambda locator: _single(run, locator))
@@ -34,7 +34,11 @@ def collect(run: Run) -> Iterator[Observation]:
 
 def _single(run: Run, locator: Locator) -> Iterator[Observation]:
     role = run.connection.require("iam", "GetRole", run.budget, "Role", RoleName=locator.name)
-    yield run.known(_item(run, locator, role))
+    yield _known(run, locator, role)
+
+
+def _known(run: Run, locator: Locator, role: Mapping[str, Any]) -> Observation:
+    return run.known(_item(run, locator, role))
 
 
 def _item(run: Run, locator: Locator, role: Mapping[str, Any]) -> Item:

@@ -11,6 +11,7 @@ ListSecrets carries nearly all that is judged, 100 secrets a call. Single reads 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from nhisync.spi import Coverage, ErrorKind, Locator, Observation, ProviderError, Unchanged
@@ -125,11 +126,16 @@ class _Secrets:
             self._seen.add(found)
             wanted = found in self._wanted
             locator = self._wanted[found] if wanted else run.locator(KIND, found)
-            facts = SecretFacts(run, entry, wanted=wanted)
-            if facts.needs_single_reads:
-                self._singly[locator] = facts
-            else:
-                yield run.known(secret_item(run, locator, facts, self._keys.named(facts.key_id)))
+            yield from run.guarded(locator, partial(self._listed_one, entry, wanted))
+
+    def _listed_one(self, entry: Mapping[str, Any], wanted: bool, locator: Locator) -> Iterator[Observation]:
+        """The item by its row alone, where that is enough."""
+        facts = SecretFacts(self._run, entry, wanted=wanted)
+        if facts.needs_single_reads:
+            self._singly[locator] = facts
+        else:
+            key = self._keys.named(facts.key_id)
+            yield self._run.known(secret_item(self._run, locator, facts, key))
 
     def _detail(self, locator: Locator) -> Iterator[Observation]:
         run, facts = self._run, self._singly[locator]

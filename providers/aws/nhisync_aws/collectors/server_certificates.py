@@ -23,7 +23,7 @@ def collect(run: Run) -> Iterator[Observation]:
             name = str(row.get("ServerCertificateName") or "")
             listed[name] = row
             if name not in run.wanted(KIND) and run.asked_for(KIND, name):
-                yield _listed_item(run, run.locator(KIND, name), row)
+                yield from run.row(run.locator(KIND, name), _listed_item, row)
         yield run.coverage(KIND, sweep, authoritative=True)
     yield from run.each(run.wanted(KIND).values(), lambda locator: _single(run, locator, listed.get(locator.name)))
 

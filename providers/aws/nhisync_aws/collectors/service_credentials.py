@@ -49,11 +49,15 @@ def _of_service(run: Run, service: str, *, covered: bool) -> Iterator[Observatio
         name = f"{service}/{user}"
         locator = wanted.pop(name, None)
         if locator is not None or run.asked_for(KIND, name):
-            yield run.known(_item(run, locator or run.locator(KIND, name), rows))
+            yield from run.row(locator or run.locator(KIND, name), _known, rows)
     missing = sweep.error or ProviderError(ErrorKind.NOT_FOUND, "AWS has no such item")
     yield from (run.failed(locator, missing) for locator in wanted.values())
     if covered:
         yield run.coverage(KIND, sweep, authoritative=True, scope=service)
+
+
+def _known(run: Run, locator: Locator, rows: Sequence[Mapping[str, Any]]) -> Observation:
+    return run.known(_item(run, locator, rows))
 
 
 def _item(run: Run, locator: Locator, rows: Sequence[Mapping[str, Any]]) -> Item:

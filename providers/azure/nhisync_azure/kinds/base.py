@@ -8,8 +8,8 @@ import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -25,51 +25,13 @@ from nhisync.spi import (
     PublicId,
     Rotation,
 )
-from nhisync_azure.errors import Called, malformed
-from nhisync_azure.facts import Tags, attributes, marker, moment, tags_of
+from nhisync.spi.fanout import Todo
+from nhisync.spi.oddities import one_item
+from nhisync_azure.facts import Tags, attributes, marker, tags_of
+from nhisync_azure.kinds.rows import Deleted, Row, row_about, row_of
 from nhisync_azure.run import Run, Sweep
 
-_STORAGE = "application/vnd.ms-sastoken-storage"
-"""Content type of what a vault makes of a managed storage account: managed, and no certificate's twin."""
-
 _NAME = re.compile(r"[0-9A-Za-z-]{1,127}\Z")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One row of a vault's list, or one version; of whatever kind.
-
-    Attributes:
-        name: as the vault has it; its case does not matter to the vault.
-        id: URL.
-        version: id of the version, "" in lists of items.
-        enabled: whether it may be used.
-        created: of the newest version, or of this one.
-        updated: moves on every edit, of a tag too.
-        not_before: start of validity.
-        expires: end of validity.
-        tags: all tags.
-        managed: the row is the twin of a certificate.
-        word: content type, or thumbprint in hex.
-        gone: it is soft-deleted, whether or not the list says since when.
-        deleted: when it was soft-deleted.
-        purged: when a soft-deleted one will be gone.
-    """
-
-    name: str
-    id: str
-    version: str
-    enabled: bool
-    created: Moment | None
-    updated: Moment | None
-    not_before: Moment | None
-    expires: Moment | None
-    tags: tuple[tuple[str, str], ...]
-    managed: bool
-    word: str
-    gone: bool = False
-    deleted: Moment | None = None
-    purged: Moment | None = None
 
 
 class VaultKind(ABC):
@@ -90,16 +52,13 @@ class VaultKind(ABC):
         self._sweep = Sweep()
         self._queue: dict[Locator, Row] = {}
         self._seen: set[str] = set()
-        self._deleted: dict[str, Row] | ProviderError | None = None
+        self._deleted: Deleted | ProviderError | None = None
         self._lock = threading.Lock()
 
     def collect(self) -> Iterator[Observation]:
-        """Sweep, then read singly what the list could not answer, then account for what was wanted and not seen."""
+        """Sweep, read singly what the list cannot answer meanwhile, then account for what was wanted and not seen."""
         run = self.run
-        yield from self._listed()
-        if run.swept(self.kind) and not self._sweep.hopeless:
-            yield from self._listed_deleted()
-        yield from run.each(list(self._queue), lambda locator: [self.detail(locator, self._queue[locator])])
+        yield from run.along(self._lists, lambda locator: [self.detail(locator, self._queue[locator])])
         missing = list(self._open.values())
         if self._sweep.error is not None and self._sweep.hopeless:
             error = self._sweep.error
@@ -182,7 +141,12 @@ class VaultKind(ABC):
         ]
         return sorted(found, key=lambda row: (row.created.at.timestamp() if row.created else 0.0, row.version))
 
-    def _listed(self) -> Iterator[Observation]:
+    def _lists(self) -> Iterator[Observation | Todo[Locator]]:
+        yield from self._listed()
+        if self.run.swept(self.kind) and not self._sweep.hopeless:
+            yield from self._listed_deleted()
+
+    def _listed(self) -> Iterator[Observation | Todo[Locator]]:
         run = self.run
         pages = run.connection.pages(self.service, self.lists[0], run.budget, **self.options)
         if not run.swept(self.kind):
@@ -196,19 +160,21 @@ class VaultKind(ABC):
 
     def _listed_deleted(self) -> Iterator[Observation]:
         try:
-            rows = self._deleted_rows()
+            deleted = self._deleted_rows()
         except ProviderError as error:
             self._sweep.error = self._sweep.error or error
             return
-        for key, row in rows.items():
+        self._sweep.error = self._sweep.error or deleted.lost
+        for key, row in deleted.rows.items():
             if key in self._seen:  # recovered or deleted between the two lists
                 continue
             locator = self._open.pop(key, None)
             self._sweep.items += not row.managed
             if locator is not None or (self.run.asked_for(self.kind, row.name) and not row.managed):
-                yield self._known(locator or self.run.locator(self.kind, row.name), row)
+                address = locator or self.run.locator(self.kind, row.name)
+                yield from self.run.guarded(address, partial(self._known, row))
 
-    def _take(self, row: Row) -> Iterator[Observation]:
+    def _take(self, row: Row) -> Iterator[Observation | Todo[Locator]]:
         run, key = self.run, row.name.lower()
         if key in self._seen:  # a listing that changed between two pages, or that never ends
             return
@@ -219,11 +185,12 @@ class VaultKind(ABC):
             return
         wanted, address = locator is not None, locator or run.locator(self.kind, row.name)
         if not wanted and run.settings.versions == "wanted":
-            yield self.item(address, row)
+            yield from run.guarded(address, lambda one: [self.item(one, row)])
         elif run.is_known(address, self.mark(row, detailed=True)):
             yield run.unchanged(address)
         else:
             self._queue[address] = row
+            yield Todo(address)
 
     def _unlisted(self, locator: Locator) -> Iterator[Observation]:
         """The authoritative read of one item that no list showed."""
@@ -238,16 +205,18 @@ class VaultKind(ABC):
         if found is not None:
             yield found
             return
-        row = self._deleted_rows().get(locator.name.lower())
-        yield self.run.absent(locator) if row is None else self._known(locator, row)
+        row = self._deleted_rows().of(locator.name)
+        if row is None:
+            yield self.run.absent(locator)
+        else:
+            yield from self._known(row, locator)
 
-    def _known(self, locator: Locator, row: Row) -> Observation:
-        if self.run.is_known(locator, self.mark(row, detailed=False)):
-            return self.run.unchanged(locator)
-        return self.item(locator, row)
+    def _known(self, row: Row, locator: Locator) -> Iterator[Observation]:
+        known = self.run.is_known(locator, self.mark(row, detailed=False))
+        yield self.run.unchanged(locator) if known else self.item(locator, row)
 
-    def _deleted_rows(self) -> dict[str, Row]:
-        """Name in lower case → soft-deleted item; listed once a run.
+    def _deleted_rows(self) -> Deleted:
+        """The soft-deleted items; listed once a run.
 
         Raises:
             ProviderError: the list cannot be read.
@@ -259,92 +228,22 @@ class VaultKind(ABC):
             raise self._deleted
         return self._deleted
 
-    def _ask_deleted(self) -> dict[str, Row] | ProviderError:
-        run = self.run
+    def _ask_deleted(self) -> Deleted | ProviderError:
+        run, found = self.run, Deleted()
         try:
-            pages = run.connection.pages(self.service, self.lists[1], run.budget)
-            rows = [row_of(raw, self.service, gone=True) for page in pages for raw in page]
+            for page in run.connection.pages(self.service, self.lists[1], run.budget):
+                for raw in page:
+                    found.take(raw, self.service)
         except ProviderError as error:
             return error
-        return {row.name.lower(): row for row in rows}
+        return found
 
     def _row(self, raw: Any) -> Row | None:
         try:
-            return row_of(raw, self.service)
+            return one_item(lambda: row_of(raw, self.service), "a row of a list")
         except ProviderError as error:
             self._sweep.error = self._sweep.error or error
             return None
-
-
-def row_of(raw: Any, service: str, *, gone: bool = False) -> Row:
-    """An SDK's properties (or deleted item, then `gone`) as a row; what is judged is well-formed, or the row is none.
-
-    Raises:
-        ProviderError: MALFORMED when it has no name, does not say whether it is enabled, or a date of it is none.
-    """
-    held = getattr(raw, "properties", None) or raw
-    name = getattr(held, "name", None)
-    if not isinstance(name, str) or not name:
-        raise malformed(Called(name=f"{service}.list"), "a row of the list has no name")
-    enabled = getattr(held, "enabled", None)
-    if not gone and not isinstance(enabled, bool):
-        raise malformed(Called(name=f"{service}.list"), "an item does not say whether it is enabled")
-    tags, thumbprint = getattr(held, "tags", None), getattr(held, "x509_thumbprint", None)
-    word = thumbprint.hex() if isinstance(thumbprint, (bytes, bytearray)) else getattr(held, "content_type", None)
-    return Row(
-        name=name,
-        id=str(getattr(held, "id", None) or ""),
-        version=str(getattr(held, "version", None) or ""),
-        enabled=enabled is True,
-        created=_date(held, "created_on", service),
-        updated=_date(held, "updated_on", service),
-        not_before=_date(held, "not_before", service),
-        expires=_date(held, "expires_on", service),
-        tags=tuple(sorted((str(k), str(v)) for k, v in tags.items())) if isinstance(tags, dict) else (),
-        managed=getattr(held, "managed", None) is True and word != _STORAGE,
-        word=str(word or ""),
-        gone=gone,
-        deleted=moment(getattr(raw, "deleted_date", None) or getattr(raw, "deleted_on", None)),
-        purged=moment(getattr(raw, "scheduled_purge_date", None)),
-    )
-
-
-def row_about(name: str, raw: Any, service: str) -> Row:
-    """`row_of` an answer about one item.
-
-    Raises:
-        ProviderError: MALFORMED, also when it is about another one.
-    """
-    row = row_of(raw, service)
-    if row.name.lower() != name.lower():
-        raise malformed(Called(name=f"{service}.get"), "the answer is about another item")
-    return row
-
-
-def _date(held: Any, name: str, service: str) -> Moment | None:
-    """A date; the SDK hands on what it cannot read, and an end that is not understood is not "no end"."""
-    value = getattr(held, name, None)
-    found = moment(value)
-    if found is None and value is not None:
-        raise malformed(Called(name=f"{service}.list"), "a date of an item cannot be read")
-    return found
-
-
-def blank(name: str) -> Row:
-    """A row that says nothing but a name."""
-    return Row(
-        name=name,
-        id="",
-        version="",
-        enabled=True,
-        created=None,
-        updated=None,
-        not_before=None,
-        expires=None,
-        tags=(),
-        managed=False,
-        word="",
-    )
 
 
 def vault_of(run: Run) -> str:

@@ -23,7 +23,8 @@ from nhisync.spi import (
 )
 from nhisync.spi.x509 import MalformedError, chain_facts, decode, public_ids
 from nhisync_azure.facts import moment, months
-from nhisync_azure.kinds.base import Row, VaultKind, blank, row_about, vault_of
+from nhisync_azure.kinds.base import VaultKind, vault_of
+from nhisync_azure.kinds.rows import Row, blank, row_about
 from nhisync_azure.run import Run
 
 _SELF, _UNKNOWN = "Self", "Unknown"

@@ -8,11 +8,13 @@ several, by Graph's key id or the credential's own display name.
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
 
 from nhisync.spi import ErrorKind, Item, Locator, Observation, Presence, ProviderError
 from nhisync.spi.fanout import spread
+from nhisync.spi.oddities import one_item
 from nhisync_azure.errors import Called, malformed
 from nhisync_azure.kinds.entra import Credential, Holder, federations_of, holder_of
 from nhisync_azure.kinds.entra_items import certificate_item, federation_item, secret_item
@@ -86,7 +88,7 @@ class Directory:
         pages = run.connection.graph_pages(group.collection, group.collection, run.budget, **query)
         for raw in sweep.rows(pages):
             try:
-                holder = holder_of(raw)
+                holder = one_item(partial(holder_of, raw), "a row of a list")
             except ProviderError as error:
                 sweep.error = sweep.error or error
                 continue
@@ -99,9 +101,11 @@ class Directory:
 
     def _guarded(self, holder: Holder, sweep: Sweep) -> Iterator[Holder]:
         try:
-            yield self._with_trusts(holder)
+            found = one_item(lambda: self._with_trusts(holder))
         except ProviderError as error:
             sweep.error = sweep.error or error
+        else:
+            yield found
 
     def _with_trusts(self, holder: Holder) -> Holder:
         """The same with its federated credentials, where the list did not bring them along."""
@@ -146,8 +150,12 @@ class Directory:
                 seen.items += 1
                 name = "/".join(filter(None, (self._label(holder), rest)))
                 if (holder.app_id, rest) not in told and run.asked_for(kind, name):
-                    yield self._item(kind, run.locator(kind, name), holder, rest)
+                    read = partial(self._row, kind, holder, rest)
+                    yield from run.guarded(run.locator(kind, name), read)
         yield run.coverage(kind, seen)
+
+    def _row(self, kind: str, holder: Holder, rest: str, locator: Locator) -> Iterator[Item]:
+        yield self._item(kind, locator, holder, rest)
 
     def _answer(self, kind: str, locator: Locator, found: "Found") -> Observation:
         run = self._run

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from nhisync.spi import ErrorKind, Item, Lifecycle, Locator, ProviderError, PublicId, Rotation
 from nhisync_azure.facts import span
-from nhisync_azure.kinds.base import Row, VaultKind, row_about, vault_of
+from nhisync_azure.kinds.base import VaultKind, vault_of
+from nhisync_azure.kinds.rows import Row, row_about
 
 _CURVES: Mapping[str, ec.EllipticCurve] = {
     "P-256": ec.SECP256R1(),

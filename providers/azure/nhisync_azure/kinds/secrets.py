@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import ClassVar
 
 from nhisync.spi import ErrorKind, Item, Locator, ProviderError, PublicId
-from nhisync_azure.kinds.base import Row, VaultKind, vault_of
+from nhisync_azure.kinds.base import VaultKind, vault_of
+from nhisync_azure.kinds.rows import Row
 
 _VERSIONS = "list_properties_of_secret_versions"
 

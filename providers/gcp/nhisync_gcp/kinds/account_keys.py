@@ -86,13 +86,11 @@ def _item_of(run: Run, locator: Locator, account: Any, keys: Sequence[Any]) -> I
     ordered = sorted(keys, key=_made)
     active = [key for key in ordered if _works(key, account, run.now)]
     current = (active or ordered)[-1]
-    begun, ends = instant(current, "valid_after_time"), instant(current, "valid_before_time")
+    begun, ends = instant(current, "valid_after_time"), _end(current)
     made = [_made(key) for key in active or ordered]
     first = _made(ordered[0])
     # States too: keys begin and end without a trace in the list.
-    listed = [
-        (last_of(k.name), _state(k, account, run.now), _made(k), instant(k, "valid_before_time")) for k in ordered
-    ]
+    listed = [(last_of(k.name), _state(k, account, run.now), _made(k), _end(k)) for k in ordered]
     return Item(
         locator=locator,
         observed_at=run.now,
@@ -102,8 +100,8 @@ def _item_of(run: Run, locator: Locator, account: Any, keys: Sequence[Any]) -> I
         version=last_of(current.name),
         created=Moment(first),
         rotated=Moment(max(made)) if max(made) - first > _SLACK else None,
-        not_before=None if ends is None or ends.year >= _FOREVER or begun is None else Moment(begun),
-        expires=None if ends is None or ends.year >= _FOREVER else Moment(ends),
+        not_before=None if ends.year >= _FOREVER or begun is None else Moment(begun),
+        expires=None if ends.year >= _FOREVER else Moment(ends),
         rotation=_overlap(active),
         marker=marker(account.unique_id, account.disabled, listed),
         attributes=attributes(
@@ -153,6 +151,19 @@ def _spki(pem: bytes) -> str:
     return certificate_facts(found[0]).spki_sha256
 
 
+def _end(key: Any) -> datetime:
+    """When a key ends; a far year where nothing ends it (`_FOREVER`).
+
+    Raises:
+        ProviderError: MALFORMED, it does not say: Google documents nothing about a key without an end, so it is not
+            one that never ends (IAM, ``ServiceAccountKey.valid_before_time``).
+    """
+    found = instant(key, "valid_before_time")
+    if found is None:
+        raise ProviderError(ErrorKind.MALFORMED, "a key does not say when it ends (iam.list_service_account_keys)")
+    return found
+
+
 def _made(key: Any) -> datetime:
     return instant(key, "valid_after_time") or datetime.min.replace(tzinfo=UTC)
 
@@ -163,8 +174,7 @@ def _works(key: Any, account: Any, now: datetime) -> bool:
 
 def _state(key: Any, account: Any, now: datetime) -> CredentialState:
     """A key works while it and its account are enabled and its time lasts; an uploaded one may begin later."""
-    ends = instant(key, "valid_before_time")
-    if ends is not None and ends <= now:
+    if _end(key) <= now:
         return CredentialState.DEACTIVATED
     if key.disabled or account.disabled:
         return CredentialState.SUSPENDED

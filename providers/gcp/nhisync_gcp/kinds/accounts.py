@@ -40,7 +40,7 @@ def collect(run: Run) -> Iterator[Observation]:
     directory = directory_of(run)
     for email, account in directory.listed.items():
         if run.asked_for(KIND, email):
-            yield run.known(_item(run, run.locator(KIND, email), account))
+            yield from run.row(run.locator(KIND, email), _item, account)
     missing = [locator for name, locator in run.wanted(KIND).items() if name not in directory.listed]
     yield from run.each(missing, lambda locator: _single(run, directory, locator))
     if run.swept(KIND):

@@ -108,12 +108,12 @@ def _pool(
     answered = {one.name for one in wanted}
     for name, rows in newest.items():
         if name not in answered and swept and run.asked_for(KIND, name):
-            yield run.known(_item(run, run.locator(KIND, name), rows, read))
+            yield from run.row(run.locator(KIND, name), _item, rows, read)
     by_id = {f"{location}/{pool}/{last_of(row.name)}": [row] for row in read.rows}
     for locator in wanted:
         rows = newest.get(locator.name) or by_id.get(locator.name) or []
         if rows:
-            yield run.known(_item(run, locator, rows, read))
+            yield from run.row(locator, _item, rows, read)
         else:
             yield from run.each([locator], lambda one: _unlisted(run, one, read))
 

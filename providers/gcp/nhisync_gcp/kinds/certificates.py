@@ -65,7 +65,7 @@ def _collect(run: Run, location: str) -> Iterator[Observation]:
         listed = {f"{location}/{last_of(row.name)}": row for row in rows}
     for name, row in listed.items():
         if name in wanted or (swept and run.asked_for(KIND, name)):
-            yield run.known(_item(run, run.locator(KIND, name), row))
+            yield from run.row(run.locator(KIND, name), _item, row)
     missing = [locator for name, locator in wanted.items() if name not in listed]
     if sweep.error is not None and sweep.error.kind in HOPELESS:
         yield from (run.failed(locator, sweep.error) for locator in missing)

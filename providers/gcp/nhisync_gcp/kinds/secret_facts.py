@@ -139,7 +139,7 @@ def secret_item(run: Run, locator: Locator, facts: SecretFacts) -> Item:
     """
     entry, current = facts.entry, facts.current
     created, rotated = _created_and_rotated(facts)
-    expires = instant(entry, "expire_time")
+    expires = _end(entry)
     announced = instant(entry.rotation, "next_rotation_time")
     done = announced is not None and rotated is not None and rotated >= announced
     return Item(
@@ -193,6 +193,18 @@ def instant(message: Any, field: str) -> datetime | None:
         found: datetime = getattr(message, field).ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
+    return found
+
+
+def _end(entry: Any) -> datetime | None:
+    """When a secret ends; None = it does not.
+
+    Raises:
+        ProviderError: MALFORMED, its end is beyond every calendar, which is not "no end".
+    """
+    found = instant(entry, "expire_time")
+    if found is None and entry.HasField("expire_time"):
+        raise ProviderError(ErrorKind.MALFORMED, "the end of a secret cannot be read (secretmanager.list_secrets)")
     return found
 
 

@@ -8,10 +8,11 @@ Lists and versions are eventually consistent ("Secret Manager consistency"): a s
 by name before it is called absent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nhisync.spi import ErrorKind, Locator, Observation, ProviderError
+from nhisync.spi.fanout import Todo
 from nhisync_gcp.kinds.secret_facts import SecretFacts, Version, chosen, enough, secret_item, wanted_version
 from nhisync_gcp.names import SecretName, is_location, last_of, parent_of, segment
 from nhisync_gcp.run import HOPELESS, Run, Sweep
@@ -66,9 +67,7 @@ class _Place:
         run, sweep = self._run, Sweep()
         wanted = {name: locator for name, locator in run.wanted(self._kind).items() if self._is_here(locator)}
         if self._swept or len(wanted) > _FEW:
-            self._list(sweep)
-        names = [name for name in self._found if name in wanted or (self._swept and run.asked_for(self._kind, name))]
-        yield from run.each([run.locator(self._kind, name) for name in names], self._listed)
+            yield from run.along(lambda: self._list(sweep, wanted), self._listed)
         missing = [locator for name, locator in wanted.items() if name not in self._found]
         if sweep.error is not None and sweep.error.kind in HOPELESS:
             yield from (run.failed(locator, sweep.error) for locator in missing)
@@ -80,7 +79,8 @@ class _Place:
     def _is_here(self, locator: Locator) -> bool:
         return not self._location or locator.name.startswith(f"{self._location}/")
 
-    def _list(self, sweep: Sweep) -> None:
+    def _list(self, sweep: Sweep, wanted: Mapping[str, Locator]) -> Iterator[Todo[Locator]]:
+        """Every secret of the list that is asked for, to be read while the list goes on."""
         run = self._run
         parent = parent_of(run.project, self._location)
         rows = run.rows(
@@ -88,7 +88,12 @@ class _Place:
         )
         prefix = f"{self._location}/" if self._location else ""
         for row in rows:
-            self._found[f"{prefix}{last_of(row.name)}"] = row
+            name = f"{prefix}{last_of(row.name)}"
+            if name in self._found:  # a listing that changed between two pages
+                continue
+            self._found[name] = row
+            if name in wanted or (self._swept and run.asked_for(self._kind, name)):
+                yield Todo(run.locator(self._kind, name))
 
     def _listed(self, locator: Locator) -> Iterator[Observation]:
         yield from self._detail(locator, self._found[locator.name])

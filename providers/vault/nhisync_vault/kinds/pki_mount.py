@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from nhisync.spi import ErrorKind, ProviderError
 from nhisync.spi.fanout import spread
+from nhisync.spi.oddities import one_item
 from nhisync.spi.x509 import MalformedError, decode_pem
 from nhisync_vault.facts import instant, text, texts
 from nhisync_vault.kinds.base import Run
@@ -138,9 +139,13 @@ def _detailed(run: Run, mount: Mount) -> Iterator[Stored]:
 
 def _read_one(run: Run, mount: Mount, serial: str) -> Stored:
     path = f"{mount.api}/cert/{colons(serial)}"
-    certificate = decoded(run.api.public("GET", path), path)
-    start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return Stored(serial, common_name_of(certificate), start, end)
+
+    def read() -> Stored:
+        certificate = decoded(run.api.public("GET", path), path)
+        start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        return Stored(serial, common_name_of(certificate), start, end)
+
+    return one_item(read, "a stored certificate")
 
 
 def _read_revoked(run: Run, mount: Mount) -> frozenset[str]:

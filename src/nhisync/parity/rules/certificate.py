@@ -29,10 +29,14 @@ NAMES = RuleInfo(
     remediation={
         "aws": "Request or import a certificate with all names: aws acm request-certificate "
         "--subject-alternative-names …",
+        "azure": "Put all names into the policy (subjectAlternativeNames), then: az keyvault certificate create "
+        "--policy @…",
         "vault": "Issue again with alt_names for all names; check allowed_domains of the role",
         "tls": "Renew the backup's certificate with every name of the primary's, reload, and check that the right one "
         "is served for the name (SNI)",
         "file": "Renew the file's certificate with every name of the primary's",
+        "acme": "certbot certonly --cert-name … -d … with every name of the primary's, on the backup host with its "
+        "own account",
         "*": "Issue the backup's certificate of {app}/{pair} with every name that clients use",
     },
     frameworks=CHAIN,
@@ -68,9 +72,12 @@ WEAK_KEY = RuleInfo(
     "with an end.",
     remediation={
         "aws": "Import or request a certificate on an EC key (EC_prime256v1) or RSA 2048 and more",
+        "azure": "Set keyProperties of the policy (EC P-256, or RSA 2048 and more), then: az keyvault certificate "
+        "create --policy @…",
         "vault": "Set key_type and key_bits of the pki role (ec 256, or rsa 2048 and more), then issue again",
         "tls": "Renew the certificate on a new key: EC P-256, or RSA 2048 and more",
         "file": "Let the owning agent renew on a new key: EC P-256, or RSA 2048 and more",
+        "acme": "certbot renew --cert-name … --key-type ecdsa --force-renewal, or --rsa-key-size 2048 and more",
         "*": "Renew {app}/{pair} on a key that the policy accepts; a weak issuer needs a new chain",
     },
     policy=("chain.min_rsa_bits", "chain.min_ec_bits"),
@@ -107,8 +114,12 @@ WEAKER = RuleInfo(
     "trust both. Then waive it with that reason.",
     remediation={
         "aws": "Use the same key type, and check that every consumer's trust store holds the backup's root",
+        "azure": "Use the primary's keyProperties and an issuer whose root every consumer trusts, then: az keyvault "
+        "certificate create --policy @…",
         "vault": "Use the same key_type and key_bits, and distribute the backup issuer's root to every consumer",
         "tls": "Renew with the primary's key type; check pinning, trust stores and CAA records for the backup's CA",
+        "acme": "certbot renew --cert-name … --key-type … --preferred-chain … as on the primary; check CAA records "
+        "for the backup's authority",
         "*": "Give {app}/{pair} a key as strong as the primary's, and make sure that every consumer trusts its root",
     },
     frameworks=CHAIN,
@@ -145,9 +156,11 @@ USAGE_LOST = RuleInfo(
     "Renew the primary without it.",
     remediation={
         "aws": "Issue with a template that has both usages (AWS Private CA: EndEntityCertificate/V1)",
+        "azure": "Set ekus of the policy's x509CertificateProperties, then: az keyvault certificate create --policy @…",
         "vault": "Set server_flag, client_flag or ext_key_usage of the pki role, then issue again",
         "tls": "Renew with every purpose of the primary's certificate; client certificates come from a private CA",
         "file": "Renew with every purpose of the primary's certificate; client certificates come from a private CA",
+        "acme": "Public authorities issue for servers only: take the client's certificate from a private CA",
         "*": "Issue the backup's certificate of {app}/{pair} for every purpose the primary's has",
     },
     frameworks=CHAIN,

@@ -26,12 +26,16 @@ NOT_BUILT = RuleInfo(
     "that the consumers trust it, too.",
     remediation={
         "aws": "Import the whole chain: aws acm import-certificate --certificate-chain …",
+        "azure": "Import again with the whole chain: az keyvault certificate import --file …, a PEM or PFX with all "
+        "intermediates",
         "vault": "Let the role issue under an issuer whose chain ends in the consumers' root: vault read "
         "pki/issuer/…; vault write pki/config/issuers default=…",
         "tls": "Serve leaf and all intermediates of one chain; look at it with openssl s_client -showcerts",
         "file": "Write leaf and all intermediates into the file, leaf first",
         "kubernetes": "Check the issuer's CA and the Secret's ca.crt: kubectl describe clusterissuer …; then cmctl "
         "renew …",
+        "acme": "Serve fullchain.pem, not cert.pem; another root: certbot renew --cert-name … --preferred-chain … "
+        "--force-renewal",
         "*": "Install a chain for {app}/{pair} on the backup that ends in a root its consumers trust",
     },
     frameworks=CHAIN,
@@ -64,10 +68,14 @@ MISSING_INTERMEDIATE = RuleInfo(
     "consumer will not.",
     remediation={
         "aws": "Import again with the intermediates: aws acm import-certificate --certificate-chain …",
+        "azure": "Import again with the intermediates: az keyvault certificate import --file …; issued ones: pending "
+        "merge with the chain",
         "vault": "Write ca_chain behind the certificate when it is installed, not the leaf alone",
         "tls": "Append the intermediates to the served chain (fullchain instead of cert), reload, and check with "
         "openssl s_client -showcerts",
         "file": "Append the intermediates to the file, leaf first",
+        "acme": "Let the listener serve fullchain.pem instead of cert.pem, reload, and check with openssl s_client "
+        "-showcerts",
         "*": "Serve the intermediates of {app}/{pair} together with its leaf",
     },
     frameworks=CHAIN,
@@ -101,9 +109,12 @@ DISORDERED = RuleInfo(
     "last of them is gone.",
     remediation={
         "aws": "Import again with the chain in order, leaf's issuer first, without the root",
+        "azure": "Import again with the chain in order, leaf first, without the root: az keyvault certificate import "
+        "--file …",
         "vault": "Install certificate and ca_chain in the order in which they are returned",
         "tls": "Put the served file in order: leaf, its issuer, that one's issuer; without the root and strangers",
         "file": "Put the file in order: leaf, its issuer, that one's issuer; without the root and strangers",
+        "acme": "Serve fullchain.pem as certbot writes it, and nothing appended to it",
         "*": "Serve the chain of {app}/{pair} in order, and nothing else",
     },
     frameworks=CHAIN,
@@ -135,10 +146,14 @@ CHAIN_ENDS = RuleInfo(
     false_alarm="A longer-lived cross-signed path exists and every consumer finds it. Serve that one.",
     remediation={
         "aws": "Install leaf and chain of the CA's next intermediate; AWS Private CA: renew the CA certificate",
+        "azure": "Create the certificate again under the authority's next intermediate: az keyvault certificate "
+        "create --policy @…",
         "vault": "Generate and import the next issuer (vault write pki/intermediate/generate/…), make it the default, "
         "and issue {pair} again",
         "tls": "Install a leaf and chain issued under the CA's next intermediate",
         "file": "Write a leaf and chain issued under the CA's next intermediate",
+        "acme": "certbot renew --cert-name … --force-renewal brings the authority's next intermediate; "
+        "--preferred-chain chooses one",
         "*": "Move {app}/{pair} to the CA's next intermediate or root, after its consumers trust it",
     },
     policy=("chain.horizon",),
@@ -174,6 +189,8 @@ NOT_VERIFIED = RuleInfo(
     remediation={
         "aws": "Name the roots its clients trust in the source's trust_file; grant acm:GetCertificate or "
         "iam:GetServerCertificate (public part only; never acm:ExportCertificate)",
+        "azure": "Let nhisync read the public part (certificates/get), and pair the served endpoint (kind tls), where "
+        "the chain is verified against its clients' roots",
         "gcp": "Pair the served endpoint instead (kind tls): what Certificate Manager keeps is described, not "
         "verified; for a CA pool grant privateca.certificateAuthorities.list, whose roots the chain must reach",
         "vault": "Grant read on pki/cert/+ and pki/issuer/+, whose root the chain must reach; or pair the served "
@@ -184,6 +201,8 @@ NOT_VERIFIED = RuleInfo(
         "the file",
         "kubernetes": "Set trust_file of the source to the roots that clients trust; let nhisync list "
         "certificaterequests; or pair the served endpoint (kind tls)",
+        "acme": "Name the roots its clients trust in the source's trust_file, and let nhisync read the certificate's "
+        "PEM file",
         "*": "Let nhisync read the chain of {app}/{pair}, or pair the endpoint that serves it (provider tls)",
     },
     frameworks=CHAIN,

@@ -36,7 +36,11 @@ STALE = RuleInfo(
     remediation={
         "aws": "nhisync doctor, then nhisync sync; if the source is a credential report, let nhisync read the keys "
         "themselves (iam:ListAccessKeys)",
+        "azure": "nhisync doctor, then nhisync sync; a vault that fails over to its paired region is read only and "
+        "may lag",
         "vault": "nhisync doctor; read from the active node (a standby may lag), then nhisync sync",
+        "postgres": "nhisync doctor; name the server that accepts writes as host of the source (a standby may lag), "
+        "then nhisync sync",
         "*": "Find out why the source was not observed (nhisync doctor, nhisync status), then run nhisync sync",
     },
     policy=("evidence.inventory_max_age", "evaluate.primary_baseline_max_age"),
@@ -78,11 +82,17 @@ DENIED = RuleInfo(
     remediation={
         "aws": "nhisync permissions --provider aws --mode read prints the statement; grant it to nhisync's role on "
         "that path (secretsmanager:GetSecretValue is not needed)",
+        "azure": "nhisync permissions --provider azure --mode read prints roles, policies and application roles; "
+        "assign them to nhisync's application on that path (secrets/get is not needed)",
         "vault": "nhisync permissions --provider vault --mode read prints the policy; write it and attach it to "
         "nhisync's role on that path",
         "tls": "Give nhisync the client certificate that the endpoint asks for",
         "file": "Let nhisync's user read the directory (metadata is enough)",
         "kubernetes": "Apply the manifest that nhisync permissions --provider kubernetes prints for this configuration",
+        "postgres": "nhisync permissions --provider postgres --mode read prints the grants; run them on that path's "
+        "own server",
+        "acme": "Let nhisync's user read the account key and the certificates' PEM files; agree to the authority's "
+        "changed terms as the account's owner",
         "*": "nhisync doctor shows the missing right; nhisync permissions prints the grant",
     },
     frameworks=EVIDENCE,
@@ -107,9 +117,15 @@ UNREACHABLE = RuleInfo(
     false_alarm="Only nhisync's own way there is blocked (proxy, firewall). nhisync doctor tells the two apart.",
     remediation={
         "aws": "nhisync doctor; check endpoint, proxy and the key's state (a disabled KMS key looks like this)",
+        "azure": "nhisync doctor; check the vault's firewall and private endpoint (az keyvault network-rule list), "
+        "DNS and the login host",
         "vault": "nhisync doctor; check vault status on the active node: sealed, standby or no leader",
         "tls": "Check that the address listens and that a firewall lets nhisync through: nhisync doctor",
         "file": "Check that the file system is mounted",
+        "postgres": "nhisync doctor; check pg_hba.conf, listen_addresses and that the server accepts connections "
+        "(pg_isready)",
+        "acme": "nhisync doctor; check that the backup host reaches the authority's directory: a failover must not "
+        "depend on the primary's way out",
         "*": "nhisync doctor names the step that fails (DNS, TCP, TLS, login)",
     },
     frameworks=EVIDENCE,
@@ -159,7 +175,11 @@ UNCOVERED = RuleInfo(
     "exempt with owner and end.",
     remediation={
         "aws": "Add region and kind to the source, and check that it is enabled for the account",
+        "azure": "Name the vault of the source, or directory: true for applications; a kind that the source does not "
+        "serve is not looked at",
         "vault": "Add the mount to the source; some kinds need a newer server or another edition",
+        "postgres": "Add the server as a source of the path; roles are all it has",
+        "acme": "Name the PEM files under certificates of the source, and the account's account_key_file",
         "*": "nhisync inventory PATH shows the coverage; add the missing source, kind or region",
     },
     frameworks=EVIDENCE,
@@ -218,7 +238,11 @@ SHRUNK = RuleInfo(
     "stays the reference.",
     remediation={
         "aws": "Compare with the console's count; check pagination limits and new tag conditions in nhisync's policy",
+        "azure": "Compare with az keyvault secret list and list-deleted; check the rights of nhisync's application to "
+        "list",
         "vault": "Check pagination_limit and the list rights of nhisync's policy; ask the active node",
+        "postgres": "Compare with SELECT rolname FROM pg_roles; check that the source names the cluster it named "
+        "before",
         "*": "nhisync doctor PATH; compare nhisync inventory PATH with the provider's own count. Only if the items "
         "were really removed: nhisync store accept PATH SOURCE KIND --items N --approved-by WHO --reason WHY",
     },
@@ -246,7 +270,10 @@ THROTTLED = RuleInfo(
     false_alarm="Another tool uses up the quota for a moment. It goes away with the next cycle.",
     remediation={
         "aws": "Raise limits.calls or limits.deadline of the source, or lower limits.rates; ask AWS for a higher quota",
+        "azure": "Raise limits.deadline or limits.calls of the source, or lower limits.rates: a vault answers 4,000 "
+        "calls in ten seconds to all its clients together",
         "vault": "Raise the rate-limit quota of nhisync's role, or lower limits.rates of the source",
+        "acme": "Read less often: the authority's limits count renewals too, and a failover may need them",
         "*": "Raise limits (calls, deadline) of the source, or evaluate less often",
     },
     frameworks=EVIDENCE,

@@ -37,11 +37,18 @@ EXPIRED = RuleInfo(
     remediation={
         "aws": "Secret: aws secretsmanager rotate-secret in its own region; access key: create a second one, then "
         "retire the first; imported certificate: aws acm import-certificate with the same ARN and a new key",
+        "azure": "Secret or key: a new version with a later end (az keyvault secret set --expires …, az keyvault key "
+        "rotate); certificate: az keyvault certificate create with its policy; application: az ad app credential "
+        "reset --append",
         "vault": "Issue again in that side's own cluster: vault write -f auth/approle/role/…/secret-id, vault write "
         "pki/issue/…",
         "tls": "Renew the certificate of {pair} and reload the listener",
         "file": "Let the owning agent renew the file of {pair}",
         "kubernetes": "Find out why cert-manager did not renew (kubectl describe certificate …), then cmctl renew …",
+        "postgres": "psql's \\password … with a new password on that side's own server, then ALTER ROLE … VALID UNTIL "
+        "'…'; never the end alone: the old password would live on",
+        "acme": "On that side's own host and account: certbot renew --cert-name … --force-renewal, then reload the "
+        "listener",
         "*": "Renew {app}/{pair} through that side's own lifecycle, then: nhisync diff primary backup --app {app}",
     },
     frameworks=EXPIRY,
@@ -71,11 +78,17 @@ IN_WINDOW = RuleInfo(
     remediation={
         "aws": "Rotate now, before a failover has to rely on it: aws secretsmanager rotate-secret, or a new key; for "
         "ACM check RenewalStatus and that the validation record resolves from the backup's zone",
+        "azure": "A new version now, with an end well after expiry.failover_window: az keyvault secret set --expires "
+        "…, az keyvault certificate create, az ad app credential reset --append --end-date …",
         "vault": "Issue again now (vault write -f auth/approle/role/…/secret-id, vault write pki/issue/…), and give "
         "the role a ttl well above expiry.failover_window",
         "tls": "Renew the certificate of {pair} now and reload the listener",
         "file": "Let the owning agent renew the file of {pair} now",
         "kubernetes": "cmctl renew … now, and raise renewBefore above expiry.failover_window",
+        "postgres": "psql's \\password … with a new password now, then ALTER ROLE … VALID UNTIL '…', well after "
+        "expiry.failover_window",
+        "acme": "On the backup host, with its own account: certbot renew --cert-name … --force-renewal now; issuing "
+        "needs DNS and port 80, which a failover may take away",
         "*": "Renew {app}/{pair} now, before a failover has to rely on it, then: nhisync diff primary backup --app "
         "{app}",
     },
@@ -107,11 +120,17 @@ NEARLY_SPENT = RuleInfo(
     remediation={
         "aws": "Find out why the renewal fails (ACM: RenewalStatus; secrets: the rotation function's log), then "
         "renew once by hand: aws secretsmanager rotate-secret, aws acm import-certificate",
+        "azure": "Find out why it was not renewed (az keyvault certificate pending show; for a secret the job that "
+        "writes it), then make a new version once by hand",
         "vault": "Issue again (vault write -f auth/approle/role/…/secret-id, vault write pki/issue/…), and let the "
         "renewal begin at a third of the lifetime",
         "tls": "Read the log of the ACME client or of the certificate agent on the backup; renew by hand once",
         "file": "Read the log of the agent that writes the file; trigger it once",
         "kubernetes": "cmctl status certificate … tells what the renewal waits for; repair that, then cmctl renew …",
+        "postgres": "Read the log of the job that changes the password; then once by hand: psql's \\password …, ALTER "
+        "ROLE … VALID UNTIL '…'",
+        "acme": "Read /var/log/letsencrypt/letsencrypt.log on that host, try certbot renew --dry-run --cert-name …, "
+        "then renew once by hand",
         "*": "Renew {app}/{pair}, and find out why its renewal did not run",
     },
     policy=("expiry.block_fraction",),
@@ -147,11 +166,16 @@ GETTING_LATE = RuleInfo(
     false_alarm="The issuer renews later than the policy warns. Set expiry.warn_fraction to the issuer's habit.",
     remediation={
         "aws": "Watch the next renewal, or do it now: aws secretsmanager rotate-secret, aws acm import-certificate",
+        "azure": "Watch the next renewal, or do it now: az keyvault certificate create with its policy, az keyvault "
+        "key rotate, az keyvault secret set --expires …",
         "vault": "Watch the next renewal, or do it now: vault write -f auth/approle/role/…/secret-id, vault write "
         "pki/issue/…",
         "tls": "Check that the ACME client or certificate agent of the backup still runs",
         "file": "Check that the agent that writes the file still runs",
         "kubernetes": "Watch the next renewal: kubectl get certificate … -o wide, or cmctl renew … now",
+        "postgres": "See that the job that changes the password runs before VALID UNTIL, or run it now",
+        "acme": "See that the renewal timer runs (systemctl list-timers certbot.timer), or now: certbot renew "
+        "--cert-name …",
         "*": "See that the renewal of {app}/{pair} is scheduled before the end",
     },
     policy=("expiry.warn_fraction",),
@@ -181,12 +205,16 @@ ROTATION_MISSED = RuleInfo(
     remediation={
         "aws": "A NextRotationDate in the past means that rotation fails: read the rotation function's log (aws logs "
         "tail /aws/lambda/…), repair it, then: aws secretsmanager rotate-secret",
+        "azure": "The policy announced a renewal and no version came: az keyvault certificate pending show, and the "
+        "issuer's account (az keyvault certificate issuer show); repair it, then create the certificate again",
         "gcp": "The schedule's message went out and no version came: look at the subscriber of the topic, then: gcloud "
         "secrets versions add",
         "vault": "Last rotation plus period lies in the past: check the active node and the connection of the role "
         "(vault read database/config/…), then: vault write -f database/rotate-role/…",
         "kubernetes": "renewalTime lies in the past: see that cert-manager runs and looks at this namespace, then "
         "cmctl renew …",
+        "acme": "The authority's renewal window (RFC 9773) has passed: read certbot's log on that host, then: certbot "
+        "renew --cert-name … --force-renewal",
         "*": "Find out why the announced rotation of {app}/{pair} failed, then rotate it once on its own side",
     },
     frameworks=ROTATION,
@@ -227,9 +255,12 @@ NOT_YET_VALID = RuleInfo(
     remediation={
         "aws": "Make the version in force current again (aws secretsmanager update-secret-version-stage), or wait for "
         "the start",
+        "azure": "Keep the version in force in use, or set the start back: az keyvault secret set-attributes "
+        "--not-before …",
         "vault": "Issue the certificate again with a not_before in the past (pki: not_before_duration)",
         "tls": "Serve the certificate in force until the new one's start",
         "file": "Keep the generation in force until the new one's start",
+        "acme": "Check the clock of that host; keep the certificate in force until the new one's start",
         "*": "Check the clocks (nhisync doctor); keep the credential of {app}/{pair} that is in force until the start",
     },
     frameworks=EXPIRY,

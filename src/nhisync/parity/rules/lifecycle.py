@@ -31,6 +31,8 @@ OVERDUE = RuleInfo(
     remediation={
         "aws": "Read the rotation function's log (aws logs tail /aws/lambda/…) and DescribeSecret; repair it, then: "
         "aws secretsmanager rotate-secret",
+        "azure": "A vault rotates keys and certificates only: look at az keyvault certificate pending show and the "
+        "policy; for a secret at the job or function that writes it; then rotate it once on that side",
         "gcp": "Secret Manager only sends a message when the time has come: look at the subscriber of the topic, and "
         "let it add a version (gcloud secrets versions list …)",
         "vault": "Check the connection of the role (vault read database/config/…) and the cluster's active node; "
@@ -38,6 +40,8 @@ OVERDUE = RuleInfo(
         "file": "Check that the agent that writes the file still runs and may log in to its issuer",
         "kubernetes": "Look at the Certificate's events and at cert-manager's log: kubectl describe certificate …; "
         "then cmctl renew …",
+        "acme": "Read /var/log/letsencrypt/letsencrypt.log on that host, repair what the challenge needs, then: "
+        "certbot renew --cert-name …",
         "*": "Find out why the schedule of {app}/{pair} does not rotate, then rotate it once on its own side",
     },
     policy=("rotation.overdue_share",),
@@ -72,11 +76,16 @@ STUCK = RuleInfo(
         "aws": "Read the rotation function's log; when it cannot finish, remove AWSPENDING from the dangling version "
         "(aws secretsmanager update-secret-version-stage --remove-from-version-id …), then: aws secretsmanager "
         "rotate-secret. Never cancel-rotate-secret: it turns the schedule off",
+        "azure": "az keyvault certificate pending show tells what it waits for; merge the answer of the authority (az "
+        "keyvault certificate pending merge) or take it back (az keyvault certificate pending delete), then create it "
+        "again",
         "vault": "Check the database connection of the role; repeating vault write -f database/rotate-role/… is safe, "
         "the cluster keeps the new password and retries",
         "file": "Finish or remove the half-written generation beside the file",
         "kubernetes": "Follow it from the Certificate to its CertificateRequest, Order and Challenge: cmctl status "
         "certificate …; repair the issuer, then cmctl renew …",
+        "acme": "Read which challenge failed (certbot's log); repair DNS or port 80 of the backup host, then: certbot "
+        "renew --cert-name …",
         "*": "Finish the rotation of {app}/{pair} or take it back, then: nhisync diff primary backup --app {app}",
     },
     policy=("rotation.max_pending",),
@@ -111,9 +120,12 @@ STOPPED = RuleInfo(
     remediation={
         "aws": "Turn it on again: aws secretsmanager rotate-secret --rotation-rules … (this rotates at once unless "
         "--no-rotate-immediately is given)",
+        "azure": "Key: az keyvault key rotation-policy update --value …; certificate: a policy whose lifetime action "
+        "is AutoRenew (az keyvault certificate set-attributes --policy @…)",
         "vault": "Set rotation_period (or rotation_schedule) of the role again, or unpause the rotation",
         "file": "Enable the timer of the agent that writes the file",
         "kubernetes": "Set spec.renewal.policy of the Certificate back to RenewBefore",
+        "acme": "Switch the renewal timer of that host on again: systemctl enable --now certbot.timer",
         "*": "Switch the rotation schedule of {app}/{pair} on again",
     },
     frameworks=ROTATION,
@@ -151,11 +163,15 @@ NEVER_ROTATED = RuleInfo(
     remediation={
         "aws": "Rotate it once: aws secretsmanager rotate-secret, or a second access key; then give it a schedule "
         "(--rotation-rules …), or move to a role without stored keys",
+        "azure": "Rotate it once: az keyvault secret set --file …, az keyvault key rotate, az ad app credential reset "
+        "--append; then give it a schedule, or move to a managed identity or a federated credential",
         "vault": "Rotate it once: vault write -f database/rotate-role/…, or a new secret-id; then give it a "
         "rotation_period, or move to a dynamic role",
         "file": "Let the owning agent write a new generation, and put it on a timer",
         "kubernetes": "Let the operator that writes the Secret write a new value; give it an interval "
         "(nhisync/rotation-interval), or replace the Secret by a bound token or a Certificate",
+        "postgres": "psql's \\password … with a new password, then COMMENT ON ROLE … IS '… nhisync:rotated=…'; give "
+        "it a schedule, or use certificates (pg_hba.conf: cert)",
         "*": "Rotate {app}/{pair} once through its own lifecycle, then schedule that",
     },
     policy=("rotation.max_age",),
@@ -187,10 +203,14 @@ TOO_OLD = RuleInfo(
     remediation={
         "aws": "aws secretsmanager rotate-secret in its own region, or a second access key and then retiring the "
         "first; shorten the interval below rotation.max_age",
+        "azure": "az keyvault secret set --file …, az keyvault key rotate, or az ad app credential reset --append and "
+        "then retiring the first; shorten the interval below rotation.max_age",
         "vault": "vault write -f database/rotate-role/…, or a new secret-id; shorten rotation_period below "
         "rotation.max_age",
         "file": "Trigger the owning agent so that it writes a new generation",
         "kubernetes": "Let the operator that writes the Secret write a new value, and shorten its interval",
+        "postgres": "psql's \\password … with a new password, then COMMENT ON ROLE … IS '… nhisync:rotated=…'; "
+        "shorten the job's interval below rotation.max_age",
         "*": "Rotate {app}/{pair} through its own lifecycle, and shorten its interval below rotation.max_age",
     },
     policy=("rotation.max_age",),

@@ -29,11 +29,18 @@ BACKUP_LAGS = RuleInfo(
     remediation={
         "aws": "Rotate the backup: aws secretsmanager rotate-secret in the backup's region, or a second access key "
         "and then retiring the first",
+        "azure": "Rotate the backup in its own vault: az keyvault secret set --file …, az keyvault key rotate, az "
+        "keyvault certificate create with its policy, or az ad app credential reset --append and then retiring the "
+        "first",
         "vault": "Rotate the backup in its own cluster: vault write -f database/rotate-role/…, or a new secret-id",
         "tls": "Renew the backup's certificate through its own CA or ACME account, and reload the listener",
         "file": "Trigger the backup host's own agent so that it writes a new generation and dates it (nhisync_rotated)",
         "kubernetes": "Trigger the backup cluster's own renewal: cmctl renew …, or let the operator that writes the "
         "Secret write it anew",
+        "postgres": "On the backup's server: psql's \\password … with a new password of its own, then COMMENT ON ROLE "
+        "… IS '… nhisync:rotated=…' with the instant, or the change is not seen",
+        "acme": "On the backup host, with its own account: certbot renew --cert-name …, and a deploy hook that "
+        "reloads the listener",
         "*": "Rotate the backup's half of {app}/{pair} through its own lifecycle, never by copying the primary's value",
     },
     policy=("lockstep.max_lag", "lockstep.grace", "expiry.warn_fraction"),
@@ -99,9 +106,13 @@ PRIMARY_LAGS = RuleInfo(
     "own schedule.",
     remediation={
         "aws": "Rotate the primary's half by its own schedule or by hand: aws secretsmanager rotate-secret",
+        "azure": "Rotate the primary's half in its own vault: az keyvault secret set --file …, az keyvault key rotate",
         "vault": "Rotate the primary's half in its own cluster: vault write -f database/rotate-role/…",
         "tls": "Renew the primary's certificate and reload the listener",
         "file": "Trigger the primary host's own agent",
+        "postgres": "On the primary's server: psql's \\password … with a new password, then COMMENT ON ROLE … IS '… "
+        "nhisync:rotated=…'",
+        "acme": "On the primary host, with its own account: certbot renew --cert-name …",
         "*": "Rotate the primary's half of {app}/{pair} through its own lifecycle before a failback",
     },
     policy=("lockstep.max_lag", "lockstep.grace", "expiry.warn_fraction"),
@@ -142,9 +153,15 @@ CYCLES_MISSED = RuleInfo(
     remediation={
         "aws": "Give the backup's secret the primary's schedule: aws secretsmanager rotate-secret --rotation-rules … "
         "(rotates at once, too)",
+        "azure": "Give the backup the primary's interval: az keyvault key rotation-policy update --value …, the "
+        "lifetime action of the certificate's policy, or the job that writes the secret; then rotate the backup once",
         "vault": "Give the backup's static role the primary's rotation_period, then: vault write -f "
         "database/rotate-role/…",
         "file": "Give the backup host's agent the primary's interval, and trigger it once",
+        "postgres": "Run the job that changes the role's password on the backup's server too, at the primary's "
+        "interval; let it write nhisync:rotated into the role's comment",
+        "acme": "Switch on the renewal timer of the backup host (systemctl enable --now certbot.timer), then: certbot "
+        "renew --cert-name …",
         "*": "Give {app}/{pair} the same rotation interval on both paths, then rotate the backup once",
     },
     policy=("lockstep.max_cycles",),

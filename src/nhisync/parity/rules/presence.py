@@ -29,6 +29,9 @@ MISSING = RuleInfo(
         "aws": "Create {pair} in the backup's region with a value of its own (aws secretsmanager create-secret, aws "
         "iam create-access-key, aws acm import-certificate), never with the primary's value; then: nhisync diff "
         "primary backup --app {app}",
+        "azure": "Create {pair} in the backup's own vault with a value of its own (az keyvault secret set --file …, "
+        "az keyvault certificate create, az ad app credential reset --append), never with az keyvault secret restore; "
+        "then: nhisync diff primary backup --app {app}",
         "vault": "Create {pair} in the backup cluster through its own engine (vault write database/static-roles/…, "
         "vault write -f auth/approle/role/…/secret-id); a KV entry only with a value issued for the backup; then: "
         "nhisync diff primary backup --app {app}",
@@ -38,6 +41,10 @@ MISSING = RuleInfo(
         "diff primary backup --app {app}",
         "kubernetes": "Create it in the backup's own cluster, by that cluster's own operator: kubectl create secret "
         "…, a Certificate, a ServiceAccount; never kubectl get -o yaml from the primary",
+        "postgres": "On the backup's server: CREATE ROLE … LOGIN; then psql's \\password … with a password of its "
+        "own, the grants of the primary's role, and COMMENT ON ROLE … IS 'nhisync:owner=… nhisync:rotated=…'",
+        "acme": "On the backup host: certbot register --server …, then certbot certonly --cert-name … -d …, with that "
+        "host's own account and key",
         "*": "Issue a credential for {app}/{pair} on the backup path, with its own value; then: nhisync diff primary "
         "backup --app {app}",
     },
@@ -74,11 +81,17 @@ ORPHAN = RuleInfo(
         "aws": "If {pair} was retired: deactivate it first (aws iam update-access-key --status Inactive, aws "
         "secretsmanager delete-secret --recovery-window-in-days 30), delete it after the grace; else create the "
         "primary's half",
+        "azure": "If {pair} was retired: az keyvault secret set-attributes --enabled false first, az keyvault secret "
+        "delete after the grace (it stays recoverable); else create the primary's half",
         "vault": "If {pair} was retired: revoke it on the backup (vault write auth/approle/role/…/secret-id-accessor/"
         "destroy, vault delete database/static-roles/…); else create the primary's half",
         "tls": "If {pair} was retired: stop the backup's listener or take it out of the configuration; else start "
         "the primary's",
         "file": "If {pair} was retired: let the backup host's agent remove the file; else write the primary's",
+        "postgres": "If {pair} was retired: ALTER ROLE … NOLOGIN on the backup's server, DROP ROLE … after the grace; "
+        "else create the primary's role",
+        "acme": "If {pair} was retired: certbot revoke --cert-name … --delete-after-revoke on the backup host; else "
+        "issue the primary's certificate",
         "*": "Decide whether {app}/{pair} is retired: then remove it from the backup, else create it on the primary",
     },
     frameworks=OWNERSHIP,
@@ -108,8 +121,11 @@ UNOWNED = RuleInfo(
     false_alarm="The owner is kept in another system. Write it to the tag as well: it is what the person on call sees.",
     remediation={
         "aws": "Tag {pair} with its owner: aws secretsmanager tag-resource (or aws iam tag-user) with Key=owner",
+        "azure": "Tag {pair} with its owner: az keyvault secret set-attributes --tags owner=… (name all tags, the "
+        "command replaces them); application: az ad app owner add",
         "vault": "Write the owner of {pair} to its custom metadata: vault kv metadata put -custom-metadata=owner=… …",
         "kubernetes": "Name the owner: kubectl annotate secret {pair} nhisync/owner=TEAM (or the source's owner_key)",
+        "postgres": "COMMENT ON ROLE … IS 'nhisync:owner=… nhisync:rotated=…'; a comment replaces the earlier one",
         "*": "Name the owner of {app}/{pair} in the owner tag or owner metadata of its provider",
     },
     frameworks=OWNERSHIP,
@@ -144,6 +160,8 @@ RETIRED = RuleInfo(
     remediation={
         "aws": "Secret planned for deletion: aws secretsmanager restore-secret; inactive access key: aws iam "
         "update-access-key --status Active, unless it was compromised: then a new one",
+        "azure": "Soft-deleted: az keyvault secret recover; disabled version: az keyvault secret set-attributes "
+        "--version … --enabled true, unless it was compromised: then a new version with az keyvault secret set",
         "gcp": "Disabled version or key: gcloud secrets versions enable, gcloud iam service-accounts keys enable, "
         "unless it was compromised; `latest` means the newest version, even a disabled one",
         "vault": "Deleted KV version: vault kv undelete; destroyed version or disabled role: issue a new one in that "
@@ -152,6 +170,10 @@ RETIRED = RuleInfo(
         "file": "Let the owning agent write a version of {pair} that is in force",
         "kubernetes": "Look at deletionTimestamp and finalizers of the object, and at what was issued: kubectl "
         "describe certificate …",
+        "postgres": "ALTER ROLE … LOGIN CONNECTION LIMIT -1, or ALTER ROLE … VALID UNTIL '…'; a compromised password "
+        "is replaced first: psql's \\password …",
+        "acme": "Account deactivated or revoked: certbot register anew on that host, with its own key; certificate "
+        "revoked: certbot renew --cert-name … --force-renewal",
         "*": "Bring the current version of {app}/{pair} back into force; a compromised one is replaced on both "
         "sides, the backup first",
     },
@@ -185,10 +207,13 @@ FIELD_MISSING = RuleInfo(
     false_alarm="The field has another name on this side. Name it in the pair: each side may have its own #field.",
     remediation={
         "aws": "Let the rotation function of {pair} write the field, or correct #field in the pair",
+        "azure": "Write the secret's JSON again with the field and that vault's own values (az keyvault secret set "
+        "--file …), or correct #field in the pair",
         "vault": "Add the field with the backup's own value (vault kv patch …), or correct #field in the pair",
         "file": "Let the owning agent write the field, or correct #field in the pair",
         "kubernetes": "Add the field through whatever writes the Secret (ExternalSecret, Certificate, Helm values), "
         "in the backup's cluster",
+        "postgres": "A role has one field, password: correct #field in the pair, or leave it out",
         "*": "Add the field to {app}/{pair} with that side's own value, or correct #field in the pair",
     },
     frameworks=INVENTORY,

@@ -34,9 +34,13 @@ ITEM_BOUND = RuleInfo(
     "fault_domains of both paths in the configuration.",
     remediation={
         "aws": "Create the item in the backup's own region; an ARN with the primary's region is the sign",
+        "azure": "Create the item in a vault of the backup's own region; a vault's paired-region copy is the "
+        "primary's vault",
         "vault": "Serve the backup from a cluster in the backup's region, with storage of its own",
         "tls": "Terminate TLS for the backup in its own region",
         "file": "Keep the file on a host of the backup's own region",
+        "postgres": "Serve the backup from a server in the backup's own region, with roles of its own",
+        "acme": "Issue on a host of the backup's own region, with an account of its own there",
         "*": "Move the backup's half of {app}/{pair} out of the primary's fault domain",
     },
     frameworks=SEPARATION,
@@ -124,8 +128,12 @@ DEPENDENCY_BOUND = RuleInfo(
     remediation={
         "aws": "Use the regional endpoint, issuer or master secret of the backup's region (regional STS, a private CA "
         "per region)",
+        "azure": "Give the backup's vault an issuer of its own (az keyvault certificate issuer create), with an "
+        "account that does not depend on the primary's region",
         "vault": "Give the backup cluster an issuer and database connections of its own region (vault write "
         "database/config/…, pki/config/issuers)",
+        "acme": "Use an authority and a DNS provider that the backup reaches when the primary's region is gone; a "
+        "second authority is best",
         "*": "Give the backup's half of {app}/{pair} an issuer and dependencies in its own fault domain",
     },
     frameworks=SEPARATION,
@@ -157,9 +165,13 @@ UNUSABLE = RuleInfo(
     false_alarm="The key was disabled on purpose and nothing needs it any more. Remove it from the item's settings.",
     remediation={
         "aws": "Enable the key (aws kms enable-key, or cancel-key-deletion), or encrypt {pair} with another one",
+        "azure": "Repair the issuer's account (az keyvault certificate issuer update), or issue {pair} under another "
+        "issuer",
         "vault": "Unseal the cluster or enable the issuer, then: nhisync diff primary backup --app {app}",
         "kubernetes": "kubectl describe clusterissuer … (or issuer) tells why it is not ready; repair its account "
         "or CA",
+        "acme": "Repair the account at the authority or its directory's address; else issue on the backup host with "
+        "another authority: certbot certonly --server …",
         "*": "Bring the dependency of {app}/{pair} back into use, or replace it",
     },
     frameworks=(*SEPARATION, "800-53r5:SC-12"),
@@ -187,9 +199,12 @@ WHERE_UNKNOWN = RuleInfo(
     false_alarm="The dependency has no place (a global service). Then say so by fault_domains of its source.",
     remediation={
         "aws": "Set region of the source; grant kms:DescribeKey so that multi-region keys are told apart",
+        "azure": "Set region of the source; for applications set region (or fault_domains) of the path in nhisync.yaml",
         "vault": "Set region (or fault_domains) of the path in nhisync.yaml",
         "tls": "Set region (or fault_domains) of the path in nhisync.yaml",
         "file": "Set region (or fault_domains) of the path in nhisync.yaml",
+        "postgres": "Set region (or fault_domains) of the path in nhisync.yaml",
+        "acme": "Set region (or fault_domains) of the path in nhisync.yaml",
         "*": "Name region or fault_domains of both paths in nhisync.yaml",
     },
     frameworks=SEPARATION,

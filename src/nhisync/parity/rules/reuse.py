@@ -49,6 +49,8 @@ EQUAL_VALUE = RuleInfo(
     remediation={
         "aws": "Let the backup's own rotation give it a value of its own (aws secretsmanager rotate-secret in its "
         "region), and remove the job that copies it",
+        "azure": "Write a value of its own into the backup's vault (az keyvault secret set --file …); remove the job "
+        "that copies it",
         "vault": "Issue the value in the backup cluster, and remove the sync or the script that copies it",
         "file": "Let the backup host's agent obtain its own value instead of a copy",
         "*": "Give the backup of {app}/{pair} a value of its own through its own lifecycle, and remove whatever "
@@ -87,6 +89,7 @@ SAME_CREDENTIAL = RuleInfo(
     remediation={
         "aws": "Create a second access key, or better a second user, for the backup: aws iam create-access-key; an "
         "imported certificate needs a key of its own",
+        "azure": "Register an application of its own for the backup (az ad app create); never restore a vault's backup",
         "gcp": "Create a service account of its own for the backup (gcloud iam service-accounts create …); one project "
         "on both paths shows the same accounts to both",
         "vault": "Create an AppRole or token of its own in the backup cluster, never with custom-secret-id or a "
@@ -95,6 +98,9 @@ SAME_CREDENTIAL = RuleInfo(
         "file": "Let the backup host's agent enrol by itself instead of receiving the file",
         "kubernetes": "Issue the backup's Certificate on its own key (privateKey.rotationPolicy: Always), and stop "
         "copying the Secret between clusters",
+        "postgres": "CREATE ROLE … LOGIN of its own on a server of the backup's own; a restored copy is one target",
+        "acme": "certbot register on the backup host and renew with --new-key; never copy /etc/letsencrypt between "
+        "hosts",
         "*": "Issue a credential of its own to the backup of {app}/{pair}, then retire the shared one",
     },
     frameworks=REUSE,
@@ -132,6 +138,7 @@ REPLICA = RuleInfo(
         "file": "Stop copying the file; let the backup host's agent obtain its own",
         "kubernetes": "Serve the backup from a cluster of its own; a namespace of the primary's cluster goes down "
         "with it",
+        "postgres": "Serve the backup from a server that accepts writes: a standby's roles are the primary's",
         "*": "Give {app}/{pair} an identity on the backup that the backup can rotate alone",
     },
     frameworks=(*REUSE, "800-53r5:CP-7(1)"),
@@ -175,6 +182,7 @@ SHARED_TARGET = RuleInfo(
         "rotate that one",
         "vault": "Create a second database user, and point the backup cluster's static role at it (username=…)",
         "file": "Create a second account at the target, and let the backup host's agent use it",
+        "postgres": "CREATE ROLE … LOGIN for the backup alone, with the same memberships, and let the backup use it",
         "*": "Give the backup of {app}/{pair} an account of its own at the target",
     },
     frameworks=REUSE,
@@ -213,6 +221,7 @@ STATIC = RuleInfo(
     remediation={
         "aws": "Attach a rotation function or managed rotation (aws secretsmanager rotate-secret "
         "--rotation-lambda-arn …), or use a role instead of a stored key",
+        "azure": "Let a function on the backup's side rotate it (event SecretNearExpiry), or use a managed identity",
         "gcp": "Give the secret a schedule that somebody acts on (gcloud secrets update --rotation-period … --topics "
         "…) or managed rotation, or use a service account without keys",
         "vault": "Move the value from KV to an engine that rotates it (database static role, AppRole secret-id, pki)",
