@@ -72,6 +72,20 @@ def test_ready_honours_valid_until(world: Any) -> None:
     assert world.run("ready", "payments", "primary").code == 3
 
 
+@pytest.mark.requirement("R9")
+def test_a_restored_store_leaves_nothing_ready(world: Any) -> None:
+    """What was published from the replaced store is taken back: nothing is ready until the next cycle."""
+    world.run("sync")
+    assert world.run("store", "backup", str(world.folder / "copy.db")).code == 0
+    assert world.run("ready", "payments", "backup").code == 0
+    assert world.run("store", "restore", str(world.folder / "copy.db")).code == 0
+    assert not world.publication.exists()
+    assert world.run("ready", "payments", "backup").code == 3
+    assert world.run("status").code == 3
+    world.run("sync")
+    assert world.run("ready", "payments", "backup").code == 0
+
+
 def test_ready_in_observe_mode_says_so(world: Any) -> None:
     """Observe gates nothing, also for scripts, and says on stderr what enforce would do."""
     world.configure(mode="observe")
