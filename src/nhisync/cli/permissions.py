@@ -38,12 +38,15 @@ def permissions(
     prints nothing. Formats: plain, json.
     """
     from nhisync.app.permissions import permissions as granted  # noqa: PLC0415 - only this command needs it
-    from nhisync.cli.opening import open_session  # noqa: PLC0415
+    from nhisync.cli.opening import open_session, tell_comparisons  # noqa: PLC0415
     from nhisync.cli.output.listing import as_json  # noqa: PLC0415
 
     invocation = current(ctx)
     fmt = invocation.chosen_format("plain", "json")
-    found = granted(open_session(invocation), mode, provider=provider, path=path, pair=pair)
+    session = open_session(invocation)
+    found = granted(session, mode, provider=provider, path=path, pair=pair)
+    if mode is AccessMode.READ:
+        tell_comparisons(invocation, session.configuration, "permissions")
     if fmt == "json":
         invocation.write(as_json([_document(one) for one in found]))
         return
