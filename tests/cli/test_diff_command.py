@@ -75,6 +75,14 @@ def test_missing_evidence_answers_3(world: World, make_item: MakeItem, make_comp
     ]
 
 
+def test_a_filter_leads_to_what_it_hides(world: World, make_item: MakeItem, make_complete: MakeComplete) -> None:
+    """The verdict counts what a filter hides; the next command shows it, since nothing is wrong with a source."""
+    drifted(world, make_item, make_complete)
+    ended = world("diff", "--pair", "fx-feed")
+    assert ended.code == 1
+    assert ended.out.splitlines()[-1] == "Next: nhisync diff primary backup --app payments"
+
+
 def test_blindness_answers_4(world: World) -> None:
     """A path that does not answer leaves nothing judged; stderr says who and what to do."""
     world.healthy()
