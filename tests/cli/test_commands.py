@@ -320,6 +320,14 @@ def test_installed_providers(run: Callable[..., Any]) -> None:
     assert found["file"]["usable"] is True
 
 
+def test_no_expired_waiver_is_not_no_waiver(world: World) -> None:
+    """Nobody may conclude from the list of what is over that nothing is accepted at all."""
+    assert world("waivers").out == "no waivers\n"
+    argv = ("--until", "2026-12-15", "--reason", "cut-over", "--approved-by", "security")
+    world("waive", "payments/fx-feed", "NHS101", *argv)
+    assert world("waivers", "--expired").out == "no expired waivers\n"
+
+
 def test_waivers_are_recorded_listed_and_withdrawn(world: World, golden: Golden) -> None:
     """`waive` records and audits; `waivers` shows both origins and what is over; `--withdraw` ends one, audited."""
     file = world.folder / "nhisync.yaml"
