@@ -240,6 +240,20 @@ def test_permissions(world: World, golden: Golden) -> None:
     assert [entry["path"] for entry in document] == ["primary", "backup"]
 
 
+@pytest.mark.parametrize("command", ["permissions", "doctor"])
+def test_a_policy_that_compares_values_is_told_beside_mode_read(world: World, command: str) -> None:
+    """Whoever applies what mode read prints would end the comparison that a policy asks for; stderr says so."""
+    world.healthy()
+    assert "fingerprint" not in world(command).err
+    folder = world.folder / "strict"
+    folder.mkdir()
+    (folder / "critical.yaml").write_text("version: 1\ntier: critical\nevidence: {compare_values: true}\n")
+    told = f"policy critical compares values, which mode read cannot: nhisync {command} --mode fingerprint\n"
+    assert told in world(command, "--policies", str(folder)).err
+    assert "compares values" not in world(command, "--policies", str(folder), "--mode", "fingerprint").err
+    assert "compares values" not in world(command, "--policies", str(folder), "-q").err
+
+
 @pytest.mark.parametrize("apps", ["{}", "{payments: {tier: critical, owner: payments-oncall}}"])
 def test_permissions_before_any_pair_exists(world: World, apps: str) -> None:
     """The next command is `discover`, which lists every kind: with an app that has no pair as well as without apps."""
@@ -304,6 +318,14 @@ def test_installed_providers(run: Callable[..., Any]) -> None:
     found = {one["name"]: one for one in json.loads(run("providers", "--format", "json").out)}
     assert {"aws", "file", "tls", "vault"} <= set(found)
     assert found["file"]["usable"] is True
+
+
+def test_no_expired_waiver_is_not_no_waiver(world: World) -> None:
+    """Nobody may conclude from the list of what is over that nothing is accepted at all."""
+    assert world("waivers").out == "no waivers\n"
+    argv = ("--until", "2026-12-15", "--reason", "cut-over", "--approved-by", "security")
+    world("waive", "payments/fx-feed", "NHS101", *argv)
+    assert world("waivers", "--expired").out == "no expired waivers\n"
 
 
 def test_waivers_are_recorded_listed_and_withdrawn(world: World, golden: Golden) -> None:

@@ -75,6 +75,14 @@ def test_missing_evidence_answers_3(world: World, make_item: MakeItem, make_comp
     ]
 
 
+def test_a_filter_leads_to_what_it_hides(world: World, make_item: MakeItem, make_complete: MakeComplete) -> None:
+    """The verdict counts what a filter hides; the next command shows it, since nothing is wrong with a source."""
+    drifted(world, make_item, make_complete)
+    ended = world("diff", "--pair", "fx-feed")
+    assert ended.code == 1
+    assert ended.out.splitlines()[-1] == "Next: nhisync diff primary backup --app payments"
+
+
 def test_blindness_answers_4(world: World) -> None:
     """A path that does not answer leaves nothing judged; stderr says who and what to do."""
     world.healthy()
@@ -83,7 +91,27 @@ def test_blindness_answers_4(world: World) -> None:
     assert ended.code == 4
     assert "backup/one (fake): No answer within 5s, 3 tries." in ended.err
     assert "  Next: nhisync doctor backup -v" in ended.err
+    assert ended.err.splitlines()[-1] == "None of 3 pairs could be judged."
     assert world("diff", "--exit-zero").code == 4
+
+
+def test_gaps_in_many_places_stay_readable(world: World, make_item: MakeItem) -> None:
+    """A listing that failed in a hundred folders, or in one of endless depth, is told in one line that can be read."""
+    world.healthy()
+    healthy = make_item("payments/stripe")
+    late = ProviderError(ErrorKind.THROTTLED, "the cycle's time ran out before this was read").fact
+    scopes = ["secret/" + "x/" * 5000, *(f"secret/y{number}/" for number in range(100))]
+    gaps = [
+        Coverage(
+            source="one", kind="kv", scope=scope, status=CoverageStatus.PARTIAL, as_of=healthy.observed_at, error=late
+        )
+        for scope in scopes
+    ]
+    world.script("b", healthy, make_item("payments/ledger"), *gaps)
+    told = next(line for line in world("diff").err.splitlines() if "Not seen" in line)
+    assert told.endswith(" and 98 more.")
+    assert "Not seen: kv in secret/x/x/" in told
+    assert len(told) < 400
 
 
 @pytest.mark.requirement("R32")

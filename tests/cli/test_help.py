@@ -134,6 +134,17 @@ def test_every_command_has_help_with_an_example(run: Runner, name: str) -> None:
     assert max(map(len, long.out.splitlines())) <= 100
 
 
+@pytest.mark.parametrize(
+    ("name", "usage", "argument"),
+    [("status", "[APP...]", "APP...  Only these apps."), ("doctor", "[PATH]", "PATH  Only this path.")],
+)
+def test_optional_arguments_stand_in_one_pair_of_brackets(run: Runner, name: str, usage: str, argument: str) -> None:
+    """What may be left out, and what may be repeated, is said once, however the command spells it."""
+    page = run(name, "--help").out
+    assert f"Usage: nhisync {name} [OPTIONS] {usage}\n" in page
+    assert f"\n  {argument}\n" in page
+
+
 def test_help_is_the_same_in_every_run() -> None:
     """The order of names does not depend on hash randomisation."""
     program = "import sys; from nhisync.cli import main; sys.exit(main(['version', '-h']))"

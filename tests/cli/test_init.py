@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from nhisync.config import load_policies
 from nhisync.model import Coverage, Item, Locator
@@ -116,3 +117,11 @@ def test_init_on_a_full_disk_leaves_no_half_file(world: World, monkeypatch: pyte
     assert "No space left on device\n  Free space on that disk" in ended.err
     assert [path for path in (world.folder / "new").rglob("*") if path.is_file()] == []
     assert world("init", "-c", "new/nhisync.yaml", "--primary", "fake", "--backup", "fake").code == 0
+
+
+def test_init_begins_with_what_most_people_have(run: Callable[..., Any], tmp_path: Path) -> None:
+    """Without an answer the paths are a Vault and an AWS account, as in the README."""
+    ended = run("init", "--no-input")
+    assert ended.code == 0
+    paths = YAML(typ="safe").load((tmp_path / "nhisync.yaml").read_text(encoding="utf-8"))["paths"]
+    assert [list(path["sources"]) for path in paths.values()] == [["vault"], ["aws"]]

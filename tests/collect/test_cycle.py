@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -39,8 +41,6 @@ def app(*names: str) -> App:
 
 def plan(script: str, *names: str, seconds: float = 30.0) -> SourcePlan:
     """A plan for one fake source of the path `primary`."""
-    from pathlib import Path
-
     clock = SystemClock()
     context = SourceContext(
         path="primary", source="one", region="r", base=Path(), clock=clock, randomness=CountingRandomness()
@@ -138,6 +138,36 @@ def test_a_hanging_source_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> Non
     SCRIPTS["hang"] = hang
     try:
         desk, collected = run(plan("hang", "a", seconds=0.1))
+    finally:
+        release.set()
+    assert [row.presence for row in desk.rows("primary")] == ["throttled"]
+    assert {c.status for c in collected.coverage["primary"]} == {CoverageStatus.THROTTLED}
+
+
+def test_a_source_that_holds_its_own_lock_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that hangs inside its login (a pipe for a credential) blocks its own close, and never the run."""
+    monkeypatch.setattr(cycle, "GRACE", 0.1)
+    release = threading.Event()
+    closed = threading.Event()
+
+    class Locked(FakeProvider):
+        def close(self) -> None:
+            release.wait(30)
+            super().close()
+            closed.set()
+
+    def hang(_request: InventoryRequest) -> Iterator[Observation]:
+        release.wait(30)
+        yield complete()
+
+    SCRIPTS["locked"] = hang
+    context = SourceContext(
+        path="primary", source="one", region="r", base=Path(), clock=SystemClock(), randomness=CountingRandomness()
+    )
+    stuck = Locked(FakeSettings(provider="fake", script="locked"), context)
+    try:
+        desk, collected = run(replace(plan("locked", "a", seconds=0.1), provider=stuck))
+        assert not closed.is_set()
     finally:
         release.set()
     assert [row.presence for row in desk.rows("primary")] == ["throttled"]

@@ -134,6 +134,19 @@ def test_one_wrong_thing_is_one_problem(problems_of: Find, case: str) -> None:
     assert len(problems_of(SMALL.replace(old, new, 1))) == 1
 
 
+def test_a_wrong_app_name_hides_nothing_below_it(problems_of: Find) -> None:
+    """All problems at once: whoever mends the name does not meet the next ones in the next run."""
+    text = (
+        SMALL.replace("payments:", "Payments:", 1).replace("critical", "crtical", 1).replace("aws:secret", "awz:secret")
+    )
+    found = [problem.message for problem in problems_of(text)]
+    assert [message.partition(":")[0] for message in found] == [
+        "apps.Payments",
+        "apps.Payments.tier",
+        "apps.Payments.pairs[0].backup",
+    ]
+
+
 @pytest.mark.requirement("R37")
 def test_there_is_no_default_tier(problems_of: Find) -> None:
     """An app without a tier is an error, never silently standard."""

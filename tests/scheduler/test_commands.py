@@ -65,11 +65,25 @@ def test_ready_honours_valid_until(world: Any) -> None:
     world.clock.advance(timedelta(seconds=90))
     ended = world.run("ready", "payments", "backup")
     assert (ended.code, ended.out) == (3, "unknown\n")
-    assert "the last evaluation ended 2026-11-23T03:13:39Z" in ended.err
+    assert "the last evaluation counted until 2026-11-23T03:13:39Z" in ended.err
     assert world.run("ready", "payments", "backup", "--quiet").err == ""
     world.run("sync")
     world.publication.write_bytes(world.publication.read_bytes().replace(b'"boot_id":"', b'"boot_id":"0'))
     assert world.run("ready", "payments", "primary").code == 3
+
+
+@pytest.mark.requirement("R9")
+def test_a_restored_store_leaves_nothing_ready(world: Any) -> None:
+    """What was published from the replaced store is taken back: nothing is ready until the next cycle."""
+    world.run("sync")
+    assert world.run("store", "backup", str(world.folder / "copy.db")).code == 0
+    assert world.run("ready", "payments", "backup").code == 0
+    assert world.run("store", "restore", str(world.folder / "copy.db")).code == 0
+    assert not world.publication.exists()
+    assert world.run("ready", "payments", "backup").code == 3
+    assert world.run("status").code == 3
+    world.run("sync")
+    assert world.run("ready", "payments", "backup").code == 0
 
 
 def test_ready_in_observe_mode_says_so(world: Any) -> None:
@@ -142,6 +156,22 @@ def test_status_after_silence_is_unknown_and_stale(world: Any) -> None:
     document = json.loads(world.run("status", "--format", "json").out)
     assert document["apps"][0]["since"] == "2026-11-23T03:13:39Z"
     assert ended.out.splitlines()[-1].startswith("Next: nhisync serve")
+
+
+@pytest.mark.requirement("R5")
+def test_old_evidence_is_told_from_a_silent_sync(world: Any) -> None:
+    """When cycles run and the backup's evidence cannot be renewed, nobody is sent to restart a daemon that runs."""
+    world.run("sync")
+    world.vanish("b")
+    world.clock.advance(timedelta(minutes=5))
+    world.run("sync")
+    ended = world.run("status")
+    assert ended.out.splitlines()[1].split()[3:5] == ["ready", "UNKNOWN"]
+    assert ended.out.splitlines()[-1] == "Next: nhisync diff --app payments"
+    ended = world.run("ready", "payments", "backup")
+    assert (ended.code, ended.out) == (3, "unknown\n")
+    assert "nhisync diff --app payments" in ended.err
+    assert "serve" not in ended.err
 
 
 def test_status_while_a_new_sync_process_has_not_evaluated(world: Any) -> None:

@@ -247,6 +247,20 @@ def test_usage_errors_end_at_once(serve: Callable[..., Daemon], folder: Path) ->
     assert "Address already in use" in done.stderr
 
 
+@pytest.mark.parametrize("argv", [("serve",), ("serve", "--listener-only")])
+def test_tls_files_that_cannot_be_used_end_at_once(folder: Path, argv: tuple[str, ...]) -> None:
+    """A certificate that is not there is told once, with the way out and exit code 2: no traceback, no restarts."""
+    config = folder / "nhisync.yaml"
+    tls = 'listener: {bind: "127.0.0.1:0", tls: {cert: nope.pem, key: nope.key}}'
+    config.write_text(CONFIG.replace('listener: {bind: "127.0.0.1:0"}', tls), encoding="utf-8")
+    done = subprocess.run([*NHISYNC, *argv], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "nhisync: the listener's TLS files cannot be used: No such file or directory" in done.stderr
+    assert "Check listener.tls" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "started again" not in done.stderr
+
+
 class Threaded:
     """A sync process in a thread, on a scripted world."""
 

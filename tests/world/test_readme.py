@@ -10,6 +10,7 @@ import pytest
 
 from nhisync.app.session import Session
 from nhisync.cli import catalogue, main
+from nhisync.parity.rules import codes
 
 pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
 
@@ -57,6 +58,14 @@ def test_transcript_is_real(config: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (ROOT / "README.md").write_text(README.replace(block[2], real), encoding="utf-8")
         return
     assert stable(block[2]) == stable(real)
+
+
+def test_families_name_their_rules() -> None:
+    """The table of families names the first and the last rule of each, as they are built."""
+    told = dict(re.findall(r"^\| (\d) [^|]+\|[^|]+\| \[?(NHS\d{3}(?:–NHS\d{3})?)", README, re.MULTILINE))
+    built = {family: sorted(code for code in codes() if code[3] == family) for family in told}
+    assert told == {family: "–".join(dict.fromkeys((found[0], found[-1]))) for family, found in built.items()}
+    assert sum(map(len, built.values())) == len(codes())
 
 
 def test_example_configuration_loads(tmp_path: Path) -> None:

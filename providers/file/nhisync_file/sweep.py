@@ -63,7 +63,7 @@ def _walk(folder: Path, prefix: str, depth: int, found: Swept) -> Iterator[tuple
     for entry in listed:
         name = f"{prefix}{entry.name}"
         if not entry.is_dir(follow_symlinks=False):
-            yield name, _kind_of(entry.name) if entry.is_file() else ""
+            yield name, _kind_of(entry.name) if _may_be_file(entry) else ""
         elif os.path.lexists(Path(entry.path) / DATA):
             yield name, MOUNT
         elif depth == 0:
@@ -71,6 +71,13 @@ def _walk(folder: Path, prefix: str, depth: int, found: Swept) -> Iterator[tuple
         else:
             yield name, ""
             yield from _walk(Path(entry.path), f"{name}/", depth - 1, found)
+
+
+def _may_be_file(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return True  # a loop, or a link into a folder that is closed to us: opening it says which
 
 
 def _kind_of(name: str) -> str:

@@ -66,7 +66,8 @@ def _step(error: Exception, endpoint: str) -> tuple[str, str]:
         return "the connection is refused: nothing listens there", fix
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return "no connection in time: host down or traffic dropped", route
-    if isinstance(error, requests.exceptions.Timeout):
+    # An answer that stops in the middle is a ConnectionError of requests; what stands below tells it from the others.
+    if isinstance(error, requests.exceptions.Timeout) or _has(below, urllib3.exceptions.ReadTimeoutError):
         return "connected, and no answer in time", "Look at the server's load, or raise read_timeout of the source."
     if isinstance(error, requests.exceptions.SSLError):
         return _handshake(below)

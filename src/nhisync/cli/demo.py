@@ -1,6 +1,10 @@
 """`nhisync demo`."""
 
+import shlex
+import shutil
+import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +17,16 @@ if TYPE_CHECKING:
     from nhisync.app.demo import DemoResult
 
 app = typer.Typer()
+
+FURTHER = (
+    "nhisync diff primary backup --app payments",
+    "nhisync explain NHS201",
+    "nhisync inventory backup",
+    "nhisync doctor",
+    "nhisync permissions --provider aws",
+    "nhisync sync; nhisync status",
+)
+"""To try on the world that was kept; a drift ends ``sync`` with 1, so nothing hangs on its answer."""
 
 
 @app.command()
@@ -32,9 +46,9 @@ def demo(
         nhisync demo
         nhisync demo --keep        then, in another terminal, what it tells to type
 
-    Starts loopback servers for AWS, Vault, OpenBao, Kubernetes and TLS, plants a fault for every rule, and runs the
-    real diff with the real SDKs over real sockets. Exits 0 when the world showed exactly what was planted. Needs the
-    extras: pip install 'nhisync[all,demo]'.
+    Starts loopback servers for AWS, Azure, Google, Vault, OpenBao, Kubernetes and TLS, plants a fault for every rule,
+    and runs the real diff with the real SDKs over real sockets. Exits 0 when the world showed exactly what was planted.
+    Needs the extras: pip install 'nhisync[all,demo]'.
     """
     from nhisync.app.demo import run, running_world  # noqa: PLC0415 - only this command needs it
     from nhisync.cli.diff import show  # noqa: PLC0415
@@ -67,18 +81,19 @@ def _conclude(result: "DemoResult", invocation: Invocation) -> ExitCode:
 
 def _linger(config: Path, invocation: Invocation) -> None:
     """Keep the world alive until Ctrl-C, with what to type next."""
-    invocation.warn(
-        f"""The world stays up until Ctrl-C. In another terminal:
-  export NHISYNC_CONFIG={config}
-  nhisync diff primary backup --app payments
-  nhisync explain NHS201
-  nhisync inventory backup
-  nhisync doctor
-  nhisync permissions --provider aws
-  nhisync sync && nhisync status"""
-    )
+    invocation.warn(further(config, invocation.environ))
     try:
         while True:
             invocation.clock.sleep(3600)
     except KeyboardInterrupt:
         invocation.hint("the world ends")
+
+
+def further(config: Path, environ: Mapping[str, str]) -> str:
+    """What to type in another terminal; with PATH, where a shell would not find this nhisync (``make demo``)."""
+    own = Path(sys.executable).with_name("nhisync")
+    found = shutil.which("nhisync", path=environ.get("PATH", ""))
+    known = not own.exists() or (found is not None and own.samefile(found))
+    lines = [] if known else [f"export PATH={shlex.quote(str(own.parent))}:$PATH"]
+    lines += [f"export NHISYNC_CONFIG={shlex.quote(str(config))}", *FURTHER]
+    return "\n".join(["The world stays up until Ctrl-C. In another terminal:", *(f"  {line}" for line in lines)])

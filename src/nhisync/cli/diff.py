@@ -123,7 +123,8 @@ def show(
         invocation.warn(line)
     if found:
         judged = sum(verdict.passing + verdict.failing for verdict in report.verdicts)
-        invocation.warn(f"{judged} of {sum(v.pairs for v in report.verdicts)} pairs were judged all the same.")
+        pairs = sum(verdict.pairs for verdict in report.verdicts)
+        invocation.warn(f"{judged} of {pairs} pairs were judged all the same." if judged else _blind(pairs))
     for line in costs(report):
         invocation.detail(line)
     options = RenderOptions(
@@ -139,6 +140,10 @@ def show(
     )
     invocation.write(render(filtered(report, severity), fmt, options=options))
     return code
+
+
+def _blind(pairs: int) -> str:
+    return f"None of {pairs} pairs could be judged." if pairs else "There was no pair to judge."
 
 
 def costs(report: "Report") -> Iterator[str]:

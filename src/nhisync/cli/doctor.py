@@ -38,7 +38,7 @@ def doctor(
     table, json.
     """
     from nhisync.app.doctor import examine  # noqa: PLC0415 - only this command needs it
-    from nhisync.cli.opening import open_session, tell_idle_keys  # noqa: PLC0415
+    from nhisync.cli.opening import open_session, tell_comparisons, tell_idle_keys  # noqa: PLC0415
     from nhisync.cli.output.listing import as_json  # noqa: PLC0415
     from nhisync.cli.progress import progress  # noqa: PLC0415
 
@@ -46,6 +46,8 @@ def doctor(
     fmt = invocation.chosen_format("table", "json")
     session = open_session(invocation)
     tell_idle_keys(invocation, session.configuration)
+    if mode is AccessMode.READ:
+        tell_comparisons(invocation, session.configuration, "doctor")
     with progress(invocation) as say:
         diagnosis = examine(session, mode, path=path, progress=say)
     code = _code(diagnosis)

@@ -67,7 +67,8 @@ def _usage(command: Any) -> str:
 
 
 def _name(argument: Any) -> str:
-    return str(argument.metavar or argument.name.upper()).strip("[]") + ("..." if argument.nargs == -1 else "")
+    bare = str(argument.metavar or argument.name.upper()).removesuffix("...").strip("[]")
+    return bare + ("..." if argument.nargs == -1 else "")
 
 
 def split_help(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+LIKELY = ("vault", "aws")
+"""Suggested for the primary and for the backup, as in the README; whoever has others says so."""
+
 
 @app.command()
 def init(
@@ -72,10 +75,10 @@ def _answers(
     from nhisync.app.init import Answers  # noqa: PLC0415 - only this command needs it
 
     invocation.detail(f"installed providers: {', '.join(registry.names)}")
-    first = registry.names[0] if registry.names else ""
+    one, other = (_likely(registry, provider) for provider in LIKELY)
     chosen = {
-        "primary": primary or invocation.ask("Provider and region of the primary path", f"{first}@eu-west-1"),
-        "backup": backup or invocation.ask("Provider and region of the backup path", f"{first}@eu-north-1"),
+        "primary": primary or invocation.ask("Provider and region of the primary path", f"{one}@eu-west-1"),
+        "backup": backup or invocation.ask("Provider and region of the backup path", f"{other}@eu-north-1"),
     }
     paths = {name: _source(invocation, registry, name, text, values.get(name, {})) for name, text in chosen.items()}
     return Answers(
@@ -84,6 +87,11 @@ def _answers(
         owner=owner or invocation.ask("Who is woken when it breaks", "platform-oncall"),
         paths=paths,
     )
+
+
+def _likely(registry: "Registry", provider: str) -> str:
+    """`provider` where it is installed, else the first that is."""
+    return provider if provider in registry.names else next(iter(registry.names), "")
 
 
 def _source(invocation: Invocation, registry: "Registry", path: str, text: str, values: dict[str, str]) -> "Source":

@@ -28,3 +28,12 @@ def tell_idle_keys(invocation: Invocation, configuration: Configuration) -> None
     """Say which keys of the file have no effect yet, so that nobody waits for a file that is never written."""
     for idle in idle_keys(configuration):
         invocation.hint(f"{invocation.config}:{idle.line}  {idle.key} is checked, but this version does not act on it")
+
+
+def tell_comparisons(invocation: Invocation, configuration: Configuration, command: str) -> None:
+    """Say which policies compare values: with what mode read grants, and its denials, they would find nothing."""
+    used = {app.tier for app in configuration.apps}
+    comparing = sorted(tier for tier in used if configuration.tiers[tier].evidence.compare_values)
+    for tier in comparing:
+        told = f"policy {tier} compares values, which mode read cannot"
+        invocation.hint(f"{told}: nhisync {command} --mode fingerprint")

@@ -33,17 +33,21 @@ def permissions(
         nhisync permissions --path backup -q -o grant.json --provider aws
 
     One document per source, ready to apply; contacts nothing. With a single document and -q only its text is printed.
-    Modes: read never allows reading a value; fingerprint allows it for the reuse comparison, probe for the values that
-    probes present; rotate allows each named item's own lifecycle, and no value. A mode that a source has no use for
+    Modes: read allows no reading of a value (Kubernetes alone knows no right to metadata only); fingerprint allows it
+    for the reuse comparison, probe for the values that probes present; rotate allows each named item's own lifecycle,
+    and no value. A mode that a source has no use for
     prints nothing. Formats: plain, json.
     """
     from nhisync.app.permissions import permissions as granted  # noqa: PLC0415 - only this command needs it
-    from nhisync.cli.opening import open_session  # noqa: PLC0415
+    from nhisync.cli.opening import open_session, tell_comparisons  # noqa: PLC0415
     from nhisync.cli.output.listing import as_json  # noqa: PLC0415
 
     invocation = current(ctx)
     fmt = invocation.chosen_format("plain", "json")
-    found = granted(open_session(invocation), mode, provider=provider, path=path, pair=pair)
+    session = open_session(invocation)
+    found = granted(session, mode, provider=provider, path=path, pair=pair)
+    if mode is AccessMode.READ:
+        tell_comparisons(invocation, session.configuration, "permissions")
     if fmt == "json":
         invocation.write(as_json([_document(one) for one in found]))
         return

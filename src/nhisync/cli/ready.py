@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nhisync.config import Configuration
-    from nhisync.statement import Publication, Signal
+    from nhisync.statement import Moment, Publication, Signal
 
 app = typer.Typer()
 
@@ -78,16 +78,21 @@ def _word(file: "Path", app: str, path: str, invocation: Invocation) -> Word:
     signals = publication.find(app, path)
     decision = decide(publication, signals, here)
     if not decision.fresh:
-        invocation.hint(_stale(publication, signals))
+        invocation.hint(_stale(publication, signals, app, here))
     elif decision.open and any(signal.would_block for signal in signals):
         invocation.hint(f"mode {Mode.OBSERVE}: this would block, and gates nothing")
     return word_of(publication, signals, here)
 
 
-def _stale(publication: "Publication", signals: tuple["Signal", ...]) -> str:
+def _stale(publication: "Publication", signals: tuple["Signal", ...], app: str, here: "Moment") -> str:
     from nhisync.cli.output.prose import zulu  # noqa: PLC0415 - only when needed
+    from nhisync.statement import decide  # noqa: PLC0415
 
     if not signals:
         return "this app and path are not in the last publication: run nhisync sync"
     until = min(signal.valid_until for signal in signals)
-    return f"the last evaluation ended {zulu(until)} (sequence {publication.sequence}): is nhisync serve running?"
+    if decide(publication, publication.find(app, "primary"), here).fresh:  # cycles run: it is the evidence that is old
+        return f"the evidence counted until {zulu(until)} and could not be renewed: nhisync diff --app {app} names it"
+    return (
+        f"the last evaluation counted until {zulu(until)} (sequence {publication.sequence}): is nhisync serve running?"
+    )

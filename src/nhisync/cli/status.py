@@ -147,7 +147,9 @@ def _shown(word: Word) -> str:
 
 
 def _next(found: "Status") -> str:
-    if found.trouble or any(standing.blockers[:1] == ("STALE",) for standing in found.standings):
+    # A fresh signal of its own primary shows that cycles run: then it is the backup's evidence that is old.
+    stale = [standing for standing in found.standings if standing.blockers[:1] == ("STALE",)]
+    if found.trouble or any(standing.primary is Word.UNKNOWN for standing in stale):
         return "nhisync serve   (or nhisync sync, once)"
     if any(standing.blockers == ("INIT",) for standing in found.standings):
         return "nhisync status --watch"

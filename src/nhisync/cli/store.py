@@ -8,6 +8,7 @@ import typer
 from nhisync.cli.invocation import Invocation, current
 
 if TYPE_CHECKING:
+    from nhisync.config import Configuration
     from nhisync.store import Restored, Upgraded
 
 app = typer.Typer(
@@ -73,14 +74,18 @@ def restore_command(
         nhisync store restore /var/backups/nhisync.db
         nhisync store restore                           PostgreSQL, after pg_restore
 
-    The store that was there is kept beside it. Until the next full cycle nothing is ready: what a backup says was true
-    when it was made. Refused (5) while another process writes to the store.
+    The store that was there is kept beside it, and what was published is taken back. Until the next full cycle nothing
+    is ready: what a backup says was true when it was made. Refused (5) while another process writes to the store.
     """
     from nhisync.cli.person import person  # noqa: PLC0415 - only when called
     from nhisync.store import restore  # noqa: PLC0415
 
     invocation = _plain(ctx)
-    done = restore(_url(invocation), file, clock=invocation.clock, randomness=invocation.randomness, actor=person())
+    configuration = _configuration(invocation)
+    done = restore(
+        configuration.store_url, file, clock=invocation.clock, randomness=invocation.randomness, actor=person()
+    )
+    _retract(configuration.publish.snapshot)
     _write(invocation, restored(done))
     invocation.hint("Next: nhisync sync")
 
@@ -146,8 +151,37 @@ def _plain(ctx: typer.Context) -> Invocation:
     return invocation
 
 
+def _retract(publication: Path) -> None:
+    """Take back what was published from the replaced store: its file would open the gate until its valid_until.
+
+    Raises:
+        StoreError: the file stands and cannot be removed.
+    """
+    from nhisync.app.publish import retract  # noqa: PLC0415 - only when called
+    from nhisync.errors import StoreError  # noqa: PLC0415
+
+    try:
+        retract(publication)
+    except FileNotFoundError:
+        return  # not even its folder stands
+    except OSError as failure:
+        raise StoreError(
+            f"the store is restored, but what was published before still stands: {failure.strerror}",
+            fix=f"Remove {publication}: until it ends, it says what the replaced store knew.",
+        ) from None
+
+
 def _url(invocation: Invocation) -> str:
-    """The configured store; providers are not loaded, since a broken one must not keep anybody from restoring.
+    """The configured store.
+
+    Raises:
+        ConfigurationError: with all problems.
+    """
+    return _configuration(invocation).store_url
+
+
+def _configuration(invocation: Invocation) -> "Configuration":
+    """The configuration; providers are not loaded, since a broken one must not keep anybody from restoring.
 
     Raises:
         ConfigurationError: with all problems.
@@ -155,7 +189,7 @@ def _url(invocation: Invocation) -> str:
     from nhisync.config import load  # noqa: PLC0415 - pydantic, only when needed
 
     policies = Path(invocation.options.policies) if invocation.options.policies else None
-    return load(invocation.config, policies=policies).store_url
+    return load(invocation.config, policies=policies)
 
 
 def _write(invocation: Invocation, text: str) -> None:

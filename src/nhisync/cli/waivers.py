@@ -45,14 +45,16 @@ def waivers(
         gone = retract(session, withdraw, actor=person())
         invocation.hint(f"withdrawn: waiver {withdraw}, {gone.pair} {gone.code}")
     found = standing(session, expired_only=expired)
-    invocation.write(as_json([_document(one) for one in found]) if fmt == "json" else _table(found, invocation))
+    invocation.write(
+        as_json([_document(one) for one in found]) if fmt == "json" else _table(found, invocation, expired)
+    )
 
 
-def _table(found: "Sequence[Listed]", invocation: Invocation) -> str:
+def _table(found: "Sequence[Listed]", invocation: Invocation, expired: bool) -> str:
     from nhisync.cli.output.listing import table  # noqa: PLC0415 - only for a person
 
     if not found:
-        return "no waivers\n"
+        return "no expired waivers\n" if expired else "no waivers\n"
     rows = [
         (
             "EXPIRED" if one.expired else "ACTIVE",

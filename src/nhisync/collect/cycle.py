@@ -175,8 +175,21 @@ def _next(channel: _Channel, seconds: float) -> tuple[int, Emitted | _Done | Non
 
 
 def _stop(run: SourceRun) -> None:
+    """Cancel a run and close its provider, which is not waited for when it waits for its own hanging thread."""
+    failures: list[BaseException] = []
+
+    def close() -> None:
+        try:
+            run.plan.provider.close()
+        except BaseException as bug:  # noqa: BLE001 - raised below, in the thread that asked
+            failures.append(bug)
+
     run.plan.budget.cancel()
-    run.plan.provider.close()
+    closer = threading.Thread(target=close, name=f"nhisync-close-{run.plan.path}-{run.plan.name}", daemon=True)
+    closer.start()
+    closer.join(GRACE)
+    if failures:
+        raise failures[0]
 
 
 def _abandon(run: SourceRun, writer: _Writer) -> list[Coverage]:

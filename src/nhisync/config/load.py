@@ -24,7 +24,7 @@ from nhisync.config.fields import AppName, split_bind
 from nhisync.config.policies import Policies, digest_of, load_policies
 from nhisync.config.problems import Loc, Report, dotted, nearest
 from nhisync.config.reading import YamlFile, read_yaml
-from nhisync.config.secrecy import shown
+from nhisync.config.secrecy import is_name, shown
 from nhisync.config.settings import Declared, Kinds, Offered, check_source
 from nhisync.config.tree import Node
 from nhisync.config.validation import refuse_empty, validate
@@ -205,7 +205,9 @@ class _Loader:
             tiers=policies.names,
             report=self._report,
         )
-        built = [build_app(name, node, known) for name, node in self._entries("apps") if _is_app_name(name)]
+        entries = self._entries("apps")
+        # A wrong name is a problem already; what stands below it is checked all the same, and then goes nowhere.
+        built = [build_app(name, node, known) for name, node in entries if _is_app_name(name) or is_name(name)]
         return [one for one in built if one]
 
     def _waivers(self) -> list[Waiver]:

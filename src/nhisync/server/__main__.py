@@ -13,7 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from nhisync.clock import SystemClock
+from nhisync.errors import UsageError
 from nhisync.server.listener import Listener, ListenerSettings, TlsFiles, stop_with_parent
+
+UNUSABLE = 2
+"""Exit code for a configuration that no second start would change; the supervisor then ends (contracts.md §1)."""
 
 
 def wire(settings: ListenerSettings, descriptors: list[int]) -> bytes:
@@ -30,11 +34,7 @@ def wire(settings: ListenerSettings, descriptors: list[int]) -> bytes:
 
 
 def main() -> int:
-    """Serve until told to stop.
-
-    Raises:
-        UsageError: the TLS files cannot be used.
-    """
+    """Serve until told to stop; `UNUSABLE` when the TLS files cannot be used, which stderr says."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.INFO)
     told = json.loads(sys.stdin.buffer.readline())
     settings = ListenerSettings(
@@ -46,7 +46,11 @@ def main() -> int:
     )
     listener = Listener(settings, SystemClock())
     stop_with_parent(listener)
-    listener.run([socket.socket(fileno=number) for number in told["sockets"]])
+    try:
+        listener.run([socket.socket(fileno=number) for number in told["sockets"]])
+    except UsageError as refusal:
+        sys.stderr.write(f"nhisync: {refusal.message}\n  {refusal.fix}\nExit {UNUSABLE}.\n")
+        return UNUSABLE
     return 0
 
 

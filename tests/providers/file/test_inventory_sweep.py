@@ -88,6 +88,18 @@ def test_a_sweep_does_not_leave_the_root_over_links(files: Files, tmp_path: Path
     assert (item.locator.name, item.error.reason) == ("file.pem", "outside-root")
 
 
+def test_a_link_loop_is_one_bad_item_of_a_sweep(files: Files) -> None:
+    """A link that the system refuses to follow must be answered beside the others, and must not end the run."""
+    files.plant("pem", "a.pem")
+    (files.root / "loop.pem").symlink_to("loop.pem")
+    request = InventoryRequest(budget=files.budget(), kinds=frozenset({"pem"}))
+    items = {one.locator.name: one for one in files.provider().inventory(request) if isinstance(one, Item)}
+    assert items["a.pem"].presence is Presence.PRESENT
+    error = items["loop.pem"].error
+    assert error is not None
+    assert error.reason == "link-loop"
+
+
 def test_budget_and_close_end_the_run_honestly(files: Files) -> None:
     """What was not opened must be throttled, never absent."""
     planted = files.plant("pem", "a.pem")

@@ -7,6 +7,7 @@ import pytest
 
 from nhisync.spi import CredentialState, Lifecycle, Locator, Precision, Presence
 from nhisync_vault.emulator.kv_store import Key
+from nhisync_vault.kinds.kv import whole
 
 NOW = datetime(2026, 11, 23, 3, 12, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -66,6 +67,39 @@ def test_a_key_without_any_version_is_not_yet_active(site: Any) -> None:
     locator = Locator("vault", "kv", "secret/empty")
     item = site.observe(locator)[locator]
     assert (item.state, item.version) == (CredentialState.PRE_ACTIVATION, None)
+
+
+@pytest.mark.requirement("R6")
+def test_metadata_without_its_current_version_is_no_destroyed_secret(site: Any) -> None:
+    """From an answer that leaves out the version it calls current nothing follows, neither a state nor an absence."""
+    site.seed("kv", "secret/other")
+    target = site.world.source("primary", "vault").core
+    target.view(target.mounts["secret/"]).put("key/cut", Key(created=NOW, updated=NOW, current=2))
+    locator = Locator("vault", "kv", "secret/cut")
+    item = site.observe(locator)[locator]
+    assert (item.presence, item.state) == (Presence.UNKNOWN, None)
+    assert item.error is not None
+    assert item.error.message == "GET secret/metadata/cut: the metadata does not tell which version is current"
+    swept = site.observe(kinds=("kv",))[locator]
+    assert (swept.presence, swept.state) == (Presence.PRESENT, None)
+
+
+@pytest.mark.parametrize(
+    ("info", "told"),
+    [
+        ({"current_version": 0, "versions": {}}, True),
+        ({"current_version": 2, "versions": {"2": {"destroyed": True}}}, True),
+        ({"current_version": 2, "versions": {"1": {}}}, False),
+        ({"current_version": 2, "versions": {"2": None}}, False),
+        ({"current_version": "2", "versions": {"2": {}}}, False),
+        ({"current_version": 2, "versions": []}, False),
+        ({"versions": {}}, False),
+        ({"current_version": 0}, False),
+    ],
+)
+def test_metadata_is_judged_only_when_it_is_whole(info: dict[str, Any], told: bool) -> None:
+    """Both servers always send the current version's number and the versions; anything else is another answer."""
+    assert whole(info) is told
 
 
 def test_declared_rotation_and_lifecycle_of_kv(site: Any) -> None:

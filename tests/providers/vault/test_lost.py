@@ -149,6 +149,21 @@ def test_a_server_that_says_nothing(site: Any, port: Any) -> None:
     assert "read_timeout" in error.fix
 
 
+def test_a_server_that_stops_in_the_middle(site: Any, port: Any) -> None:
+    """The answer began and does not go on: that is a slow server, and no missing route."""
+    silence = threading.Event()
+
+    def half(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{")
+        silence.wait(20)
+
+    error = refusal(site, f"http://127.0.0.1:{port(half)}")
+    silence.set()
+    assert error.message == "GET sys/health: connected, and no answer in time"
+    assert "read_timeout" in error.fix
+
+
 @pytest.mark.parametrize("conduct", [reset, close])
 def test_a_connection_that_is_taken_away(site: Any, port: Any, conduct: Conduct) -> None:
     """Reset or closed: somebody listened and hung up."""

@@ -21,6 +21,7 @@ from nhisync.spi import (
     Unchanged,
     parse_duration,
 )
+from nhisync_vault.errors import Called, malformed
 from nhisync_vault.facts import attributes, check_name, instant, mapping, marker, moment, number, text
 from nhisync_vault.kinds.base import Gap, Listed, Run, walk
 from nhisync_vault.mounts import Mount
@@ -63,7 +64,7 @@ class KvKind:
     def bare(self, run: Run, mount: Mount, entry: Listed) -> Item:
         """Metadata from the listing, or only the secret's existence."""
         locator = run.locator(self.name, mount, entry.name)
-        if not entry.info:
+        if not entry.info or not whole(entry.info):
             return run.item(locator, lifecycle=run.lifecycle(mount, Lifecycle.UNKNOWN))
         return _item(run, mount, entry.name, entry.info, None)
 
@@ -81,6 +82,10 @@ class KvKind:
             locator = run.locator(self.name, mount, name)
             if run.known(locator) == _marker(info):
                 return run.unchanged(locator)
+        if not whole(info):
+            raise malformed(
+                Called("GET", f"{mount.api}/metadata/{name}"), "the metadata does not tell which version is current"
+            )
         return _item(run, mount, name, info, _fields(run, mount, name))
 
 
@@ -92,6 +97,18 @@ def _check_version(mount: Mount) -> None:
             resource=mount.path,
             fix=f"Upgrade it: vault kv enable-versioning {mount.path}",
         )
+
+
+def whole(info: Mapping[str, Any]) -> bool:
+    """Whether metadata tells which version is current and what became of it, as every server does.
+
+    A secret without versions has ``current_version`` 0. From an answer that leaves this out nothing follows: neither
+    that nothing is in force, nor that it was destroyed.
+    """
+    current, versions = number(info.get("current_version")), info.get("versions")
+    if current is None or not isinstance(versions, Mapping):
+        return False
+    return not current or isinstance(versions.get(str(current)), Mapping)
 
 
 def _marked(entry: Listed | Gap) -> Listed | Gap:

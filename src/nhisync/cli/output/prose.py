@@ -142,6 +142,9 @@ def final_step(report: Report) -> str:
     if report.verdicts and all(verdict.word is Word.READY for verdict in report.verdicts):
         return "nhisync serve   (publish it to the DNS controllers)"
     lost = next((path.name for path in report.paths for source in path.sources if source.error), "")
+    blocked = next((verdict.app for verdict in report.verdicts if verdict.word is not Word.READY), "")
+    if blocked and not lost:  # what blocks is not among the findings that were asked for
+        return f"nhisync diff {report.primary} {report.backup} --app {blocked}"
     return f"nhisync doctor {lost}".rstrip()
 
 

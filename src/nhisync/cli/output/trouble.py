@@ -11,6 +11,11 @@ _GRANTABLE = frozenset({ErrorKind.DENIED.value})
 RESOURCES_SHOWN = 3
 """Resources of one group that are listed; the rest is counted."""
 
+SCOPES_SHOWN = 3
+"""Places of one group that are named; ``nhisync inventory PATH --format json`` lists all."""
+SCOPE_WIDTH = 80
+"""A place with a longer name is cut: a listing of endless depth has names of thousands of characters."""
+
 
 @dataclass(slots=True)
 class Trouble:
@@ -72,13 +77,19 @@ def _single(path: str, sources: tuple[SourceSummary, ...], coverage: Iterable[Co
 
 def describe(trouble: Trouble) -> Iterator[str]:
     """The lines of one group."""
-    affected = f" Not seen: {', '.join(trouble.scopes)}." if trouble.scopes else ""
+    affected = f" Not seen: {_places(trouble.scopes)}." if trouble.scopes else ""
     yield from describe_error(trouble.fact, trouble.where, resources=trouble.resources, affected=affected)
     if trouble.fact.kind in _GRANTABLE:
         provider = f" --provider {trouble.provider}" if trouble.provider else ""
         yield f"  Grant: the statement printed by  nhisync permissions{provider} --mode read"
     elif not trouble.scopes:
         yield f"  Next: nhisync doctor {trouble.path} -v"
+
+
+def _places(scopes: list[str]) -> str:
+    named = [one if len(one) <= SCOPE_WIDTH else f"{one[:SCOPE_WIDTH]}…" for one in scopes[:SCOPES_SHOWN]]
+    more = len(scopes) - SCOPES_SHOWN
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")
 
 
 def describe_error(fact: ErrorFact, where: str, *, resources: Iterable[str] = (), affected: str = "") -> Iterator[str]:
