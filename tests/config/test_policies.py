@@ -64,11 +64,27 @@ def test_every_shipped_value_says_why(name: str) -> None:
 
 def test_documents_mirror_the_tier() -> None:
     """A value that a tier has can be written in a file, under the same name; nothing else can."""
-    assert set(PolicyDocument.model_fields) == {"version", "tier", "inherits", *SECTIONS, "severities", "off"}
+    assert set(PolicyDocument.model_fields) == {
+        "version",
+        "tier",
+        "inherits",
+        *SECTIONS,
+        "severities",
+        "attestations",
+        "off",
+    }
     for section, value in SECTIONS.items():
         document = PolicyDocument.model_fields[section].annotation
         assert set(document.model_fields) == {one.name for one in fields(value)}  # type: ignore[union-attr]
-    assert {one.name for one in fields(Tier)} == {"name", *SECTIONS, "severities", "off", "origins", "digest"}
+    assert {one.name for one in fields(Tier)} == {
+        "name",
+        *SECTIONS,
+        "severities",
+        "attestations",
+        "off",
+        "origins",
+        "digest",
+    }
 
 
 def test_without_files_there_are_the_built_in_tiers() -> None:

@@ -11,6 +11,8 @@ import pytest
 from nhisync.app.session import Session
 from nhisync.cli import catalogue, main
 from nhisync.parity.rules import codes
+from nhisync.store import Store
+from nhisync.testing.demo_history import remember
 
 pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
 
@@ -53,6 +55,9 @@ def test_transcript_is_real(config: Path, monkeypatch: pytest.MonkeyPatch) -> No
     """The transcript of the first screen equals what the command prints on the embedded world."""
     block = re.search(r"```console\n\$ (.*?)\n(.*?)```", README, re.DOTALL)
     assert block is not None
+    session = Session.open(config)
+    with Store.open(session.configuration.store_url, clock=session.clock, randomness=session.randomness) as store:
+        remember(store, session.clock)  # as `make demo` does
     real = shown(config, block[1], monkeypatch)
     if os.environ.get("NHISYNC_UPDATE_README"):  # the way to renew it: make test ARGS=... with this variable set
         (ROOT / "README.md").write_text(README.replace(block[2], real), encoding="utf-8")

@@ -3,13 +3,14 @@
 import shlex
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from nhisync.model import (
     App,
     AppReport,
+    Attestation,
     Coverage,
     CoverageStatus,
     Finding,
@@ -28,10 +29,14 @@ from nhisync.parity.row import instant
 from nhisync.parity.rule import PASS, Outcome, Rule
 from nhisync.parity.rules import BY_CODE
 from nhisync.parity.stream import SHOWN, STAMPED, Stream
-from nhisync.readiness import Tally, blocks, fold
+from nhisync.parity.text import span
+from nhisync.readiness import Tally, attested, blocks, fold
 
 EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905", "NHS401"
 """Codes that no row can tell, because there is none or because the comparison of values failed."""
+
+NOT_ATTESTED, UNFIT = "NHS910", "NHS911"
+"""Codes about the app as a whole: what a tier wants to be told (`nhisync attest`)."""
 
 FIELD_MISSING = "NHS105"
 """What says that there is nothing to compare."""
@@ -82,6 +87,7 @@ class _AppTally:
     beside: Counter[Severity] = field(default_factory=Counter)
     oldest: int = FAR
     oldest_backup: int = FAR
+    attested: int = FAR
     unchanged: int = 0
     exempt: int = 0
 
@@ -114,6 +120,7 @@ class Assessment:
         now: the one instant of the assessment.
         shrunk: (app, path, coverage entry that was not believed).
         unlisted: (app, why its set of pairs is not known).
+        attestations: what was attested about apps and paths.
         uncompared: key → why its values were not compared although policy asks for it.
         keep_passes: make findings of passes too.
         findings: what did not pass (and passes when asked for).
@@ -125,6 +132,7 @@ class Assessment:
     now: datetime
     shrunk: Sequence[tuple[str, str, Coverage]] = ()
     unlisted: Sequence[tuple[str, str]] = ()
+    attestations: Sequence[Attestation] = ()
     uncompared: Mapping[str, str] = field(default_factory=dict)
     keep_passes: bool = False
     findings: list[Finding] = field(default_factory=list)
@@ -232,14 +240,31 @@ class Assessment:
             self._block(tally, self._unknown(SHRUNK_SWEEP, terms, "", told, step=_acceptance(path, entry)))
         for told in (told for app, told in self.unlisted if app == terms.app.name):
             self._block(tally, self._unknown(UNSEEN_PAIR, terms, "", told))
+        self._attested(terms, tally)
         if not tally.tally.pairs:
             self._block(tally, self._unknown(EMPTY_APP, terms, "", "no pair was found for this app"))
         elif tally.tally.pairs == tally.exempt:
             self._block(tally, self._unknown(EMPTY_APP, terms, "", "every pair is exempt, so nothing was judged"))
 
+    def _attested(self, terms: AppTerms, tally: _AppTally) -> None:
+        """What the tier wants to be told: kinds that are missing are unknown, one that does not hold is a fail."""
+        app, wanted = terms.app.name, terms.tier.attestations
+        found = attested(wanted, self.attestations, app=app, path=self.backup, now=self.now)
+        for one in found:
+            tally.count(Layer.TRANSACTION, one.state)
+            if one.expires is not None:
+                tally.attested = min(tally.attested, int(one.expires.timestamp()))
+        for state, code in ((State.FAIL, UNFIT), (State.UNKNOWN, NOT_ATTESTED)):
+            said = [one for one in found if one.state is state]
+            if said:
+                told = self._unknown(code, terms, "", "; ".join(f"{one.kind}: {one.told}" for one in said))
+                expected = "; ".join(f"{one.kind} within {span(int(one.max_age.total_seconds()))}" for one in said)
+                self._block(tally, replace(told, state=state, side=Side.BACKUP, expected=expected))
+
     def _block(self, tally: _AppTally, finding: Finding) -> None:
         """Keep a finding about the app as a whole; no pair is counted, and the app is not ready."""
-        tally.tally.blockers.append((1, finding.code, "", BY_CODE[finding.code].info.block))
+        rank = 0 if finding.state is State.FAIL else 1
+        tally.tally.blockers.append((rank, finding.code, "", BY_CODE[finding.code].info.block))
         self._keep([finding])
 
     def _unknown(self, code: str, terms: AppTerms, pair: str, observed: str, *, step: str = "") -> Finding:
@@ -262,8 +287,9 @@ class Assessment:
 
     def _report(self, terms: AppTerms) -> AppReport:
         app, tally = terms.app, self._tallies[terms.app.name]
-        age = timedelta(seconds=terms.thresholds.inventory_max_age)
-        expires = None if tally.oldest_backup == FAR else instant(tally.oldest_backup) + age
+        observed = FAR if tally.oldest_backup == FAR else tally.oldest_backup + terms.thresholds.inventory_max_age
+        first = min(observed, tally.attested)
+        expires = None if first == FAR else instant(first)
         return AppReport(
             app=app.name,
             tier=terms.tier.name,

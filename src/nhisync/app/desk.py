@@ -11,7 +11,7 @@ from nhisync.app.listing import Reference, vanished
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected
 from nhisync.collect.guard import Counts, believed
-from nhisync.model import Coverage, CoverageStatus, Item, Locator, Verdict, Waiver
+from nhisync.model import Attestation, Coverage, CoverageStatus, Item, Locator, Verdict, Waiver
 from nhisync.parity.engine import Remembered
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row
@@ -131,6 +131,11 @@ class StoreDesk:
         """Waivers recorded in the store."""
         with self._store.reader() as reader:
             return reader.waivers()
+
+    def attestations(self) -> Iterable[Attestation]:
+        """Attestations recorded in the store."""
+        with self._store.reader() as reader:
+            return reader.attestations()
 
     def _digest(self) -> str:
         """Over everything but rows and time that results rest on."""

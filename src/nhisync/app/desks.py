@@ -18,7 +18,7 @@ from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected
 from nhisync.collect.sink import Sink
 from nhisync.errors import StoreError
-from nhisync.model import Coverage, Finding, Locator, Verdict, Waiver
+from nhisync.model import Attestation, Coverage, Finding, Locator, Verdict, Waiver
 from nhisync.parity.engine import Remembered
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row
@@ -62,7 +62,7 @@ class _PrivateDesk:
 
     def __init__(self, session: Session, held: ExitStack) -> None:
         self._session, self._held = session, held
-        self._recorded: tuple[Waiver, ...] = ()
+        self._recorded: tuple[tuple[Waiver, ...], tuple[Attestation, ...]] = ((), ())
 
     def sink(self, path: str, pairing: Pairing, share: float) -> Sink:
         """Where the rows of `path` go."""
@@ -76,7 +76,12 @@ class _PrivateDesk:
     def waivers(self) -> Iterable[Waiver]:
         """Waivers recorded in the configured store."""
         _ = self._desk
-        return self._recorded
+        return self._recorded[0]
+
+    def attestations(self) -> Iterable[Attestation]:
+        """Attestations recorded in the configured store."""
+        _ = self._desk
+        return self._recorded[1]
 
     def __getattr__(self, name: str) -> Any:
         """Everything else is the store's desk's."""
@@ -84,12 +89,13 @@ class _PrivateDesk:
 
     @cached_property
     def _desk(self) -> "StoreDesk":
+        from nhisync.app.attest import attestations  # noqa: PLC0415
         from nhisync.app.desk import StoreDesk  # noqa: PLC0415 - see above
         from nhisync.app.waivers import recorded  # noqa: PLC0415
         from nhisync.store import Store  # noqa: PLC0415
 
         session = self._session
-        self._recorded = recorded(session)
+        self._recorded = recorded(session), attestations(session)
         store = self._held.enter_context(Store.temporary(clock=session.clock, randomness=session.randomness))
         run = self._held.enter_context(store.run("diff", config_digest=session.configuration.digest))
         return StoreDesk(session, store, run)
@@ -183,6 +189,10 @@ class ReadDesk:
     def waivers(self) -> Iterable[Waiver]:
         """Waivers recorded in the store."""
         return self._reader.waivers()
+
+    def attestations(self) -> Iterable[Attestation]:
+        """Attestations recorded in the store."""
+        return self._reader.attestations()
 
 
 class _BlankNotebook:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from nhisync.app.assess import Assessment, Notebook, shrunk
 from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, scope_of, unconfirmed
@@ -16,7 +16,19 @@ from nhisync.collect.cycle import Collected, Progress, silent
 from nhisync.collect.reuse import Wanted
 from nhisync.collect.sink import Sink
 from nhisync.errors import NhisyncError, UsageError
-from nhisync.model import App, AppReport, Coverage, Finding, Layer, Locator, PathSummary, Report, Verdict, Waiver
+from nhisync.model import (
+    App,
+    AppReport,
+    Attestation,
+    Coverage,
+    Finding,
+    Layer,
+    Locator,
+    PathSummary,
+    Report,
+    Verdict,
+    Waiver,
+)
 from nhisync.parity.book import AppTerms, app_terms
 from nhisync.parity.pairing import Pairing
 from nhisync.parity.row import Row
@@ -79,6 +91,10 @@ class Desk(Protocol):
         """Waivers recorded in the store."""
         ...
 
+    def attestations(self) -> Iterable[Attestation]:
+        """The last attestations recorded in the store."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffOptions:
@@ -130,10 +146,9 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
             primary=primary,
             backup=backup,
             now=now,
-            shrunk=[one for app in group for path in (primary, backup) for one in shrunk(app, path, coverage[path])],
-            unlisted=[one for app in group for one in unlisted(app, coverage[primary], desk.reference(primary))],
             uncompared=uncompared,
             keep_passes=options.show_passing,
+            **_beside_rows(group, primary, backup, coverage, desk),
         )
         missing = missing_of(scope, primary, backup, coverage)
         with desk.notebook(primary, backup, now, [app.name for app in group]) as notebook:
@@ -155,6 +170,23 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         findings=tuple(f for assessment in assessments for f in assessment.findings if _shown(f, options)),
         evidence_age=max((r.evidence_age for r in reports if r.evidence_age is not None), default=timedelta(0)),
     )
+
+
+class _BesideRows(TypedDict):
+    shrunk: Sequence[tuple[str, str, Coverage]]
+    unlisted: Sequence[tuple[str, str]]
+    attestations: Sequence[Attestation]
+
+
+def _beside_rows(
+    group: Sequence[App], primary: str, backup: str, coverage: Mapping[str, tuple[Coverage, ...]], desk: Desk
+) -> _BesideRows:
+    """What is known of apps as a whole."""
+    return {
+        "shrunk": [one for app in group for path in (primary, backup) for one in shrunk(app, path, coverage[path])],
+        "unlisted": [one for app in group for one in unlisted(app, coverage[primary], desk.reference(primary))],
+        "attestations": tuple(desk.attestations()),
+    }
 
 
 def _observe(

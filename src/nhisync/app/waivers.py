@@ -38,7 +38,7 @@ def waive(session: Session, waiver: Waiver, *, actor: str) -> int:
         StoreError: the store cannot be written.
     """
     _check(session, waiver)
-    with _writing(session, "nhisync waive") as store:
+    with writing(session, "nhisync waive") as store:
         return store.waive(waiver, actor=actor)
 
 
@@ -50,7 +50,7 @@ def withdraw(session: Session, number: int, *, actor: str) -> Waiver:
         GuardError: another process writes to the store.
         StoreError: the store cannot be written.
     """
-    with _writing(session, "nhisync waivers") as store:
+    with writing(session, "nhisync waivers") as store:
         record = store.withdraw(number, actor=actor)
     if record is None:
         raise UsageError(f"no recorded waiver has the number {number}", fix="`nhisync waivers` shows the numbers.")
@@ -102,7 +102,13 @@ def _records(session: Session) -> tuple[WaiverRecord, ...]:
         return tuple(reader.waiver_records())
 
 
-def _writing(session: Session, purpose: str) -> Store:
+def writing(session: Session, purpose: str) -> Store:
+    """The configured store, to record something for `purpose`.
+
+    Raises:
+        GuardError: another process writes to the store.
+        StoreError: the store cannot be written.
+    """
     try:
         return Store.open(
             session.configuration.store_url, clock=session.clock, randomness=session.randomness, purpose=purpose

@@ -45,6 +45,7 @@ ENTRIES = (
     Entry("ready", "ready", PUBLISH, "Answer for scripts whether a path may take an app."),
     Entry("waive", "waive", GOVERN, "Accept a finding until a date."),
     Entry("waivers", "waivers", GOVERN, "List accepted findings and when they end."),
+    Entry("attest", "attest", GOVERN, "Record what nhisync cannot observe, or show what is asked for."),
     Entry("policy", "policy", GOVERN, "Check and show the effective policy."),
     Entry("store", "store", GOVERN, "Upgrade, back up and restore the store; accept a sweep that shrank."),
     Entry("schema", "schema", TOOLS, "Print a JSON Schema: config, policy or report."),

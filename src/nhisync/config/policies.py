@@ -161,6 +161,7 @@ class _Loader:
             parent.off,
             dict(parent.origins),
             parent.critical or name == "critical",
+            dict(parent.attestations),
         )
         for section in SECTIONS:
             part = getattr(file.document, section)
@@ -170,6 +171,9 @@ class _Loader:
         for code, word in file.document.severities.items():
             draft.severities[code] = Severity(word)
             draft.origins[f"severities.{code}"] = file.yaml.origin(("severities", code))
+        for kind, span in file.document.attestations.items():
+            draft.attestations[kind] = span
+            draft.origins[f"attestations.{kind}"] = file.yaml.origin(("attestations", kind))
         if "off" in file.document.model_fields_set:
             draft.off = frozenset(file.document.off)
             draft.origins["off"] = file.yaml.origin(("off",))
@@ -184,7 +188,8 @@ def _flat(tier: Tier) -> dict[str, Any]:
 def _built_in(tier: Tier) -> Draft:
     values = _flat(tier)
     origins = dict.fromkeys((*values, *(f"severities.{code}" for code in tier.severities), "off"), BUILT_IN)
-    return Draft(values, dict(tier.severities), tier.off, origins, tier.name == "critical")
+    origins.update(dict.fromkeys((f"attestations.{kind}" for kind in tier.attestations), BUILT_IN))
+    return Draft(values, dict(tier.severities), tier.off, origins, tier.name == "critical", dict(tier.attestations))
 
 
 def _tier(name: str, draft: Draft) -> Tier:
@@ -198,18 +203,21 @@ def _tier(name: str, draft: Draft) -> Tier:
         **sections,
         severities=dict(sorted(draft.severities.items())),
         off=draft.off,
+        attestations=dict(sorted(draft.attestations.items())),
         origins=origins,
         digest=_digest(name, draft),
     )
 
 
 def _digest(name: str, draft: Draft) -> str:
-    canonical = {
+    canonical: dict[str, Any] = {
         "tier": name,
         "values": {key: format_duration(v) if isinstance(v, timedelta) else v for key, v in draft.values.items()},
         "severities": {code: severity.value for code, severity in draft.severities.items()},
         "off": sorted(draft.off),
     }
+    if draft.attestations:
+        canonical["attestations"] = {kind: format_duration(span) for kind, span in draft.attestations.items()}
     return digest_of(canonical)
 
 
@@ -223,5 +231,6 @@ def effective_values(tier: Tier) -> dict[str, str]:
     """Dotted key → text of every value of `tier`, in the order of the policy file."""
     texts = {key: value_text(value) for key, value in _flat(tier).items()}
     texts.update({f"severities.{code}": severity.value for code, severity in tier.severities.items()})
+    texts.update({f"attestations.{kind}": value_text(span) for kind, span in tier.attestations.items()})
     texts["off"] = ", ".join(sorted(tier.off)) or "none"
     return texts

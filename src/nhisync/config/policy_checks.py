@@ -64,6 +64,7 @@ class Draft:
     off: frozenset[str] = frozenset()
     origins: dict[str, str] = field(default_factory=dict)
     critical: bool = False
+    attestations: dict[str, timedelta] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,4 +129,10 @@ class PolicyDocument(Strict):
     severities: dict[Code, Literal["error", "warning", "info"]] = Field(
         default={}, description="Rule code → severity, where it differs from the rule's own."
     )
+    attestations: dict[Word, PositiveSpan] = Field(
+        default={},
+        description="Kind of attestation that must be there (`nhisync attest`) → how long one counts. Missing or "
+        "older: unknown, so not ready.",
+        examples=[{"capacity-test": "90d", "patch-level": "7d", "data-lag": "15m"}],
+    )
     off: list[Code] = Field(default=[], description="Rule codes this tier does not ask.")

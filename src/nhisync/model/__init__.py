@@ -1,5 +1,6 @@
 """Frozen values that everything else speaks in; no IO, no clock, no SDK."""
 
+from nhisync.model.attestation import Attestation
 from nhisync.model.chain import CertificateFacts, Chain
 from nhisync.model.coverage import Coverage
 from nhisync.model.finding import EvidenceRef, Finding, Verdict
@@ -38,6 +39,7 @@ __all__ = [
     "SHARED_TARGET_SCHEMES",
     "App",
     "AppReport",
+    "Attestation",
     "CertificateFacts",
     "Chain",
     "Consequence",

@@ -147,6 +147,7 @@ class Tier:
         name: ``critical``, ``high``, ``standard`` or an operator's own.
         severities: rule code → severity, where it differs from the rule's default.
         off: rule codes this tier does not ask.
+        attestations: kind of attestation this tier asks for → how long one counts (R2, R19, R23, R24, R38).
         origins: dotted key → where its value came from (``policies/critical.yaml:7`` or ``built-in``).
         digest: ``sha256:…`` over the canonical effective values.
     """
@@ -162,5 +163,6 @@ class Tier:
     damping: Damping
     severities: Mapping[str, Severity] = field(default_factory=dict)
     off: frozenset[str] = frozenset()
+    attestations: Mapping[str, timedelta] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""

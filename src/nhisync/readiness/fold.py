@@ -88,6 +88,6 @@ def fold(
 
 
 def _word(tally: Tally) -> Word:
-    if tally.failing:
+    if tally.failing or any(rank == _RANK[State.FAIL] for rank, *_ in tally.blockers):
         return Word.NOT_READY
     return Word.UNKNOWN if tally.unknown or not tally.pairs or tally.blockers else Word.READY

@@ -5,11 +5,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from nhisync.model import Coverage, Finding, Verdict, Waiver
+from nhisync.model import Attestation, Coverage, Finding, Verdict, Waiver
 from nhisync.parity.engine import Remembered
 from nhisync.parity.row import Row
 from nhisync.parity.stream import Stream
-from nhisync.store import audit, findings, memory, runs, verdicts, waivers
+from nhisync.store import attestations, audit, findings, memory, runs, verdicts, waivers
 from nhisync.store.audit import AuditCheck, AuditRecord
 from nhisync.store.connection import Database
 from nhisync.store.coverage import believed_counts, coverage_of
@@ -92,6 +92,10 @@ class Reader:
     def waivers(self) -> tuple[Waiver, ...]:
         """Waivers that were not withdrawn; expired ones are included, as policy says that they expired."""
         return tuple(record.waiver for record in waivers.records(self._connection, withdrawn=False))
+
+    def attestations(self, app: str | None = None) -> tuple[Attestation, ...]:
+        """The last attestations of every path and kind; of one app, or of all."""
+        return tuple(attestations.latest(self._connection, app))
 
     def waiver_records(self, *, withdrawn: bool = False) -> Iterator[WaiverRecord]:
         """Waivers with number and life, oldest first."""

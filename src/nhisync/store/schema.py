@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from nhisync.parity.row import Row
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """All schema revisions, oldest first; the last one is what this version reads and writes."""
 
 HEAD = REVISIONS[-1]
@@ -275,6 +275,24 @@ waivers = Table(
     sqlite_autoincrement=True,
 )
 """Accepted exceptions recorded with `nhisync waive`; rows are withdrawn, never deleted."""
+
+attestations = Table(
+    "attestations",
+    metadata,
+    Column("number", _counter(), primary_key=True, autoincrement=True),
+    _text("app"),
+    _text("path"),
+    _text("kind"),
+    _number("holds"),
+    _number("observed_at"),
+    _text("attested_by"),
+    _text("evidence"),
+    _number("created_at"),
+    _text("created_by"),
+    Index(None, "app", "path", "kind", "observed_at"),
+    sqlite_autoincrement=True,
+)
+"""What `nhisync attest` recorded; rows are never changed, the last observation of a kind counts."""
 
 audit = Table(
     "audit",

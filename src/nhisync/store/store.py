@@ -11,10 +11,10 @@ from typing import Any, Literal, Self
 
 from nhisync.clock import Clock, Randomness
 from nhisync.errors import StoreError, fix_of_write
-from nhisync.model import Coverage, Waiver
+from nhisync.model import Attestation, Coverage, Waiver
 from nhisync.parity.row import Row
 from nhisync.store import address as addresses
-from nhisync.store import archive, audit, coverage, retention, runs, waivers
+from nhisync.store import archive, attestations, audit, coverage, retention, runs, waivers
 from nhisync.store.audit import AuditRecord
 from nhisync.store.connection import WriteConnection
 from nhisync.store.items import Claim
@@ -152,6 +152,23 @@ class Store:
                 "ticket": waiver.ticket,
             }
             self.audit("waive", actor=actor, detail=detail)
+            return number
+
+    def attest(self, attestation: Attestation, *, actor: str) -> int:
+        """Record an attestation and audit it, in one transaction; returns its number."""
+        with self._writing().transaction() as connection:
+            number = attestations.put(connection, attestation, actor=actor, now=self._clock.now())
+            detail = {
+                "attestation": number,
+                "app": attestation.app,
+                "path": attestation.path,
+                "kind": attestation.kind,
+                "holds": attestation.holds,
+                "observed_at": attestation.observed_at.isoformat(),
+                "attested_by": attestation.attested_by,
+                "evidence": attestation.evidence,
+            }
+            self.audit("attest", actor=actor, detail=detail)
             return number
 
     def withdraw(self, number: int, *, actor: str) -> WaiverRecord | None:

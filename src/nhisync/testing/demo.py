@@ -44,8 +44,13 @@ WAIVER = {
     "reason": "CA cut-over",
 }
 
-CRITICAL = {"version": 1, "tier": "critical", "evidence": {"compare_values": True}}
-"""The value comparison is opt-in; the demo's critical tier opts in."""
+CRITICAL = {
+    "version": 1,
+    "tier": "critical",
+    "evidence": {"compare_values": True},
+    "attestations": {"capacity-test": "90d", "data-lag": "15m", "patch-level": "7d"},
+}
+"""Comparing values and asking for attestations are opt-in; the demo's critical tier opts in."""
 
 
 def scenario() -> Scenario:

@@ -1,9 +1,9 @@
-"""What the demo's store remembers from "yesterday": a store that went silent, and one that has shrunk since."""
+"""What the demo remembers from "yesterday": a silent store, one that has shrunk since, and what was attested."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from nhisync.clock import Clock
-from nhisync.model import Coverage, CoverageStatus, Item, Lifecycle, Locator, Moment
+from nhisync.model import Attestation, Coverage, CoverageStatus, Item, Lifecycle, Locator, Moment
 from nhisync.parity.row import row_of
 from nhisync.store import Store
 
@@ -25,3 +25,11 @@ def remember(store: Store, clock: Clock) -> None:
     with store.run("sync") as run:
         run.put_rows("backup", [row_of(silent, key="search/synonyms", domain="vault/eu-north-1")])
         run.put_coverage("backup", [sweep])
+    _attest(store, "capacity-test", clock.now() - timedelta(days=21), holds=True, by="load-team")
+    _attest(store, "data-lag", clock.now() - AGE, holds=False, by="dba-oncall")
+
+
+def _attest(store: Store, kind: str, at: datetime, *, holds: bool, by: str) -> None:
+    """Record what somebody said about payments; nobody said anything about its patch level."""
+    claim = Attestation(app="payments", path="backup", kind=kind, holds=holds, observed_at=at, attested_by=by)
+    store.attest(claim, actor="demo")

@@ -130,4 +130,5 @@ ORDERS = PlannedApp(
             ),
         ),
     ),
+    expects={"NHS910": "unknown"},
 )

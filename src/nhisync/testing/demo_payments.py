@@ -378,5 +378,6 @@ PAYMENTS = PlannedApp(
     owner="payments-oncall",
     runbook="https://wiki.example/payments/failover",
     pairs=_PAIRS,
+    expects={"NHS910": "unknown", "NHS911": "fail"},
     verdict="not_ready",
 )

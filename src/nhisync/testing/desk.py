@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from nhisync.app.listing import Reference
-from nhisync.model import Coverage, CoverageStatus, Finding, Locator, Presence, Verdict, Waiver
+from nhisync.model import Attestation, Coverage, CoverageStatus, Finding, Locator, Presence, Verdict, Waiver
 from nhisync.parity.engine import Remembered
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row
@@ -27,6 +27,7 @@ class MemoryDesk:
         self.findings: dict[tuple[str, str], dict[str, list[Finding]]] = {}
         self.verdicts: list[Verdict] = []
         self._waivers = tuple(waivers)
+        self.attested: list[Attestation] = []
 
     def sink(self, path: str, pairing: Pairing, share: float) -> "MemorySink":
         """Where the rows of `path` go; every sweep is believed."""
@@ -87,6 +88,10 @@ class MemoryDesk:
     def waivers(self) -> Iterable[Waiver]:
         """Recorded waivers."""
         return self._waivers
+
+    def attestations(self) -> Iterable[Attestation]:
+        """Recorded attestations."""
+        return self.attested
 
 
 class MemoryNotebook:

@@ -38,6 +38,7 @@ BLOCKS = {
     "AUTH_FAILED",
     "UNKNOWN",
     "STALE",
+    "ATTESTATION",
 }
 LAYERS = {
     "1": {Layer.EXISTS},
@@ -47,7 +48,7 @@ LAYERS = {
     "5": {Layer.AUTHORISED},
     "6": {Layer.CHAIN},
     "7": {Layer.DEPENDENCIES},
-    "9": {Layer.EXISTS, Layer.FRESH},
+    "9": {Layer.EXISTS, Layer.FRESH, Layer.TRANSACTION},
 }
 CONTRACT_COMMANDS = {
     *("demo", "init", "doctor", "permissions", "discover", "inventory", "diff", "explain", "plan", "apply", "rotate"),
@@ -58,7 +59,7 @@ CONTRACT_COMMANDS = {
 NEVER_PASS = {"NHS408", "NHS510", "NHS902", "NHS903", "NHS904", "NHS905", "NHS908", "NHS909"}
 """Rules that only speak when something is wrong."""
 
-EMITTED_BY_THE_CALLER = {"NHS906", "NHS907"}
+EMITTED_BY_THE_CALLER = {"NHS906", "NHS907", "NHS910", "NHS911"}
 
 
 def of_code(info: RuleInfo) -> str:
@@ -218,7 +219,7 @@ def test_codes_are_found_as_people_write_them(code: str) -> None:
         ("NHS2O1", "Did you mean NHS201"),
         ("20l", "Did you mean NHS20"),
         ("NSH604", "NHS604"),
-        ("nonsense", "Codes run from NHS101 to NHS909"),
+        ("nonsense", "Codes run from NHS101 to NHS911"),
         ("", "Codes run from"),
         ("x\x1b[2J\ny", "Codes run from"),
     ],

@@ -82,6 +82,8 @@ CASES = [
     Case("NHS909", "not both there", view(primary(), unseen("absent"), ahead_primary=NOW + DAY), None),
     Case("NHS906", "a pair says nothing about pairs", both(), None),
     Case("NHS907", "a pair says nothing about sweeps", both(), None),
+    Case("NHS910", "a pair says nothing about attestations", both(), None),
+    Case("NHS911", "a pair says nothing about attestations", both(), None),
 ]
 
 

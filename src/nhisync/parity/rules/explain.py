@@ -1,6 +1,6 @@
 """What a rule says about itself, under the five fixed headings of ``nhisync explain`` and of ``docs/rules``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from functools import reduce
@@ -95,6 +95,8 @@ def policy_value(tier: Tier, key: str) -> str:
     value: Any = reduce(getattr, key.split("."), tier)
     if isinstance(value, timedelta):
         return format_duration(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {format_duration(span)}" for name, span in value.items()) or "none"
     if isinstance(value, bool):
         return "on" if value else "off"
     return share(value) if isinstance(value, float) else str(value)

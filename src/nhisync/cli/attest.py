@@ -1,0 +1,150 @@
+"""`nhisync attest`."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nhisync.cli.invocation import Invocation, current
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nhisync.app.attest import Told
+
+app = typer.Typer()
+
+_COLUMNS = ("STATE", "APP", "PATH", "KIND", "COUNTS FOR", "TOLD")
+
+
+@app.command()
+def attest(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="APP", help="The app.")] = None,
+    kind: Annotated[str | None, typer.Argument(metavar="KIND", help="What was looked at, like capacity-test.")] = None,
+    result: Annotated[str | None, typer.Option(metavar="pass|fail", help="What was found.")] = None,
+    by: Annotated[str, typer.Option("--by", metavar="WHO", help="Who looked and answers for it.")] = "",
+    evidence: Annotated[str, typer.Option(metavar="TEXT", help="Where the proof is: a URL or a ticket.")] = "",
+    observed_at: Annotated[
+        str | None, typer.Option("--observed-at", metavar="TIME", help="When, like 2026-11-28T02:00:00Z; default: now.")
+    ] = None,
+    path: Annotated[str, typer.Option(metavar="PATH", help="The backup path, where the app has several.")] = "",
+) -> None:
+    """Record what nhisync cannot observe, or show what is asked for.
+
+    Examples:
+        nhisync attest payments capacity-test --result pass --by load-team --evidence CI-812
+        nhisync attest payments data-lag --result fail --by dba-oncall --observed-at 2026-11-28T02:00:00Z
+        nhisync attest payments
+
+    A tier asks for kinds under `attestations:`, each with the time one counts. What is missing or too old is unknown
+    (NHS910), what does not hold is a fail (NHS911) until a later one says otherwise; neither is ready. Recorded in
+    the store and audited; refused (5) while a daemon holds the store. Without KIND: what is asked for and what was
+    said; formats: table, json.
+    """
+    invocation = current(ctx)
+    if name is None or kind is None:
+        _refuse_stray(result, by, evidence, observed_at)
+        fmt = invocation.chosen_format("table", "json")
+        _show(invocation, (name,) if name else (), fmt)
+        return
+    invocation.chosen_format("plain")
+    _record(invocation, name, kind.lower(), path, _holds(result), (by, evidence, observed_at))
+
+
+def _record(
+    invocation: Invocation, name: str, kind: str, path: str, holds: bool, told: tuple[str, str, str | None]
+) -> None:
+    from nhisync.app.attest import attest as record  # noqa: PLC0415 - only when something is recorded
+    from nhisync.app.attest import path_of  # noqa: PLC0415
+    from nhisync.cli.opening import open_session  # noqa: PLC0415
+    from nhisync.cli.person import person  # noqa: PLC0415
+    from nhisync.cli.safe import printable  # noqa: PLC0415
+    from nhisync.model import Attestation  # noqa: PLC0415
+
+    session = open_session(invocation)
+    by, evidence, observed_at = told
+    claim = Attestation(
+        app=name,
+        path=path_of(session, name, path),
+        kind=kind,
+        holds=holds,
+        observed_at=session.clock.now() if observed_at is None else _instant(observed_at),
+        attested_by=by,
+        evidence=evidence,
+    )
+    number = record(session, claim, actor=person())
+    word = "holds" if holds else "does not hold"
+    said = f"attestation {number}: {name}/{claim.path} {kind} {word}"
+    invocation.write(printable(f"{said}, seen {claim.observed_at:%Y-%m-%dT%H:%M:%SZ} by {by}") + "\n")
+    invocation.hint(f"Next: nhisync attest {name}")
+
+
+def _show(invocation: Invocation, names: tuple[str, ...], fmt: str) -> None:
+    from nhisync.app.attest import told  # noqa: PLC0415 - only when something is shown
+    from nhisync.cli.opening import open_session  # noqa: PLC0415
+    from nhisync.cli.output.listing import as_json  # noqa: PLC0415
+
+    found = told(open_session(invocation), names)
+    invocation.write(as_json([_document(one) for one in found]) if fmt == "json" else _table(found, invocation))
+
+
+def _table(found: "Sequence[Told]", invocation: Invocation) -> str:
+    from nhisync.cli.output.listing import table  # noqa: PLC0415 - only for a person
+    from nhisync.spi import format_duration  # noqa: PLC0415
+
+    if not found:
+        return "no tier asks for attestations (`attestations:` of a policy)\n"
+    rows = [
+        (
+            one.attested.state.value.upper(),
+            one.app,
+            one.path,
+            one.attested.kind,
+            format_duration(one.attested.max_age),
+            one.attested.told,
+        )
+        for one in found
+    ]
+    colours = {"pass": "green", "fail": "bold red"}
+    return table(invocation, _COLUMNS, rows, [colours.get(one.attested.state.value, "yellow") for one in found])
+
+
+def _document(one: "Told") -> dict[str, object]:
+    attested = one.attested
+    return {
+        "app": one.app,
+        "path": one.path,
+        "kind": attested.kind,
+        "state": attested.state.value,
+        "told": attested.told,
+        "max_age_seconds": int(attested.max_age.total_seconds()),
+        "expires_at": attested.expires.isoformat() if attested.expires else None,
+    }
+
+
+def _holds(result: str | None) -> bool:
+    from nhisync.errors import UsageError  # noqa: PLC0415
+
+    if result not in {"pass", "fail"}:
+        raise UsageError("an attestation says what was found", fix="--result pass, or --result fail")
+    return result == "pass"
+
+
+def _refuse_stray(*given: str | None) -> None:
+    from nhisync.errors import UsageError  # noqa: PLC0415
+
+    if any(given):
+        raise UsageError("nothing says what was looked at", fix="nhisync attest APP KIND --result pass --by WHO")
+
+
+def _instant(text: str) -> datetime:
+    from nhisync.errors import UsageError  # noqa: PLC0415
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise UsageError("--observed-at is no time with a zone", fix="Write it as 2026-11-28T02:00:00Z.")
+    return found.astimezone(UTC)

@@ -1,0 +1,29 @@
+"""What nhisync cannot observe itself, said by somebody who can: capacity, patch level, data lag, restores."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attestation:
+    """One claim about one path of one app, and who answers for it.
+
+    Attributes:
+        app: the app's name.
+        path: name of the path it speaks about.
+        kind: what was looked at (``capacity-test``, ``patch-level``, ``data-lag``, ``backup-restore`` …).
+        holds: whether what was looked at is as it must be.
+        observed_at: when somebody looked, aware UTC; its age counts from here, not from when it was recorded.
+        attested_by: who looked.
+        evidence: where the proof is (a URL, a ticket), or "".
+        number: its number in the store, 0 = not stored.
+    """
+
+    app: str
+    path: str
+    kind: str
+    holds: bool
+    observed_at: datetime
+    attested_by: str
+    evidence: str = ""
+    number: int = 0

@@ -1,0 +1,64 @@
+"""What a tier wants to be told, held against what it was told (pure): missing, old and dated ahead are unknown."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from nhisync.model import Attestation, State
+
+SKEW = timedelta(seconds=30)
+"""How far ahead of the assessment an attestation may lie (skew between clocks)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attested:
+    """One kind that the tier asks for.
+
+    Attributes:
+        kind: what it is about.
+        state: pass, fail, or unknown.
+        told: what was said, or why it is not known, for a person.
+        max_age: how long one such attestation counts.
+        expires: when a pass ends, or None.
+    """
+
+    kind: str
+    state: State
+    told: str
+    max_age: timedelta
+    expires: datetime | None = None
+
+
+def attested(
+    wanted: Mapping[str, timedelta], attestations: Iterable[Attestation], *, app: str, path: str, now: datetime
+) -> tuple[Attested, ...]:
+    """Every wanted kind, in order of its name; the last observation counts, whatever was recorded after it.
+
+    Args:
+        wanted: kind → how long one such attestation counts.
+        attestations: everything that was said.
+        app: the app.
+        path: the path to judge.
+        now: the instant of the assessment.
+    """
+    said = [one for one in attestations if (one.app, one.path) == (app, path)]
+    return tuple(
+        _judged(kind, max_age, [one for one in said if one.kind == kind], now)
+        for kind, max_age in sorted(wanted.items())
+    )
+
+
+def _judged(kind: str, max_age: timedelta, said: list[Attestation], now: datetime) -> Attested:
+    # Two of one instant that disagree: the one that does not hold counts.
+    last = max(said, key=lambda one: (one.observed_at, not one.holds), default=None)
+    if last is None:
+        return Attested(kind=kind, state=State.UNKNOWN, told="never attested", max_age=max_age)
+    told = f"attested {last.observed_at:%Y-%m-%dT%H:%M:%SZ} by {last.attested_by}"
+    if last.observed_at > now + SKEW:
+        return Attested(kind=kind, state=State.UNKNOWN, told=f"{told}, which is still to come", max_age=max_age)
+    expires = last.observed_at + max_age
+    if not last.holds:
+        return Attested(kind=kind, state=State.FAIL, told=f"{told}: does not hold", max_age=max_age)
+    if expires <= now:
+        return Attested(kind=kind, state=State.UNKNOWN, told=told, max_age=max_age)
+    return Attested(kind=kind, state=State.PASS, told=told, max_age=max_age, expires=expires)

@@ -1,0 +1,54 @@
+"""What people and tools attested with `nhisync attest`: appended and audited, never changed."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from nhisync.model import Attestation
+from nhisync.parity.row import epoch, instant
+from nhisync.store.schema import attestations
+
+
+def put(connection: Connection, attestation: Attestation, *, actor: str, now: datetime) -> int:
+    """Record an attestation; returns its number."""
+    values = {
+        "app": attestation.app,
+        "path": attestation.path,
+        "kind": attestation.kind,
+        "holds": int(attestation.holds),
+        "observed_at": epoch(attestation.observed_at),
+        "attested_by": attestation.attested_by,
+        "evidence": attestation.evidence,
+        "created_at": epoch(now),
+        "created_by": actor,
+    }
+    number = connection.execute(insert(attestations).values(values).returning(attestations.c.number))
+    return int(number.scalar_one())
+
+
+def latest(connection: Connection, app: str | None = None) -> Iterator[Attestation]:
+    """The attestations of the last instant that was observed, per app, path and kind; of one app, or of all."""
+    table = attestations
+    last = select(table.c.app, table.c.path, table.c.kind, func.max(table.c.observed_at).label("at"))
+    newest = last.group_by(table.c.app, table.c.path, table.c.kind).subquery()
+    same = [table.c[name] == newest.c[name] for name in ("app", "path", "kind")]
+    statement = select(table).join(newest, (table.c.observed_at == newest.c.at) & same[0] & same[1] & same[2])
+    if app is not None:
+        statement = statement.where(table.c.app == app)
+    for row in connection.execute(statement.order_by(table.c.number)):
+        yield _attestation(row)
+
+
+def _attestation(row: Any) -> Attestation:
+    return Attestation(
+        app=row.app,
+        path=row.path,
+        kind=row.kind,
+        holds=bool(row.holds),
+        observed_at=instant(row.observed_at),
+        attested_by=row.attested_by,
+        evidence=row.evidence,
+        number=row.number,
+    )
