@@ -5,8 +5,9 @@ from functools import partial
 
 from nhisync.spi import ErrorKind, Observation, ProviderError
 from nhisync.spi.fanout import merged
+from nhisync.spi.runs import Sweep
 from nhisync_aws.collectors import COLLECTORS
-from nhisync_aws.run import Run, Sweep
+from nhisync_aws.run import Run
 
 
 def observe(run: Run) -> Iterator[Observation]:

@@ -10,9 +10,7 @@ from functools import partial
 from typing import Any
 
 from nhisync.spi import (
-    Budget,
     Coverage,
-    CoverageStatus,
     ErrorKind,
     InventoryRequest,
     Item,
@@ -22,22 +20,13 @@ from nhisync.spi import (
     Precision,
     ProviderError,
     SourceContext,
-    Unchanged,
 )
-from nhisync.spi.fanout import merged, spread
-from nhisync.spi.oddities import one_item
+from nhisync.spi.fanout import merged
+from nhisync.spi.runs import SourceRun, Sweep
 from nhisync_aws.connection import Connection
 from nhisync_aws.paging import Listing, pages
 from nhisync_aws.settings import AwsSettings
 from nhisync_aws.trust import Judging, judging
-
-_STATUS = {
-    ErrorKind.DENIED: CoverageStatus.DENIED,
-    ErrorKind.AUTH_FAILED: CoverageStatus.DENIED,
-    ErrorKind.THROTTLED: CoverageStatus.THROTTLED,
-    ErrorKind.QUOTA: CoverageStatus.THROTTLED,
-    ErrorKind.UNSUPPORTED: CoverageStatus.UNSUPPORTED,
-}
 
 LOGICAL_NAME_TAG = "nhisync:name"
 
@@ -50,29 +39,7 @@ class Tags:
     logical_name: str | None
 
 
-class Sweep:
-    """One listing in progress: counts what it held and keeps why it stopped."""
-
-    def __init__(self) -> None:
-        self.items = 0
-        self.error: ProviderError | None = None
-
-    @property
-    def complete(self) -> bool:
-        """Every page came."""
-        return self.error is None
-
-    @property
-    def status(self) -> CoverageStatus:
-        """How far the listing was seen; what was lost in the middle is partial."""
-        if self.error is None:
-            return CoverageStatus.COMPLETE
-        if self.items:
-            return CoverageStatus.PARTIAL
-        return _STATUS.get(self.error.kind, CoverageStatus.UNREACHABLE)
-
-
-class Run:
+class Run(SourceRun):
     """One run over one source; handed to every collector.
 
     Attributes:
@@ -86,26 +53,11 @@ class Run:
         self, connection: Connection, settings: AwsSettings, context: SourceContext, request: InventoryRequest
     ) -> None:
         self.connection = connection
+        super().__init__(context, request, settings.workers)
         self.settings = settings
-        self.context = context
-        self.request = request
         self._missed: dict[tuple[str, str], ProviderError] = {}
-        self._wanted: dict[str, dict[str, Locator]] = {}
         self._judging: Judging | None = None
         self._lock = threading.Lock()
-        for locator in request.wanted:
-            item = locator.item
-            self._wanted.setdefault(item.kind, {})[item.name] = item
-
-    @property
-    def budget(self) -> Budget:
-        """The cycle's budget."""
-        return self.request.budget
-
-    @property
-    def now(self) -> datetime:
-        """The instant of an observation, aware UTC."""
-        return self.context.clock.now()
 
     @property
     def region(self) -> str:
@@ -120,29 +72,6 @@ class Run:
                 self._judging = judging(self.settings, self.context)
             return self._judging
 
-    def wanted(self, kind: str) -> Mapping[str, Locator]:
-        """Name → locator of the items of `kind` that pairs name."""
-        return self._wanted.get(kind, {})
-
-    def swept(self, kind: str) -> bool:
-        """Whether `kind` is to be listed as a whole or by prefixes."""
-        return kind in self.request.kinds
-
-    def touched(self, kind: str) -> bool:
-        """Whether anything of `kind` was asked for; what was not is not contacted."""
-        return self.swept(kind) or bool(self.wanted(kind))
-
-    def asked_for(self, kind: str, name: str) -> bool:
-        """Whether a listed item that no pair names belongs into the answer."""
-        if not self.swept(kind):
-            return False
-        prefixes = self.request.prefixes.get(kind)
-        return prefixes is None or name.startswith(prefixes)
-
-    def locator(self, kind: str, name: str) -> Locator:
-        """Address of an item of this source."""
-        return Locator(self.context.source, kind, name)
-
     def list(self, listing: Listing, sweep: Sweep) -> Iterator[dict[str, Any]]:
         """Yield the rows of a list; a failing page ends it and is kept in `sweep`."""
         try:
@@ -152,21 +81,6 @@ class Run:
                 yield from page
         except ProviderError as error:
             sweep.error = error
-
-    def coverage(
-        self, kind: str, sweep: Sweep, *, authoritative: bool, scope: str = "", as_of: datetime | None = None
-    ) -> Coverage:
-        """What a finished listing saw."""
-        return Coverage(
-            source=self.context.source,
-            kind=kind,
-            scope=scope,
-            status=sweep.status,
-            as_of=as_of or self.now,
-            items=sweep.items,
-            authoritative=authoritative and sweep.complete,
-            error=sweep.error.fact if sweep.error else None,
-        )
 
     def miss(self, kind: str, error: ProviderError) -> None:
         """Note a denial that hides facts or costs more calls, but hides no item, so that it is not silent."""
@@ -180,40 +94,15 @@ class Run:
             sweep.error = error
             yield self.coverage(kind, sweep, authoritative=False, scope=action)
 
-    def each(
-        self, locators: Iterable[Locator], read: Callable[[Locator], Iterable[Observation]]
-    ) -> Iterator[Observation]:
-        """Read single items, several at once; one that fails becomes its own typed answer and never ends the run."""
-        yield from spread(list(locators), lambda locator: self.guarded(locator, read), self.settings.workers)
-
-    def guarded(self, locator: Locator, read: Callable[[Locator], Iterable[Observation]]) -> Iterator[Observation]:
-        """What `read` finds; why it finds nothing is the item's own answer."""
-        try:
-            found = one_item(lambda: list(read(locator)))
-        except ProviderError as error:
-            found = [self.failed(locator, error)]
-        yield from found
-
     def row(
         self, locator: Locator, make: Callable[..., Observation], *facts: Any, **more: Any
     ) -> Iterator[Observation]:
         """What `make` makes of a row of a list."""
         yield from self.guarded(locator, lambda one: [make(self, one, *facts, **more)])
 
-    def failed(self, locator: Locator, error: ProviderError) -> Item:
-        """Why nothing is known of an item, or that it is not there."""
-        fact = None if error.kind is ErrorKind.NOT_FOUND else error.fact
-        return Item(locator=locator, observed_at=self.now, presence=error.presence, error=fact)
-
     def absent(self, locator: Locator) -> Item:
         """An authoritative read said that it is not there."""
         return self.failed(locator, ProviderError(ErrorKind.NOT_FOUND, "AWS has no such item"))
-
-    def known(self, item: Item) -> Item | Unchanged:
-        """`item`, or that the stored detail still holds."""
-        if item.marker and self.request.known.get(item.locator) == item.marker:
-            return Unchanged(locator=item.locator, observed_at=item.observed_at)
-        return item
 
     def tags(self, found: Iterable[Mapping[str, Any]] | None) -> Tags:
         """Owner and logical name out of AWS's tag lists."""

@@ -25,12 +25,13 @@ from nhisync.spi import (
     SourceIdentity,
 )
 from nhisync.spi.fanout import merged
+from nhisync.spi.runs import Sweep
 from nhisync_gcp.calls import RATES
 from nhisync_gcp.connection import Connection
 from nhisync_gcp.doctor import Situation, examine
 from nhisync_gcp.kinds import COLLECTORS
 from nhisync_gcp.permissions import documents
-from nhisync_gcp.run import Run, Sweep
+from nhisync_gcp.run import Run
 from nhisync_gcp.settings import GcpSettings
 from nhisync_gcp.values import values
 

@@ -23,9 +23,10 @@ from nhisync.spi import (
     PublicId,
     Rotation,
 )
+from nhisync.spi.runs import Sweep
 from nhisync_aws.collectors.credential_report import FRESH_FOR, CredentialReport, ReportUser, Slot, fetch
 from nhisync_aws.paging import Listing
-from nhisync_aws.run import Run, Sweep, attributes, marker
+from nhisync_aws.run import Run, attributes, marker
 
 KIND = "access-key"
 _SCHEME = "access-key-id"

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nhisync.spi import CredentialState, ErrorFact, ErrorKind, Item, Lifecycle, Locator, Observation, Presence
+from nhisync.spi.runs import Sweep
 from nhisync_aws.collectors.pem import described, judged_by
 from nhisync_aws.paging import Listing
-from nhisync_aws.run import Run, Sweep, attributes, marker, moment
+from nhisync_aws.run import Run, attributes, marker, moment
 from nhisync_aws.statements import certificate_id
 
 KIND = "certificate"

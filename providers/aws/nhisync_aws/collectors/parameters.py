@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from nhisync.spi import CredentialState, ErrorKind, Item, Lifecycle, Locator, Moment, Observation, ProviderError
+from nhisync.spi.runs import Sweep
 from nhisync_aws.collectors.kms import KeyRing
 from nhisync_aws.paging import Listing
-from nhisync_aws.run import Run, Sweep, attributes, marker, moment
+from nhisync_aws.run import Run, attributes, marker, moment
 
 KIND = "parameter"
 _PAGE = 50

@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from nhisync.spi import CredentialState, Dependency, Item, Lifecycle, Locator, Moment, Observation, Precision, Rotation
+from nhisync.spi.runs import Sweep
 from nhisync_aws.paging import Listing
-from nhisync_aws.run import Run, Sweep, attributes, marker, moment
+from nhisync_aws.run import Run, attributes, marker, moment
 
 KIND = "role"
 _LONGEST_SESSION = 43_200  # seconds; IAM's upper limit, for answers that do not tell (account details do not)

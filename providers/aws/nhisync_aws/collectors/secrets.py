@@ -15,10 +15,11 @@ from functools import partial
 from typing import Any
 
 from nhisync.spi import Coverage, ErrorKind, Locator, Observation, ProviderError, Unchanged
+from nhisync.spi.runs import Sweep
 from nhisync_aws.collectors.kms import KeyRing
 from nhisync_aws.collectors.secret_facts import SecretFacts, secret_item
 from nhisync_aws.paging import Listing, pages
-from nhisync_aws.run import Run, Sweep
+from nhisync_aws.run import Run
 
 KIND = "secret"
 _PAGE = 100

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nhisync.spi import Item, Lifecycle, Locator, Observation
+from nhisync.spi.runs import Sweep
 from nhisync_aws.collectors.pem import described, judged_by
 from nhisync_aws.paging import Listing
-from nhisync_aws.run import Run, Sweep, marker, moment
+from nhisync_aws.run import Run, marker, moment
 
 KIND = "server-certificate"
 

@@ -15,8 +15,9 @@ from nhisync.spi import (
     ProviderError,
     Rotation,
 )
+from nhisync.spi.runs import Sweep
 from nhisync_aws.paging import Listing
-from nhisync_aws.run import Run, Sweep, attributes, marker
+from nhisync_aws.run import Run, attributes, marker
 
 KIND = "service-credential"
 _STATES = {

@@ -24,9 +24,10 @@ from nhisync.spi import (
     PublicId,
     Rotation,
 )
+from nhisync.spi.runs import Sweep
 from nhisync_gcp.names import AccountName, parent_of
 from nhisync_gcp.permissions import ACCOUNT_KINDS
-from nhisync_gcp.run import HOPELESS, Run, Sweep, attributes, marker
+from nhisync_gcp.run import HOPELESS, Run, attributes, marker
 
 KIND = "service-account"
 SCHEME = "service-account"

@@ -21,10 +21,11 @@ from nhisync.spi import (
     Observation,
     ProviderError,
 )
+from nhisync.spi.runs import Sweep
 from nhisync_gcp.kinds.pem import described
 from nhisync_gcp.kinds.secret_facts import instant, owner_of
 from nhisync_gcp.names import CertificateName, last_of, parent_of, segment
-from nhisync_gcp.run import Run, Sweep, attributes, marker
+from nhisync_gcp.run import Run, attributes, marker
 
 KIND = "cas-certificate"
 _PAGE = 1_000

@@ -14,10 +14,11 @@ from nhisync.spi import (
     Observation,
     ProviderError,
 )
+from nhisync.spi.runs import Sweep
 from nhisync_gcp.kinds.pem import described
 from nhisync_gcp.kinds.secret_facts import instant, owner_of
 from nhisync_gcp.names import CertificateName, is_location, last_of, parent_of, segment
-from nhisync_gcp.run import HOPELESS, Run, Sweep, attributes, marker
+from nhisync_gcp.run import HOPELESS, Run, attributes, marker
 
 KIND = "certificate"
 _GLOBAL = "global"

@@ -13,9 +13,10 @@ from typing import Any
 
 from nhisync.spi import ErrorKind, Locator, Observation, ProviderError
 from nhisync.spi.fanout import Todo
+from nhisync.spi.runs import Sweep
 from nhisync_gcp.kinds.secret_facts import SecretFacts, Version, chosen, enough, secret_item, wanted_version
 from nhisync_gcp.names import SecretName, is_location, last_of, parent_of, segment
-from nhisync_gcp.run import HOPELESS, Run, Sweep
+from nhisync_gcp.run import HOPELESS, Run
 
 GLOBAL, REGIONAL = "secret", "regional-secret"
 _PAGE, _VERSIONS = 1_000, 50
