@@ -58,7 +58,8 @@ def test_current_folder_is_no_module_path(tmp_path: Path) -> None:
 import os, sys, types
 from nhisync.app.reuse import compare
 os.chdir(sys.argv[1])
-compare(types.SimpleNamespace(configuration=types.SimpleNamespace(file="none.yaml"), timeout=None), [])
+configuration = types.SimpleNamespace(file="none.yaml", policies=None, digest="")
+compare(types.SimpleNamespace(configuration=configuration, timeout=None), [])
 """
     call = [sys.executable, "-P", "-c", command, str(tmp_path)]
     done = subprocess.run(call, capture_output=True, text=True, check=False)

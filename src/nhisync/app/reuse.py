@@ -22,6 +22,9 @@ from nhisync.spi import Capability, ErrorKind, FieldValue, Fingerprinter, Provid
 
 _PR_SET_DUMPABLE = 4
 
+CHANGED = 6
+"""Exit code of a child that found another configuration than the one that is being judged."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
@@ -36,15 +39,20 @@ class Reuse:
     unread: tuple[tuple[str, str, ErrorFact], ...]
 
 
-def compare(session: Session, wanted: Sequence[Wanted], policies: Path | None = None) -> Reuse:
+def compare(session: Session, wanted: Sequence[Wanted]) -> Reuse:
     """Compare the values behind `wanted` in a child process.
+
+    The child reads the configuration anew. Where that was edited since `session` was opened (a daemon takes it over
+    on SIGHUP only), its sources need not be the ones that are judged, and nothing is compared.
 
     Raises:
         NhisyncError: the child could not be run; nothing is known about reuse then.
     """
+    configuration = session.configuration
     task = {
-        "config": str(session.configuration.file),
-        "policies": str(policies) if policies else None,
+        "config": str(configuration.file),
+        "policies": str(configuration.policies) if configuration.policies else None,
+        "digest": configuration.digest,
         "timeout": session.timeout,
         "wanted": [[w.path, w.key, str(w.locator)] for w in wanted],
     }
@@ -58,6 +66,11 @@ def compare(session: Session, wanted: Sequence[Wanted], policies: Path | None = 
         text=True,
         check=False,
     )
+    if child.returncode == CHANGED:
+        raise NhisyncError(
+            f"{configuration.file} or a policy was changed and is not in force yet; nothing is known about reuse",
+            fix="Bring it into force: send SIGHUP to nhisync serve, or run the command again.",
+        )
     if child.returncode != 0:
         raise NhisyncError(
             f"the value comparison ended with code {child.returncode}; nothing is known about reuse",
@@ -91,6 +104,8 @@ def main(stdin: TextIO, stdout: TextIO) -> int:
     task: dict[str, Any] = json.load(stdin)
     policies = Path(task["policies"]) if task["policies"] else None
     session = Session.open(Path(task["config"]), policies=policies, timeout=task["timeout"])
+    if session.configuration.digest != task["digest"]:
+        return CHANGED
     wanted = [Wanted(path, key, Locator.parse(text)) for path, key, text in task["wanted"]]
     classes = Classes(session.randomness)
     sources = sorted({(w.path, w.locator.source) for w in wanted})
