@@ -86,7 +86,7 @@ def test_an_adapter_knows_where_it_stands(tmp_path: Path) -> None:
 
 @pytest.mark.requirement("R42")
 def test_no_connection_logs_its_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With TLS keys in a file, recorded connections show tokens and values: no adapter is made while one is asked for."""
+    """With TLS keys in a file, recorded connections show tokens and values: no adapter is made while that is asked."""
     keys = tmp_path / "keys"
     monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
     session(tmp_path).provider("backup", "one").close()
