@@ -33,8 +33,10 @@ def values(lab: "Lab") -> Iterator[None]:
     script = f"{lab.script}-b"
     VALUES[script, "kv/a"] = {"key": CANARY}
     VALUES[script, "kv/empty"] = {}
+    VALUES[script, "kv/short"] = {"pin": "123456", "username": "a-long-user-name"}
     yield
-    del VALUES[script, "kv/a"], VALUES[script, "kv/empty"]
+    for name in ("kv/a", "kv/empty", "kv/short"):
+        del VALUES[script, name]
 
 
 @pytest.mark.usefixtures("values")
@@ -48,6 +50,16 @@ def test_what_was_not_compared_is_said(lab: "Lab") -> None:
         ("one:kv/empty", "malformed"),
     ]
     assert CANARY not in json.dumps(told)
+
+
+@pytest.mark.usefixtures("values")
+@pytest.mark.requirement("R31", "R42")
+def test_fields_that_take_no_part_are_no_comparison(lab: "Lab") -> None:
+    """An item with nothing but short values and public names was not compared, unless the pair names its field."""
+    (told,) = unread(lab, "one:kv/short")
+    assert (told["locator"], told["kind"]) == ("one:kv/short", "malformed")
+    assert "name the field" in told["message"]
+    assert unread(lab, "one:kv/short#pin") == []
 
 
 def test_current_folder_is_no_module_path(tmp_path: Path) -> None:

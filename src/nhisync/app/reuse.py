@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from nhisync.app.session import Session
-from nhisync.collect.reuse import Classes, Wanted
+from nhisync.collect.reuse import Classes, Wanted, compared
 from nhisync.errors import NhisyncError
 from nhisync.model import ErrorFact, Locator
 from nhisync.spi import Capability, ErrorKind, FieldValue, Fingerprinter, ProviderError
 
 _PR_SET_DUMPABLE = 4
+
+_NOTHING = "no value was given, or none long enough and not public by its name: name the field in the pair (#field)"
 
 CHANGED = 6
 """Exit code of a child that found another configuration than the one that is being judged."""
@@ -134,13 +136,13 @@ def _read_source(
         for answer in reader.values(sorted(holders), session.budget(path, source)):
             if isinstance(answer, FieldValue):
                 item = answer.locator.item
-                owed -= {(item, None), (item, answer.field)}
+                owed -= {one for one in owed if one[0] == item and compared(answer, one[1])}
                 classes.add(answer, holders.get(item, ()))
             else:
                 owed = {one for one in owed if one[0] != answer[0].item}
                 yield _unread(path, str(answer[0].item), answer[1].kind, answer[1].message)
         for item, field in sorted(owed, key=str):
-            what = "no value was given" if field is None else "the field that the pair names was not given"
+            what = _NOTHING if field is None else "the field that the pair names was not given"
             yield _unread(path, str(item), ErrorKind.MALFORMED, what)
     except ProviderError as failure:
         for locator in holders:
