@@ -126,6 +126,16 @@ def test_a_bad_word_is_a_fail_until_a_later_one(session: Session) -> None:
     assert judged(session).apps[0].verdict.word is Word.READY
 
 
+def test_a_clock_ahead_does_not_outlast_a_bad_word(session: Session) -> None:
+    """What a fast clock dates ahead counts as said now: unfit, found seconds later, is the last word."""
+    attest(session, claim("capacity-test"), actor="ci")
+    attest(session, claim(age=timedelta(seconds=-30)), actor="ci")
+    assert judged(session).apps[0].verdict.word is Word.READY
+    session.clock.sleep(10)
+    attest(session, claim(age=timedelta(seconds=-10), holds=False), actor="ci")
+    assert judged(session).apps[0].verdict.word is Word.NOT_READY
+
+
 def test_only_what_the_tier_asks_for_is_recorded(session: Session) -> None:
     """A misspelt kind, a foreign path, a time to come and nobody's word are refused, and nothing is recorded."""
     wrong = {

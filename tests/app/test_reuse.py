@@ -75,7 +75,8 @@ def test_a_copied_value_is_found_and_nothing_else(files: Path) -> None:
 def test_no_value_leaves_the_child(files: Path) -> None:
     """Neither stdout nor stderr of the child holds a value, a digest of one, or the same id twice over two runs."""
     wanted = [[w.path, w.key, str(w.locator)] for w in sides("a", "b", field="")]
-    task = json.dumps({"config": str(files), "policies": None, "timeout": None, "wanted": wanted})
+    facts = {"config": str(files), "policies": None, "digest": Session.open(files).configuration.digest}
+    task = json.dumps({**facts, "timeout": None, "wanted": wanted})
     command = [sys.executable, "-m", "nhisync.app.reuse"]
     runs = [subprocess.run(command, input=task, capture_output=True, text=True, check=True) for _ in range(2)]
     for run in runs:
@@ -106,11 +107,33 @@ def test_a_child_that_fails_leaves_nothing_known(files: Path) -> None:
     assert "Traceback" not in str(caught.value)
 
 
+@pytest.mark.requirement("R6", "R42")
+def test_a_configuration_that_is_not_in_force_compares_nothing(files: Path) -> None:
+    """A daemon judges what it loaded: values of sources that were edited since are not those of the judged items."""
+    opened = Session.open(files)
+    (files.parent / "elsewhere").mkdir()
+    (files.parent / "elsewhere" / "a.json").write_text(json.dumps({"key": "not-the-copied-value"}), encoding="utf-8")
+    files.write_text(CONFIG.replace("root: backup", "root: elsewhere"), encoding="utf-8")
+    with pytest.raises(NhisyncError, match="was changed and is not in force yet; nothing is known about reuse"):
+        compare(opened, sides("a"))
+
+
+def test_policies_named_on_the_command_line_are_the_childs_too(files: Path) -> None:
+    """A tier that only such a folder holds is known to the child, which else would compare nothing."""
+    policies = files.parent / "named"
+    policies.mkdir()
+    (policies / "own.yaml").write_text("version: 1\ntier: own\ninherits: standard\n", encoding="utf-8")
+    files.write_text(CONFIG.replace("tier: standard", "tier: own"), encoding="utf-8")
+    found = compare(Session.open(files, policies=policies), sides("a"))
+    assert set(found.groups) == {"primary", "backup"}
+
+
 def test_the_task_reaches_the_child(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child's main reads the task from stdin and prints lines; here without hardening this very process."""
     monkeypatch.setattr(reuse, "harden", lambda: None)
     wanted = [[w.path, w.key, str(w.locator)] for w in sides("a")]
-    task = {"config": str(files), "policies": None, "timeout": 9.0, "wanted": wanted}
+    digest = Session.open(files).configuration.digest
+    task = {"config": str(files), "policies": None, "digest": digest, "timeout": 9.0, "wanted": wanted}
     out = io.StringIO()
     assert reuse.main(io.StringIO(json.dumps(task)), out) == 0
     assert [json.loads(line)["key"] for line in out.getvalue().splitlines()] == ["payments/a"] * 2

@@ -1,5 +1,6 @@
 """One invocation: everything is checked and nothing is contacted before a use case begins."""
 
+import ssl
 from datetime import timedelta
 from pathlib import Path
 
@@ -81,6 +82,16 @@ def test_an_adapter_knows_where_it_stands(tmp_path: Path) -> None:
     assert (context.path, context.source, context.region) == ("primary", "one", "near")
     assert (context.base, context.clock, context.randomness) == (tmp_path, opened.clock, opened.randomness)
     assert made is not opened.provider("primary", "one")
+
+
+@pytest.mark.requirement("R42")
+def test_no_connection_logs_its_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With TLS keys in a file, recorded connections show tokens and values: no adapter is made while that is asked."""
+    keys = tmp_path / "keys"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
+    session(tmp_path).provider("backup", "one").close()
+    assert ssl.create_default_context().keylog_filename is None
+    assert not keys.exists()
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,12 @@ def test_what_was_said_counts_for_its_time(claims: list[Attestation], state: Sta
     assert (found.expires is not None) == (state is State.PASS)
 
 
+def test_a_time_beyond_the_calendar_ends_with_it() -> None:
+    """A policy may let a word count for longer than there are dates; that ends no run."""
+    (found,) = attested({"capacity-test": timedelta.max}, [said(DAY)], app="pay", path="backup", now=NOW)
+    assert (found.state, found.expires) == (State.PASS, datetime(9999, 12, 31, tzinfo=UTC))
+
+
 def test_nobody_who_does_not_ask_is_told() -> None:
     """A tier without attestations says nothing, whatever was attested."""
     assert attested({}, [said(DAY, holds=False)], app="pay", path="backup", now=NOW) == ()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nhisync.app.desks import private_desk
+from nhisync.app.desks import private_desk, stored_desk
 from nhisync.app.diff import DiffOptions, diff
 from nhisync.app.publish import believed, moment
 from nhisync.app.session import Session
@@ -130,6 +130,14 @@ class Lab:
         session = self.session()
         with private_desk(session) as desk:
             return diff(session, DiffOptions(primary="primary", backup="backup", **options), desk)
+
+    def cached(self) -> Word:
+        """What `nhisync diff --cached` says of the app."""
+        session = self.session()
+        with stored_desk(session) as desk:
+            report = diff(session, DiffOptions(primary="primary", backup="backup", cached=True), desk)
+        (verdict,) = report.verdicts
+        return verdict.word
 
     def sync(self) -> Report:
         """One cycle over the store of the laboratory, published."""

@@ -33,8 +33,10 @@ def values(lab: "Lab") -> Iterator[None]:
     script = f"{lab.script}-b"
     VALUES[script, "kv/a"] = {"key": CANARY}
     VALUES[script, "kv/empty"] = {}
+    VALUES[script, "kv/short"] = {"pin": "123456", "username": "a-long-user-name"}
     yield
-    del VALUES[script, "kv/a"], VALUES[script, "kv/empty"]
+    for name in ("kv/a", "kv/empty", "kv/short"):
+        del VALUES[script, name]
 
 
 @pytest.mark.usefixtures("values")
@@ -50,6 +52,16 @@ def test_what_was_not_compared_is_said(lab: "Lab") -> None:
     assert CANARY not in json.dumps(told)
 
 
+@pytest.mark.usefixtures("values")
+@pytest.mark.requirement("R31", "R42")
+def test_fields_that_take_no_part_are_no_comparison(lab: "Lab") -> None:
+    """An item with nothing but short values and public names was not compared, unless the pair names its field."""
+    (told,) = unread(lab, "one:kv/short")
+    assert (told["locator"], told["kind"]) == ("one:kv/short", "malformed")
+    assert "name the field" in told["message"]
+    assert unread(lab, "one:kv/short#pin") == []
+
+
 def test_current_folder_is_no_module_path(tmp_path: Path) -> None:
     """A file of the current folder never runs inside the process that holds values."""
     (tmp_path / "hmac.py").write_text("open('ran', 'w').close()\nraise SystemExit(9)\n")
@@ -58,7 +70,8 @@ def test_current_folder_is_no_module_path(tmp_path: Path) -> None:
 import os, sys, types
 from nhisync.app.reuse import compare
 os.chdir(sys.argv[1])
-compare(types.SimpleNamespace(configuration=types.SimpleNamespace(file="none.yaml"), timeout=None), [])
+configuration = types.SimpleNamespace(file="none.yaml", policies=None, digest="")
+compare(types.SimpleNamespace(configuration=configuration, timeout=None), [])
 """
     call = [sys.executable, "-P", "-c", command, str(tmp_path)]
     done = subprocess.run(call, capture_output=True, text=True, check=False)

@@ -4,6 +4,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from nhisync.errors import GuardError, StoreError
-from nhisync.model import Mode, Verdict, Waiver, Word
+from nhisync.model import Attestation, Mode, Verdict, Waiver, Word
 from nhisync.parity.engine import FAR, Remembered
 from nhisync.parity.row import Row
 from nhisync.store import Restored, Store, restore
@@ -153,6 +154,29 @@ def test_restored_verdicts_are_void(world: World) -> None:
     world.live("3")
     with world.open("read") as store, store.reader() as reader:
         assert reader.verdict("pay", "backup") is not None
+
+
+@pytest.mark.requirement("R2", "R54")
+def test_a_restore_undoes_no_restriction(world: World) -> None:
+    """What was found unfit, and the waiver that was withdrawn, after the backup hold on."""
+    seen = world.clock.now()
+    fit = Attestation(app="pay", path="backup", kind="lag", holds=True, observed_at=seen - HOUR, attested_by="dba")
+    unfit = replace(fit, holds=False, observed_at=seen)
+    with world.open() as store:
+        store.attest(fit, actor="bob")
+        number = store.waive(WAIVER, actor="bob")
+    copy = world.backup("copy.db")
+    with world.open() as store:
+        store.attest(unfit, actor="bob")
+        store.withdraw(number, actor="bob")
+    for carried in (2, 0):  # the second time it is the restored store that is replaced
+        world.restore(copy) if carried else world.restore(world.backup("after.db"))
+        with world.open("read") as store, store.reader() as reader:
+            (last,) = reader.attestations()
+            assert replace(last, number=0) == unfit
+            assert reader.waivers() == ()
+            assert reader.verify_audit().problem == ""
+            assert list(reader.audit())[-1].detail["carried"] == carried
 
 
 @pytest.mark.requirement("R54")

@@ -1,7 +1,7 @@
 """`nhisync attest`: record what nhisync cannot observe itself, and show what a tier asks for and was told."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import TypeVar
@@ -35,6 +35,8 @@ class Told:
 def attest(session: Session, attestation: Attestation, *, actor: str) -> int:
     """Record `attestation` in the store, audited; returns its number.
 
+    One that a fast clock dates ahead counts as seen now: else it would outlast what is found unfit within that skew.
+
     Raises:
         UsageError: no such app or backup path, a kind that the app's tier does not ask for, a time that is still to
             come, or nobody who answers for it.
@@ -43,7 +45,8 @@ def attest(session: Session, attestation: Attestation, *, actor: str) -> int:
     """
     _check(session, attestation)
     with writing(session, "nhisync attest") as store:
-        return store.attest(attestation, actor=actor)
+        seen = min(attestation.observed_at, session.clock.now())
+        return store.attest(replace(attestation, observed_at=seen), actor=actor)
 
 
 def told(session: Session, names: tuple[str, ...] = ()) -> tuple[Told, ...]:

@@ -92,7 +92,7 @@ def run(config: Path, *, clock: Clock, randomness: Randomness, progress: Progres
     session = Session.open(config, clock=clock, randomness=randomness)
     with Store.open(session.configuration.store_url, clock=clock, randomness=randomness, purpose="demo") as store:
         remember(store, clock)
-        with store.run("diff") as handle:
+        with store.run("diff", config_digest=session.configuration.digest) as handle:
             options = DiffOptions(primary="primary", backup="backup")
             report = diff(session, options, StoreDesk(session, store, handle), progress)
     expected = [code for app in planned.apps for pair in app.pairs for code in pair.expects]

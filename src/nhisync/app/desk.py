@@ -6,17 +6,18 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from nhisync import __version__
-from nhisync.app.assess import Stored
+from nhisync.app.assess import EQUAL_VALUE, Stored
 from nhisync.app.listing import Reference, vanished
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected
 from nhisync.collect.guard import Counts, believed
-from nhisync.model import Attestation, Coverage, CoverageStatus, Item, Locator, Verdict, Waiver
+from nhisync.model import Attestation, Coverage, CoverageStatus, Item, Locator, State, Verdict, Waiver
 from nhisync.parity.engine import Remembered
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row
 from nhisync.parity.stream import Stream
 from nhisync.store import Comparison, Reader, RunHandle, Scope, Store
+from nhisync.store.run import DONE
 
 RUNS_SINCE = 50
 """Earlier runs whose time is looked at; the first of them that succeeded under the right clock judged every pair."""
@@ -123,6 +124,11 @@ class StoreDesk:
             remembered = iter(()) if ahead else reader.remembered(primary, backup, digest)
             yield StoreNotebook(reader, remembered, reader.stored(primary, backup), comparison)
 
+    def uncompared(self, primary: str, backup: str) -> Mapping[str, str] | None:
+        """What the last run did not compare."""
+        with self._store.reader() as reader:
+            return uncompared(reader, self._session.configuration.digest, primary, backup, but=self.run_id)
+
     def verdict(self, verdict: Verdict) -> None:
         """Keep a verdict."""
         self._run.put_verdict(verdict)
@@ -142,6 +148,19 @@ class StoreDesk:
         waivers = sorted(f"{w.pair} {w.code} {w.until} {w.approved_by} {w.reason}" for w in self.waivers())
         text = "\n".join((__version__, self._session.configuration.digest, *waivers))
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def uncompared(reader: Reader, digest: str, primary: str, backup: str, *, but: str) -> Mapping[str, str] | None:
+    """Key → why the last run but one named `but` did not compare its values.
+
+    None when that run did not succeed, or not with the configuration of `digest`: value groups go whenever a row is
+    seen again, and come back at the end of a run that compares.
+    """
+    last = next((run for run in reader.runs(RUNS_SINCE) if run.id != but), None)
+    if last is None or last.outcome != DONE or (last.config_digest, last.tool_version) != (digest, __version__):
+        return None
+    found = (one for one in reader.findings(primary, backup) if one.code == EQUAL_VALUE)
+    return {one.key: one.observed for one in found if one.state is State.UNKNOWN}
 
 
 class StoreNotebook:

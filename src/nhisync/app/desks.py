@@ -54,7 +54,7 @@ def stored_desk(session: Session) -> Iterator[Desk]:
         Store.open(url, clock=session.clock, randomness=session.randomness, mode="read") as store,
         store.reader() as reader,
     ):
-        yield ReadDesk(reader, session.randomness.hex(8))
+        yield ReadDesk(reader, session.randomness.hex(8), session.configuration.digest)
 
 
 class _PrivateDesk:
@@ -134,10 +134,11 @@ class ReadDesk:
     Args:
         reader: the snapshot.
         run_id: id of this look; no run of the store has it.
+        digest: of the configuration that is judged.
     """
 
-    def __init__(self, reader: "Reader", run_id: str) -> None:
-        self._reader = reader
+    def __init__(self, reader: "Reader", run_id: str, digest: str) -> None:
+        self._reader, self._digest = reader, digest
         self.run_id = run_id
 
     def sink(self, path: str, pairing: Pairing, share: float) -> Sink:
@@ -182,6 +183,12 @@ class ReadDesk:
         """Everything is judged anew and nothing is kept: the policies of this look need not be the daemon's."""
         del primary, backup, now, apps
         yield _BlankNotebook(self._reader)
+
+    def uncompared(self, primary: str, backup: str) -> Mapping[str, str] | None:
+        """What the last run did not compare."""
+        from nhisync.app.desk import uncompared  # noqa: PLC0415 - see above
+
+        return uncompared(self._reader, self._digest, primary, backup, but=self.run_id)
 
     def verdict(self, verdict: Verdict) -> None:
         """Not kept."""

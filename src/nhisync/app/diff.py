@@ -83,6 +83,10 @@ class Desk(Protocol):
         """Earlier results of one comparison and where new ones go: kept when the block ends, gone when it raises."""
         ...
 
+    def uncompared(self, primary: str, backup: str) -> Mapping[str, str] | None:
+        """Key → why the last run did not compare its values; None = it did not end, or not with this configuration."""
+        ...
+
     def verdict(self, verdict: Verdict) -> None:
         """Keep a verdict."""
         ...
@@ -94,6 +98,9 @@ class Desk(Protocol):
     def attestations(self) -> Iterable[Attestation]:
         """The last attestations recorded in the store."""
         ...
+
+
+_NOT_COMPARED = "no finished cycle of this configuration compared the values that are stored"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +143,8 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     scope = scope_of(apps, paths)
     collected = None if options.cached else _observe(session, scope, targets, desk, progress)
     now = session.clock.now()
-    uncompared = _compare_values(session, apps, targets, desk, progress) if collected else {}
+    look = _uncompared if options.cached else _compare_values
+    uncompared = look(session, apps, targets, desk, progress)
     coverage = {path: desk.coverage(path) for path in paths}
     assessments: list[Assessment] = []
     reports: list[AppReport] = []
@@ -220,7 +228,7 @@ def _compare_values(
     progress: Progress,
 ) -> dict[str, str]:
     """Run the opt-in value comparison for apps whose tier asks for it; returns key → why it was not compared."""
-    asking = {app.name for app in apps if session.configuration.tiers[app.tier].evidence.compare_values}
+    asking = _asking(session, apps)
     if not asking:
         return {}
     paths = dict.fromkeys(path for app, p, b in targets if app.name in asking for path in (p, b))
@@ -238,6 +246,29 @@ def _compare_values(
     }
     reasons = ((one.key, lost.get((one.path, str(one.locator.item)))) for one in wanted)
     return {key: f"the value was not compared: {reason}" for key, reason in reasons if reason}
+
+
+def _uncompared(
+    session: Session,
+    apps: Sequence[App],
+    targets: Sequence[tuple[App, str, str]],
+    desk: Desk,
+    progress: Progress,
+) -> dict[str, str]:
+    """Without a comparison now: key → why the last run did not make it, or that none did as this look asks for it."""
+    del progress
+    asking, found = _asking(session, apps), dict[str, str]()
+    for primary, backup, group in _groups(targets):
+        if not asking.isdisjoint(app.name for app in group):
+            told = desk.uncompared(primary, backup)
+            rows = (one for path in (primary, backup) for one in _comparable(session, path, asking, desk))
+            found.update(dict.fromkeys((one.key for one in rows), _NOT_COMPARED) if told is None else told)
+    return found
+
+
+def _asking(session: Session, apps: Sequence[App]) -> set[str]:
+    """Names of the apps whose tier asks for the comparison of values."""
+    return {app.name for app in apps if session.configuration.tiers[app.tier].evidence.compare_values}
 
 
 def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iterator[Wanted]:

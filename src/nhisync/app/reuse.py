@@ -15,12 +15,17 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from nhisync.app.session import Session
-from nhisync.collect.reuse import Classes, Wanted
+from nhisync.collect.reuse import Classes, Wanted, compared
 from nhisync.errors import NhisyncError
 from nhisync.model import ErrorFact, Locator
 from nhisync.spi import Capability, ErrorKind, FieldValue, Fingerprinter, ProviderError
 
 _PR_SET_DUMPABLE = 4
+
+_NOTHING = "no value was given, or none long enough and not public by its name: name the field in the pair (#field)"
+
+CHANGED = 6
+"""Exit code of a child that found another configuration than the one that is being judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +41,20 @@ class Reuse:
     unread: tuple[tuple[str, str, ErrorFact], ...]
 
 
-def compare(session: Session, wanted: Sequence[Wanted], policies: Path | None = None) -> Reuse:
+def compare(session: Session, wanted: Sequence[Wanted]) -> Reuse:
     """Compare the values behind `wanted` in a child process.
+
+    The child reads the configuration anew. Where that was edited since `session` was opened (a daemon takes it over
+    on SIGHUP only), its sources need not be the ones that are judged, and nothing is compared.
 
     Raises:
         NhisyncError: the child could not be run; nothing is known about reuse then.
     """
+    configuration = session.configuration
     task = {
-        "config": str(session.configuration.file),
-        "policies": str(policies) if policies else None,
+        "config": str(configuration.file),
+        "policies": str(configuration.policies) if configuration.policies else None,
+        "digest": configuration.digest,
         "timeout": session.timeout,
         "wanted": [[w.path, w.key, str(w.locator)] for w in wanted],
     }
@@ -58,6 +68,11 @@ def compare(session: Session, wanted: Sequence[Wanted], policies: Path | None = 
         text=True,
         check=False,
     )
+    if child.returncode == CHANGED:
+        raise NhisyncError(
+            f"{configuration.file} or a policy was changed and is not in force yet; nothing is known about reuse",
+            fix="Bring it into force: send SIGHUP to nhisync serve, or run the command again.",
+        )
     if child.returncode != 0:
         raise NhisyncError(
             f"the value comparison ended with code {child.returncode}; nothing is known about reuse",
@@ -91,6 +106,8 @@ def main(stdin: TextIO, stdout: TextIO) -> int:
     task: dict[str, Any] = json.load(stdin)
     policies = Path(task["policies"]) if task["policies"] else None
     session = Session.open(Path(task["config"]), policies=policies, timeout=task["timeout"])
+    if session.configuration.digest != task["digest"]:
+        return CHANGED
     wanted = [Wanted(path, key, Locator.parse(text)) for path, key, text in task["wanted"]]
     classes = Classes(session.randomness)
     sources = sorted({(w.path, w.locator.source) for w in wanted})
@@ -119,13 +136,13 @@ def _read_source(
         for answer in reader.values(sorted(holders), session.budget(path, source)):
             if isinstance(answer, FieldValue):
                 item = answer.locator.item
-                owed -= {(item, None), (item, answer.field)}
+                owed -= {one for one in owed if one[0] == item and compared(answer, one[1])}
                 classes.add(answer, holders.get(item, ()))
             else:
                 owed = {one for one in owed if one[0] != answer[0].item}
                 yield _unread(path, str(answer[0].item), answer[1].kind, answer[1].message)
         for item, field in sorted(owed, key=str):
-            what = "no value was given" if field is None else "the field that the pair names was not given"
+            what = _NOTHING if field is None else "the field that the pair names was not given"
             yield _unread(path, str(item), ErrorKind.MALFORMED, what)
     except ProviderError as failure:
         for locator in holders:

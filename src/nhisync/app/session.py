@@ -1,5 +1,6 @@
 """One invocation: the configuration, the providers it names, the clock. Nothing is contacted here."""
 
+import os
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from nhisync.parity.pairing import role_of
 from nhisync.parity.rules import codes
 from nhisync.registry import Registry
 from nhisync.spi import Budget, Limits, Provider, ProviderInfo, Rate, SourceContext, SourceSettings
+
+KEY_LOG = "SSLKEYLOGFILE"
+"""Python and the SDKs write the keys of every TLS connection into the file that this variable names."""
 
 
 class Session:
@@ -77,9 +81,13 @@ class Session:
     def provider(self, path: str, source: str) -> Provider:
         """A new adapter instance; close it after use.
 
+        A forgotten `KEY_LOG` is taken out of the environment first: with its file, whoever recorded the connections
+        reads tokens and values from them later (Python docs, ``ssl.SSLContext.keylog_filename``).
+
         Raises:
             RegistryError: its SDK is not installed.
         """
+        os.environ.pop(KEY_LOG, None)
         entry = self.configuration.paths[path].sources[source]
         loaded = self.registry.load(entry.provider)
         self.registry.require_sdk(loaded.info)

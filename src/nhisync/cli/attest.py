@@ -143,8 +143,8 @@ def _instant(text: str) -> datetime:
 
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise UsageError("--observed-at is no time with a zone", fix="Write it as 2026-11-28T02:00:00Z.")
-    return found.astimezone(UTC)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: in UTC it lies outside the calendar
+        pass
+    raise UsageError("--observed-at is no time with a zone", fix="Write it as 2026-11-28T02:00:00Z.")

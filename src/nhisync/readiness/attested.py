@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from nhisync.model import Attestation, State
 
 SKEW = timedelta(seconds=30)
 """How far ahead of the assessment an attestation may lie (skew between clocks)."""
+
+_EVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""The end of the calendar: a policy may name a longer time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,7 @@ def _judged(kind: str, max_age: timedelta, said: list[Attestation], now: datetim
     told = f"attested {last.observed_at:%Y-%m-%dT%H:%M:%SZ} by {last.attested_by}"
     if last.observed_at > now + SKEW:
         return Attested(kind=kind, state=State.UNKNOWN, told=f"{told}, which is still to come", max_age=max_age)
-    expires = last.observed_at + max_age
+    expires = last.observed_at + min(max_age, _EVER - last.observed_at)
     if not last.holds:
         return Attested(kind=kind, state=State.FAIL, told=f"{told}: does not hold", max_age=max_age)
     if expires <= now:

@@ -8,7 +8,7 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,14 @@ from sqlalchemy import Connection, func, select
 from nhisync.clock import Clock, Randomness
 from nhisync.errors import StoreError
 from nhisync.store import address as addresses
-from nhisync.store import audit, memory, meta, runs, verdicts
+from nhisync.store import audit, memory, meta, restrictions, runs, verdicts
 from nhisync.store.address import Address
 from nhisync.store.connection import Database, WriteConnection
 from nhisync.store.copying import connected, copied, poured, require_sound, sha256, stamped
 from nhisync.store.failures import translated
 from nhisync.store.opening import lock_file, locked
-from nhisync.store.schema import REVISIONS
+from nhisync.store.restrictions import Restrictions
+from nhisync.store.schema import HEAD, REVISIONS
 from nhisync.store.schema import audit as audit_table
 from nhisync.store.upgrading import migrate
 
@@ -63,6 +64,7 @@ class _Before:
     epoch: int = 0
     audit_rows: int = 0
     audit_head: str = ""
+    restrictions: Restrictions = field(default_factory=Restrictions)
 
     def told(self) -> Mapping[str, Any] | None:
         """For the audit trail: enough to see later how far the lost trail had come."""
@@ -191,13 +193,22 @@ def _look(place: Address) -> _Before:
             require_sound(connection, file)
         database = Database(place, writable=False)
         with contextlib.closing(database), database.snapshot() as snapshot:
-            if meta.revision(snapshot, str(file)) is None:
+            revision = meta.revision(snapshot, str(file))
+            if revision is None:
                 return _Before(sound=False)
             who = meta.identity(snapshot)
             rows, head = _trail(snapshot)
+            against = restrictions.held(snapshot) if revision == HEAD else Restrictions()
     except StoreError:
         return _Before(sound=False)
-    return _Before(sound=True, installation=who.installation, epoch=who.epoch, audit_rows=rows, audit_head=head)
+    return _Before(
+        sound=True,
+        installation=who.installation,
+        epoch=who.epoch,
+        audit_rows=rows,
+        audit_head=head,
+        restrictions=against,
+    )
 
 
 def _trail(connection: Connection) -> tuple[int, str]:
@@ -218,7 +229,10 @@ def _renewed(
     ):
         migrate(connection)
         meta.introduce(connection, clock, randomness)
-        done = renew(connection, replaced_epoch=before.epoch, detail=detail, clock=clock, actor=actor)
+        own = meta.identity(connection).installation == before.installation
+        against = before.restrictions if own else Restrictions()
+        told = {**detail, "carried": restrictions.carry(connection, against, actor=actor, now=clock.now())}
+        done = renew(connection, replaced_epoch=before.epoch, detail=told, clock=clock, actor=actor)
     with connected(work) as single:
         single.execute("PRAGMA journal_mode=DELETE").close()  # one file, nothing beside it
     return done
