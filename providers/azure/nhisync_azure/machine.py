@@ -36,7 +36,8 @@ def ask(auth: ManagedIdentityAuth, audience: str, transport: Any, attempts: int)
     called = Called(name="token", resource=auth.endpoint)
     query = {"api-version": _VERSION, "resource": quote(audience, safe=""), "client_id": auth.client_id}
     retries = policies.RetryPolicy(**retry_options(attempts - 1), retry_on_status_codes=list(_UPDATING))
-    client = PipelineClient(auth.endpoint, policies=[policies.UserAgentPolicy("nhisync"), retries], transport=transport)
+    steps = [policies.UserAgentPolicy("nhisync"), retries]
+    client: PipelineClient[Any, Any] = PipelineClient(auth.endpoint, policies=steps, transport=transport)
     try:
         response = client.send_request(
             HttpRequest("GET", f"{auth.endpoint}{_PATH}", params=query, headers={"Metadata": "true"})
