@@ -57,7 +57,7 @@ class Connection:
         self._lock = threading.RLock()  # held for moments only, so that close() never waits for the network
         self._wire: Wire | None = None
         self._clients: dict[tuple[str, bool], Any] = {}
-        self._tokens = Tokens(settings, context, lambda: self._wired().transport(settings.authority_url, login=True))
+        self._tokens = Tokens(settings, context, lambda: self._wired().transport(settings.token_service, login=True))
         self._region = self._date = ""
 
     @property

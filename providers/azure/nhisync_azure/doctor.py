@@ -22,7 +22,7 @@ from nhisync_azure.connection import Connection
 from nhisync_azure.holdings import rights_checks
 from nhisync_azure.identity import proof_file
 from nhisync_azure.permissions import calls_of, needed
-from nhisync_azure.settings import AzureSettings
+from nhisync_azure.settings import AzureSettings, ManagedIdentityAuth
 
 _SKEW = timedelta(minutes=2)  # assertions and tokens that are off by five minutes are refused
 _NOWHERE = "nhisync-doctor-no-such-item"
@@ -56,7 +56,7 @@ def examine(
     except ProviderError as error:
         yield _failed("reachable" if error.kind is ErrorKind.UNREACHABLE else "identity", error)
         return
-    yield _fine("token-service", f"{situation.settings.authority_url} gives tokens")
+    yield _fine("token-service", f"{situation.settings.token_service} gives tokens")
     yield _fine("identity", f"{identity.principal} at {identity.authority}")
     calls = calls_of(mode, wanted, kinds, situation.settings)
     tried: dict[str, ProviderError | None] = {}
@@ -75,8 +75,11 @@ def examine(
 
 
 def _file(situation: Situation) -> Iterator[Check]:
-    """A credential that others can read is a shared identity."""
-    name = proof_file(situation.settings.auth)
+    """A credential that others can read is a shared identity; a managed identity has none."""
+    auth = situation.settings.auth
+    if isinstance(auth, ManagedIdentityAuth):
+        return
+    name = proof_file(auth)
     try:
         mode = stat.S_IMODE(situation.context.file(name).stat().st_mode)
     except OSError:

@@ -1,4 +1,4 @@
-"""nhisync's own identity: exactly the application that the configuration names, its file read anew for every token.
+"""nhisync's own identity: exactly the application that the configuration names, proven anew for every token.
 
 No credential chain is searched. A token is asked for the services of the configured cloud only, whatever a server's
 challenge says, and for the configured tenant only. MSAL's own cache is not used: it keeps refusals for a minute.
@@ -18,7 +18,8 @@ from azure.core.exceptions import AzureError
 
 from nhisync.spi import ErrorKind, ProviderError, SourceContext
 from nhisync_azure.errors import Called, translate
-from nhisync_azure.settings import Auth, AzureSettings, CertificateAuth, ClientSecretAuth
+from nhisync_azure.machine import ask
+from nhisync_azure.settings import AzureSettings, CertificateAuth, ClientSecretAuth, FileAuth, ManagedIdentityAuth
 from nhisync_azure.transport import current, retry_options
 
 _FRESH = timedelta(minutes=10)
@@ -95,8 +96,8 @@ class Tokens:
             held = self._held.get(scope)
             if held is not None and not claims and now() < held.until:
                 return held.token
-            token = self._ask(scope, claims)
-            self._held = {**self._held, scope: _Held(token, now() + _lasts(token))}
+            token, lasts = self._ask(scope, claims)
+            self._held = {**self._held, scope: _Held(token, now() + lasts)}
             return token
 
     def only(self, audience: str) -> "Only":
@@ -135,17 +136,22 @@ class Tokens:
             )
         return scopes[0]
 
-    def _ask(self, scope: str, claims: str | None) -> AccessToken:
-        proof = read_proof(self._settings.auth, self._context)
+    def _ask(self, scope: str, claims: str | None) -> tuple[AccessToken, float]:
+        """A new token, and for how many seconds it is used."""
+        auth = self._settings.auth
+        if isinstance(auth, ManagedIdentityAuth):
+            token, lives = ask(auth, scope.removesuffix("/.default"), self._transport(), self._settings.attempts)
+            return token, max(0.0, lives.total_seconds() - _MARGIN)
+        proof = read_proof(auth, self._context)
         try:
-            credential = _credential(self._settings, proof, self._transport())
+            credential = _credential(self._settings, auth, proof, self._transport())
             found: AccessToken = credential.get_token(scope, claims=claims, enable_cae=True)
         except (AzureError, ValueError, TypeError) as error:
             called = Called(name="token", resource=self._settings.authority_url, login_status=current().login_status)
             unusable = isinstance(error, (ValueError, TypeError))  # raised before anything is sent
-            failure = _unusable(self._settings.auth) if unusable else translate(error, called)
+            failure = _unusable(auth) if unusable else translate(error, called)
             raise _settled(failure, fresh=proof.fresh) from None
-        return found
+        return found, _lasts(found)
 
 
 class Only:
@@ -173,7 +179,7 @@ def _foreign() -> ProviderError:
     )
 
 
-def read_proof(auth: Auth, context: SourceContext) -> Proof:
+def read_proof(auth: FileAuth, context: SourceContext) -> Proof:
     """What proves who we are.
 
     Raises:
@@ -192,14 +198,14 @@ def read_proof(auth: Auth, context: SourceContext) -> Proof:
     return Proof(content, fresh=0 <= age <= _FRESH.total_seconds())
 
 
-def proof_file(auth: Auth) -> Path:
+def proof_file(auth: FileAuth) -> Path:
     """The file that `auth` names."""
     if isinstance(auth, ClientSecretAuth):
         return auth.secret_file
     return auth.certificate_file if isinstance(auth, CertificateAuth) else auth.token_file
 
 
-def _credential(settings: AzureSettings, proof: Proof, transport: Any) -> Any:
+def _credential(settings: AzureSettings, auth: FileAuth, proof: Proof, transport: Any) -> Any:
     """azure-identity's credential; imported here because no document or configuration needs it."""
     from azure.identity import (  # noqa: PLC0415 - msal comes with it
         CertificateCredential,
@@ -207,7 +213,6 @@ def _credential(settings: AzureSettings, proof: Proof, transport: Any) -> Any:
         ClientSecretCredential,
     )
 
-    auth = settings.auth
     options: dict[str, Any] = {
         "authority": settings.authority_url,
         "disable_instance_discovery": True,  # else the public login host is asked about private clouds, too
@@ -273,6 +278,6 @@ def _unreadable(name: Path, why: str) -> ProviderError:
     )
 
 
-def _unusable(auth: Auth) -> ProviderError:
+def _unusable(auth: FileAuth) -> ProviderError:
     held = "a PEM certificate with its RSA key" if isinstance(auth, CertificateAuth) else "one line of text"
     return _unreadable(proof_file(auth), f"it does not hold {held}")

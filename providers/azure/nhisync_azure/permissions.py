@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from nhisync.spi import AccessMode, Locator, PermissionDocument
 from nhisync_azure.operations import GRAPH_OWN, GRAPH_READ, NEEDS, VAULT
-from nhisync_azure.settings import DIRECTORY_KINDS, VAULT_KINDS, AzureSettings
+from nhisync_azure.settings import DIRECTORY_KINDS, VAULT_KINDS, AzureSettings, ManagedIdentityAuth
 
 VALUE_ACTIONS = (f"{VAULT}/secrets/getSecret/action", "secrets/get")
 """What returns a value, in both notations."""
@@ -119,8 +119,7 @@ def grant_text(call: str, settings: AzureSettings) -> str:
     permission = needed(call, settings)
     client = settings.auth.client_id
     if call.startswith("graph."):
-        command = _graph_command(NEEDS[call].role, client)
-        return f"Grant {permission}: {command}; then: az ad app permission admin-consent --id {client}"
+        return f"Grant {permission}: {'; then: '.join(_graph_commands((NEEDS[call].role,), settings))}"
     if permission.startswith("Microsoft."):
         place = settings.vault_id or "the vault's resource id"
         member = "DataActions" if call.partition(".")[0] in {"secrets", "keys", "certificates"} else "Actions"
@@ -194,14 +193,27 @@ def _policies(mode: AccessMode, calls: Calls, settings: AzureSettings) -> Iterab
 
 def _graph(mode: AccessMode, calls: Calls, settings: AzureSettings) -> PermissionDocument:
     roles = _distinct(NEEDS[call].role for call in calls.graph)
-    lines = [_graph_command(role, settings.auth.client_id) for role in roles]
-    lines.append(f"az ad app permission admin-consent --id {settings.auth.client_id}")
+    lines = _graph_commands(roles, settings)
     title = f"{_TITLES[mode]} (application roles of Microsoft Graph: {', '.join(roles)})"
     return PermissionDocument(title=title, language="sh", text="\n".join(lines), actions=roles)
 
 
-def _graph_command(role: str, client: str) -> str:
-    return f"az ad app permission add --id {client} --api {GRAPH_APP} --api-permissions {_GRAPH_IDS[role]}=Role"
+def _graph_commands(roles: Iterable[str], settings: AzureSettings) -> list[str]:
+    """How roles of Graph are given: to a registration with consent, to a managed identity, which has none, directly."""
+    client = settings.auth.client_id
+    if isinstance(settings.auth, ManagedIdentityAuth):
+        return [_assign(settings.graph_url, client, _GRAPH_IDS[role]) for role in roles]
+    add = f"az ad app permission add --id {client} --api {GRAPH_APP} --api-permissions"
+    return [*(f"{add} {_GRAPH_IDS[role]}=Role" for role in roles), f"az ad app permission admin-consent --id {client}"]
+
+
+def _assign(graph: str, client: str, role: str) -> str:
+    """Source: Microsoft Graph, "Grant an appRoleAssignment to a service principal"."""
+    principal, resource = (f"$(az ad sp show --id {app} --query id -o tsv)" for app in (client, GRAPH_APP))
+    body = f'{{\\"principalId\\":\\"{principal}\\",\\"resourceId\\":\\"{resource}\\",\\"appRoleId\\":\\"{role}\\"}}'
+    return (
+        f'az rest --method POST --url "{graph}/v1.0/servicePrincipals/{principal}/appRoleAssignments" --body "{body}"'
+    )
 
 
 def _vault_name(settings: AzureSettings) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -158,7 +159,37 @@ class WorkloadIdentityAuth(_Application):
     token_file: Path
 
 
-Auth = Annotated[ClientSecretAuth | CertificateAuth | WorkloadIdentityAuth, Field(discriminator="method")]
+def _imds(value: str) -> str:
+    """The token comes back without TLS, so only this machine, or its own link, may be asked for it."""
+    parts = urlsplit(value)
+    try:
+        address = ip_address(parts.hostname or "")
+        _ = parts.port  # a ValueError of its own for a port that is none
+    except ValueError:
+        raise ValueError("a metadata service is named by its address, like http://169.254.169.254") from None
+    if parts.scheme != "http" or not (address.is_link_local or address.is_loopback):
+        raise ValueError("a metadata service is plain http on a link-local address or on this machine")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError("a metadata service is named by address and port alone")
+    return f"http://{parts.netloc}"
+
+
+class ManagedIdentityAuth(_Application):
+    """A managed identity of the machine that nhisync runs on, asked for by its client id.
+
+    Attributes:
+        method: discriminator.
+        endpoint: instance metadata service, when it is not the usual address; never asked through a proxy.
+    """
+
+    method: Literal["managed_identity"]
+    endpoint: Annotated[str, AfterValidator(_imds)] = "http://169.254.169.254"
+
+
+FileAuth = ClientSecretAuth | CertificateAuth | WorkloadIdentityAuth
+"""Methods whose proof stands in a file."""
+
+Auth = Annotated[FileAuth | ManagedIdentityAuth, Field(discriminator="method")]
 
 
 class AzureSettings(SourceSettings):
@@ -233,6 +264,11 @@ class AzureSettings(SourceSettings):
     def authority_url(self) -> str:
         """Token service."""
         return self.authority or self.home.authority
+
+    @property
+    def token_service(self) -> str:
+        """Who gives tokens: the authority, or this machine's metadata service."""
+        return self.auth.endpoint if isinstance(self.auth, ManagedIdentityAuth) else self.authority_url
 
     @property
     def graph_url(self) -> str:

@@ -76,6 +76,29 @@ def test_renewal_information_that_is_none_is_not_believed(stage: Any) -> None:
         assert item.error.kind == ErrorKind.MALFORMED.value
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        {"suggestedWindow": []},
+        {"suggestedWindow": {"start": 7, "end": 8}},
+        {"suggestedWindow": {"start": "canary"}},
+    ],
+)
+def test_one_odd_window_costs_one_certificate(stage: Any, document: Any) -> None:
+    """Whatever stands where the window should be: that certificate is unknown, the next one is answered."""
+    where = stage.plant("odd.pem")
+    (key,) = stage.source.authority.windows
+    stage.source.authority.windows[key] = document
+    other = stage.plant("good.pem")
+    items = {item.locator: item for item in stage.look(where, other)}
+    assert items[where].presence is Presence.UNKNOWN
+    assert items[where].error is not None
+    assert items[where].error.kind == ErrorKind.MALFORMED.value
+    assert "canary" not in str(items[where])
+    assert items[other].presence is Presence.PRESENT
+
+
 def test_the_account_is_looked_up_and_never_made(stage: Any, account: Locator) -> None:
     """A registered key shows its account; an unknown key is ABSENT on the authority's word, and stays unknown there."""
     (item,) = stage.look(account)

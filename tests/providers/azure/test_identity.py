@@ -12,7 +12,8 @@ import pytest
 
 from nhisync.spi import ErrorKind, ProviderError
 
-METHODS = ["client_secret", "certificate", "workload_identity"]
+FILES = ["client_secret", "certificate", "workload_identity"]
+METHODS = [*FILES, "managed_identity"]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -121,7 +122,7 @@ def test_an_outage_of_the_token_service_is_no_invalid_credential(source_of, faul
     ("authority", "words"),
     [("https://127.0.0.1:1", "refused"), ("https://no-such-host.invalid", "no address")],
 )
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", FILES)
 def test_a_token_service_that_is_not_there_is_unreachable(source_of, authority, words, method):
     """A refused port and a missing name: the cause counts, not the class of the exception."""
     site = source_of(auth=method)

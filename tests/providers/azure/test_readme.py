@@ -13,7 +13,7 @@ from nhisync_azure.emulator import seeding, seeding_directory, seeding_vault
 from nhisync_azure.emulator.faults import FAULTS, SURFACES, WORLD_FAULTS
 from nhisync_azure.emulator.sources import SourceOptions
 from nhisync_azure.permissions import documents
-from nhisync_azure.settings import KINDS, CertificateAuth, ClientSecretAuth, WorkloadIdentityAuth
+from nhisync_azure.settings import KINDS, CertificateAuth, ClientSecretAuth, ManagedIdentityAuth, WorkloadIdentityAuth
 
 ROOT = Path(__file__).parents[3]
 README = (ROOT / "providers" / "azure" / "README.md").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def test_every_setting_is_described(name):
     assert f"`{name}`" in section("## Settings")
 
 
-@pytest.mark.parametrize("auth", [ClientSecretAuth, CertificateAuth, WorkloadIdentityAuth])
+@pytest.mark.parametrize("auth", [ClientSecretAuth, CertificateAuth, WorkloadIdentityAuth, ManagedIdentityAuth])
 def test_every_auth_method_is_described(auth):
     """Each method has its row with all its keys."""
     line = row("## Credentials", auth.model_fields["method"].annotation.__args__[0])

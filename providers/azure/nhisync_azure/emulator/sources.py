@@ -14,7 +14,7 @@ class SourceOptions:
     """What `AzureWorld.add_source` understands.
 
     Attributes:
-        auth: ``client_secret``, ``certificate`` or ``workload_identity``.
+        auth: ``client_secret``, ``certificate``, ``workload_identity`` or ``managed_identity``.
         mode: what nhisync's identity may do: ``read``, ``fingerprint``, ``probe`` or ``rotate``.
         access: ``rbac`` or ``policies`` (the vault's permission model).
         vault: the vault's name; "" = made from path and source.

@@ -17,6 +17,7 @@ from nhisync_azure.emulator.cloud import Cloud, Traffic
 from nhisync_azure.emulator.directory import Tenant
 from nhisync_azure.emulator.front import Front
 from nhisync_azure.emulator.identities import Identity
+from nhisync_azure.emulator.metadata import MachineMetadata
 from nhisync_azure.emulator.rbac import RoleAssignment, custom_role
 from nhisync_azure.emulator.seeding import Plot, seed_secret
 from nhisync_azure.emulator.seeding_directory import (
@@ -237,6 +238,16 @@ class AzureWorld:
         listener.open()
         return listener
 
+    def _machine(self, place: Source) -> str:
+        """Open the metadata service of a machine that has the source's identity; its address."""
+        principal = place.identity.principal
+        principal.kind = "ManagedIdentity"
+        place.tenant.applications.pop(place.identity.application.id, None)  # it has no registration
+        listener = Listener(MachineMetadata(self.cloud, place.tenant, principal).answer, None)
+        listener.open()
+        self._listeners[f"metadata:{listener.authority}"] = listener
+        return listener.address
+
     def _strange_tls(self, place: Source, *, off: bool = False) -> None:
         assert self._authority is not None, "start() comes first"
         authority = self._authority
@@ -327,6 +338,9 @@ class AzureWorld:
 
     def _auth(self, place: Source, folder: Path) -> dict[str, Any]:
         application, method = place.identity.application, place.options.auth
+        document = {"method": method, "tenant": place.tenant.id, "client_id": application.app_id}
+        if method == "managed_identity":
+            return document | {"endpoint": self._machine(place)}
         if method == "client_secret":
             proof = identities.client_secret(self.cloud, application).encode()
             name, file = "secret_file", folder / "client-secret"
@@ -339,5 +353,4 @@ class AzureWorld:
         else:
             msg = f"the Azure world knows no method {method}"
             raise ValueError(msg)
-        document = {"method": method, "tenant": place.tenant.id, "client_id": application.app_id}
         return {**document, name: identities.secret_file(file, proof)}

@@ -98,8 +98,9 @@ def _read_issuers(run: Run, mount: Mount) -> tuple[Issuer, ...]:
     found = []
     for page in run.api.pages(f"{mount.api}/issuers/"):
         for issuer_id in page.keys:
-            info = page.info.get(issuer_id, {})
-            data = run.api.public("GET", f"{mount.api}/issuer/{issuer_id}/json")
+            info, data = page.info.get(issuer_id, {}), _there(run, f"{mount.api}/issuer/{issuer_id}/json")
+            if data is None:
+                continue
             certificate = decoded(data, f"{mount.api}/issuer/{issuer_id}")
             name = text(info.get("issuer_name")) or text(data.get("issuer_name"))
             found.append(Issuer(issuer_id, name, certificate, info.get("is_default") is True))
@@ -125,7 +126,7 @@ def _read_stored(run: Run, mount: Mount) -> Iterator[Stored]:
             resource=mount.path,
             fix="Name certificates by serial, or read this mount through OpenBao's detailed list.",
         )
-    yield from spread(serials, lambda serial: (_read_one(run, mount, serial),), run.settings.workers)
+    yield from spread(serials, lambda serial: _read_one(run, mount, serial), run.settings.workers)
 
 
 def _detailed(run: Run, mount: Mount) -> Iterator[Stored]:
@@ -133,19 +134,35 @@ def _detailed(run: Run, mount: Mount) -> Iterator[Stored]:
         for key in page.keys:
             info = page.info.get(key, {})
             start, end = instant(info.get("not_before")), instant(info.get("not_after"))
-            if start is not None and end is not None:
+            if start is None or end is None:
+                yield from _read_one(run, mount, _plain(key))
+            else:
                 yield Stored(_plain(key), text(info.get("common_name")), start, end)
 
 
-def _read_one(run: Run, mount: Mount, serial: str) -> Stored:
+def _read_one(run: Run, mount: Mount, serial: str) -> tuple[Stored, ...]:
+    """One certificate that the list only names; nothing when it has gone since."""
     path = f"{mount.api}/cert/{colons(serial)}"
 
-    def read() -> Stored:
-        certificate = decoded(run.api.public("GET", path), path)
+    def read() -> tuple[Stored, ...]:
+        data = _there(run, path)
+        if data is None:
+            return ()
+        certificate = decoded(data, path)
         start, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        return Stored(serial, common_name_of(certificate), start, end)
+        return (Stored(serial, common_name_of(certificate), start, end),)
 
     return one_item(read, "a stored certificate")
+
+
+def _there(run: Run, path: str) -> dict[str, Any] | None:
+    """The public read of something listed, None when it was removed since: its "not found" is nobody else's."""
+    try:
+        return run.api.public("GET", path)
+    except ProviderError as error:
+        if error.kind is not ErrorKind.NOT_FOUND:
+            raise
+        return None
 
 
 def _read_revoked(run: Run, mount: Mount) -> frozenset[str]:

@@ -4,9 +4,11 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.identity import ManagedIdentityCredential
 
 from nhisync.testing.clocks import FakeClock
 from nhisync.testing.world import Seed, WorldPart
@@ -73,7 +75,7 @@ def test_unknown_kinds_options_and_names_are_errors(world: AzureWorld) -> None:
     with pytest.raises(TypeError):
         world.add_source("p", "w", region="r", options={"flavor": "x"})
     with pytest.raises(ValueError, match="no method"):
-        world.add_source("p", "w", region="r", options={"auth": "managed_identity"})
+        world.add_source("p", "w", region="r", options={"auth": "kerberos"})
     with pytest.raises(KeyError):
         world.fault("p", "nowhere", "denied")
 
@@ -243,3 +245,19 @@ def test_a_month_ends_on_its_last_day(clock: FakeClock) -> None:
     for text in ("", "P", "30D", "P-3D", "P1.5D"):
         with pytest.raises(ValueError, match="no ISO 8601 duration"):
             parse(text)
+
+
+def test_the_metadata_service_is_what_the_sdk_expects(world: AzureWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """azure-identity's own credential gets a token of the machine's identity, and none of another one."""
+    document = world.add_source(*PLACE, region="r", options={"auth": "managed_identity"})["auth"]
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", document["endpoint"])
+    with ManagedIdentityCredential(client_id=document["client_id"], retry_total=0) as credential:
+        token = credential.get_token("https://vault.azure.net/.default").token
+    known = world.cloud.token(token)
+    assert known is not None
+    assert known.caller.app_id == document["client_id"]
+    with (
+        ManagedIdentityCredential(client_id=str(uuid4()), retry_total=0) as other,
+        pytest.raises(ClientAuthenticationError),
+    ):
+        other.get_token("https://vault.azure.net/.default")
