@@ -113,6 +113,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         GuardError: one identity on both paths.
         RegistryError: a provider's SDK is missing.
     """
+    session.begin()
     targets = session.resolve(options.primary, options.backup, options.apps)
     apps = tuple({app.name: app for app, _, _ in targets}.values())
     _check_filters(options, apps)

@@ -144,6 +144,8 @@ def unconfirmed(
         expected = scope.pairings[here].counterpart(key, row.locator)
         if expected is None or _proves(session, there, expected):
             continue
+        if session.budget(there, expected.source).cancelled:
+            continue  # left behind in this cycle: its coverage says so, and it would hang again
         listed = doubtful.setdefault((there, expected.source), [])
         if len(listed) < CONFIRMATIONS:
             listed.append(expected)

@@ -91,6 +91,7 @@ def inventories(
         GuardError: two paths turned out to be one identity.
         RegistryError: a provider's SDK is missing.
     """
+    session.begin()
     for path in paths:
         _known_kinds(session, known_path(session, path), only)
     configured = session.configuration

@@ -19,7 +19,7 @@ from nhisync.model import (
     Rotation,
 )
 from nhisync.spi.errors import ErrorKind, ProviderError
-from nhisync.spi.limits import Budget, Rate, TokenBucket
+from nhisync.spi.limits import Budget, Rate, Remainder, TokenBucket
 from nhisync.spi.protocols import (
     PROTOCOLS,
     SPI_VERSION,
@@ -108,6 +108,7 @@ __all__ = [
     "PublicId",
     "Randomness",
     "Rate",
+    "Remainder",
     "Rotation",
     "RotationStep",
     "Rotator",
