@@ -58,7 +58,7 @@ def _waived(rule: Rule, outcome: Outcome, terms: AppTerms, pair: PairTerms, key:
         day = instant(pair.until).date()
         if now <= pair.until:
             return State.WAIVED, f"{PairClass.EXEMPT.value} until {day} by {pair.owner}: {pair.reason}"
-        return outcome.state, f"the exemption ended {day}"
+        return outcome.state, f"the exemption by {pair.owner} ended {day}"
     waiver = terms.waivers.find(key, rule.info.code)
     if waiver is not None and outcome.state is State.UNKNOWN:
         return outcome.state, "an unknown cannot be waived"
@@ -67,7 +67,7 @@ def _waived(rule: Rule, outcome: Outcome, terms: AppTerms, pair: PairTerms, key:
     ticket = f" ({waiver.ticket})" if waiver.ticket else ""
     if terms.waivers.holds(waiver, instant(now).date()):
         return State.WAIVED, f"until {waiver.until} by {waiver.approved_by}{ticket}: {waiver.reason}"
-    return outcome.state, f"the waiver ended {waiver.until}{ticket}"
+    return outcome.state, f"the waiver by {waiver.approved_by} ended {waiver.until}{ticket}"
 
 
 def _evidence(judged: Judged, terms: AppTerms) -> Iterable[EvidenceRef]:
