@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Protocol
 
 from nhisync.app.assess import Assessment, Notebook, shrunk
-from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, scope_of, unconfirmed
+from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, places_of, scope_of, unconfirmed
 from nhisync.app.listing import Reference, unlisted
 from nhisync.app.reuse import compare
 from nhisync.app.session import Session
@@ -16,13 +16,28 @@ from nhisync.collect.cycle import Collected, Progress, silent
 from nhisync.collect.reuse import Wanted
 from nhisync.collect.sink import Sink
 from nhisync.errors import NhisyncError, UsageError
-from nhisync.model import App, AppReport, Coverage, Finding, Layer, Locator, PathSummary, Report, Verdict, Waiver
+from nhisync.model import (
+    App,
+    AppReport,
+    Coverage,
+    CoverageStatus,
+    Finding,
+    Layer,
+    Locator,
+    PathSummary,
+    Report,
+    Verdict,
+    Waiver,
+)
 from nhisync.parity.book import AppTerms, app_terms
 from nhisync.parity.pairing import Pairing
 from nhisync.parity.row import Row
 from nhisync.parity.rules import RULES, codes
 from nhisync.policy import Waivers
 from nhisync.spi import ErrorKind
+
+SUGGESTED = 10_000
+"""Most names among which a near one is looked for."""
 
 
 class Desk(Protocol):
@@ -120,6 +135,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     paths = tuple(dict.fromkeys(path for _, p, b in targets for path in (p, b)))
     scope = scope_of(apps, paths)
     collected = None if options.cached else _observe(session, scope, targets, desk, progress)
+    _refuse_unseen(options, apps, paths, desk)
     now = session.clock.now()
     uncompared = _compare_values(session, apps, targets, desk, progress) if collected else {}
     coverage = {path: desk.coverage(path) for path in paths}
@@ -134,6 +150,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
             shrunk=[one for app in group for path in (primary, backup) for one in shrunk(app, path, coverage[path])],
             unlisted=[one for app in group for one in unlisted(app, coverage[primary], desk.reference(primary))],
             uncompared=uncompared,
+            places=places_of(session, scope, primary, backup),
             keep_passes=options.show_passing,
         )
         missing = missing_of(scope, primary, backup, coverage)
@@ -274,6 +291,27 @@ def _check_filters(options: DiffOptions, apps: Sequence[App]) -> None:
         if not any(app.matches or name in {pair.name for pair in app.pairs} for app in asked):
             names = [f"{app.name}/{pair.name}" for app in apps for pair in app.pairs]
             raise UsageError(f"no pair is called `{wanted}`", fix=_instead(wanted, names, "nhisync inventory PATH"))
+    _check_checks(options)
+
+
+def _refuse_unseen(options: DiffOptions, apps: Sequence[App], paths: Sequence[str], desk: Desk) -> None:
+    """Templates and tags make pairs that only the run knows; a name that it did not see is a typo, too.
+
+    Where nothing answered, nothing could be seen: then the sources are the matter, not the name.
+    """
+    named = {key for app in apps for pair in app.pairs for key in (pair.name, pair.key)}
+    open_ones = [wanted for wanted in options.pairs if wanted not in named]
+    if not open_ones or not any(entry.status is CoverageStatus.COMPLETE for p in paths for entry in desk.coverage(p)):
+        return
+    mine = {app.name for app in apps}
+    seen = {row.key for path in paths for row in desk.rows(path) if row.key.partition("/")[0] in mine}
+    known = named | seen | {key.partition("/")[2] for key in seen}
+    for wanted in (wanted for wanted in open_ones if wanted not in known):
+        fix = _instead(wanted, sorted(seen)[:SUGGESTED], "nhisync inventory PATH")
+        raise UsageError(f"no pair called `{wanted}` was seen in this run", fix=fix)
+
+
+def _check_checks(options: DiffOptions) -> None:
     layers = [layer.value for layer in Layer]
     for wanted in options.checks:
         if wanted.lower() not in layers and not any(code.startswith(wanted.upper()) for code in codes()):
