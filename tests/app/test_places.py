@@ -17,7 +17,9 @@ from nhisync.testing.rows import NOW, row
 CONFIG = """
 version: 1
 paths:
-  primary: {region: here, sources: {vault: {provider: vault, address: 'https://v', auth: {method: token, token_file: t}}}}
+  primary:
+    region: here
+    sources: {vault: {provider: vault, address: 'https://v', auth: {method: token, token_file: t}}}
   backup: {region: there, sources: {aws: {provider: aws, auth: {method: instance_role}}}}
 apps:
   payments:
