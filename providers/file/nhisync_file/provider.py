@@ -27,6 +27,7 @@ from nhisync.spi import (
     Rate,
     SourceContext,
 )
+from nhisync.spi.files import read_file
 from nhisync.spi.x509 import Profile, load_trust
 from nhisync_file.doctor import examine
 from nhisync_file.folder import Folder, exposure
@@ -196,7 +197,7 @@ class FileProvider:
         if self._settings.password_file is None:
             return None
         try:
-            return self._context.file(self._settings.password_file).read_bytes().rstrip(b"\r\n")
+            return read_file(self._context.file(self._settings.password_file)).rstrip(b"\r\n")
         except OSError:
             return None
 

@@ -94,11 +94,11 @@ def test_external_id_is_sent(source_of):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "cannot be read"),
+        (None, "cannot be used (No such file"),
         ("SECRET-garbage without section", "not in the form"),
         ("[other]\naws_access_key_id = SECRETID\n", "has no section"),
         ("[default]\naws_access_key_id = SECRETID\n", "lacks"),
-        ("\x00\xff", "not in the form"),
+        ("\x00\xff", "not a text file"),
     ],
 )
 def test_unusable_keys_file_is_told_without_its_content(backup, tmp_path, content, said):
