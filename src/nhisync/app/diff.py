@@ -128,7 +128,6 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         GuardError: one identity on both paths.
         RegistryError: a provider's SDK is missing.
     """
-    session.begin()
     targets = session.resolve(options.primary, options.backup, options.apps)
     apps = tuple({app.name: app for app, _, _ in targets}.values())
     _check_filters(options, apps)
@@ -153,12 +152,10 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
             places=places_of(session, scope, primary, backup),
             keep_passes=options.show_passing,
         )
-        missing = missing_of(scope, primary, backup, coverage)
         with desk.notebook(primary, backup, now, [app.name for app in group]) as notebook:
-            reports += assessment.run(missing, notebook)
+            reports += assessment.run(missing_of(scope, primary, backup, coverage), notebook)
         assessments.append(assessment)
-    for report in reports:
-        desk.verdict(report.verdict)
+    _record(desk, reports)
     return Report(
         run_id=desk.run_id,
         command=options.command,
@@ -183,6 +180,7 @@ def _observe(
     progress: Progress,
 ) -> Collected:
     """Sweep both paths, then prove the absences that a listing cannot prove."""
+    session.begin()
     share = min(session.configuration.tiers[app.tier].evidence.shrink_share for app, _, _ in targets)
     sinks = {path: desk.sink(path, pairing, share) for path, pairing in scope.pairings.items()}
     known: Known = {
@@ -235,6 +233,11 @@ def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iter
         if row.presence == "present" and row.key.partition("/")[0] in apps:
             bare = Locator.parse(row.locator)
             yield Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, fields.get(row.key)))
+
+
+def _record(desk: Desk, reports: Iterable[AppReport]) -> None:
+    for report in reports:
+        desk.verdict(report.verdict)
 
 
 def _groups(targets: Sequence[tuple[App, str, str]]) -> Iterator[tuple[str, str, tuple[App, ...]]]:
