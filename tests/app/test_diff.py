@@ -343,3 +343,24 @@ def test_a_missing_counterpart_is_said_with_its_place(run: Run, tmp_path: Path) 
     script("gap", [item("new"), complete()], [complete(items=0)])
     (finding,) = run(session(tmp_path, "gap", TEMPLATE.replace("listed", "kv"))).findings
     assert (finding.code, finding.observed) == ("NHS101", "does not exist: one:kv/new")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (ErrorKind.MISCONFIGURED, "names the setting"),
+        (ErrorKind.READ_ONLY_SIDE, "active node"),
+        (ErrorKind.UNSUPPORTED, "cannot tell"),
+        (ErrorKind.SCOPE_MISSING, "correct the locator"),
+    ],
+)
+def test_what_is_not_covered_has_the_step_of_its_reason(run: Run, tmp_path: Path, kind: ErrorKind, words: str) -> None:
+    """A missing profile, a standby's answer and a kind that cannot be read end differently; none by "add the kind"."""
+
+    def lost(_request: InventoryRequest) -> Iterator[Observation]:
+        raise ProviderError(kind, "told by the provider")
+
+    script("reasons", [item("a"), complete()], [])
+    SCRIPTS["reasons-b"] = lost
+    (finding,) = run(session(tmp_path, "reasons")).findings
+    assert (finding.code, words in finding.next[0]) == ("NHS905", True)

@@ -10,6 +10,7 @@ from nhisync.parity.book import AppTerms, PairTerms
 from nhisync.parity.engine import Judged
 from nhisync.parity.row import Row, instant
 from nhisync.parity.rule import Outcome, Rule
+from nhisync.parity.rules.evidence import STEPS, UNCOVERED
 from nhisync.parity.text import clean
 
 
@@ -136,10 +137,18 @@ def _observed(judged: Judged, outcome: Outcome, place: Place) -> str:
 def next_steps(rule: Rule, judged: Judged, place: Place) -> tuple[str, ...]:
     """The exact next step for the provider at hand, then where to read more."""
     fixes = rule.info.remediation
-    step = fixes.get(place.provider) or fixes.get("*") or ""
+    step = step_of_reason(rule, (judged.backup, judged.primary)) or fixes.get(place.provider) or fixes.get("*") or ""
     app, _, pair = judged.key.partition("/")
     filled = step.replace("{app}", app).replace("{pair}", pair)
     return tuple(s for s in (filled, f"nhisync explain {rule.info.code}") if s)
+
+
+def step_of_reason(rule: Rule, rows: Iterable[Row | None]) -> str:
+    """The step of the typed reason, or "": what is not covered has many causes, and the provider is none of them."""
+    if rule.info.code != UNCOVERED.code:
+        return ""
+    kinds = (str(error_of(row).get("kind", "")) for row in rows)
+    return next((STEPS[kind] for kind in kinds if kind in STEPS), "")
 
 
 def error_of(row: Row | None) -> dict[str, object]:
