@@ -1,17 +1,18 @@
 """Where a side stands or should stand: what a finding says of it, and whose step it gives."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from nhisync.app.gather import places_of, scope_of
 from nhisync.app.session import Session
-from nhisync.model import Side
+from nhisync.model import App, Side
 from nhisync.parity.book import app_terms
 from nhisync.parity.engine import judge
 from nhisync.parity.findings import findings_of
 from nhisync.parity.rules import RULES
-from nhisync.policy import Waivers
+from nhisync.policy import BUILTIN, Waivers
 from nhisync.testing.rows import NOW, row
 
 CONFIG = """
@@ -68,3 +69,17 @@ def test_a_place_that_only_a_tag_could_name_is_not_guessed(opened: Session) -> N
     here = row(key="payments/tagged", locator="vault:kv/elsewhere/x")
     assert places(Side.BACKUP, "payments/tagged", None, here) == ("", "")
     assert places(Side.PRIMARY, "payments/tagged", here, None) == ("vault:kv/elsewhere/x", "vault")
+
+
+@pytest.mark.parametrize(("kind", "words"), [("issuer", "No provider tells"), ("kms-key", "kms:DescribeKey")])
+def test_a_place_nobody_tells_has_the_step_of_its_kind(kind: str, words: str) -> None:
+    """NHS706 of a role's issuer asks for no right on keys, which would bring nothing to light."""
+    lost = {"kind": kind, "id": "x", "region": None, "usable": None, "multi_region": None, "detail": ""}
+    detail = json.dumps({"dependencies": [lost]})
+    here, there = (row(domain=f"aws/{place}", locator="aws:iam-role/x") for place in ("here", "there"))
+    there = there._replace(detail=detail)
+    app = App(name="payments", tier="standard")
+    terms = app_terms(app, BUILTIN["standard"], RULES, primary_domains=frozenset({"aws/here"}), waivers=Waivers())
+    (judged,) = judge(iter([here]), iter([there]), {"payments": terms}, now=NOW, missing=lambda *_: "absent")
+    found = {f.code: f for f in findings_of(judged, terms, primary="primary", backup="backup", now=NOW)}
+    assert words in found["NHS706"].next[0]

@@ -11,7 +11,15 @@ from nhisync.parity.engine import Judged
 from nhisync.parity.row import Row, instant
 from nhisync.parity.rule import Outcome, Rule
 from nhisync.parity.rules.evidence import STEPS, UNCOVERED
+from nhisync.parity.rules.facts import dependencies_of
+from nhisync.parity.rules.region import WHERE_UNKNOWN
 from nhisync.parity.text import clean
+
+ISSUER_STEP = (
+    "No provider tells where an issuer runs: see that it does not stand in the primary's fault domain, or let {pair} "
+    "trust one that stands in the backup's"
+)
+"""NHS706 of an issuer alone, whose region no right and no setting of nhisync brings to light."""
 
 
 class Place(NamedTuple):
@@ -143,8 +151,16 @@ def next_steps(rule: Rule, judged: Judged, place: Place) -> tuple[str, ...]:
     return tuple(s for s in (filled, f"nhisync explain {rule.info.code}") if s)
 
 
-def step_of_reason(rule: Rule, rows: Iterable[Row | None]) -> str:
-    """The step of the typed reason, or "": what is not covered has many causes, and the provider is none of them."""
+def step_of_reason(rule: Rule, rows: tuple[Row | None, ...]) -> str:
+    """The step of the cause, or "": what is not covered, or lies nobody knows where, has more causes than providers.
+
+    Args:
+        rule: the finding's rule.
+        rows: the backup's row first.
+    """
+    if rule.info.code == WHERE_UNKNOWN.code:
+        lost = {d.kind for d in dependencies_of(rows[0]) if d.region is None and not d.multi_region}
+        return ISSUER_STEP if lost == {"issuer"} else ""
     if rule.info.code != UNCOVERED.code:
         return ""
     kinds = (str(error_of(row).get("kind", "")) for row in rows)

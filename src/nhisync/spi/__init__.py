@@ -18,7 +18,7 @@ from nhisync.model import (
     PublicId,
     Rotation,
 )
-from nhisync.spi.errors import ErrorKind, ProviderError
+from nhisync.spi.errors import LEFT_OUT, ErrorKind, ProviderError
 from nhisync.spi.limits import Budget, Rate, Remainder, TokenBucket
 from nhisync.spi.protocols import (
     PROTOCOLS,
@@ -62,6 +62,7 @@ from nhisync.spi.settings import (
 )
 
 __all__ = [
+    "LEFT_OUT",
     "PROTOCOLS",
     "SPI_VERSION",
     "AccessMode",
