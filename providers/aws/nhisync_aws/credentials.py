@@ -71,12 +71,6 @@ def resolve(settings: AwsSettings, context: SourceContext, sts: StsCall) -> Keys
     auth = settings.auth
     if not isinstance(auth, AssumeRoleAuth):
         return _base(auth, context, sts)
-    if auth.base is None:
-        raise ProviderError(
-            ErrorKind.MISCONFIGURED,
-            "auth.method assume_role names no credential that may assume the role",
-            fix="Add auth.base, like base: {method: keys_file, file: …}; nhisync takes none from the environment.",
-        )
     parameters: dict[str, Any] = {
         "RoleArn": auth.role_arn,
         "RoleSessionName": auth.session_name,

@@ -76,13 +76,14 @@ def _single(path: str, sources: tuple[SourceSummary, ...], coverage: Iterable[Co
         yield Trouble(path, entry.source, providers.get(entry.source, ""), entry.error, [scope], resources)
 
 
-def describe(trouble: Trouble) -> Iterator[str]:
-    """The lines of one group."""
+def describe(trouble: Trouble, purpose: str = "") -> Iterator[str]:
+    """The lines of one group; `purpose` is what the grant is for (``--for`` of `nhisync permissions`)."""
     affected = f" Not seen: {_places(trouble.scopes)}." if trouble.scopes else ""
     yield from describe_error(trouble.fact, trouble.where, resources=trouble.resources, affected=affected)
     if trouble.fact.kind in _GRANTABLE:
         provider = f" --provider {trouble.provider}" if trouble.provider else ""
-        yield f"  Grant: the statement printed by  nhisync permissions{provider} --mode read"
+        wide = f" --for {purpose}" if purpose else ""
+        yield f"  Grant: the statement printed by  nhisync permissions{provider} --mode read{wide}"
     elif not trouble.scopes:
         yield f"  Next: nhisync doctor {trouble.path} -v"
 
