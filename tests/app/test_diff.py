@@ -314,3 +314,53 @@ def test_a_fault_of_the_primary_does_not_keep_the_backup_out(run: Run, tmp_path:
     report = run(session(tmp_path, "broken"))
     assert codes(report)["NHS301"] == "fail"
     assert report.verdicts[0].word is Word.READY
+
+
+def test_a_misspelt_pair_of_a_template_is_refused(run: Run, tmp_path: Path) -> None:
+    """Which pairs a template makes only the run knows: a name it did not see is a typo, and the near one is named."""
+    seen = [item("stripe-api", "listed"), complete("listed")]
+    script("typo", seen, seen)
+    opened = session(tmp_path, "typo", TEMPLATE)
+    assert run(opened, pairs=("stripe-api", "payments/stripe-api")).findings == ()
+    with pytest.raises(UsageError, match="no pair called `stripe-apy` was seen in this run") as caught:
+        run(opened, pairs=("stripe-apy",))
+    assert "stripe-api" in caught.value.fix
+
+
+def test_a_pair_that_could_not_be_seen_is_no_typo(run: Run, tmp_path: Path) -> None:
+    """Where no source answered the verdict is unknown; that the name is wrong is not known."""
+
+    def lost(_request: InventoryRequest) -> Iterator[Observation]:
+        raise ProviderError(ErrorKind.UNREACHABLE, "no answer")
+
+    SCRIPTS["mute-p"] = SCRIPTS["mute-b"] = lost
+    report = run(session(tmp_path, "mute", TEMPLATE), pairs=("stripe-api",))
+    assert [v.word for v in report.verdicts] == [Word.UNKNOWN]
+
+
+def test_a_missing_counterpart_is_said_with_its_place(run: Run, tmp_path: Path) -> None:
+    """A template's half that is not listed is named by the address where it should stand."""
+    script("gap", [item("new"), complete()], [complete(items=0)])
+    (finding,) = run(session(tmp_path, "gap", TEMPLATE.replace("listed", "kv"))).findings
+    assert (finding.code, finding.observed) == ("NHS101", "does not exist: one:kv/new")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (ErrorKind.MISCONFIGURED, "names the setting"),
+        (ErrorKind.READ_ONLY_SIDE, "active node"),
+        (ErrorKind.UNSUPPORTED, "cannot tell"),
+        (ErrorKind.SCOPE_MISSING, "correct the locator"),
+    ],
+)
+def test_what_is_not_covered_has_the_step_of_its_reason(run: Run, tmp_path: Path, kind: ErrorKind, words: str) -> None:
+    """A missing profile, a standby's answer and a kind that cannot be read end differently; none by "add the kind"."""
+
+    def lost(_request: InventoryRequest) -> Iterator[Observation]:
+        raise ProviderError(kind, "told by the provider")
+
+    script("reasons", [item("a"), complete()], [])
+    SCRIPTS["reasons-b"] = lost
+    (finding,) = run(session(tmp_path, "reasons")).findings
+    assert (finding.code, words in finding.next[0]) == ("NHS905", True)

@@ -221,3 +221,36 @@ def test_nothing_doubtful_asks_nobody(tmp_path: Path) -> None:
     """Without a doubt no source is made."""
     made, scope = opened(tmp_path, "payments")
     confirm(made, scope, {}, {})
+
+
+@pytest.mark.requirement("R4b")
+def test_all_passes_of_a_cycle_share_one_budget(tmp_path: Path) -> None:
+    """The second look has the time and the calls that the sweep left, and the next cycle has all of them again."""
+    made, scope = opened(tmp_path, "payments")
+    late = Locator("one", "listed", "pay/late")
+    rest: list[tuple[float, int]] = []
+
+    def answers(request: InventoryRequest) -> Iterator[Observation]:
+        made.clock.sleep(12.0)
+        request.budget.spend()
+        rest.append((request.budget.remaining, request.budget.remainder.calls))
+        yield from ()
+
+    SCRIPTS["b-one"] = answers
+    SCRIPTS["p-one"] = lambda _request: iter(())
+    desk = MemoryDesk()
+    sinks = {path: desk.sink(path, pairing, 0.2) for path, pairing in scope.pairings.items()}
+    gather(made, scope, sinks)
+    confirm(made, scope, {("backup", "one"): [late]}, sinks)
+    assert rest == [(18.0, 4), (6.0, 2)]  # of 30 s and 7 calls
+    made.begin()
+    assert (made.budget("backup", "one").remaining, made.budget("backup", "one").spent) == (30.0, 0)
+
+
+@pytest.mark.requirement("R4b")
+def test_a_source_that_was_left_behind_is_not_asked_again(tmp_path: Path) -> None:
+    """It would hang again; that its sweep did not end is known already."""
+    made, scope = opened(tmp_path, "payments")
+    made.budget("backup", "one").cancel()
+    rows = [row("payments/late", "one:listed/payments/late")]
+    assert unconfirmed(made, scope, ("primary", iter(rows)), ("backup", iter(()))) == {}

@@ -76,7 +76,7 @@ def test_no_value_leaves_the_child(files: Path) -> None:
     """Neither stdout nor stderr of the child holds a value, a digest of one, or the same id twice over two runs."""
     wanted = [[w.path, w.key, str(w.locator)] for w in sides("a", "b", field="")]
     facts = {"config": str(files), "policies": None, "digest": Session.open(files).configuration.digest}
-    task = json.dumps({**facts, "timeout": None, "wanted": wanted})
+    task = json.dumps({**facts, "rests": [], "wanted": wanted})
     command = [sys.executable, "-m", "nhisync.app.reuse"]
     runs = [subprocess.run(command, input=task, capture_output=True, text=True, check=True) for _ in range(2)]
     for run in runs:
@@ -133,7 +133,8 @@ def test_the_task_reaches_the_child(files: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(reuse, "harden", lambda: None)
     wanted = [[w.path, w.key, str(w.locator)] for w in sides("a")]
     digest = Session.open(files).configuration.digest
-    task = {"config": str(files), "policies": None, "digest": digest, "timeout": 9.0, "wanted": wanted}
+    rests = [[path, "files", {"seconds": 9.0, "calls": 9, "tokens": {}}] for path in ("primary", "backup")]
+    task = {"config": str(files), "policies": None, "digest": digest, "rests": rests, "wanted": wanted}
     out = io.StringIO()
     assert reuse.main(io.StringIO(json.dumps(task)), out) == 0
     assert [json.loads(line)["key"] for line in out.getvalue().splitlines()] == ["payments/a"] * 2
@@ -213,3 +214,31 @@ class TestOneSource:
         monkeypatch.setattr(FakeProvider, "values", lambda *_: iter([(Locator("one", "kv", "a"), fact)]))
         with pytest.raises(ValueError, match="is not a valid ErrorKind"):
             self.read(session(tmp_path), "kv/a")
+
+
+@pytest.mark.requirement("R4b")
+def test_the_child_goes_on_with_what_is_left(files: Path) -> None:
+    """Calls that the passes before made are gone for the comparison: what they leave no room for is not compared."""
+    opened = Session.open(files)
+    budget = opened.budget("backup", "files")
+    while budget.remainder.calls:
+        budget.spend()
+    found = compare(opened, sides("a"))
+    assert found.groups == {}
+    assert {(path, fact.kind) for path, _, fact in found.unread} == {("backup", "throttled")}
+
+
+@pytest.mark.requirement("R4b")
+def test_a_cycle_without_time_asks_nobody_for_values(files: Path) -> None:
+    """A source whose time ran out is not asked again, whatever it would answer."""
+    opened = Session.open(files)
+    opened.budget("primary", "files").cancel()
+    found = compare(opened, sides("a"))
+    assert {(path, fact.kind) for path, _, fact in found.unread} == {("primary", "throttled")}
+
+
+def test_a_comparison_that_does_not_end_is_cut_off(files: Path) -> None:
+    """A source that holds its reader beyond its time costs the cycle no more, and nothing is known of reuse then."""
+    with pytest.raises(NhisyncError, match="did not end within the cycle") as caught:
+        reuse._run(json.dumps({"config": str(files), "policies": None, "rests": [], "wanted": []}), 0.001)
+    assert caught.value.__context__ is None

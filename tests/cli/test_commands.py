@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -240,6 +241,27 @@ def test_permissions(world: World, golden: Golden) -> None:
     assert [entry["path"] for entry in document] == ["primary", "backup"]
 
 
+def test_permissions_to_discover(world: World) -> None:
+    """Once pairs exist, what they need is not enough to list every kind: `--for discover` prints what is."""
+    asked = ("permissions", "--path", "backup", "-q")
+    assert world(*asked).out == "fake:read:kv\n"
+    assert world(*asked, "--for", "discover").out == "fake:read:kv\nfake:read:listed\n"
+    refused = world(*asked, "--for", "discover", "--pair", "fx-feed")
+    assert (refused.code, "not enough to discover" in refused.err) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["discover", "inventory"])
+def test_what_a_whole_sweep_lacks_names_the_grant_for_it(
+    world: World, make_complete: MakeComplete, command: str
+) -> None:
+    """The grant that pairs need would leave the same kind denied."""
+    denied = ProviderError(ErrorKind.DENIED, "listing is not allowed", action="fake:list").fact
+    gap = replace(make_complete(0, "listed"), status=CoverageStatus.DENIED, error=denied)
+    world.script("p", gap)
+    world.script("b")
+    assert "nhisync permissions --provider fake --mode read --for discover" in world(command, "primary").err
+
+
 @pytest.mark.parametrize("command", ["permissions", "doctor"])
 def test_a_policy_that_compares_values_is_told_beside_mode_read(world: World, command: str) -> None:
     """Whoever applies what mode read prints would end the comparison that a policy asks for; stderr says so."""
@@ -272,6 +294,8 @@ def test_permissions_before_any_pair_exists(world: World, apps: str) -> None:
         (("inventory", "x"), "no path is called `x`"),
         (("inventory", "primary", "--kind", "nokind"), "Kinds there: kv, listed."),
         (("inventory",), "missing argument 'PATH'"),
+        (("policy", "test"), "missing argument 'FILE'"),
+        (("explain",), "missing argument 'CODE'"),
         (("discover", "x"), "no path is called `x`"),
         (("doctor", "x"), "no path is called `x`"),
         (("waive", "payments/x", "NHS101", "--until", "2027-01-01", "--reason", "r", "--approved-by", "a"), "no pair"),

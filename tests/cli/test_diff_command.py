@@ -284,3 +284,19 @@ def test_bug_in_an_adapter_is_70(world: World) -> None:
     assert ended.code == 70
     assert "hunter2-canary" not in ended.out + ended.err
     assert "internal bug" in ended.err
+
+
+@pytest.mark.parametrize("fmt", ["table", "plain", "json", "jsonl", "sarif", "junit", "ocsf", "markdown", "html"])
+def test_a_waiver_that_ended_is_said_on_its_finding(
+    world: World, make_item: MakeItem, make_complete: MakeComplete, fmt: str
+) -> None:
+    """Expired = fail, and the reader is told that it had been accepted, by whom and until which day."""
+    drifted(world, make_item, make_complete)
+    file = world.folder / "nhisync.yaml"
+    ended = "{pair: payments/stripe-api, code: NHS101, until: 2026-11-01, approved_by: security-oncall, reason: move}"
+    file.write_text(f"{file.read_text()}waivers: [{ended}]\n")
+    shown = world("diff", "--format", fmt, "--check", "NHS101", "--pair", "stripe-api")
+    assert shown.code == 1
+    assert "the waiver by security-oncall ended 2026-11-01" in shown.out.replace("The waiver", "the waiver")
+    if fmt in {"table", "markdown", "html"}:
+        assert "backup credential missing (acceptance ended)" in shown.out

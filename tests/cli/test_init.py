@@ -125,3 +125,19 @@ def test_init_begins_with_what_most_people_have(run: Callable[..., Any], tmp_pat
     assert ended.code == 0
     paths = YAML(typ="safe").load((tmp_path / "nhisync.yaml").read_text(encoding="utf-8"))["paths"]
     assert [list(path["sources"]) for path in paths.values()] == [["vault"], ["aws"]]
+
+
+@pytest.mark.parametrize("base", ["", "web_identity"])
+def test_a_role_is_written_with_whoever_assumes_it(run: Callable[..., Any], tmp_path: Path, base: str) -> None:
+    """`assume_role` needs a base; it is written with its own places to fill, by the method asked for or the first."""
+    argv = ["init", "-c", "new.yaml", "--no-input", "--primary", "vault@west", "--backup", "aws@north"]
+    argv += ["--set", "backup.auth.method=assume_role"]
+    argv += ["--set", f"backup.auth.base.method={base}"] if base else []
+    assert run(*argv).code == 0
+    written = YAML(typ="safe").load((tmp_path / "new.yaml").read_text())
+    auth = written["paths"]["backup"]["sources"]["aws"]["auth"]
+    wanted = {"web_identity": {"method", "token_file", "role_arn"}, "": {"method", "file"}}[base]
+    assert (auth["method"], auth["base"]["method"]) == ("assume_role", base or "keys_file")
+    assert set(auth["base"]) == wanted
+    missing = run("doctor", "-c", "new.yaml")
+    assert missing.code == 2

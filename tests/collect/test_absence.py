@@ -39,6 +39,7 @@ def cover(
         (CoverageStatus.STALE, Presence.UNKNOWN),
         (CoverageStatus.UNSUPPORTED, Presence.UNSUPPORTED),
         (CoverageStatus.SHRUNK, Presence.UNKNOWN),
+        (CoverageStatus.NOT_ASKED, Presence.UNSUPPORTED),
     ],
 )
 @pytest.mark.requirement("R6")
@@ -49,7 +50,7 @@ def test_each_status_has_its_word(status: CoverageStatus, presence: Presence) ->
 
 def test_the_table_is_complete() -> None:
     """A new status without a word here would be an unseen claim."""
-    assert len(CoverageStatus) == 8
+    assert len(CoverageStatus) == 9
 
 
 @pytest.mark.requirement("R6")

@@ -15,7 +15,16 @@ from nhisync.errors import StoreError
 from nhisync.model import App, Coverage, CoverageStatus, Item, Locator, MatchRule, Pair, Presence
 from nhisync.parity.pairing import Pairing
 from nhisync.parity.row import Row
-from nhisync.spi import Budget, ErrorKind, InventoryRequest, Observation, ProviderError, SourceContext, Unchanged
+from nhisync.spi import (
+    LEFT_OUT,
+    Budget,
+    ErrorKind,
+    InventoryRequest,
+    Observation,
+    ProviderError,
+    SourceContext,
+    Unchanged,
+)
 from nhisync.testing.clocks import CountingRandomness
 from nhisync.testing.desk import MemoryDesk
 from nhisync.testing.provider import IDENTITIES, SCRIPTS, FakeProvider, FakeSettings
@@ -320,3 +329,16 @@ def test_unchanged_items_are_written_together() -> None:
         (1, AT + timedelta(seconds=1)),
     ]
     assert sorted(text for locators, _ in told for text in locators) == sorted(f"one:kv/{name}" for name in names)
+
+
+def test_what_the_configuration_leaves_out_was_not_asked() -> None:
+    """No gap of a kind that nobody needs; a kind of which a pair or a template wants something stays unsupported."""
+    error = ProviderError(ErrorKind.UNSUPPORTED, "not listed", reason=LEFT_OUT).fact
+    lost = [replace(complete(kind), status=CoverageStatus.UNSUPPORTED, error=error) for kind in ("kv", "listed")]
+    other = replace(lost[1], scope="elsewhere", error=ProviderError(ErrorKind.UNSUPPORTED, "an old server").fact)
+    desk, _ = run(plan(script("left-out", *lost, other)))
+    assert [(entry.kind, entry.scope, entry.status.value) for entry in desk.coverage("primary")] == [
+        ("kv", "", "unsupported"),
+        ("listed", "", "not_asked"),
+        ("listed", "elsewhere", "unsupported"),
+    ]

@@ -255,7 +255,9 @@ def test_tls_files_that_cannot_be_used_end_at_once(folder: Path, argv: tuple[str
     config.write_text(CONFIG.replace('listener: {bind: "127.0.0.1:0"}', tls), encoding="utf-8")
     done = subprocess.run([*NHISYNC, *argv], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert "nhisync: the listener's TLS files cannot be used: No such file or directory" in done.stderr
+    cert = folder / "nope.pem"
+    assert f"nhisync: the listener's TLS files cannot be used: cert {cert}: No such file or directory" in done.stderr
+    assert "listening on" not in done.stderr
     assert "Check listener.tls" in done.stderr
     assert "Traceback" not in done.stderr
     assert "started again" not in done.stderr

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import os
 import select
 import signal
 import socket
@@ -24,7 +25,7 @@ from nhisync.app.publish import publish
 from nhisync.clock import SystemClock
 from nhisync.errors import UsageError
 from nhisync.server.__main__ import wire
-from nhisync.server.listener import Listener, ListenerSettings, TlsFiles, bind
+from nhisync.server.listener import Listener, ListenerSettings, TlsFiles, bind, check_tls
 from nhisync.server.protocol import PollerProtocol
 
 BACKUP = b"GET /v1/ready/payments/backup HTTP/1.1\r\nHost: signals.test\r\n\r\n"
@@ -254,11 +255,28 @@ def test_client_certificate_is_demanded_when_a_client_ca_is_named(
 
 
 def test_unusable_tls_files_are_a_usage_error(tmp_path: Path) -> None:
-    """A missing or broken certificate is told before anything is served, with the key to look at."""
+    """A missing or broken certificate is told before anything is served, with the file and the key to look at."""
     tls = TlsFiles(cert=tmp_path / "missing.crt", key=tmp_path / "missing.key")
     listener = Listener(ListenerSettings(file=tmp_path / "p", instance="i", places={}, tls=tls), SystemClock())
-    with pytest.raises(UsageError, match=r"TLS files cannot be used[\s\S]*listener\.tls"):
+    with pytest.raises(UsageError, match=r"TLS files cannot be used: cert .*missing\.crt[\s\S]*listener\.tls"):
         listener.run([])
+
+
+def test_each_unusable_tls_file_is_named(authority: Authority, tmp_path: Path) -> None:
+    """The key that is a pipe, the pair that does not fit and the authorities that are none are told apart."""
+    cert, key = authority.issue("server")
+    _, other = authority.issue("other")
+    pipe, junk = tmp_path / "pipe.key", tmp_path / "junk.pem"
+    os.mkfifo(pipe)
+    junk.write_text("no certificate", encoding="utf-8")
+    check_tls(TlsFiles(cert=cert, key=key, client_ca=authority.file))
+    for files, said in (
+        (TlsFiles(cert=cert, key=pipe), r"key .*pipe\.key: it is no regular file"),
+        (TlsFiles(cert=cert, key=other), r"cert .* with key .*: "),
+        (TlsFiles(cert=cert, key=key, client_ca=junk), r"client_ca .*junk\.pem: "),
+    ):
+        with pytest.raises(UsageError, match=said):
+            check_tls(files)
 
 
 class Child:

@@ -5,12 +5,10 @@ renewal information (RFC 9773), which needs no account.
 """
 
 import logging
-import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from io import BytesIO
-from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
@@ -25,12 +23,14 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from nhisync.spi import Budget, ErrorKind, ProviderError, SourceContext
+from nhisync.spi.files import ca_bundle, small_file
 from nhisync_acme.errors import SDK_ERRORS, lost, malformed, problem, status_error
 from nhisync_acme.settings import AcmeSettings
 
 REQUEST = "request"
 """Family of the budget's rates."""
 
+_KEY_FIX = "Name a PEM or JWK file with an RSA or EC key, mode 0600, readable for nhisync."
 _MAX_ANSWER = 1024 * 1024
 _CHUNK = 16 * 1024
 _FIRST_WAIT = 0.25
@@ -172,13 +172,13 @@ class Api:
                 fix="Set account_key_file, or leave the account out: renewal information needs none.",
             )
         try:
-            return _load_key(self._context.file(name).read_bytes())
-        except (OSError, ValueError, TypeError, UnsupportedAlgorithm, JoseError):
+            return _load_key(small_file(self._context.file(name), f"account_key_file {name}", fix=_KEY_FIX))
+        except (ValueError, TypeError, UnsupportedAlgorithm, JoseError):
             raise ProviderError(
                 ErrorKind.MISCONFIGURED,
                 f"account_key_file {name} is no private key that can be read",
                 resource=str(name),
-                fix="Name a PEM or JWK file with an RSA or EC key, mode 0600, readable for nhisync.",
+                fix=_KEY_FIX,
             ) from None
 
     def _ask(self, question: Callable[[client.ClientNetwork], Answer], *, absent: bool = False) -> Answer:
@@ -236,17 +236,7 @@ class Api:
         name = self._settings.ca_file
         if name is None:
             return True
-        file: Path = self._context.file(name)
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
-        except OSError:  # ssl.SSLError is one, too
-            raise ProviderError(
-                ErrorKind.MISCONFIGURED,
-                f"ca_file {name} cannot be used",
-                resource=str(name),
-                fix="Name a PEM file with the authority that issued the ACME server's certificate, or remove ca_file.",
-            ) from None
-        return str(file)
+        return ca_bundle(self._context.file(name), f"ca_file {name}")
 
     def _pause(self, attempt: int, error: ProviderError) -> bool:
         """Wait before the next attempt; False when the cycle is shorter than the wait."""

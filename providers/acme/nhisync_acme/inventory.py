@@ -1,5 +1,6 @@
 """One cycle over an account and the certificates that it keeps alive."""
 
+import errno
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -20,6 +21,7 @@ from nhisync.spi import (
     ProviderError,
     SourceContext,
 )
+from nhisync.spi.files import read_file
 from nhisync.spi.oddities import one_item
 from nhisync.spi.x509 import Loaded, MalformedError, Profile, decode_pem, load_trust, quiet
 from nhisync_acme.api import Api
@@ -31,7 +33,8 @@ ACCOUNT, CERTIFICATE = "account", "certificate"
 SELF = "self"
 """Name of the one account of a source."""
 
-_MAX_FILE = 1024 * 1024
+_NO_PEM = frozenset({errno.EFBIG, errno.EINVAL})
+"""Too large, or a pipe or device."""
 
 _STATUS = {
     Presence.DENIED: CoverageStatus.DENIED,
@@ -135,8 +138,7 @@ class Run:
             fix = f"Name a PEM file below root, like {locator.source}:certificate/certs/api.pem."
             raise ProviderError(ErrorKind.MISCONFIGURED, f"{name} leads out of root", resource=name, fix=fix)
         try:
-            with (self._context.file(self._settings.root) / name).open("rb") as file:
-                content = file.read(_MAX_FILE + 1)
+            content = read_file(self._context.file(self._settings.root) / name)
         except FileNotFoundError:
             raise ProviderError(ErrorKind.NOT_FOUND, f"there is no file {name}", resource=name) from None
         except PermissionError:
@@ -144,11 +146,14 @@ class Run:
             raise ProviderError(
                 ErrorKind.DENIED, f"{name} may not be read", action="read", resource=name, fix=fix
             ) from None
-        except OSError:
+        except OSError as error:
+            fix = "Name the PEM file with the certificate and its chain."
+            if error.errno in _NO_PEM:
+                raise ProviderError(ErrorKind.MALFORMED, f"{name}: {error.strerror}", resource=name, fix=fix) from None
             fix = "Look at the file system."
             raise ProviderError(ErrorKind.UNREACHABLE, f"{name} cannot be read", resource=name, fix=fix) from None
         try:
-            found = list(decode_pem(content)) if len(content) <= _MAX_FILE else []
+            found = list(decode_pem(content))
         except MalformedError:
             found = []
         if not found:

@@ -5,7 +5,6 @@ Content-Length; and a proxy's HTML page with status 200 looks the same. Both are
 """
 
 import logging
-import ssl
 import threading
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -21,6 +20,7 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 from nhisync.spi import Budget, ErrorKind, ProviderError, Rate, SourceContext
+from nhisync.spi.files import ca_bundle
 from nhisync_aws.credentials import Keys, resolve
 from nhisync_aws.errors import Called, TruncatedError, malformed, translate
 from nhisync_aws.sdk import MODELS, make_client
@@ -218,17 +218,7 @@ class Connection:
         """The CA bundle, tried here: botocore reports a missing one as a failed handshake, which leads astray."""
         if self._settings.ca_file is None:
             return None
-        file = self._context.file(self._settings.ca_file)
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
-        except OSError as error:  # ssl.SSLError is one, too
-            why = "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
-            raise ProviderError(
-                ErrorKind.MISCONFIGURED,
-                f"ca_file {self._settings.ca_file} cannot be used ({why})",
-                fix="Name a PEM file with the authorities that issue the endpoint's certificate, or remove ca_file.",
-            ) from None
-        return str(file)
+        return ca_bundle(self._context.file(self._settings.ca_file), f"ca_file {self._settings.ca_file}")
 
     def _config(self, *, signed: bool) -> Config:
         settings = self._settings

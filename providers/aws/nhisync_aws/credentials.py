@@ -8,6 +8,7 @@ import configparser
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -16,6 +17,7 @@ from botocore.credentials import create_credential_resolver
 from botocore.utils import InstanceMetadataFetcher
 
 from nhisync.spi import ErrorKind, ProviderError, SourceContext
+from nhisync.spi.files import small_text, usable_file
 from nhisync_aws.settings import (
     AssumeRoleAuth,
     AwsSettings,
@@ -69,12 +71,6 @@ def resolve(settings: AwsSettings, context: SourceContext, sts: StsCall) -> Keys
     auth = settings.auth
     if not isinstance(auth, AssumeRoleAuth):
         return _base(auth, context, sts)
-    if auth.base is None:
-        raise ProviderError(
-            ErrorKind.MISCONFIGURED,
-            "auth.method assume_role names no credential that may assume the role",
-            fix="Add auth.base, like base: {method: keys_file, file: …}; nhisync takes none from the environment.",
-        )
     parameters: dict[str, Any] = {
         "RoleArn": auth.role_arn,
         "RoleSessionName": auth.session_name,
@@ -98,10 +94,8 @@ def _base(auth: BaseAuth, context: SourceContext, sts: StsCall) -> Keys:
 def _from_file(auth: KeysFileAuth, context: SourceContext) -> Keys:
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(context.file(auth.file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _unusable(f"the keys file {auth.file} cannot be read ({error.strerror})") from None
-    except (configparser.Error, UnicodeDecodeError):
+        parser.read_string(small_text(context.file(auth.file), f"the keys file {auth.file}"))
+    except configparser.Error:
         raise _unusable(f"the keys file {auth.file} is not in the form of an AWS credentials file") from None
     if not parser.has_section(auth.profile):
         raise _unusable(f"the keys file {auth.file} has no section [{auth.profile}]")
@@ -115,6 +109,7 @@ def _from_file(auth: KeysFileAuth, context: SourceContext) -> Keys:
 def _from_profile(auth: ProfileAuth, context: SourceContext) -> Keys:
     try:
         session = botocore.session.Session(profile=auth.name)
+        _look_at(session)
         session.get_scoped_config()
         resolver = create_credential_resolver(session)
         for name in _AMBIENT:
@@ -129,11 +124,16 @@ def _from_profile(auth: ProfileAuth, context: SourceContext) -> Keys:
     return Keys(frozen.access_key, frozen.secret_key, frozen.token, expires)
 
 
+def _look_at(session: botocore.session.Session) -> None:
+    """Botocore opens its own files by itself, and would wait for ever at a named pipe."""
+    for variable in ("config_file", "credentials_file"):
+        file = Path(str(session.get_config_variable(variable))).expanduser()
+        if file.exists():
+            usable_file(file, f"AWS's own {file}")
+
+
 def _from_token(auth: WebIdentityAuth, context: SourceContext, sts: StsCall) -> Keys:
-    try:
-        token = context.file(auth.token_file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise _unusable(f"the token file {auth.token_file} cannot be read") from None
+    token = small_text(context.file(auth.token_file), f"token_file {auth.token_file}").strip()
     parameters = {
         "RoleArn": auth.role_arn,
         "RoleSessionName": auth.session_name,

@@ -6,6 +6,7 @@ text is not passed on: of a denial only the parts of its fixed sentence are kept
 
 import re
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -277,12 +278,27 @@ def _no_answer(error: Exception, called: Called) -> ProviderError:
     return ProviderError(ErrorKind.UNREACHABLE, f"{said} ({called.name})", resource=where, fix=fix)
 
 
+def _refused_tls(error: sdk.SSLError) -> tuple[str, str]:
+    """An untrusted certificate and a handshake that failed have different ends (`ssl.SSLCertVerificationError`)."""
+    causes: list[BaseException] = []
+    cause: BaseException | None = getattr(error, "kwargs", {}).get("error")
+    while cause is not None and cause not in causes:
+        causes.append(cause)
+        inner = next((one for one in cause.args if isinstance(one, BaseException)), None)
+        cause = cause.__cause__ or inner or getattr(cause, "reason", None) or cause.__context__
+        cause = cause if isinstance(cause, BaseException) else None
+    if any(isinstance(one, ssl.SSLCertVerificationError) for one in causes):
+        said = "the server's certificate is not trusted, or names another host"
+        return said, "Set ca_file to the bundle of your proxy or private cloud, and check the endpoint's name."
+    said = "the TLS handshake failed"
+    return said, "Check that the endpoint speaks TLS there, in a version and with a suite that this machine allows."
+
+
 def _lost(error: Exception, host: str, where: str) -> tuple[str, str]:
     """Which step failed, and what to look at."""
     route = f"Check routes, firewalls and security groups from this machine to {where}, and whether it needs a proxy."
     if isinstance(error, sdk.SSLError):
-        said = "the TLS handshake failed, or the server's certificate is not trusted"
-        return said, "Set ca_file to the bundle of your proxy or private cloud."
+        return _refused_tls(error)
     if isinstance(error, sdk.ProxyConnectionError):
         return "the proxy cannot be reached", "Check the source's proxy, or HTTPS_PROXY and NO_PROXY."
     if isinstance(error, (sdk.ConnectTimeoutError, sdk.ReadTimeoutError)):

@@ -100,7 +100,7 @@ class AssumeRoleAuth(Document):
     Attributes:
         method: discriminator.
         role_arn: the role; its account is the source's account.
-        base: who assumes it; without it the source is refused when it is first used.
+        base: who assumes it; none is taken from the environment.
         external_id: demanded by some trust policies; not a secret by AWS's own words.
         session_name: shows up in CloudTrail.
         duration: length of one session.
@@ -108,7 +108,7 @@ class AssumeRoleAuth(Document):
 
     method: Literal["assume_role"]
     role_arn: RoleArn
-    base: BaseAuth | None = None
+    base: BaseAuth
     external_id: str | None = None
     session_name: str = "nhisync"
     duration: Duration = timedelta(hours=1)

@@ -17,6 +17,7 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import AzureError
 
 from nhisync.spi import ErrorKind, ProviderError, SourceContext
+from nhisync.spi.files import small_file
 from nhisync_azure.errors import Called, translate
 from nhisync_azure.machine import ask
 from nhisync_azure.settings import AzureSettings, CertificateAuth, ClientSecretAuth, FileAuth, ManagedIdentityAuth
@@ -32,6 +33,8 @@ _OPAQUE = 600.0
 """Seconds for which a token is kept that does not say how long it lives."""
 
 _LARGEST_FILE = 256 * 1024
+_FIX = "Correct the file that the source's auth names; it belongs to the user that runs nhisync, mode 0600."
+_SETTINGS = {"client_secret": "secret_file", "certificate": "certificate_file", "workload_identity": "token_file"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +189,13 @@ def read_proof(auth: FileAuth, context: SourceContext) -> Proof:
         ProviderError: MISCONFIGURED when the file cannot be read or holds nothing.
     """
     name = proof_file(auth)
+    content = small_file(context.file(name), f"{_SETTINGS[auth.method]} {name}", fix=_FIX, limit=_LARGEST_FILE)
+    if not content.strip():
+        raise _unreadable(name, "it holds nothing")
     try:
-        with context.file(name).open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
-            written = context.file(name).stat().st_mtime
-    except OSError as error:
-        raise _unreadable(name, error.strerror or "not readable") from None
-    if not content.strip() or len(content) > _LARGEST_FILE:
-        raise _unreadable(name, "it holds nothing" if not content.strip() else "it is too large to be one")
+        written = context.file(name).stat().st_mtime
+    except OSError:
+        written = 0.0  # replaced this very moment: its age is not known, so it is not taken for fresh
     age = context.clock.now().timestamp() - written
     return Proof(content, fresh=0 <= age <= _FRESH.total_seconds())
 
@@ -274,7 +276,7 @@ def _unreadable(name: Path, why: str) -> ProviderError:
     return ProviderError(
         ErrorKind.MISCONFIGURED,
         f"{name} cannot be used as the source's credential ({why})",
-        fix="Correct the file that the source's auth names; it belongs to the user that runs nhisync, mode 0600.",
+        fix=_FIX,
     )
 
 

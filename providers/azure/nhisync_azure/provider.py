@@ -5,6 +5,7 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from nhisync.spi import (
+    LEFT_OUT,
     AccessMode,
     Budget,
     Capability,
@@ -158,4 +159,4 @@ def _unsupported(kind: str) -> ProviderError:
         fix = "Set directory: true, or add a source without a vault for the tenant's directory."
     else:
         said, fix = f"the azure provider has no kind {kind}", f"Its kinds: {', '.join(KINDS)}."
-    return ProviderError(ErrorKind.UNSUPPORTED, said, fix=fix)
+    return ProviderError(ErrorKind.UNSUPPORTED, said, reason=LEFT_OUT if kind in KINDS else "", fix=fix)

@@ -6,7 +6,6 @@ clients of one source, azure-identity included, send through `MeteredTransport`,
 """
 
 import logging
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,6 +19,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
 
 from nhisync.spi import Budget, Clock, ErrorKind, ProviderError, SourceContext
+from nhisync.spi.files import ca_bundle
 from nhisync_azure.errors import UnbelievableError
 from nhisync_azure.settings import AzureSettings
 
@@ -222,17 +222,7 @@ def _verify(settings: AzureSettings, context: SourceContext) -> str | bool:
     """
     if settings.ca_file is None:
         return True
-    file = context.file(settings.ca_file)
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
-    except OSError as error:  # ssl.SSLError is one, too
-        why = "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise ProviderError(
-            ErrorKind.MISCONFIGURED,
-            f"ca_file {settings.ca_file} cannot be used ({why})",
-            fix="Name a PEM file with the authorities that issue the endpoints' certificates, or remove ca_file.",
-        ) from None
-    return str(file)
+    return ca_bundle(context.file(settings.ca_file), f"ca_file {settings.ca_file}")
 
 
 def _authority(url: str) -> tuple[str, str, int | None]:

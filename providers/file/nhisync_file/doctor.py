@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from nhisync.spi import Check, CheckState, ErrorKind, Locator, ProviderError, SourceContext
+from nhisync.spi.files import read_file
 from nhisync.spi.x509 import Profile, load_trust
 from nhisync_file.folder import Folder, exposure
 from nhisync_file.mount import parse_mount
@@ -56,8 +57,8 @@ def _password(settings: FileSettings, context: SourceContext) -> Check:
     name = "password-file"
     file = context.file(settings.password_file or "")
     try:
-        with file.open("rb"):
-            mode = file.stat().st_mode & 0o777
+        read_file(file)
+        mode = file.stat().st_mode & 0o777
     except OSError:
         fix = "Set password_file to a file that nhisync can read."
         return Check(name=name, state=CheckState.FAILED, observed="password_file cannot be read", fix=fix)

@@ -61,6 +61,17 @@ class _Handle:
         )
 
 
+def check_name(name: str) -> None:
+    """Whether `name` can be a path below the root, as far as its text tells.
+
+    Raises:
+        ValueError: it is absolute, climbs out with ``..``, or is no path at all.
+    """
+    path = PurePosixPath(name)
+    if not name or "\0" in name or path.is_absolute() or ".." in path.parts:
+        raise ValueError("it is no path below the root")
+
+
 class Folder:
     """The root of a source.
 
@@ -159,9 +170,10 @@ class Folder:
 
     def _resolve(self, name: str) -> tuple[str, ...]:
         """Components of the real path of `name` below the real root."""
-        if not name or "\0" in name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            message = f"{name} is no path below the root"
-            raise _failure(ErrorKind.MISCONFIGURED, "locator", message, name)
+        try:
+            check_name(name)
+        except ValueError as wrong:
+            raise _failure(ErrorKind.MISCONFIGURED, "locator", f"{name}: {wrong}", name) from None
         try:
             root = self._root.resolve(strict=True)
             inside = (root / name).resolve().is_relative_to(root)

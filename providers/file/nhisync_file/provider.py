@@ -27,9 +27,10 @@ from nhisync.spi import (
     Rate,
     SourceContext,
 )
+from nhisync.spi.files import read_file
 from nhisync.spi.x509 import Profile, load_trust
 from nhisync_file.doctor import examine
-from nhisync_file.folder import Folder, exposure
+from nhisync_file.folder import Folder, check_name, exposure
 from nhisync_file.items import Judging, failed_item, item_of
 from nhisync_file.keyfile import parse_json, parse_yaml
 from nhisync_file.mount import parse_mount
@@ -45,11 +46,16 @@ FAMILY = "file"
 """Family of the budget's rates: one call = one file opened or one walk."""
 
 KINDS = (
-    KindInfo(name="pem", title="PEM chain, key or trust bundle", locator="pem/tls/api.pem"),
-    KindInfo(name="pkcs12", title="PKCS#12 store", locator="pkcs12/tls/keystore.p12"),
-    KindInfo(name=MOUNT, title="Secret mounted by the kubelet", locator="kubernetes-secret/payments-api#api_key"),
-    KindInfo(name="json", title="JSON key file", locator="json/gcp/key.json#private_key"),
-    KindInfo(name="yaml", title="YAML key file", locator="yaml/aws/key.yaml#aws_secret_access_key"),
+    KindInfo(name="pem", title="PEM chain, key or trust bundle", locator="pem/tls/api.pem", check=check_name),
+    KindInfo(name="pkcs12", title="PKCS#12 store", locator="pkcs12/tls/keystore.p12", check=check_name),
+    KindInfo(
+        name=MOUNT,
+        title="Secret mounted by the kubelet",
+        locator="kubernetes-secret/payments-api#api_key",
+        check=check_name,
+    ),
+    KindInfo(name="json", title="JSON key file", locator="json/gcp/key.json#private_key", check=check_name),
+    KindInfo(name="yaml", title="YAML key file", locator="yaml/aws/key.yaml#aws_secret_access_key", check=check_name),
 )
 """What the provider inventories."""
 
@@ -196,7 +202,7 @@ class FileProvider:
         if self._settings.password_file is None:
             return None
         try:
-            return self._context.file(self._settings.password_file).read_bytes().rstrip(b"\r\n")
+            return read_file(self._context.file(self._settings.password_file)).rstrip(b"\r\n")
         except OSError:
             return None
 

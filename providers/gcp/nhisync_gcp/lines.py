@@ -7,7 +7,6 @@ back-off ends, and says so with the old error: such a channel is replaced, so th
 
 import logging
 import os
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ import grpc
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from nhisync.spi import ErrorKind, ProviderError, SourceContext
+from nhisync.spi.files import LARGEST_BUNDLE, ca_bundle, small_file
 from nhisync_gcp.settings import GcpSettings
 
 _CLIENTS = {
@@ -133,7 +133,7 @@ class Lines:
             options.append(("grpc.http_proxy", self._settings.proxy))
         if parts.scheme == "http":
             return grpc.insecure_channel(target, options)
-        pem = Path(trusted_roots(self._settings, self._context)).read_bytes()
+        pem = small_file(Path(trusted_roots(self._settings, self._context)), "ca_file", limit=LARGEST_BUNDLE)
         return grpc.secure_channel(target, grpc.ssl_channel_credentials(root_certificates=pem), options)
 
 
@@ -159,17 +159,7 @@ def trusted_roots(settings: GcpSettings, context: SourceContext) -> str:
     """
     if settings.ca_file is None:
         return str(DEFAULT_CA_BUNDLE_PATH)
-    file = context.file(settings.ca_file)
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
-    except OSError as error:  # ssl.SSLError is one, too
-        why = "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise ProviderError(
-            ErrorKind.MISCONFIGURED,
-            f"ca_file {settings.ca_file} cannot be used ({why})",
-            fix="Name a PEM file with the authorities that issue the endpoint's certificate, or remove ca_file.",
-        ) from None
-    return str(file)
+    return ca_bundle(context.file(settings.ca_file), f"ca_file {settings.ca_file}")
 
 
 def quiet_sdk() -> None:

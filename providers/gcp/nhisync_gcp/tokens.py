@@ -19,6 +19,7 @@ from google.auth import exceptions, identity_pool
 from google.oauth2 import service_account
 
 from nhisync.spi import Budget, ErrorKind, ProviderError, SourceContext
+from nhisync.spi.files import small_text, usable_file
 from nhisync_gcp.settings import (
     AccessTokenFileAuth,
     GcpSettings,
@@ -180,7 +181,8 @@ def _by_federation(auth: WorkloadIdentityAuth, context: SourceContext, web: Web)
     if not isinstance(source, dict) or not ({"file", "url"} & source.keys()) or "executable" in source:
         raise _unusable(f"{auth.file} takes its subject token from neither a file nor a URL")
     if "file" in source:
-        info = {**info, "credential_source": {**source, "file": str(context.file(str(source["file"])))}}
+        subject = usable_file(context.file(str(source["file"])), f"the subject token that {auth.file} names")
+        info = {**info, "credential_source": {**source, "file": subject}}
     try:
         made: Any = identity_pool.Credentials
         credentials = made.from_info(info, scopes=[SCOPE])
@@ -202,7 +204,7 @@ def _by_metadata(auth: MetadataServerAuth, web: Web) -> tuple[str, str]:
 
 
 def _by_file(auth: AccessTokenFileAuth, context: SourceContext) -> tuple[str, str]:
-    text = _read(auth.file, context).strip()
+    text = small_text(context.file(auth.file), f"file {auth.file}").strip()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise _unusable(f"{auth.file} holds no access token")
     return text, f"access token of {auth.file}"
@@ -222,7 +224,7 @@ def _refreshed(credentials: Any, web: Web) -> str:
 
 def _document(name: Path, context: SourceContext, kind: str) -> dict[str, Any]:
     """A credential file of Google's, whose URLs are fit to carry a credential."""
-    info = _parsed(_read(name, context))
+    info = _parsed(small_text(context.file(name), f"file {name}"))
     if info is None:
         raise _unusable(f"{name} is not JSON")
     if not isinstance(info, dict) or info.get("type") != kind:
@@ -239,15 +241,6 @@ def _parsed(text: str | bytes) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
-
-
-def _read(name: Path, context: SourceContext) -> str:
-    try:
-        return context.file(name).read_text(encoding="utf-8")
-    except OSError as error:
-        raise _unusable(f"{name} cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise _unusable(f"{name} is not a text file") from None
 
 
 def _unusable(message: str) -> ProviderError:

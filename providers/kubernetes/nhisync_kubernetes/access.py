@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nhisync.spi import SecretBytes, SourceContext
-from nhisync_kubernetes.credentials import Bearer, ClientPair, FileBearer, small_file
+from nhisync.spi.files import small_file
+from nhisync_kubernetes.credentials import Bearer, ClientPair, FileBearer
 from nhisync_kubernetes.errors import misconfigured
 from nhisync_kubernetes.kubeconfig import load_context
 from nhisync_kubernetes.settings import (
@@ -86,10 +87,10 @@ def credential_files(settings: KubernetesSettings, context: SourceContext) -> tu
 
 def _ca(settings: KubernetesSettings, context: SourceContext) -> bytes | None:
     if settings.ca_file is not None:
-        return small_file(context.file(settings.ca_file), f"ca_file {settings.ca_file}", _CA)
+        return small_file(context.file(settings.ca_file), f"ca_file {settings.ca_file}", fix=_CA)
     if isinstance(settings.auth, InClusterAuth):
         file = settings.auth.folder / "ca.crt"
-        return small_file(context.file(file), f"the pod's {file}", _CA)
+        return small_file(context.file(file), f"the pod's {file}", fix=_CA)
     return None
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from nhisync.spi import Clock, SecretBytes
+from nhisync.spi.files import small_file
 from nhisync_kubernetes.errors import misconfigured
 
-_LIMIT = 1024 * 1024
 _FRESH = 60.0
 """Seconds for which a token is not read again."""
 
@@ -110,24 +110,6 @@ def checked(token: str, named: str) -> str:
     raise misconfigured(
         f"{named} holds no bearer token", "It must hold the token alone, as kubectl create token prints."
     )
-
-
-def small_file(file: Path, named: str, fix: str = "Correct the path in the source's auth, or its mode.") -> bytes:
-    """The content of a file that the settings name.
-
-    Raises:
-        ProviderError: MISCONFIGURED when it cannot be read or is far too large.
-    """
-    why = "it is too large for what it should hold"
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(_LIMIT + 1)
-    except OSError as error:
-        content, why = b"", error.strerror or "it cannot be read"
-    else:
-        if len(content) <= _LIMIT:
-            return content
-    raise misconfigured(f"{named} cannot be used ({why})", fix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from nhisync.spi import Clock, ProviderError, SecretBytes
-from nhisync_kubernetes.credentials import Bearer, ClientPair, FileBearer, FixedBearer, small_file
+from nhisync.spi.files import small_file
+from nhisync_kubernetes.credentials import Bearer, ClientPair, FileBearer, FixedBearer
 from nhisync_kubernetes.errors import misconfigured
 from nhisync_kubernetes.settings import Address, KubeconfigAuth, Proxy
 

@@ -9,12 +9,14 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
 from nhisync.spi import Budget, ErrorKind, ProviderError, SourceContext
+from nhisync.spi.files import small_text, usable_file
 from nhisync_postgres.errors import malformed, translate
 from nhisync_postgres.settings import CertificateAuth, PasswordAuth, PostgresSettings
 
@@ -133,26 +135,23 @@ class Connection:
             "options": f"{_READ_ONLY} -c statement_timeout={statement}",
         }
         if settings.sslmode != "disable":
-            found["sslrootcert"] = str(self._context.file(settings.ca_file)) if settings.ca_file else "system"
+            found["sslrootcert"] = self._looked_at("ca_file", settings.ca_file) if settings.ca_file else "system"
         if isinstance(auth, PasswordAuth):
             found["password"] = self._password(auth)
         if isinstance(auth, CertificateAuth):
             found["sslcertmode"] = "require"
-            found["sslcert"] = str(self._context.file(auth.certificate_file))
-            found["sslkey"] = str(self._context.file(auth.key_file))
+            found["sslcert"] = self._looked_at("certificate_file", auth.certificate_file)
+            found["sslkey"] = self._looked_at("key_file", auth.key_file)
         return found
 
     def _password(self, auth: PasswordAuth) -> str:
-        try:
-            return self._context.file(auth.password_file).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError):
-            raise ProviderError(
-                ErrorKind.MISCONFIGURED,
-                f"password_file {auth.password_file} cannot be read",
-                resource=str(auth.password_file),
-                principal=auth.user,
-                fix="Create it with nothing but the password, mode 0600, readable for nhisync.",
-            ) from None
+        fix = "Create it with nothing but the password, mode 0600, readable for nhisync."
+        file = self._context.file(auth.password_file)
+        return small_text(file, f"password_file {auth.password_file}", fix=fix).rstrip("\r\n")
+
+    def _looked_at(self, setting: str, name: Path) -> str:
+        """Libpq opens its files by itself, and would wait for ever at a named pipe."""
+        return usable_file(self._context.file(name), f"{setting} {name}", fix=f"Correct {setting} of the source.")
 
     @contextmanager
     def _guarded(self, connection: Any, seconds: float) -> Iterator[None]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nhisync.spi import Clock, ErrorKind, ProviderError
+from nhisync.spi.files import read_file
 from nhisync_tls.starttls import PREAMBLES, RefusedError, StrangeError
 from nhisync_tls.target import Target, is_address
 
@@ -249,6 +250,8 @@ def _context(target: Target, watch: _Watch, client: ClientFiles | None) -> ssl.S
 
 def _load_client(context: ssl.SSLContext, client: ClientFiles, target: Target) -> None:
     try:
+        for file in (client.certificate, client.key):
+            read_file(file)  # OpenSSL would wait for ever at a named pipe
         context.load_cert_chain(client.certificate, client.key, password=_no_password)
     except (OSError, ValueError):
         raise _failure(

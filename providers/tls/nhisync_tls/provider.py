@@ -59,6 +59,7 @@ class TlsProvider:
                 name=KIND,
                 title="certificate chain served by an endpoint",
                 locator="tls/192.0.2.10:443?name=api.example.com",
+                check=Target.parse,
                 authoritative=False,
             ),
         ),

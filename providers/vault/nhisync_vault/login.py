@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from nhisync.spi import Budget, ErrorKind, ProviderError, SourceContext
+from nhisync.spi.files import small_file
 from nhisync_vault.answers import Answer
 from nhisync_vault.settings import AppRoleAuth, CertAuth, JwtAuth, KubernetesAuth, TokenAuth, VaultSettings
 from nhisync_vault.transport import LOGIN, Ask, Transport
 
 _EARLY = timedelta(minutes=1)
-_MAX_FILE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Login:
     def _open(self, endpoint: str, budget: Budget) -> Session:
         auth = self._settings.auth
         if isinstance(auth, TokenAuth):
-            return Session(self._read(auth.token_file), None, revocable=False)
+            return Session(self._read("token_file", auth.token_file), None, revocable=False)
         mount, proof = self._proof()
         ask = Ask(method="POST", path=f"auth/{mount}/login", family=LOGIN, body=proof, repeatable=False)
         return self._opened(self._transport.send(endpoint, ask, budget))
@@ -115,11 +115,12 @@ class Login:
         """Auth mount and the body of the login."""
         auth = self._settings.auth
         if isinstance(auth, AppRoleAuth):
-            return auth.mount, {"role_id": self._read(auth.role_id_file), "secret_id": self._read(auth.secret_id_file)}
+            role_id = self._read("role_id_file", auth.role_id_file)
+            return auth.mount, {"role_id": role_id, "secret_id": self._read("secret_id_file", auth.secret_id_file)}
         if isinstance(auth, JwtAuth):
-            return auth.mount, {"role": auth.role, "jwt": self._read(auth.jwt_file)}
+            return auth.mount, {"role": auth.role, "jwt": self._read("jwt_file", auth.jwt_file)}
         if isinstance(auth, KubernetesAuth):
-            return auth.mount, {"role": auth.role, "jwt": self._read(auth.token_file)}
+            return auth.mount, {"role": auth.role, "jwt": self._read("token_file", auth.token_file)}
         assert isinstance(auth, CertAuth)  # noqa: S101 - the settings' union is closed
         return auth.mount, {"name": auth.role} if auth.role else {}
 
@@ -142,19 +143,14 @@ class Login:
         ends = None if lasts is None else self._context.clock.now() + lasts
         return Session(token, ends, revocable=auth.get("token_type") != "batch")
 
-    def _read(self, name: Path) -> str:
+    def _read(self, setting: str, name: Path) -> str:
         file = self._context.file(name)
-        try:
-            with file.open("rb") as stream:
-                raw = stream.read(_MAX_FILE)
-            text = raw.decode("ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            text = ""
-        if not text or any(c.isspace() for c in text):
+        raw = small_file(file, f"{setting} {file}").strip()
+        if not raw or not raw.isascii() or len(raw.split()) > 1:
             raise ProviderError(
                 ErrorKind.MISCONFIGURED,
-                f"the credential file {file} cannot be read, or holds something else than one word",
+                f"{setting} {file} cannot be used (it holds something else than one word)",
                 resource=str(file),
-                fix="Check path and mode of the file named in the source's auth.",
+                fix="Write nothing but the credential to the file that the source's auth names.",
             )
-        return text
+        return raw.decode("ascii")

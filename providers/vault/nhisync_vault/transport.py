@@ -22,6 +22,7 @@ from hvac.adapters import RawAdapter
 from requests.adapters import HTTPAdapter
 
 from nhisync.spi import Budget, ErrorKind, ProviderError, SourceContext
+from nhisync.spi.files import ca_bundle, usable_file
 from nhisync_vault.answers import Answer, read_answer
 from nhisync_vault.errors import Called, malformed, unreachable
 from nhisync_vault.lost import lost
@@ -263,17 +264,7 @@ class Transport:
         """The CA bundle, tried here: requests raises a bare OSError for one that is missing."""
         if self._settings.ca_file is None:
             return True
-        file = self._context.file(self._settings.ca_file)
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
-        except OSError as error:  # ssl.SSLError is one, too
-            why = "it holds no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
-            raise ProviderError(
-                ErrorKind.MISCONFIGURED,
-                f"ca_file {self._settings.ca_file} cannot be used ({why})",
-                fix="Name a PEM file with the authority that issued the server's certificate, or remove ca_file.",
-            ) from None
-        return str(file)
+        return ca_bundle(self._context.file(self._settings.ca_file), f"ca_file {self._settings.ca_file}")
 
     def _certificate(self) -> tuple[str, ...]:
         """Certificate and key, tried here like the CA bundle; empty, not None, without them.
@@ -283,16 +274,20 @@ class Transport:
         auth = self._settings.auth
         if not isinstance(auth, CertAuth):
             return ()
-        files = str(self._context.file(auth.certificate_file)), str(self._context.file(auth.key_file))
+        fix = "Set auth.certificate_file to a PEM chain and auth.key_file to its unencrypted key, both readable."
+        certificate = usable_file(
+            self._context.file(auth.certificate_file), f"certificate_file {auth.certificate_file}", fix=fix
+        )
+        key = usable_file(self._context.file(auth.key_file), f"key_file {auth.key_file}", fix=fix)
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(*files, password=_no_password)
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=_no_password)
         except (OSError, ValueError):
             raise ProviderError(
                 ErrorKind.MISCONFIGURED,
                 f"{auth.certificate_file} and {auth.key_file} cannot be used together",
-                fix="Set auth.certificate_file to a PEM chain and auth.key_file to its unencrypted key, both readable.",
+                fix=fix,
             ) from None
-        return files
+        return certificate, key
 
 
 def _no_password() -> bytes:

@@ -23,7 +23,7 @@ from nhisync.model import (
 )
 from nhisync.parity.book import AppTerms
 from nhisync.parity.engine import FAR, Judged, Missing, Remembered, judge, reading, stamp
-from nhisync.parity.findings import findings_of
+from nhisync.parity.findings import Places, findings_of, seen_place
 from nhisync.parity.pairing import Pairing
 from nhisync.parity.row import instant
 from nhisync.parity.rule import PASS, Outcome, Rule
@@ -122,6 +122,7 @@ class Assessment:
         unlisted: (app, why its set of pairs is not known).
         attestations: what was attested about apps and paths.
         uncompared: key → why its values were not compared although policy asks for it.
+        places: where a side of a pair stands or should stand.
         keep_passes: make findings of passes too.
         findings: what did not pass (and passes when asked for).
     """
@@ -134,6 +135,7 @@ class Assessment:
     unlisted: Sequence[tuple[str, str]] = ()
     attestations: Sequence[Attestation] = ()
     uncompared: Mapping[str, str] = field(default_factory=dict)
+    places: Places = seen_place
     keep_passes: bool = False
     findings: list[Finding] = field(default_factory=list)
     _tallies: dict[str, _AppTally] = field(default_factory=dict)
@@ -172,7 +174,8 @@ class Assessment:
             kept = list(stored(judged.key))
         else:
             told = judged if self.keep_passes else judged._replace(outcomes=list(tally.counted(judged.outcomes)))
-            kept = list(findings_of(told, terms, primary=self.primary, backup=self.backup, now=seconds))
+            roles = {"primary": self.primary, "backup": self.backup}
+            kept = list(findings_of(told, terms, **roles, now=seconds, places=self.places))
         doubts = [*self._uncompared(judged, terms, kept), *self._unspoken(judged, terms)]
         tally.exempt += terms.exempts(judged.key, seconds)
         self._count(tally, [*kept, *doubts])

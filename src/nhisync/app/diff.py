@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Protocol, TypedDict
 
 from nhisync.app.assess import Assessment, Notebook, shrunk
-from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, scope_of, unconfirmed
+from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, places_of, scope_of, unconfirmed
 from nhisync.app.listing import Reference, unlisted
 from nhisync.app.reuse import compare
 from nhisync.app.session import Session
@@ -21,6 +21,7 @@ from nhisync.model import (
     AppReport,
     Attestation,
     Coverage,
+    CoverageStatus,
     Finding,
     Layer,
     Locator,
@@ -35,6 +36,9 @@ from nhisync.parity.row import Row
 from nhisync.parity.rules import RULES, codes
 from nhisync.policy import Waivers
 from nhisync.spi import ErrorKind
+
+SUGGESTED = 10_000
+"""Most names among which a near one is looked for."""
 
 
 class Desk(Protocol):
@@ -142,6 +146,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     paths = tuple(dict.fromkeys(path for _, p, b in targets for path in (p, b)))
     scope = scope_of(apps, paths)
     collected = None if options.cached else _observe(session, scope, targets, desk, progress)
+    _refuse_unseen(options, apps, paths, desk)
     now = session.clock.now()
     look = _uncompared if options.cached else _compare_values
     uncompared = look(session, apps, targets, desk, progress)
@@ -155,15 +160,14 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
             backup=backup,
             now=now,
             uncompared=uncompared,
+            places=places_of(session, scope, primary, backup),
             keep_passes=options.show_passing,
             **_beside_rows(group, primary, backup, coverage, desk),
         )
-        missing = missing_of(scope, primary, backup, coverage)
         with desk.notebook(primary, backup, now, [app.name for app in group]) as notebook:
-            reports += assessment.run(missing, notebook)
+            reports += assessment.run(missing_of(scope, primary, backup, coverage), notebook)
         assessments.append(assessment)
-    for report in reports:
-        desk.verdict(report.verdict)
+    _record(desk, reports)
     return Report(
         run_id=desk.run_id,
         command=options.command,
@@ -205,6 +209,7 @@ def _observe(
     progress: Progress,
 ) -> Collected:
     """Sweep both paths, then prove the absences that a listing cannot prove."""
+    session.begin()
     share = min(session.configuration.tiers[app.tier].evidence.shrink_share for app, _, _ in targets)
     sinks = {path: desk.sink(path, pairing, share) for path, pairing in scope.pairings.items()}
     known: Known = {
@@ -282,6 +287,11 @@ def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iter
             yield Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, fields.get(row.key)))
 
 
+def _record(desk: Desk, reports: Iterable[AppReport]) -> None:
+    for report in reports:
+        desk.verdict(report.verdict)
+
+
 def _groups(targets: Sequence[tuple[App, str, str]]) -> Iterator[tuple[str, str, tuple[App, ...]]]:
     """Apps that share a primary and a backup path are judged in one join."""
     found: dict[tuple[str, str], list[App]] = {}
@@ -336,6 +346,27 @@ def _check_filters(options: DiffOptions, apps: Sequence[App]) -> None:
         if not any(app.matches or name in {pair.name for pair in app.pairs} for app in asked):
             names = [f"{app.name}/{pair.name}" for app in apps for pair in app.pairs]
             raise UsageError(f"no pair is called `{wanted}`", fix=_instead(wanted, names, "nhisync inventory PATH"))
+    _check_checks(options)
+
+
+def _refuse_unseen(options: DiffOptions, apps: Sequence[App], paths: Sequence[str], desk: Desk) -> None:
+    """Templates and tags make pairs that only the run knows; a name that it did not see is a typo, too.
+
+    Where nothing answered, nothing could be seen: then the sources are the matter, not the name.
+    """
+    named = {key for app in apps for pair in app.pairs for key in (pair.name, pair.key)}
+    open_ones = [wanted for wanted in options.pairs if wanted not in named]
+    if not open_ones or not any(entry.status is CoverageStatus.COMPLETE for p in paths for entry in desk.coverage(p)):
+        return
+    mine = {app.name for app in apps}
+    seen = {row.key for path in paths for row in desk.rows(path) if row.key.partition("/")[0] in mine}
+    known = named | seen | {key.partition("/")[2] for key in seen}
+    for wanted in (wanted for wanted in open_ones if wanted not in known):
+        fix = _instead(wanted, sorted(seen)[:SUGGESTED], "nhisync inventory PATH")
+        raise UsageError(f"no pair called `{wanted}` was seen in this run", fix=fix)
+
+
+def _check_checks(options: DiffOptions) -> None:
     layers = [layer.value for layer in Layer]
     for wanted in options.checks:
         if wanted.lower() not in layers and not any(code.startswith(wanted.upper()) for code in codes()):

@@ -9,8 +9,9 @@ from nhisync.collect.cycle import Collected, Progress, collect, silent
 from nhisync.collect.sink import Sink
 from nhisync.collect.source import SourcePlan
 from nhisync.errors import GuardError
-from nhisync.model import App, Coverage, Locator
+from nhisync.model import App, Coverage, Locator, Side
 from nhisync.parity.engine import Missing, join
+from nhisync.parity.findings import Place, Places
 from nhisync.parity.pairing import Pairing
 from nhisync.parity.row import Row
 from nhisync.spi import SourceIdentity
@@ -132,6 +133,24 @@ def missing_of(scope: Scope, primary: str, backup: str, coverage: Mapping[str, t
     return missing
 
 
+def places_of(session: Session, scope: Scope, primary: str, backup: str) -> Places:
+    """Where a side stands, or should stand by its pair or template, and which provider the configuration has there."""
+
+    def place(side: Side, key: str, own: Row | None, other: Row | None) -> Place:
+        here, there = (primary, backup) if side is Side.PRIMARY else (backup, primary)
+        expected = scope.pairings[here].expected(key)
+        if own is not None:
+            expected = Locator.parse(own.locator)
+        elif expected is None and other is not None:
+            expected = scope.pairings[there].counterpart(key, other.locator)
+        if expected is None:
+            return Place("", "")
+        source = session.configuration.paths[here].sources.get(expected.source)
+        return Place(str(expected), source.provider if source else "")
+
+    return place
+
+
 def unconfirmed(
     session: Session, scope: Scope, primary: tuple[str, Iterator[Row]], backup: tuple[str, Iterator[Row]]
 ) -> dict[tuple[str, str], list[Locator]]:
@@ -144,6 +163,8 @@ def unconfirmed(
         expected = scope.pairings[here].counterpart(key, row.locator)
         if expected is None or _proves(session, there, expected):
             continue
+        if session.budget(there, expected.source).cancelled:
+            continue  # left behind in this cycle: its coverage says so, and it would hang again
         listed = doubtful.setdefault((there, expected.source), [])
         if len(listed) < CONFIRMATIONS:
             listed.append(expected)

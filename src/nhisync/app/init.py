@@ -149,9 +149,24 @@ def _placeholder(key: str, part: Mapping[str, Any], schema: Mapping[str, Any], s
     if method not in methods:
         have = ", ".join(methods)
         raise UsageError(f"provider `{source.provider}` has no method `{method}`", fix=f"Take one of: {have}.")
-    variant = schema["$defs"][methods[method].rpartition("/")[2]]
-    wanted = [name for name in variant.get("required", []) if name != "method"]
-    return {"method": method, **dict.fromkeys(wanted, TODO)}
+    return _variant(method, methods[method], schema, dict(source.values), f"{key}.")
+
+
+def _variant(method: str, reference: str, schema: Mapping[str, Any], values: Mapping[str, str], prefix: str) -> Any:
+    """What a method requires; a part that is a choice by itself gets the method of `values`, else its first."""
+    variant = schema["$defs"][reference.rpartition("/")[2]]
+    found: dict[str, Any] = {"method": method}
+    for name in variant.get("required", []):
+        inner = _methods(variant["properties"][name])
+        if name == "method":
+            continue
+        if inner:
+            chosen = values.get(f"{prefix}{name}.method", "")
+            chosen = chosen if chosen in inner else next(iter(inner))
+            found[name] = _variant(chosen, inner[chosen], schema, values, f"{prefix}{name}.")
+        else:
+            found[name] = TODO
+    return found
 
 
 def _methods(part: Mapping[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from nhisync.model import Coverage, CoverageStatus, Presence, SourceSummary
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row
 
+_NO_GAP = frozenset({CoverageStatus.COMPLETE, CoverageStatus.NOT_ASKED})
 _ANSWERS = frozenset({Presence.PRESENT.value, Presence.ABSENT.value})
 
 
@@ -71,7 +72,7 @@ class Inventory:
     @property
     def complete(self) -> bool:
         """Whether everything that was asked for got an answer."""
-        listed = all(entry.status is CoverageStatus.COMPLETE for entry in self.coverage)
+        listed = all(entry.status in _NO_GAP for entry in self.coverage)
         answered = all(held.row.presence in _ANSWERS for held in self.items)
         return listed and answered and not any(source.error for source in self.sources)
 
@@ -91,6 +92,7 @@ def inventories(
         GuardError: two paths turned out to be one identity.
         RegistryError: a provider's SDK is missing.
     """
+    session.begin()
     for path in paths:
         _known_kinds(session, known_path(session, path), only)
     configured = session.configuration

@@ -42,21 +42,37 @@ class Need:
 
 
 def permissions(
-    session: Session, mode: AccessMode, *, provider: str = "", path: str = "", pair: str = ""
+    session: Session,
+    mode: AccessMode,
+    *,
+    provider: str = "",
+    path: str = "",
+    pair: str = "",
+    whole: bool = False,
 ) -> tuple[Granted, ...]:
     """Documents for all sources, or those of one provider, one path, one pair.
 
+    Args:
+        session: the configuration.
+        mode: what must be possible.
+        provider: only sources of this provider.
+        path: only sources of this path.
+        pair: only what this pair needs.
+        whole: every kind of every source, as `nhisync discover` and `nhisync inventory` list them.
+
     Raises:
-        UsageError: the provider, path or pair is not configured.
+        UsageError: the provider, path or pair is not configured, or one pair is asked for to discover others.
         RegistryError: a provider's SDK is missing.
     """
+    if pair and whole:
+        raise UsageError("what one pair needs is not enough to discover", fix="Leave --pair or --for discover out.")
     _known(provider, path, session)
     found = []
     for where, source in sources_of(session, path):
         info = session.source_info(where, source)
         if provider not in {"", info.name} or Capability.PERMISSIONS not in info.capabilities:
             continue
-        need = need_of(session, where, source, pair)
+        need = need_of(session, where, source, pair, whole=whole)
         if pair and not need.wanted:
             continue
         found += [
@@ -77,15 +93,15 @@ def documents(session: Session, path: str, source: str, mode: AccessMode, need: 
         instance.close()
 
 
-def need_of(session: Session, path: str, source: str, pair: str = "") -> Need:
-    """What the configured apps want of one source; before any pair exists every kind: `nhisync discover` lists them."""
+def need_of(session: Session, path: str, source: str, pair: str = "", *, whole: bool = False) -> Need:
+    """What the configured apps want of one source; when `whole`, and before any pair exists, every kind."""
     apps = session.configuration.apps
     if pair:
         return Need(tuple(sorted({w for w in _named(apps, path, pair) if w.source == source})), frozenset())
     pairing = Pairing(path, apps)
     wanted = tuple(locator for locator in pairing.wanted if locator.source == source)
     kinds = pairing.swept.get(source, frozenset())
-    if not any(app.pairs or app.matches for app in apps):
+    if whole or not any(app.pairs or app.matches for app in apps):
         kinds = frozenset(kind.name for kind in session.source_info(path, source).kinds)
     return Need(wanted, kinds)
 

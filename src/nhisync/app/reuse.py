@@ -9,16 +9,18 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 from nhisync.app.session import Session
+from nhisync.collect.cycle import GRACE
 from nhisync.collect.reuse import Classes, Wanted, compared
 from nhisync.errors import NhisyncError
 from nhisync.model import ErrorFact, Locator
-from nhisync.spi import Capability, ErrorKind, FieldValue, Fingerprinter, ProviderError
+from nhisync.spi import Capability, ErrorKind, FieldValue, Fingerprinter, ProviderError, Remainder
 
 _PR_SET_DUMPABLE = 4
 
@@ -46,28 +48,21 @@ def compare(session: Session, wanted: Sequence[Wanted]) -> Reuse:
 
     The child reads the configuration anew. Where that was edited since `session` was opened (a daemon takes it over
     on SIGHUP only), its sources need not be the ones that are judged, and nothing is compared.
+    It goes on with the cycle of this session: every source has what the passes before left of its budget.
 
     Raises:
         NhisyncError: the child could not be run; nothing is known about reuse then.
     """
     configuration = session.configuration
+    rests = {place: session.budget(*place).remainder for place in _sources(wanted)}
     task = {
         "config": str(configuration.file),
         "policies": str(configuration.policies) if configuration.policies else None,
         "digest": configuration.digest,
-        "timeout": session.timeout,
+        "rests": [[*place, asdict(rest)] for place, rest in rests.items()],
         "wanted": [[w.path, w.key, str(w.locator)] for w in wanted],
     }
-    # -P: a file in the current folder must not become a module of the process that holds values (Python docs, "-P").
-    # Its stderr is never read: a traceback of an SDK may quote what was parsed.
-    child = subprocess.run(
-        [sys.executable, "-P", "-m", "nhisync.app.reuse"],
-        input=json.dumps(task),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=False,
-    )
+    child = _run(json.dumps(task), max((rest.seconds for rest in rests.values()), default=0.0) + GRACE)
     if child.returncode == CHANGED:
         raise NhisyncError(
             f"{configuration.file} or a policy was changed and is not in force yet; nothing is known about reuse",
@@ -79,6 +74,27 @@ def compare(session: Session, wanted: Sequence[Wanted]) -> Reuse:
             fix="Run `nhisync doctor` and look at the fingerprint permissions of both paths.",
         )
     return _read(child.stdout.splitlines())
+
+
+def _run(task: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    # -P: a file in the current folder must not become a module of the process that holds values (Python docs, "-P").
+    # Its stderr is never read: a traceback of an SDK may quote what was parsed.
+    try:
+        return subprocess.run(
+            [sys.executable, "-P", "-m", "nhisync.app.reuse"],
+            input=task,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        failure = NhisyncError(
+            "the value comparison did not end within the cycle; nothing is known about reuse",
+            fix="Raise limits.deadline of the sources, or ask for fewer comparisons (compare_values of the tier).",
+        )
+    raise failure  # outside of the handler: what was printed so far hangs on the other exception
 
 
 def _read(lines: Iterable[str]) -> Reuse:
@@ -105,19 +121,34 @@ def main(stdin: TextIO, stdout: TextIO) -> int:
     harden()
     task: dict[str, Any] = json.load(stdin)
     policies = Path(task["policies"]) if task["policies"] else None
-    session = Session.open(Path(task["config"]), policies=policies, timeout=task["timeout"])
+    rests = {(path, source): Remainder(**rest) for path, source, rest in task["rests"]}
+    session = Session.open(Path(task["config"]), policies=policies, rests=rests)
     if session.configuration.digest != task["digest"]:
         return CHANGED
     wanted = [Wanted(path, key, Locator.parse(text)) for path, key, text in task["wanted"]]
     classes = Classes(session.randomness)
-    sources = sorted({(w.path, w.locator.source) for w in wanted})
-    for path, source in sources:
-        mine = [w for w in wanted if (w.path, w.locator.source) == (path, source)]
-        for line in _read_source(session, path, source, mine, classes):
-            print(json.dumps(line), file=stdout)
+    sources = _sources(wanted)
+    for place in sources:
+        session.budget(*place)  # all of them run from here, as their cycle does
+
+    def lines_of(place: tuple[str, str]) -> list[dict[str, str]]:
+        return list(_read_source(session, *place, sources[place], classes))
+
+    with ThreadPoolExecutor(max_workers=max(1, len(sources))) as pool:  # a slow source takes no time from the others
+        for lines in pool.map(lines_of, sources):
+            for line in lines:
+                print(json.dumps(line), file=stdout)
     for (path, key), group in sorted(classes.groups().items()):
         print(json.dumps({"path": path, "key": key, "group": group}), file=stdout)
     return 0
+
+
+def _sources(wanted: Iterable[Wanted]) -> Mapping[tuple[str, str], list[Wanted]]:
+    """(path, source) → what is wanted there, in order."""
+    found: dict[tuple[str, str], list[Wanted]] = {}
+    for one in sorted(wanted, key=lambda w: (w.path, w.locator.source)):
+        found.setdefault((one.path, one.locator.source), []).append(one)
+    return found
 
 
 def _read_source(
@@ -129,11 +160,12 @@ def _read_source(
         holders.setdefault(one.locator.item, []).append(one)
     if Capability.FINGERPRINT not in session.source_info(path, source).capabilities:
         return
-    provider = session.provider(path, source)
+    provider, budget = session.provider(path, source), session.budget(path, source)
     owed = {(w.locator.item, w.locator.field) for w in wanted}
     try:
+        budget.check()
         reader = cast("Fingerprinter", provider)
-        for answer in reader.values(sorted(holders), session.budget(path, source)):
+        for answer in reader.values(sorted(holders), budget):
             if isinstance(answer, FieldValue):
                 item = answer.locator.item
                 owed -= {one for one in owed if one[0] == item and compared(answer, one[1])}

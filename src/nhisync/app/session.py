@@ -1,7 +1,7 @@
 """One invocation: the configuration, the providers it names, the clock. Nothing is contacted here."""
 
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from nhisync.model import App, Side
 from nhisync.parity.pairing import role_of
 from nhisync.parity.rules import codes
 from nhisync.registry import Registry
-from nhisync.spi import Budget, Limits, Provider, ProviderInfo, Rate, SourceContext, SourceSettings
+from nhisync.spi import Budget, Limits, Provider, ProviderInfo, Rate, Remainder, SourceContext, SourceSettings
 
 KEY_LOG = "SSLKEYLOGFILE"
 """Python and the SDKs write the keys of every TLS connection into the file that this variable names."""
@@ -27,6 +27,7 @@ class Session:
         clock: the only time.
         randomness: the only randomness.
         timeout: ends every source's cycle earlier than its own deadline, seconds; None = the configured deadlines.
+        rests: what another process left of the cycle's budgets, by (path, source); None = a whole cycle.
     """
 
     def __init__(
@@ -37,13 +38,16 @@ class Session:
         clock: Clock | None = None,
         randomness: Randomness | None = None,
         timeout: float | None = None,
+        rests: Mapping[tuple[str, str], Remainder] | None = None,
     ) -> None:
         self.configuration = configuration
         self.registry = registry or Registry(configuration.allow)
         self.clock: Clock = clock or SystemClock()
         self.randomness: Randomness = randomness or SystemRandomness()
         self.timeout = timeout
+        self._rests = dict(rests or {})
         self._settings: dict[tuple[str, str], SourceSettings] = {}
+        self._budgets: dict[tuple[str, str], Budget] = {}
 
     @classmethod
     def open(
@@ -105,16 +109,30 @@ class Session:
         """The source's own region, or its path's."""
         return self.settings(path, source).region or self.configuration.paths[path].region
 
+    def begin(self) -> None:
+        """Begin a cycle: every source has its whole budget again."""
+        self._budgets = {}
+
     def budget(self, path: str, source: str) -> Budget:
-        """A fresh budget of one cycle, from the source's limits and the invocation's timeout."""
+        """The budget of this cycle, from the source's limits and the invocation's timeout.
+
+        One for all passes over the source (sweep, second look, comparison of values), running from the first of them.
+        """
+        key = (path, source)
+        if key not in self._budgets:
+            self._budgets[key] = self._new_budget(path, source)
+        return self._budgets[key]
+
+    def _new_budget(self, path: str, source: str) -> Budget:
         limits: Limits = self.settings(path, source).limits
-        seconds = limits.deadline.total_seconds()
-        rates = {family: Rate(per_second=rate, burst=max(1.0, rate)) for family, rate in limits.rates.items()}
+        seconds, calls = limits.deadline.total_seconds(), limits.calls
+        rest = self._rests.get((path, source), Remainder(seconds=seconds, calls=calls))
         return Budget(
             self.clock,
-            seconds=seconds if self.timeout is None else min(seconds, self.timeout),
-            calls=limits.calls,
-            rates=rates,
+            seconds=min(seconds, rest.seconds, *(() if self.timeout is None else (self.timeout,))),
+            calls=min(calls, rest.calls),
+            rates={family: Rate(per_second=rate, burst=max(1.0, rate)) for family, rate in limits.rates.items()},
+            tokens=rest.tokens,
         )
 
     def domain_of(self, path: str, source: str) -> Callable[[str | None], str | None]:

@@ -58,13 +58,14 @@ class PacedSession(Session):
 
     def begin(self) -> None:
         """Begin a cycle now."""
+        super().begin()
         self._end = self.clock.monotonic() + CYCLE_SHARE * self.every.total_seconds()
 
-    def budget(self, path: str, source: str) -> Budget:
+    def _new_budget(self, path: str, source: str) -> Budget:
         """A budget that ends with the cycle."""
         left = max(0.0, self._end - self.clock.monotonic())
         self.timeout = left if self._asked is None else min(left, self._asked)
-        return super().budget(path, source)
+        return super()._new_budget(path, source)
 
 
 def sync(session: PacedSession, store: Store, progress: Progress = silent) -> Report:
@@ -80,7 +81,6 @@ def sync(session: PacedSession, store: Store, progress: Progress = silent) -> Re
         GuardError: one identity on both paths; nothing was published, what is served ends by itself.
         StoreError: the store or the publication cannot be written; likewise.
     """
-    session.begin()
     with store.run("sync", config_digest=session.configuration.digest) as run:
         desk = _Desk(session, store, run)
         options = DiffOptions(primary="primary", backup="backup", command="sync")

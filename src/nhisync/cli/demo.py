@@ -12,6 +12,7 @@ import typer
 
 from nhisync.cli.exit_codes import ExitCode
 from nhisync.cli.invocation import Invocation, current
+from nhisync.cli.leaving import orderly
 
 if TYPE_CHECKING:
     from nhisync.app.demo import DemoResult
@@ -55,7 +56,7 @@ def demo(
     from nhisync.cli.progress import progress  # noqa: PLC0415
 
     invocation = current(ctx)
-    with tempfile.TemporaryDirectory(prefix="nhisync-demo-") as own:
+    with orderly(), tempfile.TemporaryDirectory(prefix="nhisync-demo-") as own:
         place = Path(directory) if directory else Path(own)
         invocation.hint("starting the embedded world ...")
         with running_world(place) as config:

@@ -35,6 +35,9 @@ def _usage(failure: Any, invocation: Invocation) -> ExitCode:
     ctx = getattr(failure, "ctx", None)
     path = ctx.command_path if ctx is not None else "nhisync"
     message = " ".join(failure.format_message().split()).rstrip(".").replace("Value error, ", "")
+    lacking = getattr(failure, "param", None)
+    if lacking is not None and lacking.param_type_name == "argument":  # help shows it in capitals, with or without name
+        message = message.replace(f"'{lacking.name}'", f"'{lacking.name.upper()}'")
     invocation.warn(f"{path}: {message[:1].lower()}{message[1:]}")
     invocation.warn(f"  Try: {path} --help\nExit {int(ExitCode.USAGE)}.")
     return ExitCode.USAGE

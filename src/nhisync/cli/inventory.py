@@ -64,5 +64,5 @@ def warn_of_gaps(found: "Inventory", invocation: Invocation) -> None:
     from nhisync.cli.output.trouble import describe, troubles_of  # noqa: PLC0415 - only this command needs it
 
     for trouble in troubles_of(found.path, found.sources, found.coverage):
-        for line in describe(trouble):
+        for line in describe(trouble, "discover"):
             invocation.warn(line)

@@ -1,6 +1,7 @@
 """`nhisync permissions`."""
 
 from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+
+class Purpose(StrEnum):
+    """What the documents are to be enough for."""
+
+    PAIRS = "pairs"
+    DISCOVER = "discover"
+
+
 _COMMENT = {"json": "//", "sql": "--"}
 """How a line of no meaning begins in a language; ``#`` elsewhere."""
 
@@ -24,6 +33,9 @@ def permissions(
     mode: Annotated[AccessMode, typer.Option(help="What it must be able to do.", show_default=True)] = AccessMode.READ,
     path: Annotated[str, typer.Option(metavar="PATH", help="Only for this path.")] = "",
     pair: Annotated[str, typer.Option(metavar="PAIR", help="Only for this pair (PAIR or APP/PAIR).")] = "",
+    purpose: Annotated[
+        Purpose, typer.Option("--for", help="What it must be enough for.", show_default=True)
+    ] = Purpose.PAIRS,
 ) -> None:
     """Print the least privilege that this configuration needs.
 
@@ -31,12 +43,14 @@ def permissions(
         nhisync permissions
         nhisync permissions --provider aws --mode read --pair stripe-api
         nhisync permissions --path backup -q -o grant.json --provider aws
+        nhisync permissions --path backup --for discover
 
-    One document per source, ready to apply; contacts nothing. With a single document and -q only its text is printed.
-    Modes: read allows no reading of a value (Kubernetes alone knows no right to metadata only); fingerprint allows it
-    for the reuse comparison, probe for the values that probes present; rotate allows each named item's own lifecycle,
-    and no value. A mode that a source has no use for
-    prints nothing. Formats: plain, json.
+    One document per source, ready to apply; contacts nothing. `--for discover` covers every kind that nhisync discover
+    and nhisync inventory list; without it, what the configured pairs need (everything before there is one). With a
+    single document and -q only its text is printed. Modes: read allows no reading of a value (Kubernetes alone knows no
+    right to metadata only); fingerprint allows it for the reuse comparison, probe for the values that probes present;
+    rotate allows each named item's own lifecycle, and no value. A mode that a source has no use for prints nothing.
+    Formats: plain, json.
     """
     from nhisync.app.permissions import permissions as granted  # noqa: PLC0415 - only this command needs it
     from nhisync.cli.opening import open_session, tell_comparisons  # noqa: PLC0415
@@ -45,7 +59,7 @@ def permissions(
     invocation = current(ctx)
     fmt = invocation.chosen_format("plain", "json")
     session = open_session(invocation)
-    found = granted(session, mode, provider=provider, path=path, pair=pair)
+    found = granted(session, mode, provider=provider, path=path, pair=pair, whole=purpose is Purpose.DISCOVER)
     if mode is AccessMode.READ:
         tell_comparisons(invocation, session.configuration, "permissions")
     if fmt == "json":
@@ -58,7 +72,10 @@ def permissions(
 def _texts(found: "Sequence[Granted]", mode: AccessMode) -> Iterator[str]:
     for one in found:
         mark = _COMMENT.get(one.document.language, "#")
-        yield f"{mark} {one.path}/{one.source} ({one.provider}), mode {mode.value}: {one.document.title}\n"
+        begun = one.document.text.lstrip().partition("\n")[0]
+        said = begun.strip("#/- ") == one.document.title  # a policy that is applied as it stands carries its title
+        title = "" if said else f": {one.document.title}"
+        yield f"{mark} {one.path}/{one.source} ({one.provider}), mode {mode.value}{title}\n"
         yield f"{one.document.text.rstrip()}\n\n"
     if not found:
         yield f"# mode {mode.value}: no source of this configuration needs a grant\n"

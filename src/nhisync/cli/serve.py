@@ -136,16 +136,18 @@ def _bound(invocation: Invocation, configuration: "Configuration") -> "list[sock
     """The listening sockets; told to a person, so that port 0 is of use.
 
     Raises:
-        UsageError: there is no listener in the configuration, or its address is taken.
+        UsageError: there is no listener in the configuration, its TLS files are unusable, or its address is taken.
     """
     from nhisync.errors import UsageError  # noqa: PLC0415 - only when needed
-    from nhisync.server.listener import bind  # noqa: PLC0415
+    from nhisync.server.listener import TlsFiles, bind, check_tls  # noqa: PLC0415
 
     listener = configuration.listener
     if listener is None:
         raise UsageError(
             "no listener is configured", fix="Add one: listener: {bind: 127.0.0.1:8443}, or use --sync-only."
         )
+    if listener.tls:
+        check_tls(TlsFiles(cert=listener.tls.cert, key=listener.tls.key, client_ca=listener.tls.client_ca))
     sockets = bind(str(listener.bind))
     scheme = "https" if listener.tls else "http"
     for sock in sockets:

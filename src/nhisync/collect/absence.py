@@ -9,6 +9,7 @@ _WORD = {
     CoverageStatus.THROTTLED: Presence.THROTTLED,
     CoverageStatus.UNREACHABLE: Presence.UNREACHABLE,
     CoverageStatus.UNSUPPORTED: Presence.UNSUPPORTED,
+    CoverageStatus.NOT_ASKED: Presence.UNSUPPORTED,
 }
 
 

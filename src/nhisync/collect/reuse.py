@@ -5,6 +5,7 @@ share a value": group ids are random, classes that do not span both paths are no
 offline against a low-entropy value.
 """
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -85,7 +86,7 @@ def compared(value: FieldValue, field: str | None) -> bool:
 
 
 class Classes:
-    """Union of (path, key) by equal digests.
+    """Union of (path, key) by equal digests; sources may add from a thread each.
 
     Args:
         randomness: draws the run's key and the group ids.
@@ -95,12 +96,15 @@ class Classes:
         self._key = randomness.bytes(32)
         self._randomness = randomness
         self._holders: dict[bytes, set[tuple[str, str]]] = {}
+        self._lock = threading.Lock()
 
     def add(self, value: FieldValue, holders: Iterable[Wanted]) -> None:
         """Take one value for all pair sides that compare it."""
         members = {(w.path, w.key) for w in holders if compared(value, w.locator.field)}
         if members:
-            self._holders.setdefault(value.value.digest(self._key, DOMAIN), set()).update(members)
+            digest = value.value.digest(self._key, DOMAIN)
+            with self._lock:
+                self._holders.setdefault(digest, set()).update(members)
 
     def groups(self) -> Mapping[tuple[str, str], str]:
         """(path, key) → group id, for classes that span more than one path; the key is drawn anew afterwards."""

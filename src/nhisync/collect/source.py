@@ -1,7 +1,7 @@
 """One source, one cycle: identify, inventory, translate into rows, answer for everything that was wanted."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
@@ -10,6 +10,7 @@ from nhisync.model import Coverage, CoverageStatus, ErrorFact, Item, Locator, Pr
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row, digest_of, row_of, unanswered
 from nhisync.spi import (
+    LEFT_OUT,
     Budget,
     Capability,
     ErrorKind,
@@ -131,7 +132,15 @@ class SourceRun:
             else:
                 if isinstance(seen, Unchanged):
                     self._owed.discard(seen.locator)
-                yield seen
+                yield self._asked(seen) if isinstance(seen, Coverage) else seen
+
+    def _asked(self, seen: Coverage) -> Coverage:
+        """A kind that the configuration leaves out was not asked for, unless a pair or a template needs it."""
+        left_out = (
+            seen.status is CoverageStatus.UNSUPPORTED and seen.error is not None and seen.error.reason == LEFT_OUT
+        )
+        needed = self.plan.pairing.swept.get(self.plan.name, frozenset()) | {w.kind for w in self.plan.wanted}
+        return replace(seen, status=CoverageStatus.NOT_ASKED) if left_out and seen.kind not in needed else seen
 
     def _rows(self, item: Item) -> Iterator[Row]:
         claims = self.plan.pairing.claims(item)

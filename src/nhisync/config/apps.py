@@ -220,6 +220,20 @@ class _AppBuilder:
                 text = f"provider `{kinds.provider}` has no kind `{shown(locator.kind)}`; it has "
                 self._note(mark, loc, text + ", ".join(kinds.names), nearest(locator.kind, kinds.names))
                 return False
+            if kinds is not None and not self._sound(locator, kinds, mark, loc):
+                return False
+        return True
+
+    def _sound(self, locator: Locator, kinds: Kinds, mark: Mark, loc: Loc) -> bool:
+        """Whether the provider accepts the name as it is written; a template's is known only when it is filled."""
+        check = kinds.checks.get(locator.kind)
+        if check is None or "{name}" in locator.name:
+            return True
+        try:
+            check(locator.name)
+        except ValueError as wrong:
+            self._note(mark, loc, f"`{shown(locator.kind)}/{shown(locator.name)}` cannot be right: {wrong}")
+            return False
         return True
 
     def _check_distinct(self, primary: str, backup: str, source: str, node: Node, loc: Loc) -> None:

@@ -1,7 +1,7 @@
 """Sources against what their providers declare: settings, and the kinds that pairs may name."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from nhisync.config.problems import Loc, Report, dotted
@@ -27,10 +27,12 @@ class Kinds:
     Attributes:
         provider: its name.
         names: of its kinds.
+        checks: kind → what its provider can say about a name without asking anybody; raises ValueError.
     """
 
     provider: str
     names: tuple[str, ...]
+    checks: Mapping[str, Callable[[str], object]] = field(default_factory=dict)
 
 
 def source_settings(configuration: Configuration, path: str, source: str, settings_cls: type[S]) -> S:
@@ -73,7 +75,8 @@ def check_source(source: SourceConfig, node: Node, loc: Loc, declared: Declared,
         report.add(place.mark, where, f"{where}: {error.message}" + (f". {error.fix}" if error.fix else ""))
         return None
     _validated(source, node, loc, info.settings, report)
-    return Kinds(info.name, tuple(kind.name for kind in info.kinds))
+    checks = {kind.name: kind.check for kind in info.kinds if kind.check is not None}
+    return Kinds(info.name, tuple(kind.name for kind in info.kinds), checks)
 
 
 def _validated(source: SourceConfig, node: Node, loc: Loc, settings_cls: type[S], report: Report) -> S | None:

@@ -26,6 +26,7 @@ class CoverageStatus(StrEnum):
     UNREACHABLE = "unreachable"
     STALE = "stale"  # the source itself is old (credential report, standby)
     UNSUPPORTED = "unsupported"
+    NOT_ASKED = "not_asked"  # the configuration leaves it out on purpose, and no pair needs it: no gap
     SHRUNK = "shrunk"  # the sweep lost more items than policy believes
 
 

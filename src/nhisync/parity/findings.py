@@ -1,17 +1,51 @@
 """From outcomes to findings: severity by tier, waivers, evidence, texts. Only what did not pass becomes an object."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import NamedTuple
 
 from nhisync.model import EvidenceRef, Finding, PairClass, Side, State
 from nhisync.parity.book import AppTerms, PairTerms
 from nhisync.parity.engine import Judged
 from nhisync.parity.row import Row, instant
 from nhisync.parity.rule import Outcome, Rule
+from nhisync.parity.rules.evidence import STEPS, UNCOVERED
+from nhisync.parity.rules.facts import dependencies_of
+from nhisync.parity.rules.region import WHERE_UNKNOWN
+from nhisync.parity.text import clean
+
+ISSUER_STEP = (
+    "No provider tells where an issuer runs: see that it does not stand in the primary's fault domain, or let {pair} "
+    "trust one that stands in the backup's"
+)
+"""NHS706 of an issuer alone, whose region no right and no setting of nhisync brings to light."""
 
 
-def findings_of(judged: Judged, terms: AppTerms, *, primary: str, backup: str, now: int) -> Iterable[Finding]:
+class Place(NamedTuple):
+    """Where one side of a pair stands, or should stand.
+
+    Attributes:
+        locator: its address, or "" when only a tag could say.
+        provider: name of the provider there, or "" when the address is not known.
+    """
+
+    locator: str
+    provider: str
+
+
+Places = Callable[[Side, str, Row | None, Row | None], Place]
+"""(primary or backup, key, that side's row, the counterpart's row) → where that side stands or should stand."""
+
+
+def seen_place(_side: Side, _key: str, own: Row | None, _other: Row | None) -> Place:
+    """As far as the row alone tells: the address and the provider of its fault domain."""
+    return Place("", "") if own is None else Place(own.locator, (own.domain or "").partition("/")[0])
+
+
+def findings_of(
+    judged: Judged, terms: AppTerms, *, primary: str, backup: str, now: int, places: Places = seen_place
+) -> Iterable[Finding]:
     """The findings of one judged pair.
 
     Args:
@@ -20,10 +54,12 @@ def findings_of(judged: Judged, terms: AppTerms, *, primary: str, backup: str, n
         primary: name of the primary path.
         backup: name of the backup path.
         now: epoch seconds of the assessment.
+        places: where a side stands or should stand.
     """
     pair = terms.terms(judged.key)
     for rule, outcome in judged.outcomes or ():
         state, note = _waived(rule, outcome, terms, pair, judged.key, now)
+        place = _place(judged, outcome.side, places)
         yield Finding(
             code=rule.info.code,
             state=state,
@@ -35,12 +71,12 @@ def findings_of(judged: Judged, terms: AppTerms, *, primary: str, backup: str, n
             path=primary if outcome.side is Side.PRIMARY else backup,
             layer=rule.info.layer,
             consequence=rule.info.consequence,
-            observed=outcome.observed,
+            observed=_observed(judged, outcome, place),
             expected=outcome.expected,
             primary=describe(judged.primary),
             backup=describe(judged.backup),
             evidence=tuple(_evidence(judged, terms)),
-            next=next_steps(rule, judged, outcome.side),
+            next=next_steps(rule, judged, place),
             frameworks=rule.info.frameworks,
             waiver=note,
             line=pair.line,
@@ -58,7 +94,7 @@ def _waived(rule: Rule, outcome: Outcome, terms: AppTerms, pair: PairTerms, key:
         day = instant(pair.until).date()
         if now <= pair.until:
             return State.WAIVED, f"{PairClass.EXEMPT.value} until {day} by {pair.owner}: {pair.reason}"
-        return outcome.state, f"the exemption ended {day}"
+        return outcome.state, f"the exemption by {pair.owner} ended {day}"
     waiver = terms.waivers.find(key, rule.info.code)
     if waiver is not None and outcome.state is State.UNKNOWN:
         return outcome.state, "an unknown cannot be waived"
@@ -67,7 +103,7 @@ def _waived(rule: Rule, outcome: Outcome, terms: AppTerms, pair: PairTerms, key:
     ticket = f" ({waiver.ticket})" if waiver.ticket else ""
     if terms.waivers.holds(waiver, instant(now).date()):
         return State.WAIVED, f"until {waiver.until} by {waiver.approved_by}{ticket}: {waiver.reason}"
-    return outcome.state, f"the waiver ended {waiver.until}{ticket}"
+    return outcome.state, f"the waiver by {waiver.approved_by} ended {waiver.until}{ticket}"
 
 
 def _evidence(judged: Judged, terms: AppTerms) -> Iterable[EvidenceRef]:
@@ -92,16 +128,43 @@ def describe(row: Row | None) -> str:
     return " ".join(part for part in parts if part) or "present"
 
 
-def next_steps(rule: Rule, judged: Judged, side: Side = Side.BACKUP) -> tuple[str, ...]:
+def _place(judged: Judged, side: Side, places: Places) -> Place:
+    """Where the finding's side stands; of a pair it is the backup, where the work is."""
+    if side is Side.PRIMARY:
+        return places(side, judged.key, judged.primary, judged.backup)
+    return places(Side.BACKUP, judged.key, judged.backup, judged.primary)
+
+
+def _observed(judged: Judged, outcome: Outcome, place: Place) -> str:
+    """What was seen; of a side without a row it says where one was looked for."""
+    row = {Side.PRIMARY: judged.primary, Side.BACKUP: judged.backup}.get(outcome.side)
+    alone = outcome.side is not Side.PAIR and row is None and place.locator
+    return f"{outcome.observed}: {clean(place.locator)}" if alone else outcome.observed
+
+
+def next_steps(rule: Rule, judged: Judged, place: Place) -> tuple[str, ...]:
     """The exact next step for the provider at hand, then where to read more."""
-    own, other = (judged.primary, judged.backup) if side is Side.PRIMARY else (judged.backup, judged.primary)
-    row = own if own is not None else other
-    provider = (row.domain or "").partition("/")[0] if row is not None else ""
     fixes = rule.info.remediation
-    step = fixes.get(provider) or fixes.get("*") or ""
+    step = step_of_reason(rule, (judged.backup, judged.primary)) or fixes.get(place.provider) or fixes.get("*") or ""
     app, _, pair = judged.key.partition("/")
     filled = step.replace("{app}", app).replace("{pair}", pair)
     return tuple(s for s in (filled, f"nhisync explain {rule.info.code}") if s)
+
+
+def step_of_reason(rule: Rule, rows: tuple[Row | None, ...]) -> str:
+    """The step of the cause, or "": what is not covered, or lies nobody knows where, has more causes than providers.
+
+    Args:
+        rule: the finding's rule.
+        rows: the backup's row first.
+    """
+    if rule.info.code == WHERE_UNKNOWN.code:
+        lost = {d.kind for d in dependencies_of(rows[0]) if d.region is None and not d.multi_region}
+        return ISSUER_STEP if lost == {"issuer"} else ""
+    if rule.info.code != UNCOVERED.code:
+        return ""
+    kinds = (str(error_of(row).get("kind", "")) for row in rows)
+    return next((STEPS[kind] for kind in kinds if kind in STEPS), "")
 
 
 def error_of(row: Row | None) -> dict[str, object]:

@@ -1,11 +1,13 @@
 """Bind, serve, stop: the listener process around `Site` and `Watcher`."""
 
 import asyncio
+import errno
 import logging
 import os
 import signal
 import socket
 import ssl
+import stat
 import sys
 import threading
 from collections.abc import Sequence
@@ -140,19 +142,56 @@ class Listener:
             _log.error("the listener's certificate was not reloaded: %s", _reason(error))
 
     def _load_tls(self) -> None:
-        try:
-            self._server.config.load()
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(
-                f"the listener's TLS files cannot be used: {_reason(error)}",
-                fix="Check listener.tls: PEM files, certificate first, key that belongs to it.",
-            ) from None
+        if self._settings.tls is not None:
+            check_tls(self._settings.tls)
+        self._server.config.load()
 
     def _take_signals(self) -> None:
         # uvicorn stops on these two and raises them again afterwards: a handler that does nothing makes the exit clean.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGHUP, lambda *_: self.reload_certificate())
+
+
+def check_tls(files: TlsFiles) -> None:
+    """Read the certificate, its key and the clients' authorities, so that an unusable one is known by its name.
+
+    Raises:
+        UsageError: one of them cannot be used.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    said = ""
+    try:
+        for key in ("cert", "key", "client_ca"):
+            file: Path | None = getattr(files, key)
+            said = f"{key} {file}"
+            if file is not None:
+                _look_at(file)
+        said = f"cert {files.cert} with key {files.key}"
+        context.load_cert_chain(files.cert, files.key, password=_no_password)
+        if files.client_ca is not None:
+            said = f"client_ca {files.client_ca}"
+            context.load_verify_locations(files.client_ca)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise UsageError(
+            f"the listener's TLS files cannot be used: {said}: {_reason(error)}",
+            fix="Check listener.tls: PEM files, certificate first, unencrypted key that belongs to it.",
+        ) from None
+
+
+def _look_at(file: Path) -> None:
+    """OpenSSL opens files by itself, and would wait for ever at a named pipe."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
+    finally:
+        os.close(descriptor)
+
+
+def _no_password() -> bytes:
+    """OpenSSL would ask on the terminal; an encrypted key is refused instead."""
+    raise ValueError("encrypted keys are not used")
 
 
 def stop_with_parent(listener: Listener) -> None:
@@ -166,8 +205,10 @@ def stop_with_parent(listener: Listener) -> None:
     threading.Thread(target=wait, name="nhisync-parent", daemon=True).start()
 
 
-def _reason(error: OSError | ssl.SSLError) -> str:
-    return (error.reason if isinstance(error, ssl.SSLError) else error.strerror) or type(error).__name__
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return error.reason or "no usable PEM"
+    return (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
 
 
 def _uvicorn_config(site: Site, tls: TlsFiles | None, protocol: type[PollerProtocol]) -> uvicorn.Config:

@@ -18,8 +18,8 @@ from nhisync.model import (
     PublicId,
     Rotation,
 )
-from nhisync.spi.errors import ErrorKind, ProviderError
-from nhisync.spi.limits import Budget, Rate, TokenBucket
+from nhisync.spi.errors import LEFT_OUT, ErrorKind, ProviderError
+from nhisync.spi.limits import Budget, Rate, Remainder, TokenBucket
 from nhisync.spi.protocols import (
     PROTOCOLS,
     SPI_VERSION,
@@ -62,6 +62,7 @@ from nhisync.spi.settings import (
 )
 
 __all__ = [
+    "LEFT_OUT",
     "PROTOCOLS",
     "SPI_VERSION",
     "AccessMode",
@@ -108,6 +109,7 @@ __all__ = [
     "PublicId",
     "Randomness",
     "Rate",
+    "Remainder",
     "Rotation",
     "RotationStep",
     "Rotator",

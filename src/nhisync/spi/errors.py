@@ -30,6 +30,9 @@ class ErrorKind(StrEnum):
     MISCONFIGURED = "misconfigured"  # the configuration names something that cannot be right here
 
 
+LEFT_OUT = "left out by the configuration"
+"""Reason of an UNSUPPORTED kind that the source's settings leave out on purpose; no gap unless a pair needs it."""
+
 _PRESENCE = {
     ErrorKind.DENIED: Presence.DENIED,
     ErrorKind.AUTH_FAILED: Presence.DENIED,

@@ -3,7 +3,7 @@
 Constructors do no IO. Adapters observe and execute; they never decide. Everything they raise is a `ProviderError`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -54,12 +54,15 @@ class KindInfo:
         title: what it is, for a person.
         locator: an example locator without the source (``kv/secret/payments/stripe#api_key``).
         authoritative: a complete listing proves absence (False = the adapter confirms absences by a single read).
+        check: what is wrong with the name of a locator as far as its text tells: raises ValueError with one sentence
+            for the reader. Pure; asked when the configuration is loaded. None = every name may be right.
     """
 
     name: str
     title: str
     locator: str
     authoritative: bool = True
+    check: Callable[[str], object] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,16 @@
 import http.server
 import json
 import logging
+import ssl
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import ValidationError
 
 from nhisync.spi import ErrorKind, ProviderError
@@ -79,9 +85,8 @@ def test_missing_base_is_refused_instead_of_searched(backup, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAAMBIENTAMBIENT11")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "ambient-secret")
     role = backup.aws.documents["backup", "aws"]["auth"]["role_arn"]
-    error = refusal(backup, auth={"method": "assume_role", "role_arn": role})
-    assert error.kind is ErrorKind.MISCONFIGURED
-    assert "base" in error.fix
+    with pytest.raises(ValidationError, match="base"):
+        backup.provider(auth={"method": "assume_role", "role_arn": role})
     assert backup.aws.world.calls().total() == 0
 
 
@@ -94,11 +99,11 @@ def test_external_id_is_sent(source_of):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "cannot be read"),
+        (None, "cannot be used (No such file"),
         ("SECRET-garbage without section", "not in the form"),
         ("[other]\naws_access_key_id = SECRETID\n", "has no section"),
         ("[default]\naws_access_key_id = SECRETID\n", "lacks"),
-        ("\x00\xff", "not in the form"),
+        ("\x00\xff", "not a text file"),
     ],
 )
 def test_unusable_keys_file_is_told_without_its_content(backup, tmp_path, content, said):
@@ -178,10 +183,35 @@ def test_unusable_ca_file_is_named(backup, tmp_path, content, why):
 
 
 def test_plain_http_port_behind_https_is_a_tls_failure(aws, backup):
-    """The TLS handshake fails; the fix names ca_file."""
+    """The TLS handshake fails before any certificate is seen: the fix looks at the port, not at ca_file."""
     error = refusal(backup, endpoint=aws.world.endpoint.replace("http:", "https:"))
     assert error.kind is ErrorKind.UNREACHABLE
+    assert "the TLS handshake failed" in error.message
+    assert "speaks TLS" in error.fix
+
+
+def test_an_untrusted_certificate_is_told_apart_from_a_failed_handshake(backup, tmp_path):
+    """A server that nobody here vouches for is a matter of ca_file."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path / "server.pem"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        error = refusal(backup, endpoint=f"https://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert error.kind is ErrorKind.UNREACHABLE
+    assert "not trusted" in error.message
     assert "ca_file" in error.fix
+
+
+def self_signed(file: Path) -> Path:
+    """A certificate of nobody's with its key, in one file."""
+    key, day = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 7, day, day + timedelta(days=1))
+    certificate = made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate)
+    return file
 
 
 def test_profile_is_used_by_name_only(aws, source_of, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from nhisync.spi import (
+    LEFT_OUT,
     CredentialState,
     ErrorKind,
     Item,
@@ -46,6 +47,7 @@ class TokenKind(NoPeek):
             raise ProviderError(
                 ErrorKind.UNSUPPORTED,
                 "tokens are not listed: the source has no token_census",
+                reason=LEFT_OUT,
                 fix="Name tokens by accessor in pairs, or set token_census: {limit: 1000} and grant sudo.",
             )
         accessors, complete = run.api.whole("auth/token/accessors")

@@ -65,11 +65,12 @@ def _case(suite: ET.Element, finding: Finding, options: RenderOptions) -> None:
         return
     message = xml_text(sentence(finding.observed) or sentence(finding.title))
     if finding.severity not in options.counted:
-        ET.SubElement(case, "skipped", message=f"{finding.severity.value}: {message}")
+        note = f" {sentence(finding.waiver)}" if finding.waiver else ""
+        ET.SubElement(case, "skipped", message=f"{finding.severity.value}: {message}{xml_text(note)}")
         return
     tag = "failure" if finding.state is State.FAIL else "error"
     outcome = ET.SubElement(case, tag, type=finding.code, message=message)
-    lines = (wanted(finding), *(f"Next: {step}" for step in finding.next))
+    lines = (sentence(finding.waiver), wanted(finding), *(f"Next: {step}" for step in finding.next))
     outcome.text = "\n".join(xml_text(line) for line in lines if line)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from nhisync.cli.output.options import RenderOptions
 from nhisync.cli.output.prose import (
     WORDS,
+    check_words,
     explanations,
     final_step,
     heading,
@@ -56,7 +57,7 @@ def _app(report: Report, app: AppReport, options: RenderOptions) -> Iterator[str
 def _cells(finding: Finding) -> list[str]:
     codes = (finding.pair, finding.primary, finding.backup)
     pair, primary, backup = (markdown_code(value) for value in codes)
-    return [f"**{state_word(finding)}**", finding.code, pair, markdown(finding.title), primary, backup]
+    return [f"**{state_word(finding)}**", finding.code, pair, markdown(check_words(finding)), primary, backup]
 
 
 def _row(cells: Sequence[str]) -> str:

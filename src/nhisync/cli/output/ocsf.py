@@ -85,8 +85,17 @@ def _compliance(finding: Finding) -> dict[str, Any]:
         "checks": [{"uid": finding.code, "name": finding.title, "status_id": status_id, "status": status}],
         "status_id": status_id,
         "status": status,
-        "status_detail": finding.waiver or finding.observed,
+        "status_detail": finding.waiver if finding.state is State.WAIVED else _detail(finding),
     }
+
+
+def _detail(finding: Finding) -> str:
+    """What was seen; and that it had been accepted, where that is over."""
+    return (
+        " ".join(part for part in (sentence(finding.observed), sentence(finding.waiver)) if part)
+        if finding.waiver
+        else finding.observed
+    )
 
 
 def _milliseconds(instant: datetime) -> int:

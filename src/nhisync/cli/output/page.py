@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from nhisync.cli.output.options import RenderOptions
 from nhisync.cli.output.prose import (
     WORDS,
+    check_words,
     explanations,
     final_step,
     heading,
@@ -61,7 +62,14 @@ def _app(report: Report, app: AppReport, options: RenderOptions) -> Iterator[str
         yield f'<div class="scroll" tabindex="0" role="region" aria-label="Findings of {html(app.app)}">\n'
         yield f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n"
         for finding in visible:
-            values = (state_word(finding), finding.code, finding.pair, finding.title, finding.primary, finding.backup)
+            values = (
+                state_word(finding),
+                finding.code,
+                finding.pair,
+                check_words(finding),
+                finding.primary,
+                finding.backup,
+            )
             yield "<tr>" + "".join(f"<td>{html(value)}</td>" for value in values) + "</tr>\n"
         yield "</tbody>\n</table>\n</div>\n"
     for remark in not_shown(app, findings, options):

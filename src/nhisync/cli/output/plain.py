@@ -21,6 +21,7 @@ FINDING_COLUMNS = (
     "observed",
     "expected",
     "next",
+    "waiver",
 )
 
 
@@ -41,6 +42,7 @@ def render_plain(report: Report, options: RenderOptions) -> Iterator[str]:
             finding.observed,
             finding.expected,
             (finding.next or ("",))[0],
+            finding.waiver,
         )
     for verdict in report.verdicts:
         counts = (verdict.pairs, verdict.passing, verdict.failing, verdict.unknown)

@@ -61,6 +61,12 @@ def state_word(finding: Finding) -> str:
     return f"{finding.state.value.upper()} ({finding.severity.value})"
 
 
+def check_words(finding: Finding) -> str:
+    """The title; a fail that was accepted until a day which is over says so in its own row."""
+    ended = finding.state is State.FAIL and finding.waiver
+    return f"{finding.title} (acceptance ended)" if ended else finding.title
+
+
 def place(path: PathSummary | None, name: str) -> str:
     """``primary vault+tls@eu-west-1``."""
     if path is None:
@@ -191,13 +197,13 @@ class Explanation:
 
 
 def explanations(findings: Iterable[Finding], options: RenderOptions) -> list[Explanation]:
-    """One remark per cause: pairs with the same code and the same kind of next step share it."""
-    groups: dict[tuple[str, State, str], list[Finding]] = {}
+    """One remark per cause: pairs with the same code, kind of next step and waiver share it."""
+    groups: dict[tuple[str, State, str, str], list[Finding]] = {}
     for finding in findings:
         if finding.state in _OPEN:
             step = (finding.next or ("",))[0]
             neutral = step.replace(finding.pair, "*") if finding.pair else step
-            groups.setdefault((finding.code, finding.state, neutral), []).append(finding)
+            groups.setdefault((finding.code, finding.state, neutral, finding.waiver), []).append(finding)
     reasons = options.verbose or len(groups) <= REASONS
     return [_explanation(group, options, reasons=reasons) for group in groups.values()]
 

@@ -114,9 +114,11 @@ def _rule(code: str, example: Finding, options: RenderOptions) -> _Json:
 def _result(finding: Finding, index: int, report: Report) -> _Json:
     step = f"Next: {finding.next[0]}" if finding.next else ""
     seen = f"{finding.key}: {sentence(finding.observed) or sentence(finding.title)}"
-    text = " ".join(part for part in (seen, wanted(finding), step) if part)
+    text = " ".join(part for part in (seen, sentence(finding.waiver), wanted(finding), step) if part)
     name = f"{finding.key}@{finding.path}" if finding.path else finding.key
     properties = {"state": finding.state.value, "code": finding.code, "consequence": finding.consequence.value}
+    if finding.waiver:
+        properties["waiver"] = printable(finding.waiver)
     return {
         "ruleId": rule_of(finding),
         "ruleIndex": index,

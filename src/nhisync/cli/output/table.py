@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from nhisync.cli.output.options import RenderOptions
 from nhisync.cli.output.prose import (
     Explanation,
+    check_words,
     explanations,
     final_step,
     heading,
@@ -58,7 +59,7 @@ def _row(finding: Finding) -> tuple[str, ...]:
         state_word(finding),
         finding.code,
         cell(finding.pair),
-        cell(finding.title),
+        cell(check_words(finding)),
         cell(finding.primary),
         cell(finding.backup),
     )

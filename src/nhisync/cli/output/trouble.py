@@ -7,6 +7,7 @@ from nhisync.cli.output.prose import plural, sentence
 from nhisync.model import Coverage, CoverageStatus, ErrorFact, Report, SourceSummary
 from nhisync.spi.errors import ErrorKind
 
+_NO_GAP = frozenset({CoverageStatus.COMPLETE, CoverageStatus.NOT_ASKED})
 _GRANTABLE = frozenset({ErrorKind.DENIED.value})
 RESOURCES_SHOWN = 3
 """Resources of one group that are listed; the rest is counted."""
@@ -68,20 +69,21 @@ def _single(path: str, sources: tuple[SourceSummary, ...], coverage: Iterable[Co
     for name, error in whole.items():
         yield Trouble(path, name, providers[name], error, [], [error.resource] if error.resource else [])
     for entry in coverage:
-        if entry.error is None or entry.status is CoverageStatus.COMPLETE or whole.get(entry.source) == entry.error:
+        if entry.error is None or entry.status in _NO_GAP or whole.get(entry.source) == entry.error:
             continue
         scope = f"{entry.kind} in {entry.scope}" if entry.scope else entry.kind
         resources = [entry.error.resource] if entry.error.resource else []
         yield Trouble(path, entry.source, providers.get(entry.source, ""), entry.error, [scope], resources)
 
 
-def describe(trouble: Trouble) -> Iterator[str]:
-    """The lines of one group."""
+def describe(trouble: Trouble, purpose: str = "") -> Iterator[str]:
+    """The lines of one group; `purpose` is what the grant is for (``--for`` of `nhisync permissions`)."""
     affected = f" Not seen: {_places(trouble.scopes)}." if trouble.scopes else ""
     yield from describe_error(trouble.fact, trouble.where, resources=trouble.resources, affected=affected)
     if trouble.fact.kind in _GRANTABLE:
         provider = f" --provider {trouble.provider}" if trouble.provider else ""
-        yield f"  Grant: the statement printed by  nhisync permissions{provider} --mode read"
+        wide = f" --for {purpose}" if purpose else ""
+        yield f"  Grant: the statement printed by  nhisync permissions{provider} --mode read{wide}"
     elif not trouble.scopes:
         yield f"  Next: nhisync doctor {trouble.path} -v"
 

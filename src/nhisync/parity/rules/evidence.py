@@ -187,6 +187,21 @@ UNCOVERED = RuleInfo(
 )
 
 
+STEPS = {
+    "misconfigured": "nhisync doctor PATH names the setting of the source that cannot be right (a profile, a file, an "
+    "address) and its step",
+    "read_only_side": "A standby or a read replica answered: let address or nodes of the source lead to the active "
+    "node; nhisync doctor shows which",
+    "unsupported": "This provider or its version cannot tell it: pair an item of a kind that it can read, or make "
+    "{pair} exempt with owner and end",
+    "scope_missing": "The mount, vault, project or folder that {pair} names does not exist there: correct the locator, "
+    "or create it",
+    "malformed": "Look at what answered: a proxy, a portal or an odd item; nhisync doctor PATH tells which",
+    "conflict": "Another change of {pair} was in progress: run again when it is done",
+}
+"""Kind of the typed reason (word of `nhisync.spi.ErrorKind`) → step of NHS905, before the one of the provider."""
+
+
 def check_uncovered(view: PairView) -> Outcome | None:
     """Unknown for each side of which nothing is known for any other reason; the net below this family."""
     if view.present:

@@ -1,5 +1,6 @@
 """Roots and known intermediates from files, or the operating system's roots."""
 
+import errno
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from nhisync.spi.errors import ErrorKind, ProviderError
+from nhisync.spi.files import LARGEST_BUNDLE, read_file
 from nhisync.spi.x509.facts import MalformedError, decode, decode_pem, quiet
 from nhisync.spi.x509.paths import Profile, Trust
 
-_SIZE_LIMIT = 8 * 1024 * 1024
 _BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 """Where Debian, Fedora and BSD keep the system's roots, for Pythons whose OpenSSL looks elsewhere."""
 
@@ -67,12 +68,10 @@ def is_root(certificate: x509.Certificate) -> bool:
 
 def _read(file: Path, key: str) -> list[x509.Certificate]:
     try:
-        with file.open("rb") as stream:
-            content = stream.read(_SIZE_LIMIT + 1)
-    except OSError:
-        raise _unusable(key, "cannot be read") from None
-    if len(content) > _SIZE_LIMIT:
-        raise _unusable(key, "is too large for a list of certificates")
+        content = read_file(file, LARGEST_BUNDLE)
+    except OSError as error:
+        what = "is too large for a list of certificates" if error.errno == errno.EFBIG else "cannot be read"
+        raise _unusable(key, what) from None
     try:
         found = decode_pem(content)
     except MalformedError:

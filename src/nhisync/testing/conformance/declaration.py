@@ -49,7 +49,10 @@ class DeclarationTests(Hooks):
         assert bool(names) == (Capability.INVENTORY in info.capabilities), "an inventory has kinds, and only it"
         for kind in info.kinds:
             assert kind.title.strip(), f"kind {kind.name} has no title"
-            assert Locator.parse(f"one:{kind.locator}").kind == kind.name, f"the example of {kind.name} is another kind"
+            example = Locator.parse(f"one:{kind.locator}")
+            assert example.kind == kind.name, f"the example of {kind.name} is another kind"
+            if kind.check is not None:
+                kind.check(example.name)
 
     @duty()
     def test_settings_refuse_what_they_do_not_know(self, stand: Stand) -> None:
