@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Protocol
 
 from nhisync.app.assess import Assessment, Notebook, shrunk
+from nhisync.app.blackout import READS, clocked
 from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, scope_of, unconfirmed
 from nhisync.app.listing import Reference, unlisted
 from nhisync.app.reuse import compare
@@ -137,7 +138,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         )
         missing = missing_of(scope, primary, backup, coverage)
         with desk.notebook(primary, backup, now, [app.name for app in group]) as notebook:
-            reports += assessment.run(missing, notebook)
+            reports += _clocked(assessment.run(missing, notebook), assessment, notebook, options)
         assessments.append(assessment)
     for report in reports:
         desk.verdict(report.verdict)
@@ -155,6 +156,19 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         findings=tuple(f for assessment in assessments for f in assessment.findings if _shown(f, options)),
         evidence_age=max((r.evidence_age for r in reports if r.evidence_age is not None), default=timedelta(0)),
     )
+
+
+def _clocked(
+    reports: Sequence[AppReport], assessment: Assessment, notebook: Notebook, options: DiffOptions
+) -> Sequence[AppReport]:
+    """The reports with blackout clocks: of every app for a person, of those whose tier asks in a cycle of sync."""
+    book = assessment.book
+    asking = {name for name, terms in book.items() if terms.thresholds.blackout is not None}
+    apps = asking if options.command == "sync" else set(book)
+    if not apps:
+        return reports
+    stream = notebook.stream(assessment.backup, READS)
+    return clocked(reports, stream, book, int(assessment.now.timestamp()), apps)
 
 
 def _observe(

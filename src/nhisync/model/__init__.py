@@ -15,7 +15,7 @@ from nhisync.model.item import (
 )
 from nhisync.model.locator import Locator
 from nhisync.model.pair import App, MatchRule, Pair, Waiver
-from nhisync.model.report import SCHEMA_VERSION, AppReport, LayerCount, PathSummary, Report, SourceSummary
+from nhisync.model.report import SCHEMA_VERSION, AppReport, Blackout, LayerCount, PathSummary, Report, SourceSummary
 from nhisync.model.words import (
     Consequence,
     CoverageStatus,
@@ -38,6 +38,7 @@ __all__ = [
     "SHARED_TARGET_SCHEMES",
     "App",
     "AppReport",
+    "Blackout",
     "CertificateFacts",
     "Chain",
     "Consequence",
