@@ -119,13 +119,13 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     _check_filters(options, apps)
     paths = tuple(dict.fromkeys(path for _, p, b in targets for path in (p, b)))
     scope = scope_of(apps, paths)
-    collected = None if options.cached else _observe(session, scope, targets, desk, progress)
+    collected = None if options.cached else observe(session, scope, targets, desk, progress)
     now = session.clock.now()
     uncompared = _compare_values(session, apps, targets, desk, progress) if collected else {}
     coverage = {path: desk.coverage(path) for path in paths}
     assessments: list[Assessment] = []
     reports: list[AppReport] = []
-    for primary, backup, group in _groups(targets):
+    for primary, backup, group in groups(targets):
         assessment = Assessment(
             book=_book(session, group, primary, desk.waivers()),
             primary=primary,
@@ -171,7 +171,7 @@ def _clocked(
     return clocked(reports, stream, book, int(assessment.now.timestamp()), apps)
 
 
-def _observe(
+def observe(
     session: Session,
     scope: Scope,
     targets: Sequence[tuple[App, str, str]],
@@ -188,7 +188,7 @@ def _observe(
     }
     collected = gather(session, scope, sinks, known=known, progress=progress)
     desk.settle(collected)
-    for primary, backup, _ in _groups(targets):
+    for primary, backup, _ in groups(targets):
         doubtful = unconfirmed(session, scope, (primary, desk.rows(primary)), (backup, desk.rows(backup)))
         confirm(session, scope, doubtful, sinks, progress)
     return collected
@@ -233,7 +233,7 @@ def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iter
             yield Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, fields.get(row.key)))
 
 
-def _groups(targets: Sequence[tuple[App, str, str]]) -> Iterator[tuple[str, str, tuple[App, ...]]]:
+def groups(targets: Sequence[tuple[App, str, str]]) -> Iterator[tuple[str, str, tuple[App, ...]]]:
     """Apps that share a primary and a backup path are judged in one join."""
     found: dict[tuple[str, str], list[App]] = {}
     for app, primary, backup in targets:
