@@ -101,7 +101,8 @@ def _layer(count: LayerCount) -> str:
 def survival(blackout: Blackout) -> str:
     """How long the backup lives without its issuers, who dies first, and what is not known of it."""
     some = _share(len(blackout.unknown), blackout.pairs)
-    names = ", ".join(blackout.unknown[:NAMED]) + (", …" if len(blackout.unknown) > NAMED else "")
+    more = len(blackout.unknown) - NAMED
+    names = ", ".join(blackout.unknown[:NAMED]) + (f" and {more} more" if more > 0 else "")
     parts = [f"not known of {some} ({names})"] if some else []
     if blackout.until is not None and blackout.left:
         left = f"{'at most ' if some else ''}{span(blackout.left)}, until {zulu(blackout.until)}"
