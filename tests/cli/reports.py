@@ -204,7 +204,8 @@ BLACKOUT = Blackout(
     left=4 * 86_400 + 6 * 3_600,
     first="api-tls",
     cause="CN=R11 ends",
-    unknown=("stripe-api", "ledger-db", "smtp", "ses"),
+    unknown=4,
+    unsure=("stripe-api", "ledger-db", "smtp", "ses"),
     endless=3,
     pairs=14,
     required=7 * 86_400,
@@ -305,7 +306,7 @@ def _hostile() -> Report:
         waiver=HOSTILE,
     )
     paths = (replace(PATHS[0], name="primary", region=HOSTILE), replace(PATHS[1], region=HOSTILE))
-    evil_clock = replace(BLACKOUT, first=HOSTILE, cause=HOSTILE, unknown=(HOSTILE,))
+    evil_clock = replace(BLACKOUT, first=HOSTILE, cause=HOSTILE, unknown=1, unsure=(HOSTILE,))
     app = app_report(replace(VERDICT, reasons=(HOSTILE,)), owner=HOSTILE, runbook=HOSTILE, blackout=evil_clock)
     waived = replace(evil, state=State.WAIVED, code="NHS602")
     return make_report(findings=(evil, waived), paths=paths, apps=(app,), notes=(HOSTILE,), config_file=HOSTILE)

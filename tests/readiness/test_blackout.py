@@ -10,6 +10,7 @@ from nhisync.parity.book import PairTerms
 from nhisync.parity.lifetimes import NEVER
 from nhisync.parity.row import Row
 from nhisync.readiness import survival
+from nhisync.readiness.blackout import MOST_NAMED
 from nhisync.testing.rows import NOW, row
 
 DAY = 86_400
@@ -23,7 +24,7 @@ def held(name: str, **changes: object) -> Row:
 def test_the_first_to_die_is_named() -> None:
     """The earliest end counts, with its pair and cause; others do not hide it."""
     found = survival([held("a", expires=NOW + 9 * DAY), held("b", expires=NOW + 2 * DAY)], {}, NOW, 3 * DAY)
-    assert (found.first, found.left, found.unknown) == ("b", 2 * DAY, ())
+    assert (found.first, found.left, found.unknown) == ("b", 2 * DAY, 0)
     assert found.until == datetime.fromtimestamp(NOW + 2 * DAY, UTC)
     assert (found.pairs, found.endless, found.required) == (2, 0, 3 * DAY)
 
@@ -37,14 +38,14 @@ def test_what_is_not_known_is_told_beside_what_is() -> None:
         held("d", presence="denied"),
     ]
     found = survival(rows, {}, NOW, None, expected=("payments/a", "payments/z"))
-    assert found.unknown == ("b", "d", "z")
+    assert (found.unknown, found.unsure) == (3, ("b", "d", "z"))
     assert (found.first, found.endless, found.pairs) == ("a", 1, 5)
 
 
 def test_endless_is_only_what_is_known_to_be() -> None:
     """Without any end and any doubt there is no horizon, and that is said by counts."""
     found = survival([held("c", locator="aws:access-key/c")], {}, NOW, None)
-    assert (found.until, found.left, found.first, found.unknown) == (None, None, "", ())
+    assert (found.until, found.left, found.first, found.unknown) == (None, None, "", 0)
     assert found.endless == found.pairs == 1
 
 
@@ -56,7 +57,14 @@ def test_what_the_configuration_states_and_exempts_counts() -> None:
         "payments/c": PairTerms(exempt=True, until=NOW - DAY, owner="x"),
     }
     found = survival([held("a"), held("b"), held("c")], pairs, NOW, None, expected=pairs)
-    assert (found.unknown, found.endless, found.pairs) == (("c",), 1, 2)
+    assert (found.unsure, found.endless, found.pairs) == (("c",), 1, 2)
+
+
+def test_of_many_only_some_are_named() -> None:
+    """The clock of a million pairs is as small as that of twenty; the count is right all the same."""
+    found = survival((held(f"p{n:05}") for n in range(3_000)), {}, NOW, None, expected=["payments/z"])
+    assert (found.unknown, found.pairs) == (3_001, 3_001)
+    assert found.unsure == tuple(f"p{n:05}" for n in range(MOST_NAMED))
 
 
 @pytest.mark.requirement("R48")
@@ -68,5 +76,5 @@ def test_the_horizon_is_the_minimum_and_never_negative(ends: list[int | None]) -
     found = survival(rows, {}, NOW, None)
     known = [max(end, NOW) for end in ends if end is not None]
     assert found.left == (min(known) - NOW if known else None)
-    assert len(found.unknown) == ends.count(None)
+    assert found.unknown == ends.count(None)
     assert found.pairs == len(ends)

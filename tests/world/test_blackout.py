@@ -198,7 +198,7 @@ def test_predicted_is_what_happens(site: Site) -> None:
     clock = site.report.blackout
     assert clock is not None
     assert (clock.first, clock.until) == ("robot", site.predicted["robot"])
-    assert (clock.unknown, clock.endless, clock.pairs) == ((), 0, 4)
+    assert (clock.unknown, clock.endless, clock.pairs) == (0, 0, 4)
     refused = watched(site)
     late = {name: at - site.predicted[name] for name, at in refused.items()}
     assert late.keys() == site.predicted.keys()

@@ -86,7 +86,8 @@ class Blackout:
         left: seconds until then, None without it.
         first: the pair that dies first, or "".
         cause: what ends then, or "".
-        unknown: pairs of which an earlier end cannot be ruled out, in order of name.
+        unknown: how many pairs there are of which an earlier end cannot be ruled out.
+        unsure: the first of them in order of name; a million names would help nobody.
         endless: pairs that are known not to end by themselves.
         pairs: pairs that count.
         required: seconds that the tier asks for; None = it does not ask.
@@ -96,7 +97,8 @@ class Blackout:
     left: int | None = None
     first: str = ""
     cause: str = ""
-    unknown: tuple[str, ...] = ()
+    unknown: int = 0
+    unsure: tuple[str, ...] = ()
     endless: int = 0
     pairs: int = 0
     required: int | None = None

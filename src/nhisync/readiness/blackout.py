@@ -8,6 +8,9 @@ from nhisync.parity.lifetimes import NEVER
 from nhisync.parity.row import Row, instant
 from nhisync.parity.rules.blackout import ending
 
+MOST_NAMED = 20
+"""Most pairs named of those whose end is not known: a clock takes constant memory."""
+
 
 def survival(
     rows: Iterable[Row], pairs: Mapping[str, PairTerms], now: int, required: int | None, *, expected: Iterable[str] = ()
@@ -22,8 +25,8 @@ def survival(
         expected: keys of pairs that must be there; one without a row is not known.
     """
     first: tuple[int, str, str] | None = None
-    unknown: list[str] = []
-    endless = count = 0
+    unsure: list[str] = []
+    endless = count = unknown = 0
     left = {key for key in expected if not _exempt(pairs.get(key), now)}
     for row in rows:
         left.discard(row.key)
@@ -34,16 +37,19 @@ def survival(
         found = ending(row, now, None if terms is None else terms.ends)
         endless += found.endless
         if found.doubt:
-            unknown.append(row.key)
+            unknown += 1
+            if len(unsure) < MOST_NAMED:
+                unsure.append(row.key)
         if found.end is not None:
             here = (max(found.end, now), row.key, found.cause)
             first = here if first is None else min(first, here)
-    unknown += sorted(left)
+    unsure += sorted(left)[: MOST_NAMED - len(unsure)]
     return Blackout(
         until=None if first is None else instant(min(first[0], NEVER)),
         first="" if first is None else first[1].partition("/")[2],
         cause="" if first is None else first[2],
-        unknown=tuple(key.partition("/")[2] for key in unknown),
+        unknown=unknown + len(left),
+        unsure=tuple(key.partition("/")[2] for key in unsure),
         endless=endless,
         pairs=count + len(left),
         left=None if first is None else first[0] - now,

@@ -180,7 +180,8 @@ def blackout_document(blackout: Blackout) -> Document:
         "required_seconds": blackout.required,
         "first_to_die": blackout.first,
         "cause": blackout.cause,
-        "unknown": list(blackout.unknown),
+        "unknown": blackout.unknown,
+        "unknown_pairs": list(blackout.unsure),
         "endless": blackout.endless,
         "pairs": blackout.pairs,
     }

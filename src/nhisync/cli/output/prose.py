@@ -100,9 +100,9 @@ def _layer(count: LayerCount) -> str:
 
 def survival(blackout: Blackout) -> str:
     """How long the backup lives without its issuers, who dies first, and what is not known of it."""
-    some = _share(len(blackout.unknown), blackout.pairs)
-    more = len(blackout.unknown) - NAMED
-    names = ", ".join(blackout.unknown[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    some = _share(blackout.unknown, blackout.pairs)
+    more = blackout.unknown - NAMED
+    names = ", ".join(blackout.unsure[:NAMED]) + (f" and {more} more" if more > 0 else "")
     parts = [f"not known of {some} ({names})"] if some else []
     if blackout.until is not None and blackout.left:
         left = f"{'at most ' if some else ''}{span(blackout.left)}, until {zulu(blackout.until)}"

@@ -170,7 +170,8 @@ def _blackout() -> _Schema:
         required_seconds=_or_null(_COUNT),
         first_to_die=_TEXT,
         cause=_TEXT,
-        unknown=_list(_TEXT),
+        unknown=_COUNT,
+        unknown_pairs=_list(_TEXT),
         endless=_COUNT,
         pairs=_COUNT,
     )
