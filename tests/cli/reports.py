@@ -7,6 +7,7 @@ from typing import Any
 
 from nhisync.model import (
     AppReport,
+    Blackout,
     Consequence,
     Coverage,
     CoverageStatus,
@@ -198,6 +199,19 @@ PATHS = (
 )
 
 
+BLACKOUT = Blackout(
+    until=NOW + timedelta(days=4, hours=6),
+    left=4 * 86_400 + 6 * 3_600,
+    first="api-tls",
+    cause="CN=R11 ends",
+    unknown=4,
+    unsure=("stripe-api", "ledger-db", "smtp", "ses"),
+    endless=3,
+    pairs=14,
+    required=7 * 86_400,
+)
+
+
 def app_report(verdict: Verdict = VERDICT, **more: Any) -> AppReport:
     """The report of the app of `verdict`."""
     layers = {
@@ -215,6 +229,7 @@ def app_report(verdict: Verdict = VERDICT, **more: Any) -> AppReport:
         "layers": tuple(layers.get(layer, LayerCount(layer=layer)) for layer in Layer),
         "pairs": verdict.pairs,
         "evidence_age": timedelta(seconds=38),
+        "blackout": BLACKOUT,
     }
     return AppReport(app=verdict.app, verdict=verdict, **{**defaults, **more})
 
@@ -291,7 +306,8 @@ def _hostile() -> Report:
         waiver=HOSTILE,
     )
     paths = (replace(PATHS[0], name="primary", region=HOSTILE), replace(PATHS[1], region=HOSTILE))
-    app = app_report(replace(VERDICT, reasons=(HOSTILE,)), owner=HOSTILE, runbook=HOSTILE)
+    evil_clock = replace(BLACKOUT, first=HOSTILE, cause=HOSTILE, unknown=1, unsure=(HOSTILE,))
+    app = app_report(replace(VERDICT, reasons=(HOSTILE,)), owner=HOSTILE, runbook=HOSTILE, blackout=evil_clock)
     waived = replace(evil, state=State.WAIVED, code="NHS602")
     return make_report(findings=(evil, waived), paths=paths, apps=(app,), notes=(HOSTILE,), config_file=HOSTILE)
 

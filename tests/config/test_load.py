@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nhisync.config import Bind, Configuration, load
+from nhisync.errors import ConfigurationError
 from nhisync.model import Locator, Mode, PairClass
 
 from .conftest import SMALL
@@ -54,6 +55,27 @@ def test_pairs_and_matches_carry_lines_and_the_apps_name(load_text: Load, full: 
     assert (match.primary, match.backup) == ("vault:kv/secret/payments/{name}", "aws:secret/payments/{name}")
     assert lines[match.line - 1].strip().startswith("- {kind: secret")
     assert tls.pair_class is PairClass.INDEPENDENT
+
+
+@pytest.mark.parametrize(("text", "end"), [("never", date.max), ("2027-06-30", date(2027, 6, 30))])
+def test_a_pair_may_state_when_its_credential_ends(load_text: Load, text: str, end: date) -> None:
+    """A last day, or that there is none; nothing stated is None."""
+    pair = '{name: a, kind: secret, primary: "vault:kv/a", backup: "aws:secret/a"'
+    apps = f"apps:\n  payments:\n    tier: critical\n    pairs:\n      - {pair}, ends: {text}}}\n"
+    found = load_text(SMALL.partition("apps:")[0] + apps)
+    assert found.apps[0].pairs[0].ends == end
+    (plain,) = load_text(SMALL.partition("apps:")[0] + apps.replace(f", ends: {text}", "")).apps[0].pairs
+    assert plain.ends is None
+
+
+@pytest.mark.parametrize("text", ["Never", "soon", "0", "2027-02-30", "9999"])
+def test_an_end_that_cannot_be_read_is_refused(load_text: Load, text: str) -> None:
+    """A typo is no "never"."""
+    pair = '{name: a, kind: secret, primary: "vault:kv/a", backup: "aws:secret/a"'
+    apps = f"apps:\n  payments:\n    tier: critical\n    pairs:\n      - {pair}, ends: {text}}}\n"
+    with pytest.raises(ConfigurationError) as refused:
+        load_text(SMALL.partition("apps:")[0] + apps)
+    assert [problem.where for problem in refused.value.problems] == ["apps.payments.pairs[0].ends"]
 
 
 def test_app_details_are_kept_for_the_features_that_use_them(load_text: Load, full: str) -> None:

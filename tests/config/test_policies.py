@@ -9,12 +9,12 @@ import pytest
 
 from nhisync.config import Policies, effective_values, load_policies, load_policy
 from nhisync.config.fields import parse_share
-from nhisync.config.policies import BUILT_IN
+from nhisync.config.policies import BUILT_IN, OPTIONAL
 from nhisync.config.policy_checks import SECTIONS, dotted_keys, value_text
 from nhisync.config.policy_documents import PolicyDocument
 from nhisync.errors import ConfigurationError
 from nhisync.model import Severity
-from nhisync.policy import BUILTIN, Tier
+from nhisync.policy import BUILTIN, BlackoutLimits, Tier
 
 ROOT = Path(__file__).parents[2]
 CODES = frozenset({"NHS101", "NHS201", "NHS203", "NHS206", "NHS208", "NHS301", "NHS303", "NHS405", "NHS903"})
@@ -137,10 +137,28 @@ def test_a_built_in_name_may_inherit_itself_or_another(policies: Load) -> None:
     assert found.tiers["standard"].severities == {}
 
 
+def test_what_nobody_asks_need_not_be_set(policies: Load) -> None:
+    """A tier written before there was a blackout clock stays what it was, and says where its values come from."""
+    text = (ROOT / "policies/critical.yaml").read_text(encoding="utf-8").partition("tier: critical")[2]
+    before, _, rest = text.partition("blackout:")
+    found = policies(gold=before + "failback:" + rest.partition("failback:")[2])
+    assert found.problems == ()
+    assert found.tiers["gold"].blackout == BlackoutLimits()
+    assert found.tiers["gold"].blackout.required is None
+    assert found.tiers["gold"].origins["blackout.ask"] == BUILT_IN
+
+
+def test_what_is_asked_for_is_the_sum(policies: Load) -> None:
+    """The horizon is recovery time, the stay after it, and a margin."""
+    found = policies(high="blackout: {ask: true, rto: 2d, longest_stay: 1d, margin: 6h}\n")
+    assert found.tiers["high"].blackout.required == timedelta(days=3, hours=6)
+
+
 def test_an_own_tier_without_parent_sets_everything(policies: Load) -> None:
-    """Nothing is filled in silently: every missing value is named."""
+    """Nothing is filled in silently: every missing value is named; only what nobody asks by default need not be set."""
     found = policies(gold="lockstep: {max_lag: 1h}\n")
-    assert len(found.problems) == len(dotted_keys()) - 1
+    assert len(found.problems) == len(dotted_keys()) - 1 - len(OPTIONAL)
+    assert not any("blackout" in message for message in messages(found))
     assert messages(found)[0] == "tier `gold` sets no evaluate.every; set it, or inherit a tier that does"
     assert "gold" in found.names
     assert "gold" not in found.tiers
@@ -180,6 +198,14 @@ PROBLEMS = {
         "expiry.failover_window (10m) must be at least evaluate.stay_lease (15m)",
     ),
     "horizon": ("chain: {horizon: 10m}\n", "chain.horizon (10m) must be at least evaluate.stay_lease (15m)"),
+    "blackout without a time": (
+        "blackout: {ask: true}\n",
+        "blackout.rto (0s) must be more than 0s with blackout.ask (true)",
+    ),
+    "stay shorter than the lease": (
+        "blackout: {longest_stay: 5m}\n",
+        "blackout.longest_stay (5m) must be 0s, or at least evaluate.stay_lease (15m)",
+    ),
     "warn": (
         "expiry: {warn_fraction: 1/10}\n",
         "expiry.warn_fraction (0.1) must be at least expiry.block_fraction (1/6)",

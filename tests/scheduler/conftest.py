@@ -69,7 +69,7 @@ class World:
         """The file that the listener reads."""
         return self.folder / "nhisync.snapshot"
 
-    def answer(self, side: str, *, rotated: timedelta = timedelta(days=5)) -> None:
+    def answer(self, side: str, *, rotated: timedelta = timedelta(days=5), expires: timedelta | None = None) -> None:
         """Let a side (``p`` or ``b``) answer with one healthy item, observed when asked."""
 
         def script(request: InventoryRequest) -> Iterator[Observation]:
@@ -80,6 +80,7 @@ class World:
                 observed_at=now,
                 created=Moment(now - timedelta(days=400)),
                 rotated=Moment(now - rotated),
+                expires=None if expires is None else Moment(now + expires),
                 lifecycle=Lifecycle.OWN,
                 owner="x",
             )

@@ -118,6 +118,40 @@ def test_status_shows_a_line_per_app(world: Any) -> None:
     assert lines[-1] == "Next: nhisync diff --app payments"
 
 
+@pytest.mark.requirement("R48")
+def test_status_tells_how_long_the_backup_lives_without_issuers(world: Any) -> None:
+    """Table and JSON name the horizon as of now and who dies first; time that passes shortens it."""
+    world.run("sync")
+    assert "payments on north, blackout: not known of 1 of 1 pair (a)" in world.run("status").out
+    world.answer("b", expires=timedelta(days=100))
+    world.run("sync")
+    world.clock.advance(timedelta(seconds=30))
+    told = world.run("status").out
+    assert (
+        "payments on north, blackout: 99d 23h, until 2027-03-03T03:12:09Z; a dies first (the credential ends)" in told
+    )
+    (app,) = json.loads(world.run("status", "--format", "json").out)["apps"]
+    assert (app["blackout"]["first_to_die"], app["blackout"]["horizon_seconds"]) == ("a", 100 * 86_400 - 30)
+    assert app["blackout"]["required_seconds"] is None
+
+
+def test_a_cycle_computes_the_clock_where_the_tier_asks(world: Any) -> None:
+    """A tier that asks blocks on too short a life; once it is long enough, the same cycle is ready again."""
+    policies = world.folder / "policies"
+    policies.mkdir()
+    asks = "version: 1\ntier: critical\nblackout: {ask: true, rto: 5d, longest_stay: 1d, margin: 1d}\n"
+    (policies / "critical.yaml").write_text(asks)
+    world.configure(more="policies: ./policies")
+    verdicts = []
+    for days in (6, 8):
+        world.answer("b", expires=timedelta(days=days), rotated=timedelta(days=1))
+        ended = world.run("sync")
+        verdicts.append((ended.code, "NHS307" in ended.out))
+        world.clock.advance(timedelta(seconds=30))
+    assert verdicts == [(1, True), (0, False)]
+    assert "asked for 7d" in world.run("status").out
+
+
 def test_status_of_a_ready_app_is_0(world: Any) -> None:
     """With everything ready the exit code is 0; since counts from the first verdict of the streak."""
     for _ in range(3):
@@ -263,6 +297,17 @@ def test_status_as_json(world: Any) -> None:
         "valid_until": "2026-11-23T03:13:39Z",
         "blockers": [],
         "primary_baseline": "",
+        "blackout": {
+            "until": None,
+            "horizon_seconds": None,
+            "required_seconds": None,
+            "first_to_die": "",
+            "cause": "",
+            "unknown": 1,
+            "unknown_pairs": ["a"],
+            "endless": 0,
+            "pairs": 1,
+        },
     }
 
 

@@ -92,6 +92,8 @@ def test_no_value_in_any_format(config: Path, fmt: str) -> None:
         ("inventory", "backup"),
         ("inventory", "primary", "--format", "cbom"),
         ("discover", "backup"),
+        ("graph",),
+        ("graph", "--format", "json"),
         ("doctor",),
         ("permissions",),
         ("permissions", "--mode", "fingerprint"),

@@ -2,11 +2,11 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
+from nhisync.app.ports import Notebook, Stored
 from nhisync.model import (
     App,
     AppReport,
@@ -28,7 +28,7 @@ from nhisync.parity.pairing import Pairing
 from nhisync.parity.row import instant
 from nhisync.parity.rule import PASS, Outcome, Rule
 from nhisync.parity.rules import BY_CODE
-from nhisync.parity.stream import SHOWN, STAMPED, Stream
+from nhisync.parity.stream import SHOWN, STAMPED
 from nhisync.parity.text import span
 from nhisync.readiness import Tally, attested, blocks, fold
 
@@ -43,40 +43,6 @@ FIELD_MISSING = "NHS105"
 
 _NEVER = 0
 """A recheck (epoch seconds) at which a memory never holds."""
-
-Stored = Callable[[str], Sequence[Finding]]
-"""key → the stored findings of a pair whose remembered result still holds."""
-
-
-class Notebook(Protocol):
-    """What earlier runs say about a comparison, and where this run's findings and memories go.
-
-    Attributes:
-        remembered: earlier results of the same policy and configuration, in key order; None = none, and none is kept.
-        stored: the stored findings of a pair taken over unchanged; asked in key order.
-    """
-
-    def stream(self, path: str, columns: Collection[str]) -> Stream:
-        """Rows of pairs of `path`, in key order, read as far as `columns`."""
-        ...
-
-    @property
-    def remembered(self) -> Iterator[Remembered] | None:
-        """Earlier results."""
-        ...
-
-    @property
-    def stored(self) -> Stored:
-        """Earlier findings."""
-        ...
-
-    def finding(self, finding: Finding) -> None:
-        """Take one finding that stands."""
-        ...
-
-    def remember(self, result: Remembered) -> None:
-        """Take the memory of one newly judged pair."""
-        ...
 
 
 @dataclass(slots=True)

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from nhisync import __version__
-from nhisync.app.assess import EQUAL_VALUE, Stored
+from nhisync.app.assess import EQUAL_VALUE
 from nhisync.app.listing import Reference, vanished
+from nhisync.app.ports import Stored
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected
 from nhisync.collect.guard import Counts, believed
@@ -27,7 +28,7 @@ _FOLDER = "/"
 
 
 class StoreDesk:
-    """Satisfies `nhisync.app.diff.Desk` over an open store.
+    """Satisfies `nhisync.app.ports.Desk` over an open store.
 
     Args:
         session: whose configuration is judged.

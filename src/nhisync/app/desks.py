@@ -12,8 +12,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from nhisync.app.diff import Desk
 from nhisync.app.listing import Reference
+from nhisync.app.ports import Desk
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected
 from nhisync.collect.sink import Sink
@@ -129,7 +129,7 @@ class _LateSink:
 
 
 class ReadDesk:
-    """Satisfies `nhisync.app.diff.Desk` over one snapshot of a store, for judging what is already known.
+    """Satisfies `nhisync.app.ports.Desk` over one snapshot of a store, for judging what is already known.
 
     Args:
         reader: the snapshot.

@@ -1,20 +1,20 @@
 """`nhisync diff`: inventory two paths, judge every pair, say what a person on call can act on."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Protocol, TypedDict
+from typing import TypedDict
 
-from nhisync.app.assess import Assessment, Notebook, shrunk
+from nhisync.app.assess import Assessment, shrunk
+from nhisync.app.blackout import READS, clocked
 from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, places_of, scope_of, unconfirmed
-from nhisync.app.listing import Reference, unlisted
+from nhisync.app.listing import unlisted
+from nhisync.app.ports import Desk, Notebook
 from nhisync.app.reuse import compare
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected, Progress, silent
 from nhisync.collect.reuse import Wanted
-from nhisync.collect.sink import Sink
 from nhisync.errors import NhisyncError, UsageError
 from nhisync.model import (
     App,
@@ -27,81 +27,15 @@ from nhisync.model import (
     Locator,
     PathSummary,
     Report,
-    Verdict,
     Waiver,
 )
 from nhisync.parity.book import AppTerms, app_terms
-from nhisync.parity.pairing import Pairing
-from nhisync.parity.row import Row
 from nhisync.parity.rules import RULES, codes
 from nhisync.policy import Waivers
 from nhisync.spi import ErrorKind
 
 SUGGESTED = 10_000
 """Most names among which a near one is looked for."""
-
-
-class Desk(Protocol):
-    """The store as this use case needs it: one run, both paths."""
-
-    @property
-    def run_id(self) -> str:
-        """The run's random id."""
-        ...
-
-    def sink(self, path: str, pairing: Pairing, share: float) -> Sink:
-        """Where the rows of `path` go; sweeps that lost more than `share` are not believed."""
-        ...
-
-    def rows(self, path: str) -> Iterator[Row]:
-        """Rows of pairs of `path`, in key order."""
-        ...
-
-    def coverage(self, path: str) -> tuple[Coverage, ...]:
-        """What is known of the last sweep of `path`."""
-        ...
-
-    def reference(self, path: str) -> Reference:
-        """Which listings of `path` an earlier run saw completely."""
-        ...
-
-    def known(self, path: str, pairing: Pairing, source: str) -> Mapping[Locator, str]:
-        """Stored markers of the items that explicit pairs want of `source`."""
-        ...
-
-    def size(self, path: str) -> tuple[int, int]:
-        """(rows of pairs, rows no pair claims)."""
-        ...
-
-    def group(self, groups: Mapping[str, Mapping[str, str]]) -> None:
-        """Replace the equality classes: path → key → group."""
-        ...
-
-    def settle(self, collected: Collected) -> None:
-        """Forget items that complete sweeps did not see, and pairs that the configuration no longer names."""
-        ...
-
-    def notebook(
-        self, primary: str, backup: str, now: datetime, apps: Sequence[str]
-    ) -> AbstractContextManager[Notebook]:
-        """Earlier results of one comparison and where new ones go: kept when the block ends, gone when it raises."""
-        ...
-
-    def uncompared(self, primary: str, backup: str) -> Mapping[str, str] | None:
-        """Key → why the last run did not compare its values; None = it did not end, or not with this configuration."""
-        ...
-
-    def verdict(self, verdict: Verdict) -> None:
-        """Keep a verdict."""
-        ...
-
-    def waivers(self) -> Iterable[Waiver]:
-        """Waivers recorded in the store."""
-        ...
-
-    def attestations(self) -> Iterable[Attestation]:
-        """The last attestations recorded in the store."""
-        ...
 
 
 _NOT_COMPARED = "no finished cycle of this configuration compared the values that are stored"
@@ -145,7 +79,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     _check_filters(options, apps)
     paths = tuple(dict.fromkeys(path for _, p, b in targets for path in (p, b)))
     scope = scope_of(apps, paths)
-    collected = None if options.cached else _observe(session, scope, targets, desk, progress)
+    collected = None if options.cached else observe(session, scope, targets, desk, progress)
     _refuse_unseen(options, apps, paths, desk)
     now = session.clock.now()
     look = _uncompared if options.cached else _compare_values
@@ -153,7 +87,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     coverage = {path: desk.coverage(path) for path in paths}
     assessments: list[Assessment] = []
     reports: list[AppReport] = []
-    for primary, backup, group in _groups(targets):
+    for primary, backup, group in groups(targets):
         assessment = Assessment(
             book=_book(session, group, primary, desk.waivers()),
             primary=primary,
@@ -165,7 +99,8 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
             **_beside_rows(group, primary, backup, coverage, desk),
         )
         with desk.notebook(primary, backup, now, [app.name for app in group]) as notebook:
-            reports += assessment.run(missing_of(scope, primary, backup, coverage), notebook)
+            found = assessment.run(missing_of(scope, primary, backup, coverage), notebook)
+            reports += _clocked(found, assessment, notebook, options)
         assessments.append(assessment)
     _record(desk, reports)
     return Report(
@@ -201,7 +136,20 @@ def _beside_rows(
     }
 
 
-def _observe(
+def _clocked(
+    reports: Sequence[AppReport], assessment: Assessment, notebook: Notebook, options: DiffOptions
+) -> Sequence[AppReport]:
+    """The reports with blackout clocks: of every app for a person, of those whose tier asks in a cycle of sync."""
+    book = assessment.book
+    asking = {name for name, terms in book.items() if terms.thresholds.blackout is not None}
+    apps = asking if options.command == "sync" else set(book)
+    if not apps:
+        return reports
+    stream = notebook.stream(assessment.backup, READS)
+    return clocked(reports, stream, book, int(assessment.now.timestamp()), apps)
+
+
+def observe(
     session: Session,
     scope: Scope,
     targets: Sequence[tuple[App, str, str]],
@@ -219,7 +167,7 @@ def _observe(
     }
     collected = gather(session, scope, sinks, known=known, progress=progress)
     desk.settle(collected)
-    for primary, backup, _ in _groups(targets):
+    for primary, backup, _ in groups(targets):
         doubtful = unconfirmed(session, scope, (primary, desk.rows(primary)), (backup, desk.rows(backup)))
         confirm(session, scope, doubtful, sinks, progress)
     return collected
@@ -292,7 +240,7 @@ def _record(desk: Desk, reports: Iterable[AppReport]) -> None:
         desk.verdict(report.verdict)
 
 
-def _groups(targets: Sequence[tuple[App, str, str]]) -> Iterator[tuple[str, str, tuple[App, ...]]]:
+def groups(targets: Sequence[tuple[App, str, str]]) -> Iterator[tuple[str, str, tuple[App, ...]]]:
     """Apps that share a primary and a backup path are judged in one join."""
     found: dict[tuple[str, str], list[App]] = {}
     for app, primary, backup in targets:

@@ -1,14 +1,19 @@
 """`nhisync status`: what is served now, since when, on how old evidence, and what stands in the way."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from nhisync.app.blackout import READS, blackout
 from nhisync.app.publish import believed, moment
 from nhisync.app.session import Session
 from nhisync.errors import StoreError
-from nhisync.model import App, Mode, Verdict, Word
+from nhisync.model import App, Blackout, Mode, Verdict, Word
+from nhisync.parity.book import app_terms
 from nhisync.parity.engine import FAR
 from nhisync.parity.row import instant
+from nhisync.parity.stream import Stream
+from nhisync.policy import Tier, Waivers
 from nhisync.statement import Moment, Publication, Signal, SignalState, decide, word_of
 from nhisync.store import Reader, Store
 
@@ -39,6 +44,7 @@ class Standing:
         valid_until: end of the verdict, or None when there is none.
         blockers: what keeps it from ready, worst first.
         note: remark on the primary's age, or "".
+        blackout: how long the backup lives without issuers, or None when nothing is stored.
     """
 
     app: str
@@ -53,6 +59,7 @@ class Standing:
     valid_until: datetime | None = None
     blockers: tuple[str, ...] = ()
     note: str = ""
+    blackout: Blackout | None = None
 
     @property
     def worst(self) -> Word:
@@ -94,7 +101,8 @@ def status(session: Session, names: tuple[str, ...] = ()) -> Status:
             ) as store,
             store.reader() as reader,
         ):
-            found = [_standing(reader, app, path, publication, here) for app, path in places]
+            tiers = session.configuration.tiers
+            found = [_standing(reader, app, tiers[app.tier], path, publication, here) for app, path in places]
     except StoreError:
         if publication is not None:
             raise
@@ -105,7 +113,9 @@ def status(session: Session, names: tuple[str, ...] = ()) -> Status:
     return Status(at=here.now, sequence=sequence, trouble=trouble, standings=tuple(found))
 
 
-def _standing(reader: Reader, app: App, path: str, publication: Publication | None, here: Moment) -> Standing:
+def _standing(
+    reader: Reader, app: App, tier: Tier, path: str, publication: Publication | None, here: Moment
+) -> Standing:
     verdict = reader.verdict(app.name, path)
     signals = publication.find(app.name, path) if publication else ()
     fresh = publication is not None and decide(publication, signals, here).fresh
@@ -123,6 +133,7 @@ def _standing(reader: Reader, app: App, path: str, publication: Publication | No
         valid_until=verdict.valid_until if verdict else None,
         blockers=blockers,
         note=verdict.primary_baseline if verdict else "",
+        blackout=_blackout(reader, app, tier, path, here.now),
     )
 
 
@@ -162,6 +173,17 @@ def _since(reader: Reader, verdict: Verdict, now: datetime) -> datetime | None:
 
 
 def _evidence(reader: Reader, app: str, path: str, now: datetime) -> timedelta | None:
-    rows = reader.cursor(path, low=f"{app}/", high=f"{app}0")  # in ASCII "0" follows "/"
-    oldest = min((row.observed for row in rows), default=FAR)
+    stream = _stream(reader, app, path, ("observed",))
+    oldest = min(map(stream.observed, stream.cells), default=FAR)
     return None if oldest == FAR else max(timedelta(0), now - instant(oldest))
+
+
+def _blackout(reader: Reader, app: App, tier: Tier, path: str, now: datetime) -> Blackout:
+    """The clock from what is stored."""
+    terms = app_terms(app, tier, (), primary_domains=frozenset(), waivers=Waivers())
+    stream = _stream(reader, app.name, path, READS)
+    return blackout(terms, map(stream.read, stream.cells), int(now.timestamp()))
+
+
+def _stream(reader: Reader, app: str, path: str, columns: Collection[str]) -> Stream:
+    return reader.stream(path, columns, low=f"{app}/", high=f"{app}0")  # in ASCII "0" follows "/"

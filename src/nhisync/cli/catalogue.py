@@ -39,6 +39,7 @@ ENTRIES = (
     Entry("explain", "explain", COMPARE, "Explain a finding: what, why it hurts, how to fix it."),
     Entry("inventory", "inventory", COMPARE, "List what is known of a path, with age and coverage."),
     Entry("discover", "discover", COMPARE, "List the identities of a path and suggest pairs."),
+    Entry("graph", "graph", COMPARE, "Draw what the identities of both paths rest on."),
     Entry("sync", "sync", PUBLISH, "Run one cycle: inventory, diff, assess, publish."),
     Entry("serve", "serve", PUBLISH, "Run the daemon: listener and sync job."),
     Entry("status", "status", PUBLISH, "Show verdicts, blockers and ages."),

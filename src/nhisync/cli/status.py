@@ -95,7 +95,7 @@ def _rendered(found: "Status", fmt: str, invocation: Invocation) -> Iterator[str
 
 def _table(found: "Status", invocation: Invocation, *, plain: bool) -> Iterator[str]:
     from nhisync.cli.output.options import RenderOptions  # noqa: PLC0415 - only when needed
-    from nhisync.cli.output.prose import zulu  # noqa: PLC0415
+    from nhisync.cli.output.prose import survival, zulu  # noqa: PLC0415
     from nhisync.cli.output.style import WORD_STYLES, Painter  # noqa: PLC0415
 
     terminal = invocation.to_terminal and not plain
@@ -112,6 +112,9 @@ def _table(found: "Status", invocation: Invocation, *, plain: bool) -> Iterator[
             yield painter.prose(f"{standing.app}: {standing.note}")
     if any(standing.blockers == ("INIT",) for standing in found.standings):
         yield painter.prose("INIT: the sync process has not evaluated since it started, and blocks until it has.")
+    for standing in found.standings:
+        if standing.blackout is not None:
+            yield painter.prose(f"{standing.app} on {standing.path}, blackout: {survival(standing.blackout)}")
     if found.trouble:
         yield painter.prose(f"Nothing is served: {found.trouble}.")
     elif found.sequence is not None:
@@ -160,6 +163,7 @@ def _next(found: "Status") -> str:
 def _json(found: "Status") -> Iterator[str]:
     import json  # noqa: PLC0415 - only when needed
 
+    from nhisync.cli.output.document import blackout_document  # noqa: PLC0415
     from nhisync.cli.output.prose import zulu  # noqa: PLC0415
 
     document = {
@@ -180,6 +184,7 @@ def _json(found: "Status") -> Iterator[str]:
                 "valid_until": s.valid_until and zulu(s.valid_until),
                 "blockers": list(s.blockers),
                 "primary_baseline": s.note,
+                "blackout": None if s.blackout is None else blackout_document(s.blackout),
             }
             for s in found.standings
         ],

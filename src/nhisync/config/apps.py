@@ -155,6 +155,7 @@ class _AppBuilder:
             owner=document.owner,
             until=document.until,
             reason=document.reason,
+            ends=document.ends,
             line=node.mark.line,
         )
         self._pairs.setdefault(document.name, pair)

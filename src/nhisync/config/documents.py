@@ -12,6 +12,7 @@ from nhisync.config.fields import (
     AppName,
     BindText,
     Code,
+    EndDate,
     FaultDomain,
     FileName,
     HttpUrl,
@@ -158,6 +159,10 @@ class PairDocument(Strict):
     owner: str = Field(default="", description="Who answers for the pair.")
     until: IsoDate | None = Field(default=None, description="Last day of a shared or exempt pair.")
     reason: str = Field(default="", description="Why it is shared or exempt.")
+    ends: EndDate | None = Field(
+        default=None,
+        description="Last day on which the backup's credential works, or never; for values whose store cannot tell.",
+    )
 
 
 class MatchDocument(Strict):

@@ -173,6 +173,22 @@ IsoDate = Annotated[
 """A day; what ends on it holds through it (UTC)."""
 
 
+def _end_date(value: Any) -> date:
+    if isinstance(value, str) and value.strip() == "never":
+        return date.max
+    if not isinstance(value, str) or not _DATE.match(value.strip()):
+        raise ValueError("must be `never` or a date like 2026-12-15")
+    return _iso_date(value)
+
+
+EndDate = Annotated[
+    date,
+    BeforeValidator(_end_date),
+    WithJsonSchema({"type": "string", "pattern": r"^(never|\d{4}-\d{2}-\d{2})$", "examples": ["never", "2027-06-30"]}),
+]
+"""A last day (UTC), or ``never``, which is `date.max`."""
+
+
 def _file_name(value: str) -> str:
     if not value.isprintable():
         raise ValueError("holds a character that no file name has")

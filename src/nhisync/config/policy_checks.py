@@ -11,6 +11,7 @@ from nhisync.config.problems import Loc, Report, nearest
 from nhisync.config.reading import YamlFile
 from nhisync.model import Severity
 from nhisync.policy import (
+    BlackoutLimits,
     ChainLimits,
     Damping,
     Evaluate,
@@ -29,6 +30,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "rotation": RotationLimits,
     "expiry": Expiry,
     "chain": ChainLimits,
+    "blackout": BlackoutLimits,
     "failback": Failback,
     "damping": Damping,
 }
@@ -51,6 +53,8 @@ _RELATIONS = (
     _Relation("expiry.failover_window", "evaluate.stay_lease", lambda a, b: a >= b, "at least"),
     _Relation("expiry.warn_fraction", "expiry.block_fraction", lambda a, b: a >= b, "at least"),
     _Relation("chain.horizon", "evaluate.stay_lease", lambda a, b: a >= b, "at least"),
+    _Relation("blackout.rto", "blackout.ask", lambda rto, ask: rto or not ask, "more than 0s with"),
+    _Relation("blackout.longest_stay", "evaluate.stay_lease", lambda a, b: not a or a >= b, "0s, or at least"),
     _Relation("damping.reuse", "damping.suppress", lambda a, b: a < b, "less than"),
 )
 

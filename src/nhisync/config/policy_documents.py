@@ -86,6 +86,21 @@ class ChainDocument(Strict):
     )
 
 
+class BlackoutDocument(Strict):
+    """How long the backup has to live without its issuers, rotators and identity providers."""
+
+    ask: bool | None = Field(
+        default=None, description="Ask for it; an end that is not known then blocks. No built-in tier asks."
+    )
+    rto: Span | None = Field(
+        default=None, description="Longest time until issuers and identity providers are back; needed by `ask`."
+    )
+    longest_stay: Span | None = Field(
+        default=None, description="Longest time the traffic then stays on the backup; at least `evaluate.stay_lease`."
+    )
+    margin: Span | None = Field(default=None, description="What is added for safety.")
+
+
 class FailbackDocument(Strict):
     """When traffic may return."""
 
@@ -124,6 +139,7 @@ class PolicyDocument(Strict):
     rotation: RotationDocument = Field(default=RotationDocument(), description="What counts as an active lifecycle.")
     expiry: ExpiryDocument = Field(default=ExpiryDocument(), description="How much validity must be left.")
     chain: ChainDocument = Field(default=ChainDocument(), description="What a certificate chain must offer.")
+    blackout: BlackoutDocument = Field(default=BlackoutDocument(), description="Life without issuers.")
     failback: FailbackDocument = Field(default=FailbackDocument(), description="When traffic may return.")
     damping: DampingDocument = Field(default=DampingDocument(), description="Flap penalty.")
     severities: dict[Code, Literal["error", "warning", "info"]] = Field(

@@ -16,7 +16,7 @@ from nhisync.model.item import (
 )
 from nhisync.model.locator import Locator
 from nhisync.model.pair import App, MatchRule, Pair, Waiver
-from nhisync.model.report import SCHEMA_VERSION, AppReport, LayerCount, PathSummary, Report, SourceSummary
+from nhisync.model.report import SCHEMA_VERSION, AppReport, Blackout, LayerCount, PathSummary, Report, SourceSummary
 from nhisync.model.words import (
     Consequence,
     CoverageStatus,
@@ -40,6 +40,7 @@ __all__ = [
     "App",
     "AppReport",
     "Attestation",
+    "Blackout",
     "CertificateFacts",
     "Chain",
     "Consequence",

@@ -21,6 +21,8 @@ class Pair:
         owner: who answers for a shared or exempt pair, or "".
         until: last day of a shared or exempt pair, or None.
         reason: why it is shared or exempt, or "".
+        ends: last day on which the backup's credential works, where its provider cannot tell (`date.max` = it has no
+            end); None = not stated.
         line: line in the configuration file, 0 = none.
     """
 
@@ -33,6 +35,7 @@ class Pair:
     owner: str = ""
     until: date | None = None
     reason: str = ""
+    ends: date | None = None
     line: int = 0
 
     @property

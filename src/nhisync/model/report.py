@@ -8,7 +8,7 @@ from nhisync.model.finding import Finding, Verdict
 from nhisync.model.item import ErrorFact
 from nhisync.model.words import Layer, State
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 """Of the JSON report; the minor part rises with every addition, nothing is ever removed."""
 
 
@@ -78,6 +78,33 @@ class LayerCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Blackout:
+    """How long an app's identities on the backup keep authenticating if every issuer and rotator vanished now.
+
+    Attributes:
+        until: from then on at least one surely does not authenticate; None = no such instant is known.
+        left: seconds until then, None without it.
+        first: the pair that dies first, or "".
+        cause: what ends then, or "".
+        unknown: how many pairs there are of which an earlier end cannot be ruled out.
+        unsure: the first of them in order of name; a million names would help nobody.
+        endless: pairs that are known not to end by themselves.
+        pairs: pairs that count.
+        required: seconds that the tier asks for; None = it does not ask.
+    """
+
+    until: datetime | None = None
+    left: int | None = None
+    first: str = ""
+    cause: str = ""
+    unknown: int = 0
+    unsure: tuple[str, ...] = ()
+    endless: int = 0
+    pairs: int = 0
+    required: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppReport:
     """One app against one backup path.
 
@@ -96,6 +123,7 @@ class AppReport:
         warnings: fails and unknowns of severity warning: they stand beside the verdict and do not block.
         infos: those of severity info.
         primary_fails: fails of severity error that speak about the primary alone, which blocks no entry.
+        blackout: how long the backup lives without issuers; None = not computed.
     """
 
     app: str
@@ -112,6 +140,7 @@ class AppReport:
     warnings: int = 0
     infos: int = 0
     primary_fails: int = 0
+    blackout: Blackout | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

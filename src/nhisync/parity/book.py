@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 
 from nhisync.model import App, Pair, PairClass, Severity
 from nhisync.parity.pairing import Aligned, aligned_of
@@ -19,6 +19,7 @@ class PairTerms:
         shared: the pair is shared by design.
         exempt: the pair is exempt.
         until: epoch seconds of the end of a shared or exempt pair; None = neither.
+        ends: epoch seconds of the stated end of the backup's credential; None = none is stated.
         owner: who answers for it.
         field_primary: field named on the primary, or None.
         field_backup: field named on the backup, or None.
@@ -29,6 +30,7 @@ class PairTerms:
     shared: bool = False
     exempt: bool = False
     until: int | None = None
+    ends: int | None = None
     owner: str = ""
     field_primary: str | None = None
     field_backup: str | None = None
@@ -47,17 +49,21 @@ EVIDENCE = "NHS9"
 
 def terms_of(pair: Pair) -> PairTerms:
     """The terms of one explicit pair."""
-    end = datetime.combine(pair.until, time.max, UTC).timestamp() if pair.until else None
     return PairTerms(
         shared=pair.pair_class is PairClass.SHARED,
         exempt=pair.pair_class is PairClass.EXEMPT,
-        until=None if end is None else int(end),
+        until=_last_second(pair.until),
+        ends=_last_second(pair.ends),
         owner=pair.owner,
         field_primary=pair.primary.field,
         field_backup=pair.backup.field,
         reason=pair.reason,
         line=pair.line,
     )
+
+
+def _last_second(day: date | None) -> int | None:
+    return None if day is None else int(datetime.combine(day, time(23, 59, 59), UTC).timestamp())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +126,16 @@ def app_terms(
     return AppTerms(
         app=app,
         tier=tier,
-        rules=tuple(r for r in rules if r.info.code not in tier.off or r.info.code.startswith(EVIDENCE)),
+        rules=tuple(rule for rule in rules if _asks(tier, rule)),
         thresholds=thresholds_of(tier),
         pairs={pair.key: terms_of(pair) for pair in app.pairs},
         primary_domains=primary_domains,
         waivers=waivers,
         aligned=aligned_of(app),
     )
+
+
+def _asks(tier: Tier, rule: Rule) -> bool:
+    if rule.info.code in tier.off and not rule.info.code.startswith(EVIDENCE):
+        return False
+    return rule.asked is None or rule.asked(tier)

@@ -290,7 +290,7 @@ class _Bench:
         """Say what was agreed about this pair."""
         self.pair = pair
         view.field_primary, view.field_backup = pair.field_primary, pair.field_backup
-        view.shared_owner = pair.owner
+        view.shared_owner, view.declared_end = pair.owner, pair.ends
         view.shared_until = pair.until if pair.shared else None
         view.shared = pair.shared and pair.until is not None and not view.passed(pair.until + 1)
 

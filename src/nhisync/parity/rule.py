@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from nhisync.model import Consequence, Layer, Severity, Side, State
 from nhisync.parity.row import Row
 from nhisync.parity.thresholds import Thresholds
+from nhisync.policy import Tier
 
 FUTURE_TOLERANCE: Final = 30
 """Seconds that an observation, or a time which has passed, may lie ahead of the assessment (skew between clocks)."""
@@ -58,6 +59,8 @@ class PairView:
         shared: the pair is shared by design and that is still in force.
         shared_until: epoch seconds of the end of a shared pair; None = not shared.
         shared_owner: who answers for a shared pair.
+        declared_end: epoch seconds of the end that the configuration states for the backup's credential
+            (`nhisync.parity.lifetimes.NEVER` = it has none); None = none is stated.
         field_primary: field named on the primary, or None.
         field_backup: field named on the backup, or None.
         missing_primary: why there is no primary row (word of `Presence`).
@@ -70,6 +73,7 @@ class PairView:
         "ahead_backup",
         "ahead_primary",
         "backup",
+        "declared_end",
         "field_backup",
         "field_primary",
         "key",
@@ -97,6 +101,7 @@ class PairView:
     shared: bool
     shared_until: int | None
     shared_owner: str
+    declared_end: int | None
     field_primary: str | None
     field_backup: str | None
     missing_primary: str
@@ -161,8 +166,10 @@ class Rule:
         check: the function.
         reads: columns of a row that it reads in most pairs, with ``backup.`` before those it reads of the backup
             alone. They only make the engine faster: a rule may read every column at any time.
+        asked: whether a tier asks it at all, besides its list of rules that are off; None = every tier does.
     """
 
     info: RuleInfo
     check: Check = field(compare=False)
     reads: tuple[str, ...] = ()
+    asked: Callable[[Tier], bool] | None = field(default=None, compare=False)

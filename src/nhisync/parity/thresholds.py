@@ -10,6 +10,7 @@ class Thresholds:
     """See `nhisync.policy.tier` for the meaning of each number; spans are seconds, shares 0..1.
 
     `first_fraction` is the greater one of `block_fraction` and `warn_fraction`: below it nothing need be said.
+    `blackout` is the horizon that the tier requires without issuers, None when it does not ask.
     """
 
     inventory_max_age: int
@@ -27,10 +28,12 @@ class Thresholds:
     chain_horizon: int
     min_rsa_bits: int
     min_ec_bits: int
+    blackout: int | None = None
 
 
 def thresholds_of(tier: Tier) -> Thresholds:
     """Flatten `tier`."""
+    blackout = tier.blackout.required
     return Thresholds(
         inventory_max_age=int(tier.evidence.inventory_max_age.total_seconds()),
         primary_baseline_max_age=int(tier.evaluate.primary_baseline_max_age.total_seconds()),
@@ -47,4 +50,5 @@ def thresholds_of(tier: Tier) -> Thresholds:
         chain_horizon=int(tier.chain.horizon.total_seconds()),
         min_rsa_bits=tier.chain.min_rsa_bits,
         min_ec_bits=tier.chain.min_ec_bits,
+        blackout=None if blackout is None else int(blackout.total_seconds()),
     )

@@ -106,6 +106,28 @@ class ChainLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlackoutLimits:
+    """How long the backup has to live without its issuers, rotators and identity providers; not asked by default.
+
+    Attributes:
+        ask: whether the tier asks; an end that is not known is then unknown, and blocks.
+        rto: longest time until issuers and identity providers are back (recovery time objective).
+        longest_stay: longest time the traffic then stays on the backup.
+        margin: what is added for safety.
+    """
+
+    ask: bool = False
+    rto: timedelta = timedelta(0)
+    longest_stay: timedelta = timedelta(0)
+    margin: timedelta = timedelta(0)
+
+    @property
+    def required(self) -> timedelta | None:
+        """The shortest horizon that is enough, or None when the tier does not ask."""
+        return self.rto + self.longest_stay + self.margin if self.ask else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failback:
     """When traffic may return (used by the readiness machine).
 
@@ -161,6 +183,7 @@ class Tier:
     chain: ChainLimits
     failback: Failback
     damping: Damping
+    blackout: BlackoutLimits = BlackoutLimits()
     severities: Mapping[str, Severity] = field(default_factory=dict)
     off: frozenset[str] = frozenset()
     attestations: Mapping[str, timedelta] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """From findings to a verdict: permission, never a trigger (pure)."""
 
 from nhisync.readiness.attested import SKEW, Attested, attested
+from nhisync.readiness.blackout import survival
 from nhisync.readiness.fold import BLOCK_LIMIT, Tally, blocks, fold
 
-__all__ = ["BLOCK_LIMIT", "SKEW", "Attested", "Tally", "attested", "blocks", "fold"]
+__all__ = ["BLOCK_LIMIT", "SKEW", "Attested", "Tally", "attested", "blocks", "fold", "survival"]

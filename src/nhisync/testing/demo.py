@@ -1,4 +1,4 @@
-"""The demo's world: two paths, apps of three tiers and one unmapped, a planted fault for every rule.
+"""The demo's world: two paths, apps of four tiers and one unmapped, a planted fault for every rule.
 
 Read it as a catalogue of what goes wrong with backup credentials: each `PlannedPair` is one story.
 """
@@ -7,6 +7,7 @@ from typing import Any
 
 from nhisync.testing.demo_billing import BILLING
 from nhisync.testing.demo_billing import SOURCES as BILLING_SOURCES
+from nhisync.testing.demo_dispatch import DISPATCH, LASTING
 from nhisync.testing.demo_orders import HERE, ORDERS, PROJECT, THERE
 from nhisync.testing.demo_parts import NORTH, WEST
 from nhisync.testing.demo_payments import PAYMENTS
@@ -74,9 +75,9 @@ def scenario() -> Scenario:
             _source("backup", "busy", "aws", NORTH, account=BUSY_ACCOUNT),
             *BILLING_SOURCES,
         ),
-        apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, INTRANET),
+        apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, DISPATCH, INTRANET),
         waivers=(WAIVER,),
-        policies={"critical.yaml": CRITICAL},
+        policies={"critical.yaml": CRITICAL, "lasting.yaml": LASTING},
         faults=(
             PlannedFault(path="backup", source="attic", name="unreachable"),
             PlannedFault(path="backup", source="busy", name="throttled"),

@@ -16,7 +16,7 @@ _ANSWERS = frozenset({Presence.PRESENT.value, Presence.ABSENT.value})
 
 
 class MemoryDesk:
-    """Satisfies `nhisync.app.diff.Desk`."""
+    """Satisfies `nhisync.app.ports.Desk`."""
 
     def __init__(self, *, run_id: str = "run-1", waivers: Iterable[Waiver] = ()) -> None:
         self.run_id = run_id

@@ -13,6 +13,7 @@ from nhisync.cli.output.prose import zulu
 from nhisync.model import (
     SCHEMA_VERSION,
     AppReport,
+    Blackout,
     Coverage,
     ErrorFact,
     Finding,
@@ -157,6 +158,7 @@ def _app(app: AppReport) -> Document:
         "warnings": app.warnings,
         "infos": app.infos,
         "primary_fails": app.primary_fails,
+        "blackout": None if app.blackout is None else blackout_document(app.blackout),
         "layers": [
             {
                 "layer": count.layer.value,
@@ -167,6 +169,21 @@ def _app(app: AppReport) -> Document:
             }
             for count in app.layers
         ],
+    }
+
+
+def blackout_document(blackout: Blackout) -> Document:
+    """How long the backup lives without its issuers."""
+    return {
+        "until": _instant(blackout.until),
+        "horizon_seconds": blackout.left,
+        "required_seconds": blackout.required,
+        "first_to_die": blackout.first,
+        "cause": blackout.cause,
+        "unknown": blackout.unknown,
+        "unknown_pairs": list(blackout.unsure),
+        "endless": blackout.endless,
+        "pairs": blackout.pairs,
     }
 
 

@@ -14,6 +14,7 @@ from nhisync.cli.output.prose import (
     of_app,
     shown,
     state_word,
+    survival,
     verdict_sentence,
     zulu,
 )
@@ -43,6 +44,8 @@ def _app(report: Report, app: AppReport, options: RenderOptions) -> Iterator[str
     findings = of_app(report, app)
     visible = shown(findings, options)
     yield f"\n### {markdown(heading(app, report))}\n\n{markdown(layers(app))}\n"
+    if app.blackout is not None:
+        yield f"\nblackout: {markdown(survival(app.blackout))}\n"
     if visible:
         yield "\n" + _row(_HEAD) + _row(["---"] * len(_HEAD))
         yield from (_row(_cells(finding)) for finding in visible)

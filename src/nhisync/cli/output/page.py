@@ -14,6 +14,7 @@ from nhisync.cli.output.prose import (
     of_app,
     shown,
     state_word,
+    survival,
     verdict_sentence,
     zulu,
 )
@@ -57,6 +58,8 @@ def _app(report: Report, app: AppReport, options: RenderOptions) -> Iterator[str
     findings = of_app(report, app)
     visible = shown(findings, options)
     yield f"<section>\n<h2>{html(heading(app, report))}</h2>\n<p>{html(layers(app))}</p>\n"
+    if app.blackout is not None:
+        yield f"<p>blackout: {html(survival(app.blackout))}</p>\n"
     if visible:
         heads = "".join(f'<th scope="col">{name}</th>' for name in _HEAD)
         yield f'<div class="scroll" tabindex="0" role="region" aria-label="Findings of {html(app.app)}">\n'

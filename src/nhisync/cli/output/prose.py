@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from nhisync.cli.output.options import RenderOptions
-from nhisync.model import AppReport, Finding, LayerCount, Mode, PathSummary, Report, Severity, State, Word
+from nhisync.model import AppReport, Blackout, Finding, LayerCount, Mode, PathSummary, Report, Severity, State, Word
+from nhisync.parity.text import span
 
 _OPEN = (State.FAIL, State.UNKNOWN)
 REASONS = 5
 """With more causes than these, each is told without why it hurts, unless ``-v`` asks for everything."""
+
+NAMED = 3
+"""Most pairs named in a sentence."""
 
 _WORD = re.compile(r"[a-z]+(?:[ ,;:]|\Z)")
 _COMMAND = re.compile(r"nhisync [^;]*[^;.]")
@@ -98,6 +102,28 @@ def _layer(count: LayerCount) -> str:
     named = ((count.failed, "fail"), (count.unknown, "unknown"), (count.waived, "waived"))
     told = [f"{number} {word}" for number, word in named if number]
     return ", ".join(told) or ("ok" if count.passed else "")
+
+
+def survival(blackout: Blackout) -> str:
+    """How long the backup lives without its issuers, who dies first, and what is not known of it."""
+    some = _share(blackout.unknown, blackout.pairs)
+    more = blackout.unknown - NAMED
+    names = ", ".join(blackout.unsure[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    parts = [f"not known of {some} ({names})"] if some else []
+    if blackout.until is not None and blackout.left:
+        left = f"{'at most ' if some else ''}{span(blackout.left)}, until {zulu(blackout.until)}"
+        parts = [f"{left}; {blackout.first} dies first ({blackout.cause})", *parts]
+    elif blackout.until is not None:
+        parts = [f"{blackout.first} does not work even now ({blackout.cause})", *parts]
+    elif not some:
+        parts = ["no identity ends by itself" if blackout.pairs else "there is no pair"]
+    if blackout.required is not None:
+        parts.append(f"asked for {span(blackout.required)}")
+    return "; ".join(parts)
+
+
+def _share(some: int, every: int) -> str:
+    return f"{some} of {plural(every, 'pair')}" if some else ""
 
 
 def verdict_sentence(app: AppReport) -> str:

@@ -59,6 +59,7 @@ def report_schema() -> dict[str, Any]:
         ),
         "$defs": {
             "app": _app(),
+            "blackout": _blackout(),
             "coverage": _coverage(),
             "error": _error(),
             "finding": _finding(),
@@ -157,7 +158,22 @@ def _app() -> _Schema:
         warnings=_COUNT,
         infos=_COUNT,
         primary_fails=_COUNT,
+        blackout=_or_null({"$ref": "#/$defs/blackout"}),
         layers=_list(layer),
+    )
+
+
+def _blackout() -> _Schema:
+    return _object(
+        until=_or_null(_INSTANT),
+        horizon_seconds=_or_null(_COUNT),
+        required_seconds=_or_null(_COUNT),
+        first_to_die=_TEXT,
+        cause=_TEXT,
+        unknown=_COUNT,
+        unknown_pairs=_list(_TEXT),
+        endless=_COUNT,
+        pairs=_COUNT,
     )
 
 

@@ -14,6 +14,7 @@ from nhisync.cli.output.prose import (
     of_app,
     shown,
     state_word,
+    survival,
     verdict_lines,
 )
 from nhisync.cli.output.style import STATE_STYLES, WORD_STYLES, Painter
@@ -42,6 +43,8 @@ def _app(report: Report, app: AppReport, options: RenderOptions, painter: Painte
     visible = shown(findings, options)
     yield painter.prose(heading(app, report), style="bold")
     yield painter.prose(f"layers: {layers(app)}")
+    if app.blackout is not None:
+        yield painter.prose(f"blackout: {survival(app.blackout)}")
     if app.owner or app.runbook:
         told = (f"owner {app.owner}" if app.owner else "", f"runbook {app.runbook}" if app.runbook else "")
         yield painter.prose(" · ".join(part for part in told if part))

@@ -11,6 +11,7 @@ from typing import Final
 from nhisync.parity.rule import Rule
 from nhisync.parity.rules import (
     attestation,
+    blackout,
     certificate,
     chain,
     evidence,
@@ -23,7 +24,10 @@ from nhisync.parity.rules import (
     reuse,
 )
 
-_FAMILIES = (presence, lockstep, lifecycle, expiry, reuse, exposure, chain, certificate, region, evidence, attestation)
+_FAMILIES = (
+    *(presence, lockstep, lifecycle, expiry, blackout, reuse, exposure),
+    *(chain, certificate, region, evidence, attestation),
+)
 
 RULES: Final[tuple[Rule, ...]] = tuple(
     sorted((rule for family in _FAMILIES for rule in family.RULES), key=lambda rule: rule.info.code)

@@ -1,0 +1,69 @@
+"""What it means that a provider tells no end of a credential: it has none, nothing is kept at all, or nobody knows.
+
+Kinds that are not listed hold values of others (a KV secret, a parameter, a file): their store does not know when the
+key inside ends, and no end that is known is not "no end".
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+_HOUR: Final = 3_600
+
+NEVER: Final = int(datetime.combine(date.max, time(23, 59, 59), UTC).timestamp())
+"""Epoch seconds of the end of the calendar: how a configuration states that there is no end."""
+
+
+class Minted(NamedTuple):
+    """A kind of which nothing is kept: every use rests on what an issuer has just made.
+
+    Attributes:
+        longest: seconds that the longest-lived product can live; None = the provider sets no limit.
+        product: what the issuer makes, in the plural.
+    """
+
+    longest: int | None
+    product: str
+
+
+ENDLESS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+    {
+        # IAM user guide, "Manage access keys": valid until somebody deactivates or deletes them.
+        ("aws", "access-key"): "an access key works until it is deactivated",
+        # IAM API, CreateServiceSpecificCredential: without CredentialAgeDays the credential does not expire.
+        ("aws", "service-credential"): "it was made without an age limit",
+        # OpenBao and Vault API, approle: secret_id_ttl 0, the default, never expires.
+        ("vault", "approle"): "its secret ID was made without a ttl",
+        # OpenBao and Vault API, database: a static role's password stays until the server changes it.
+        ("vault", "db-static"): "the password stays until the server changes it",
+        # OpenBao and Vault, "Tokens": only root tokens have no expire_time.
+        ("vault", "token"): "the token was made without a ttl",
+        ("vault", "transit"): "keys of transit do not end",
+        # IAM documentation, "Service account keys": by default they never expire (validBefore 9999-12-31).
+        ("gcp", "service-account-key"): "the key was made without an end",
+        # Key Vault REST API: a key without attributes.exp does not expire.
+        ("azure", "key"): "the key was made without an end",
+        # PostgreSQL, CREATE ROLE: without VALID UNTIL the password is valid for all time.
+        ("postgres", "role"): "the role has no VALID UNTIL",
+        # RFC 8555 §7.1.2: an account is valid until it is deactivated or revoked.
+        ("acme", "account"): "an ACME account is valid until it is deactivated",
+    }
+)
+"""(provider, kind) → why its credential does not end by itself when the provider tells no end."""
+
+MINTED: Final[Mapping[tuple[str, str], Minted]] = MappingProxyType(
+    {
+        # IAM API, CreateRole: MaxSessionDuration is at most 43,200 seconds.
+        ("aws", "role"): Minted(12 * _HOUR, "role sessions"),
+        # IAM documentation, "Create short-lived credentials": one hour, twelve with the constraint that extends it.
+        ("gcp", "service-account"): Minted(12 * _HOUR, "access tokens"),
+        # Entra documentation, "Continuous access evaluation": tokens of clients that take part live up to 28 hours.
+        ("azure", "app-federation"): Minted(28 * _HOUR, "access tokens"),
+        # Kubernetes TokenRequest API: the server may return any expiry, its upper limit is a flag of the API server.
+        ("kubernetes", "service-account"): Minted(None, "tokens"),
+        # OpenBao and Vault API, database: max_ttl of the role, else of the mount; no upper limit of the product.
+        ("vault", "db-dynamic"): Minted(None, "logins"),
+    }
+)
+"""(provider, kind) → what its issuer makes, and how long that lives at most."""
