@@ -211,7 +211,7 @@ def _uncompared(
     """Without a comparison now: key → why the last run did not make it, or that none did as this look asks for it."""
     del progress
     asking, found = _asking(session, apps), dict[str, str]()
-    for primary, backup, group in _groups(targets):
+    for primary, backup, group in groups(targets):
         if not asking.isdisjoint(app.name for app in group):
             told = desk.uncompared(primary, backup)
             rows = (one for path in (primary, backup) for one in _comparable(session, path, asking, desk))
