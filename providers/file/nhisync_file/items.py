@@ -10,7 +10,9 @@ from cryptography import x509
 
 from nhisync.spi import ErrorKind, Item, Locator, Moment, Precision, Presence, ProviderError
 from nhisync.spi.x509 import (
+    NO_VIEWS,
     Trust,
+    Views,
     certificate_facts,
     chain_facts,
     holds_until,
@@ -34,10 +36,12 @@ class Judging:
     Attributes:
         trust: roots, intermediates, profile; None = chains are described only.
         problem: why there is no trust although it is configured, or "".
+        views: other trust stores and revocation lists.
     """
 
     trust: Trust | None = None
     problem: str = ""
+    views: Views = NO_VIEWS
 
 
 def item_of(
@@ -113,7 +117,9 @@ def _bundle(certificates: Sequence[x509.Certificate]) -> dict[str, Any]:
 
 def _certificate(parsed: Parsed, judging: Judging, now: datetime) -> dict[str, Any]:
     leaf = parsed.certificates[0]
-    chain = chain_facts(parsed.certificates, judging.trust, name="", now=now, purpose=purpose_of(leaf))
+    chain = chain_facts(
+        parsed.certificates, judging.trust, name="", now=now, purpose=purpose_of(leaf), views=judging.views
+    )
     return {
         "state": state_at(leaf, now),
         "version": parsed.version or format(leaf.serial_number, "x"),

@@ -12,7 +12,18 @@ from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from nhisync.model import CertificateFacts, Chain, Dependency, ErrorFact, Item, Moment, Precision, Presence
+from nhisync.model import (
+    CertificateFacts,
+    Chain,
+    Dependency,
+    ErrorFact,
+    Item,
+    Moment,
+    Outlook,
+    Precision,
+    Presence,
+    Revocation,
+)
 
 
 class Row(NamedTuple):
@@ -76,6 +87,9 @@ class Row(NamedTuple):
 
 _UNDIGESTED = frozenset({"group", "marker", "observed", "digest"})
 _DIGESTED = tuple(i for i, name in enumerate(Row._fields) if name not in _UNDIGESTED)
+
+
+_NESTED = frozenset({"certificates", "outlooks", "revocation"})
 
 
 def digest_of(values: tuple[Any, ...]) -> int:
@@ -190,13 +204,18 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _certificate(facts: CertificateFacts) -> dict[str, Any]:
+def _facts(facts: CertificateFacts | Outlook | Revocation) -> dict[str, Any]:
     return {f.name: _plain(getattr(facts, f.name)) for f in dataclass_fields(facts)}
 
 
 def _chain(chain: Chain) -> dict[str, Any]:
-    shown = {f.name: _plain(getattr(chain, f.name)) for f in dataclass_fields(chain) if f.name != "certificates"}
-    return {"certificates": [_certificate(c) for c in chain.certificates], **shown}
+    shown = {f.name: _plain(getattr(chain, f.name)) for f in dataclass_fields(chain) if f.name not in _NESTED}
+    return {
+        "certificates": [_facts(c) for c in chain.certificates],
+        "outlooks": [_facts(o) for o in chain.outlooks],
+        "revocation": None if chain.revocation is None else _facts(chain.revocation),
+        **shown,
+    }
 
 
 def _dependency(dependency: Dependency) -> dict[str, Any]:

@@ -51,6 +51,7 @@ from nhisync.spi.protocols import (
 )
 from nhisync.spi.secret import SecretBytes
 from nhisync.spi.settings import (
+    ClientTrust,
     Document,
     Duration,
     Limits,
@@ -71,6 +72,7 @@ __all__ = [
     "Chain",
     "Check",
     "CheckState",
+    "ClientTrust",
     "Clock",
     "Coverage",
     "CoverageStatus",

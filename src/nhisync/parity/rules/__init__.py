@@ -20,9 +20,10 @@ from nhisync.parity.rules import (
     presence,
     region,
     reuse,
+    trust,
 )
 
-_FAMILIES = (presence, lockstep, lifecycle, expiry, reuse, exposure, chain, certificate, region, evidence)
+_FAMILIES = (presence, lockstep, lifecycle, expiry, reuse, exposure, chain, certificate, trust, region, evidence)
 
 RULES: Final[tuple[Rule, ...]] = tuple(
     sorted((rule for family in _FAMILIES for rule in family.RULES), key=lambda rule: rule.info.code)

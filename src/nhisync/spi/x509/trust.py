@@ -47,7 +47,7 @@ def load_trust(trust_file: Path | None, intermediates_file: Path | None, profile
         raise _unusable("trust_file", "holds no self-signed certificate authority")
     known = () if intermediates_file is None else tuple(_read(intermediates_file, "intermediates_file"))
     return Loaded(
-        trust=Trust(roots=roots, intermediates=(*others, *known), profile=profile),
+        trust=Trust(roots=roots, intermediates=(*others, *known), profile=profile, public=trust_file is None),
         origin="system" if trust_file is None else "file",
         ignored=len(others) if trust_file is not None else 0,
     )
@@ -65,7 +65,12 @@ def is_root(certificate: x509.Certificate) -> bool:
     return True
 
 
-def _read(file: Path, key: str) -> list[x509.Certificate]:
+def read_file(file: Path, key: str) -> bytes:
+    """The content of a configured file.
+
+    Raises:
+        ProviderError: MISCONFIGURED, when it cannot be read or is larger than any list ought to be.
+    """
     try:
         with file.open("rb") as stream:
             content = stream.read(_SIZE_LIMIT + 1)
@@ -73,6 +78,11 @@ def _read(file: Path, key: str) -> list[x509.Certificate]:
         raise _unusable(key, "cannot be read") from None
     if len(content) > _SIZE_LIMIT:
         raise _unusable(key, "is too large for a list of certificates")
+    return content
+
+
+def _read(file: Path, key: str) -> list[x509.Certificate]:
+    content = read_file(file, key)
     try:
         found = decode_pem(content)
     except MalformedError:

@@ -1,0 +1,131 @@
+"""With what a chain is looked at besides the source's own trust: other trust stores, and revocation lists."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+
+from nhisync.spi.errors import ProviderError
+from nhisync.spi.x509.facts import PARSE_ERRORS, quiet
+from nhisync.spi.x509.paths import Profile, Trust
+from nhisync.spi.x509.trust import load_trust, read_file
+
+SYSTEM = "system"
+"""Names the operating system's roots, as a store of its own and in place of a client bundle's file."""
+
+CLIENT = "client:"
+"""Begins the names of stores that are client bundles."""
+
+_LIST = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustStore:
+    """One trust store.
+
+    Attributes:
+        trust: roots, intermediates, profile; None = it cannot be used.
+        problem: why it cannot, or "".
+    """
+
+    trust: Trust | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationLists:
+    """The configured lists (CRLs).
+
+    Attributes:
+        lists: those that can be read.
+        problem: why some cannot, or "".
+    """
+
+    lists: tuple[x509.CertificateRevocationList, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """All of it.
+
+    Attributes:
+        stores: ``system`` and ``client:<name>``, in the order in which they are told.
+        revocation: None = no list is configured, and nothing is said about revocation.
+    """
+
+    stores: Mapping[str, TrustStore] = field(default_factory=dict)
+    revocation: RevocationLists | None = None
+
+
+NO_VIEWS: Final = Views()
+"""The source's own trust is all there is."""
+
+
+def load_views(
+    clients: Mapping[str, Path],
+    crl_files: Iterable[Path],
+    resolve: Callable[[Path], Path],
+    profile: Profile,
+    *,
+    system: bool,
+) -> Views:
+    """Read what is configured; what cannot be used has its reason in place of its content.
+
+    Args:
+        clients: name of a group of clients → its PEM bundle, or ``system``.
+        crl_files: PEM or DER files of revocation lists. Nothing is ever fetched: the address in a certificate is a
+            stranger's.
+        resolve: makes a configured path absolute.
+        profile: rules for the clients' bundles; the system's roots follow those of public authorities.
+        system: whether the operating system's roots are one of the stores.
+    """
+    stores = {SYSTEM: _store(None, SYSTEM, Profile.WEB)} if system else {}
+    for name, file in sorted(clients.items()):
+        here, rules = (None, Profile.WEB) if str(file) == SYSTEM else (resolve(file), profile)
+        stores[f"{CLIENT}{name}"] = _store(here, name, rules)
+    files = [resolve(file) for file in crl_files]
+    return Views(stores=stores, revocation=_lists(files) if files else None)
+
+
+def _store(file: Path | None, name: str, profile: Profile) -> TrustStore:
+    try:
+        return TrustStore(trust=load_trust(file, None, profile).trust)
+    except ProviderError as failure:
+        return TrustStore(trust=None, problem=failure.message.replace("trust_file", f"client_trust {name}"))
+
+
+def _lists(files: Iterable[Path]) -> RevocationLists:
+    found: list[x509.CertificateRevocationList] = []
+    problems: list[str] = []
+    for number, file in enumerate(files, 1):
+        try:
+            content = read_file(file, f"file {number} of crl_files")
+        except ProviderError as failure:
+            problems.append(failure.message)
+            continue
+        try:
+            found += decode_lists(content)
+        except ValueError:
+            problems.append(f"file {number} of crl_files holds no revocation list that can be parsed")
+    return RevocationLists(lists=tuple(found), problem="; ".join(problems))
+
+
+def decode_lists(content: bytes) -> list[x509.CertificateRevocationList]:
+    """Every ``X509 CRL`` block of a PEM text, or the one list of a DER file.
+
+    Raises:
+        ValueError: there is none, or one of them cannot be parsed; the message never quotes them.
+    """
+    blocks = _LIST.findall(content)
+    with quiet():
+        try:
+            found = [x509.load_pem_x509_crl(block) for block in blocks] or [x509.load_der_x509_crl(content)]
+            for one in found:
+                _ = (one.issuer, one.last_update_utc, one.next_update_utc)
+        except PARSE_ERRORS:
+            raise ValueError("no revocation list that can be parsed") from None
+    return found
