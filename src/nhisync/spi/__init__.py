@@ -51,6 +51,7 @@ from nhisync.spi.protocols import (
 )
 from nhisync.spi.secret import SecretBytes
 from nhisync.spi.settings import (
+    SYSTEM_TRUST,
     ClientTrust,
     Document,
     Duration,
@@ -65,6 +66,7 @@ from nhisync.spi.settings import (
 __all__ = [
     "PROTOCOLS",
     "SPI_VERSION",
+    "SYSTEM_TRUST",
     "AccessMode",
     "Budget",
     "Capability",

@@ -104,5 +104,8 @@ class SourceSettings(Document):
     limits: Limits = Limits()
 
 
+SYSTEM_TRUST = "system"
+"""In place of a bundle: the operating system's roots."""
+
 ClientTrust = dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")], Path]
 """Name of a group of clients → PEM bundle of the roots they trust, or the word ``system``."""

@@ -18,7 +18,7 @@ from nhisync.spi.x509.facts import (
 from nhisync.spi.x509.paths import Profile, Purpose, Trust, build, purpose_of
 from nhisync.spi.x509.timeline import Span, holds_until, spans
 from nhisync.spi.x509.trust import Loaded, is_root, load_trust
-from nhisync.spi.x509.views import NO_VIEWS, RevocationLists, TrustStore, Views, decode_lists, load_views
+from nhisync.spi.x509.views import NO_VIEWS, RevocationLists, TrustStore, Views, decode_lists, examine_views, load_views
 
 __all__ = [
     "NO_VIEWS",
@@ -37,6 +37,7 @@ __all__ = [
     "decode",
     "decode_lists",
     "decode_pem",
+    "examine_views",
     "holds_until",
     "is_root",
     "load_trust",

@@ -1,7 +1,9 @@
 """Roots and known intermediates from files, or the operating system's roots."""
 
+import contextlib
 import ssl
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -42,7 +44,7 @@ def load_trust(trust_file: Path | None, intermediates_file: Path | None, profile
     """
     found = _system() if trust_file is None else _read(trust_file, "trust_file")
     roots = tuple(item for item in found if is_root(item))
-    others = tuple(item for item in found if item not in set(roots))
+    others = tuple(item for item in found if not is_root(item))
     if trust_file is not None and not roots:
         raise _unusable("trust_file", "holds no self-signed certificate authority")
     known = () if intermediates_file is None else tuple(_read(intermediates_file, "intermediates_file"))
@@ -53,6 +55,7 @@ def load_trust(trust_file: Path | None, intermediates_file: Path | None, profile
     )
 
 
+@lru_cache(maxsize=1024)
 def is_root(certificate: x509.Certificate) -> bool:
     """Whether `certificate` is signed by itself."""
     if certificate.subject != certificate.issuer:
@@ -92,8 +95,19 @@ def _read(file: Path, key: str) -> list[x509.Certificate]:
     return found
 
 
-def _system() -> list[x509.Certificate]:
-    """The system's roots; a root that cannot be parsed is left out, as OpenSSL does."""
+def _system() -> tuple[x509.Certificate, ...]:
+    """The system's roots; reading them takes a tenth of a second, which the sources of a run share."""
+    places = ssl.get_default_verify_paths()
+    stamps = []
+    for place in (places.cafile, places.capath, *_BUNDLES):
+        with contextlib.suppress(OSError):
+            stamps.append((str(place), Path(place or "").stat().st_mtime_ns))
+    return _system_at(tuple(stamps))
+
+
+@lru_cache(maxsize=1)
+def _system_at(_: tuple[tuple[str, int], ...]) -> tuple[x509.Certificate, ...]:
+    """The system's roots while their places are unchanged; one that cannot be parsed is left out, as OpenSSL does."""
     blobs = ssl.create_default_context().get_ca_certs(binary_form=True)
     if not blobs:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -102,7 +116,7 @@ def _system() -> list[x509.Certificate]:
                 context.load_verify_locations(cafile=bundle)
                 break
         blobs = context.get_ca_certs(binary_form=True)
-    return [certificate for blob in blobs if (certificate := _or_none(blob)) is not None]
+    return tuple(certificate for blob in blobs if (certificate := _or_none(blob)) is not None)
 
 
 def _or_none(blob: bytes) -> x509.Certificate | None:

@@ -1,20 +1,20 @@
 """With what a chain is looked at besides the source's own trust: other trust stores, and revocation lists."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 
 from nhisync.spi.errors import ProviderError
+from nhisync.spi.protocols import Check, CheckState
+from nhisync.spi.settings import SYSTEM_TRUST
 from nhisync.spi.x509.facts import PARSE_ERRORS, quiet
 from nhisync.spi.x509.paths import Profile, Trust
 from nhisync.spi.x509.trust import load_trust, read_file
-
-SYSTEM = "system"
-"""Names the operating system's roots, as a store of its own and in place of a client bundle's file."""
 
 CLIENT = "client:"
 """Begins the names of stores that are client bundles."""
@@ -83,9 +83,9 @@ def load_views(
         profile: rules for the clients' bundles; the system's roots follow those of public authorities.
         system: whether the operating system's roots are one of the stores.
     """
-    stores = {SYSTEM: _store(None, SYSTEM, Profile.WEB)} if system else {}
+    stores = {SYSTEM_TRUST: _store(None, SYSTEM_TRUST, Profile.WEB)} if system else {}
     for name, file in sorted(clients.items()):
-        here, rules = (None, Profile.WEB) if str(file) == SYSTEM else (resolve(file), profile)
+        here, rules = (None, Profile.WEB) if str(file) == SYSTEM_TRUST else (resolve(file), profile)
         stores[f"{CLIENT}{name}"] = _store(here, name, rules)
     files = [resolve(file) for file in crl_files]
     return Views(stores=stores, revocation=_lists(files) if files else None)
@@ -112,6 +112,29 @@ def _lists(files: Iterable[Path]) -> RevocationLists:
         except ValueError:
             problems.append(f"file {number} of crl_files holds no revocation list that can be parsed")
     return RevocationLists(lists=tuple(found), problem="; ".join(problems))
+
+
+def examine_views(views: Views, now: datetime) -> Iterator[Check]:
+    """What `nhisync doctor` says of client bundles and revocation lists; nothing when none are configured."""
+    for name, store in views.stores.items():
+        if name.startswith(CLIENT):
+            yield _bundle(name.removeprefix(CLIENT), store)
+    given = views.revocation
+    if given is None:
+        return
+    fix = "Fetch the lists again, PEM or DER, and see why the timer that fetches them did not."
+    ended = [one for one in given.lists if one.next_update_utc is not None and one.next_update_utc < now]
+    observed = given.problem or f"{len(given.lists)} lists, {len(ended)} of them ended"
+    state = CheckState.FAILED if given.problem else CheckState.WARNING if ended else CheckState.OK
+    yield Check(name="crl_files", state=state, observed=observed, fix="" if state is CheckState.OK else fix)
+
+
+def _bundle(name: str, store: TrustStore) -> Check:
+    label = f"client_trust:{name}"
+    if store.trust is None:
+        fix = "client_trust needs PEM files with the roots of these clients, or the word system."
+        return Check(name=label, state=CheckState.FAILED, observed=store.problem, fix=fix)
+    return Check(name=label, state=CheckState.OK, observed=f"{len(store.trust.roots)} roots")
 
 
 def decode_lists(content: bytes) -> list[x509.CertificateRevocationList]:
