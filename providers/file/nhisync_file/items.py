@@ -20,6 +20,7 @@ from nhisync.spi.x509 import (
     public_ids,
     purpose_of,
     quiet,
+    root_id,
     state_at,
     text,
 )
@@ -112,6 +113,7 @@ def _bundle(certificates: Sequence[x509.Certificate]) -> dict[str, Any]:
     return {
         "version": hashlib.sha256(keys.encode()).hexdigest(),
         "expires": Moment(min(one.not_after for one in facts)),
+        "accepts": tuple(sorted({f"{root_id(one)} {text(one.subject.rfc4514_string())}" for one in certificates})),
     }
 
 

@@ -51,8 +51,8 @@ class Row(NamedTuple):
         bound: fault domains of dependencies that exist nowhere else, one per line, or None.
         grants: names of attached rights, one per line, sorted; None = not read.
         auth: 1 accepted, 0 refused, None not tried (live authentication).
-        detail: JSON of error, dependencies, chain, fields, exposure, endlessness, whether `rotated` is only an upper
-            bound, and display facts, or None.
+        detail: JSON of error, dependencies, chain, accepted roots, fields, exposure, endlessness, whether `rotated` is
+            only an upper bound, and display facts, or None.
         marker: the listing's change marker.
         observed: epoch seconds of the observation.
         digest: 64-bit digest of everything above but `observed`, `marker` and `group`.
@@ -233,6 +233,7 @@ def _detail(item: Item) -> str | None:
         "error": _error(item.error),
         "dependencies": [_dependency(d) for d in item.dependencies] or None,
         "chain": _chain(item.chain) if item.chain else None,
+        "accepts": None if item.accepts is None else list(item.accepts),
         "fields": None if item.fields is None else sorted(item.fields),
         "exposure": item.exposure or None,
         "endless": item.endless or None,

@@ -1,8 +1,8 @@
-"""What clients of payments trust, and what its authorities have revoked: four stories of chains that build."""
+"""What clients of payments trust, and what its authorities have revoked: stories of chains that build."""
 
 from typing import Any
 
-from nhisync.testing.demo_parts import DAY, pair, tls
+from nhisync.testing.demo_parts import DAY, pair, plant, tls
 
 TRUST_SOURCES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("partner", {"authority": "Partner", "client_trust": {"terminals": "Demo"}, "lists_end": 1 * DAY}),
@@ -37,5 +37,13 @@ TRUST = (
         tls("batch-b", source="forgotten", server_name="batch.pay.example.com"),
         "The timer that fetches revocation lists stopped: the last one ended yesterday.",
         "NHS613:unknown",
+    ),
+    pair(
+        "broker-ca",
+        "trust-bundle",
+        plant("files", "pem", "broker-ca.pem", owner=None, chain="two_roots"),
+        plant("files", "pem", "broker-ca.pem", owner=None, chain="bundle"),
+        "The new root of the message brokers never reached the backup.",
+        "NHS615",
     ),
 )

@@ -10,7 +10,7 @@ from nhisync.model import Outlook, Revocation, Side, State
 from nhisync.parity.row import instant
 from nhisync.parity.rule import PairView
 
-from .builders import DAY, NOW, Case, ask, backup, both, certificate, chain, chained, changes_at, primary, view
+from .builders import DAY, NOW, Case, ask, backup, both, certificate, chain, chained, changes_at, facts, primary, view
 
 BACKUP, PRIMARY, PAIR = Side.BACKUP, Side.PRIMARY, Side.PAIR
 FAR = instant(NOW + 300 * DAY)
@@ -47,6 +47,12 @@ def ending(seconds: int, store: str = "own", role: str = "intermediate") -> Outl
 def listed(**changes: Any) -> dict[str, Any]:
     """A chain for which lists are configured."""
     return {"revocation": Revocation(**{"until": instant(NOW + 30 * DAY), "issuer": "CN=Issuing CA", **changes})}
+
+
+def bundles(b: list[str] | None, p: list[str] | None) -> PairView:
+    """Two trust bundles; None = no bundle."""
+    made = [{} if roots is None else facts(accepts=tuple(roots)) for roots in (b, p)]
+    return view(primary(**made[1]), backup(**made[0]))
 
 
 UNLISTED = {"unknown": "no list of CN=Root is configured", "until": None}
@@ -183,6 +189,22 @@ CASES = [
     Case("NHS613", "ended since", pair(listed(until=instant(NOW - 1))), "unknown", BACKUP, "ended 2026"),
     Case("NHS613", "its last second", pair(listed(until=instant(NOW))), "pass"),
     Case("NHS613", "the primary's", pair(p=listed(**UNLISTED)), "unknown", PRIMARY),
+    Case("NHS615", "the same roots", bundles(["a R1", "b R2"], ["a R1", "b R2"]), "pass"),
+    Case("NHS615", "a root lacks", bundles(["a R1"], ["a R1", "b R2"]), "fail", BACKUP, "lacks b R2"),
+    Case("NHS615", "a root too many", bundles(["a R1", "c R3"], ["a R1"]), "fail", BACKUP, "holds besides c R3"),
+    Case("NHS615", "other roots", bundles(["a R1"], ["b R2"]), "fail", BACKUP, "lacks b R2; holds besides a R1"),
+    Case("NHS615", "no bundle", both(), None),
+    Case("NHS615", "one is no bundle", bundles(["a R1"], None), None),
+    Case("NHS615", "backup is no bundle", bundles(None, ["a R1"]), None),
+    Case(
+        "NHS615",
+        "unreadable",
+        view(primary(**facts(accepts=("a R1",))), backup(detail='{"accepts":7}')),
+        "unknown",
+        PAIR,
+        "cannot be read",
+    ),
+    Case("NHS615", "primary silent", view(None, backup(**facts(accepts=("a R1",)))), None),
     Case("NHS614", "far away", pair(listed()), "pass"),
     Case("NHS614", "no list configured", pair(), None),
     Case("NHS614", "none current is NHS613's", pair(listed(**UNLISTED)), None),

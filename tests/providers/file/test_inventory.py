@@ -1,6 +1,7 @@
 """The adapter against real files: facts by metadata."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -102,6 +103,14 @@ def test_a_trust_bundle_is_no_copied_credential(files: Files) -> None:
     (item,) = files.look(files.plant("pem", "ca.pem", chain="bundle"))
     assert (item.chain, item.ids) == (None, ())
     assert dict(item.attributes)["content"] == "trust-bundle"
+    assert item.accepts is not None
+    (root,) = item.accepts
+    assert re.fullmatch(r"[0-9a-f]{16} CN=.* Root", root)
+    (more,) = files.look(files.plant("pem", "more.pem", chain="two_roots"))
+    assert more.accepts is not None
+    assert {root} < set(more.accepts)
+    (leaf,) = files.look(files.plant("pem", "leaf.pem"))
+    assert leaf.accepts is None
     assert item.version is not None
     assert len(item.version) == 64
     assert item.expires is not None

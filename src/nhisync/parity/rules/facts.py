@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from nhisync.parity.row import Row
 
-CHAIN_MARK, EXPOSURE_MARK, ENDLESS_MARK = '"chain"', '"exposure"', '"endless"'
+CHAIN_MARK, EXPOSURE_MARK, ENDLESS_MARK, ACCEPTS_MARK = '"chain"', '"exposure"', '"endless"', '"accepts":'
 _BOUND_MARK = '"rotated_at_latest":true'  # nothing else can: quotes inside of texts are escaped, their values are texts
 """What a detail with these facts contains; a rule that does not find it decodes nothing."""
 
@@ -154,6 +154,18 @@ def exposure_of(row: Row | None) -> str:
     if row is None or row.detail is None or EXPOSURE_MARK not in row.detail:
         return ""
     return _text(_decoded(row.detail).get("exposure", ""))
+
+
+def accepts_of(row: Row | None) -> tuple[str, ...] | None:
+    """The roots of a trust bundle; None = it is none.
+
+    Raises:
+        UnreadableError: when the stored facts cannot be read.
+    """
+    if row is None or row.detail is None or ACCEPTS_MARK not in row.detail:
+        return None
+    found = _decoded(row.detail).get("accepts")
+    return None if found is None else _texts(found)
 
 
 def endless_of(row: Row | None) -> str:

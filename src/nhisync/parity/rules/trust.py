@@ -1,16 +1,25 @@
 """Family 6, third part: the clients of both paths accept both chains, and nothing in a chain is revoked.
 
 Both are asked only where they are configured: client bundles (``client_trust``) and revocation lists (``crl_files``) of
-a source. What is configured and cannot be used is unknown, never silence.
+a source. What is configured and cannot be used is unknown, never silence. Trust bundles that are items themselves are
+compared as they are.
 """
 
 from collections.abc import Callable, Iterator
 
-from nhisync.model import Consequence, Layer, Severity
-from nhisync.parity.rule import Outcome, PairView, Rule, RuleInfo, fail, unknown
+from nhisync.model import Consequence, Layer, Severity, Side
+from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.chain import chains
 from nhisync.parity.rules.controls import CHAIN, EXPIRY
-from nhisync.parity.rules.facts import ChainRow, OutlookRow, RevocationRow
+from nhisync.parity.rules.facts import (
+    ACCEPTS_MARK,
+    UNREADABLE,
+    ChainRow,
+    OutlookRow,
+    RevocationRow,
+    UnreadableError,
+    accepts_of,
+)
 from nhisync.parity.rules.sides import either
 from nhisync.parity.text import clean, listed, when
 
@@ -144,6 +153,45 @@ def check_list_ends(view: PairView) -> Outcome | None:
     return _by_list(view, fail, _ending, "lists that outlive the chain horizon")
 
 
+BUNDLES = RuleInfo(
+    code="NHS615",
+    title="trust bundles hold different roots",
+    severity=Severity.ERROR,
+    layer=Layer.CHAIN,
+    consequence=Consequence.OUTAGE,
+    block="CHAIN",
+    compared="The roots (name and key) of the trust bundle on each path, where both items are bundles.",
+    hurts="What runs on the backup refuses peers that the primary accepts: databases, brokers and clients with mutual "
+    "TLS fail after the switch. A root too many lets in whom the primary refuses.",
+    false_alarm="The extra root belongs to a service that exists on one path alone. Waive it with that reason, or give "
+    "both paths both roots.",
+    remediation={
+        "file": "Write the same roots into the bundles of both paths, and reload what reads them",
+        "*": "Give both paths of {app}/{pair} the same roots; during a change of roots, both old and new ones",
+    },
+    frameworks=CHAIN,
+)
+
+
+def check_bundles(view: PairView) -> Outcome | None:
+    """Fail when the backup's bundle lacks roots of the primary's, or has more; None when they are no two bundles."""
+    b, p = view.backup, view.primary
+    if not view.present or b is None or p is None or ACCEPTS_MARK not in (b.detail or ""):
+        return None
+    try:
+        here, there = accepts_of(b), accepts_of(p)
+    except UnreadableError:
+        return unknown(Side.PAIR, UNREADABLE, _SAME_ROOTS)
+    if here is None or there is None:
+        return None
+    lacks, more = sorted(set(there) - set(here)), sorted(set(here) - set(there))
+    parts = (f"lacks {listed(lacks)}" if lacks else "", f"holds besides {listed(more)}" if more else "")
+    told = "; ".join(part for part in parts if part)
+    return fail(Side.BACKUP, told, _SAME_ROOTS) if told else PASS
+
+
+_SAME_ROOTS = "the roots of the primary's bundle"
+
 _Judge = Callable[[PairView, RevocationRow], str | None]
 
 
@@ -235,4 +283,5 @@ RULES = (
     Rule(REVOKED, check_revoked, ("detail",)),
     Rule(NOT_ANSWERED, check_not_answered, ("detail",)),
     Rule(LIST_ENDS, check_list_ends, ("detail",)),
+    Rule(BUNDLES, check_bundles, ("detail",)),
 )

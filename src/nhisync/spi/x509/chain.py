@@ -45,9 +45,7 @@ def chain_facts(
         more = trust.intermediates if trust else ()
         known = served or (build(leaf, [*others, *more], trust, now, purpose) if trust and more else ())
         path = known or _by_name(certificates)
-        stores = dict(views.stores)
-        if trust is not None:  # what is served decides; only where that is not enough, what is known besides
-            stores = {"own": TrustStore(trust=replace(trust, intermediates=() if served else more)), **stores}
+        stores = _stores(trust, views, served=bool(served))
         found = Chain(
             certificates=tuple(certificate_facts(item) for item in certificates),
             ordered=_ordered(certificates, path),
@@ -62,15 +60,24 @@ def chain_facts(
             found = replace(found, weak=tuple(sorted((*found.weak, LONG_LIVED))))
         if trust is None:
             return found
-        anchor = known[-1] if known else None
-        return replace(
-            found,
-            builds=bool(served),
-            builds_with_known=bool(known),
-            anchor=text(anchor.subject.rfc4514_string()) if anchor else "",
-            anchor_not_after=anchor.not_valid_after_utc if anchor else None,
-            problem="" if served else explain(leaf, others, trust, now, purpose),
-        )
+        problem = "" if served else explain(leaf, others, trust, now, purpose)
+        found = replace(found, builds=bool(served), builds_with_known=bool(known), problem=problem)
+        return _anchored(found, known[-1]) if known else found
+
+
+def _anchored(chain: Chain, root: x509.Certificate) -> Chain:
+    """`chain` with the root in which its path ends."""
+    return replace(chain, anchor=text(root.subject.rfc4514_string()), anchor_not_after=root.not_valid_after_utc)
+
+
+def _stores(trust: Trust | None, views: Views, *, served: bool) -> Mapping[str, TrustStore]:
+    """The source's own store before the others; what is known besides counts only where what is served does not do."""
+    if trust is None:
+        return views.stores
+    return {
+        "own": TrustStore(trust=replace(trust, intermediates=() if served else trust.intermediates)),
+        **views.stores,
+    }
 
 
 def _is_public(chain: Chain, stores: Mapping[str, TrustStore]) -> bool:
