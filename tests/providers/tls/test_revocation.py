@@ -158,8 +158,24 @@ def test_the_newest_of_two_current_lists_counts() -> None:
 def test_bounds_of_a_list_belong_to_it() -> None:
     """Both thisUpdate and nextUpdate are within, as OpenSSL and RFC 5280 §5.1.2.5 have it."""
     assert judged(lists(issuing={"begins": NOW}), now=NOW).unknown == ""
-    assert judged(lists(issuing={"ends": NOW}), now=NOW).until == NOW
+    assert judged(lists(issuing={"ends": NOW}), now=NOW + timedelta(milliseconds=999)).until == NOW
+    assert judged(lists(issuing={"ends": NOW}), now=NOW + SECOND).until is None
     assert judged(b"").unknown == "no list of CN=Unit Issuing CA,O=Example is configured"
+
+
+def test_a_chain_that_ends_in_the_middle_is_not_known_to_be_good() -> None:
+    """Where nobody knows the issuer of the last certificate, nobody knows whether it was revoked."""
+    hierarchy, leaf = world()
+    given = RevocationLists(lists=tuple(decode_lists(lists())))
+    views = Views(revocation=given)
+    for served, last in (
+        ([leaf.certificate], "CN=api.example.com,O=Example"),
+        ([leaf.certificate, hierarchy.intermediate.certificate], "CN=Unit Issuing CA,O=Example"),
+    ):
+        found = chain_facts(served, None, name="", now=NOW, views=views).revocation
+        assert found is not None
+        assert found.unknown == f"the issuer of {last} is not known"
+        assert (found.revoked, found.until) == ("", None)
 
 
 def test_files_that_cannot_be_used_are_told(tmp_path: Path) -> None:

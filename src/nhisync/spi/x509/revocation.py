@@ -25,13 +25,14 @@ def revocation(path: Sequence[x509.Certificate], given: RevocationLists, now: da
     """What `given` says of a path.
 
     Args:
-        path: leaf first, each followed by its issuer; the last one is not asked about.
+        path: leaf first, each followed by its issuer, up to the root, which nobody can revoke.
         given: the configured lists.
         now: the instant at which a list must be current, aware UTC.
 
     Returns:
         The first revoked certificate and the first without an answer, from the leaf up, and the end of the answers.
     """
+    now = now.replace(microsecond=0)  # the last second of a list belongs to it as a whole
     revoked, missing, ends = "", "", list[tuple[datetime, str]]()
     for certificate, issuer in pairwise(path):
         newest = max(_current(certificate, issuer, given.lists, now), key=_begins, default=None)
@@ -42,8 +43,8 @@ def revocation(path: Sequence[x509.Certificate], given: RevocationLists, now: da
         if entry is not None and not revoked:  # whatever its reason: a hold is a revocation, too (§5.3.1)
             revoked = f"{_told(certificate)} is revoked since {entry.revocation_date_utc:%Y-%m-%dT%H:%M:%SZ}"
         ends.append((newest.next_update_utc, text(issuer.subject.rfc4514_string())))
-    if len(path) == 1 and path[0].subject != path[0].issuer:
-        missing = f"the issuer of {_told(path[0])} is not known"
+    if path[-1].subject != path[-1].issuer:  # a chain that ends in the middle of nowhere
+        missing = missing or f"the issuer of {_told(path[-1])} is not known"
     until, who = min(ends, default=(None, ""))
     return Revocation(revoked=revoked, unknown=missing, until=None if missing else until, issuer=who)
 
