@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from nhisync.spi import Check, CheckState, ErrorKind, Locator, ProviderError, SourceContext
 from nhisync.spi.files import read_file
-from nhisync.spi.x509 import Profile, load_trust
+from nhisync.spi.x509 import Profile, examine_views, load_trust, load_views
 from nhisync_file.folder import Folder, exposure
 from nhisync_file.mount import parse_mount
 from nhisync_file.settings import FileSettings
@@ -35,6 +35,9 @@ def examine(
         yield _password(settings, context)
     if settings.trust_file is not None:
         yield _trust(settings, context)
+    profile = Profile(settings.profile)
+    views = load_views(settings.client_trust, settings.crl_files, context.file, profile, system=False)
+    yield from examine_views(views, context.clock.now())
 
 
 def _file(folder: Folder, locator: Locator) -> Check:

@@ -10,7 +10,9 @@ from cryptography import x509
 
 from nhisync.spi import ErrorKind, Item, Locator, Moment, Precision, Presence, ProviderError
 from nhisync.spi.x509 import (
+    NO_VIEWS,
     Trust,
+    Views,
     certificate_facts,
     chain_facts,
     holds_until,
@@ -18,6 +20,7 @@ from nhisync.spi.x509 import (
     public_ids,
     purpose_of,
     quiet,
+    root_id,
     state_at,
     text,
 )
@@ -34,10 +37,12 @@ class Judging:
     Attributes:
         trust: roots, intermediates, profile; None = chains are described only.
         problem: why there is no trust although it is configured, or "".
+        views: other trust stores and revocation lists.
     """
 
     trust: Trust | None = None
     problem: str = ""
+    views: Views = NO_VIEWS
 
 
 def item_of(
@@ -108,12 +113,15 @@ def _bundle(certificates: Sequence[x509.Certificate]) -> dict[str, Any]:
     return {
         "version": hashlib.sha256(keys.encode()).hexdigest(),
         "expires": Moment(min(one.not_after for one in facts)),
+        "accepts": tuple(sorted({f"{root_id(one)} {text(one.subject.rfc4514_string())}" for one in certificates})),
     }
 
 
 def _certificate(parsed: Parsed, judging: Judging, now: datetime) -> dict[str, Any]:
     leaf = parsed.certificates[0]
-    chain = chain_facts(parsed.certificates, judging.trust, name="", now=now, purpose=purpose_of(leaf))
+    chain = chain_facts(
+        parsed.certificates, judging.trust, name="", now=now, purpose=purpose_of(leaf), views=judging.views
+    )
     return {
         "state": state_at(leaf, now),
         "version": parsed.version or format(leaf.serial_number, "x"),

@@ -28,7 +28,7 @@ from nhisync.spi import (
     SourceContext,
 )
 from nhisync.spi.files import read_file
-from nhisync.spi.x509 import Profile, load_trust
+from nhisync.spi.x509 import Profile, load_trust, load_views
 from nhisync_file.doctor import examine
 from nhisync_file.folder import Folder, check_name, exposure
 from nhisync_file.items import Judging, failed_item, item_of
@@ -188,14 +188,15 @@ class FileProvider:
 
     def _judging(self) -> Judging:
         """Roots for stored chains, when they are configured and can be used."""
-        settings, resolve = self._settings, self._context.file
+        settings, resolve, profile = self._settings, self._context.file, Profile(self._settings.profile)
+        views = load_views(settings.client_trust, settings.crl_files, resolve, profile, system=False)
         if settings.trust_file is None:
-            return Judging()
+            return Judging(views=views)
         known = resolve(settings.intermediates_file) if settings.intermediates_file else None
         try:
-            return Judging(load_trust(resolve(settings.trust_file), known, Profile(settings.profile)).trust)
+            return Judging(load_trust(resolve(settings.trust_file), known, profile).trust, views=views)
         except ProviderError as failure:
-            return Judging(problem=failure.message)
+            return Judging(problem=failure.message, views=views)
 
     def _password(self) -> bytes | None:
         """The password of the source's stores, without the line end editors add; None = stores stay closed."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nhisync.spi import SourceSettings
+from nhisync.spi import ClientTrust, SourceSettings
 
 _MIB = 1024 * 1024
 
@@ -18,6 +18,8 @@ class FileSettings(SourceSettings):
         trust_file: PEM roots for verifying stored chains; None = chains are described, not verified.
         intermediates_file: PEM authorities known besides.
         profile: ``web`` or ``private``, as in provider ``tls``.
+        client_trust: name of a group of clients → PEM bundle of what these clients trust, or ``system``.
+        crl_files: PEM or DER revocation lists to judge with; empty = revocation is not looked at. Nothing is fetched.
         password_file: file with the password of the source's PKCS#12 stores; None = they are described from outside.
         max_bytes: larger files are answered as malformed.
         max_files: most directory entries of one sweep.
@@ -28,6 +30,8 @@ class FileSettings(SourceSettings):
     trust_file: Path | None = None
     intermediates_file: Path | None = None
     profile: Literal["web", "private"] = "web"
+    client_trust: ClientTrust = Field(default_factory=dict)
+    crl_files: tuple[Path, ...] = ()
     password_file: Path | None = None
     max_bytes: Annotated[int, Field(ge=1, le=64 * _MIB)] = _MIB
     max_files: Annotated[int, Field(ge=1)] = 100_000

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from nhisync.spi import AccessMode, Check, CheckState, Locator, ProviderError, SourceContext
-from nhisync.spi.x509 import Loaded, Profile, load_trust
+from nhisync.spi.x509 import Loaded, Profile, examine_views, load_trust, load_views
 from nhisync_tls.handshake import Served
 from nhisync_tls.settings import TlsSettings
 
@@ -21,6 +21,9 @@ def examine(
     for locator, answer in sorted(answers, key=lambda pair: pair[0]):
         yield _reachable(locator, answer)
     yield from _trust(settings, context)
+    profile = Profile(settings.profile)
+    views = load_views(settings.client_trust, settings.crl_files, context.file, profile, system=False)
+    yield from examine_views(views, context.clock.now())
     if mode is AccessMode.PROBE:
         yield _client(settings, context)
 

@@ -1,39 +1,55 @@
 """What one handshake showed, as the facts of an `Item`."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from cryptography import x509
 
 from nhisync.spi import Chain, ErrorKind, Item, Locator, Moment, Precision, Presence, ProviderError
 from nhisync.spi.x509 import (
+    NO_VIEWS,
     Loaded,
     MalformedError,
     Profile,
+    Views,
     chain_facts,
     decode,
-    holds_until,
     public_ids,
     quiet,
     state_at,
-    text,
 )
 from nhisync_tls.handshake import Served
+
+_SECOND = timedelta(seconds=1)
 
 UNREADABLE = "unreadable-certificate"
 """Word in `Chain.weak`: a served certificate that no parser here can read."""
 
 
-def item_of(locator: Locator, name: str, served: Served, trust: Loaded | None, problem: str, now: datetime) -> Item:
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What chains are judged with.
+
+    Attributes:
+        trust: roots and intermediates; None = they cannot be used, and nothing is verified.
+        problem: why there is no trust, or "".
+        views: other trust stores and revocation lists.
+    """
+
+    trust: Loaded | None = None
+    problem: str = ""
+    views: Views = NO_VIEWS
+
+
+def item_of(locator: Locator, name: str, served: Served, judging: Judging, now: datetime) -> Item:
     """The facts of one endpoint.
 
     Args:
         locator: its address.
         name: the name verified; "" = none is known.
         served: what the handshake showed.
-        trust: roots and intermediates; None = they cannot be used, and nothing is verified.
-        problem: why there is no trust, or "".
+        judging: how its chain is judged.
         now: the instant of verification.
 
     Raises:
@@ -41,10 +57,11 @@ def item_of(locator: Locator, name: str, served: Served, trust: Loaded | None, p
     """
     with quiet():
         certificates, unreadable = _decoded(served.certificates, locator)
-        chain = chain_facts(certificates, trust.trust if trust else None, name=name, now=now)
+        trust = judging.trust.trust if judging.trust else None
+        chain = chain_facts(certificates, trust, name=name, now=now, views=judging.views)
         chain = replace(
             chain,
-            problem=chain.problem or problem,
+            problem=chain.problem or judging.problem,
             surplus=chain.surplus + unreadable,
             weak=tuple(sorted({*chain.weak, *([UNREADABLE] if unreadable else [])})),
             asks_client_certificate=_demand(served.client_certificate),
@@ -63,7 +80,7 @@ def item_of(locator: Locator, name: str, served: Served, trust: Loaded | None, p
             fields=(),
             ids=public_ids(leaf),
             chain=chain,
-            attributes=_attributes(served, trust, certificates, chain, now),
+            attributes=_attributes(served, judging.trust, chain),
         )
 
 
@@ -98,9 +115,7 @@ def _demand(word: str) -> bool | None:
     return {"required": True, "none": False}.get(word)
 
 
-def _attributes(
-    served: Served, trust: Loaded | None, certificates: list[x509.Certificate], chain: Chain, now: datetime
-) -> tuple[tuple[str, str], ...]:
+def _attributes(served: Served, trust: Loaded | None, chain: Chain) -> tuple[tuple[str, str], ...]:
     """Display facts that stay the same while the endpoint does (no durations, no addresses of a pool)."""
     facts = {
         "alpn": served.alpn,
@@ -112,8 +127,8 @@ def _attributes(
     if trust is not None:
         facts["trust"] = trust.origin
         facts["profile"] = trust.trust.profile.value if trust.trust.profile is not Profile.WEB else ""
-        end = holds_until(certificates[0], certificates[1:], trust.trust, now) if chain.builds else None
-        if end is not None:
-            facts["chain-holds-until"] = f"{end[0]:%Y-%m-%dT%H:%M:%SZ}"
-            facts["chain-ends-with"] = text(end[1].subject.rfc4514_string())
+        own = next((one for one in chain.outlooks if one.store == "own"), None)
+        if chain.builds and own is not None and own.fails_at is not None:
+            facts["chain-holds-until"] = f"{own.fails_at - _SECOND:%Y-%m-%dT%H:%M:%SZ}"
+            facts["chain-ends-with"] = own.culprit
     return tuple(sorted((key, word) for key, word in facts.items() if word))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from shlex import quote
 
-from nhisync.spi import AccessMode, PermissionDocument
+from nhisync.spi import SYSTEM_TRUST, AccessMode, PermissionDocument
 from nhisync_tls.settings import TlsSettings
 from nhisync_tls.target import Target
 
@@ -37,7 +37,8 @@ def _egress(endpoints: list[str]) -> PermissionDocument:
 
 def _files(mode: AccessMode, settings: TlsSettings) -> list[tuple[Path, str]]:
     """Configured files with the mode each should have: certificates are public, the key is not."""
-    public = [settings.trust_file, settings.intermediates_file]
+    bundles = [file for file in settings.client_trust.values() if str(file) != SYSTEM_TRUST]
+    public = [settings.trust_file, settings.intermediates_file, *bundles, *settings.crl_files]
     found = [(file, "0644") for file in public if file is not None]
     if mode is AccessMode.PROBE:
         pair = (settings.client_certificate_file, "0644"), (settings.client_key_file, "0600")

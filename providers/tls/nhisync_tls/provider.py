@@ -35,7 +35,7 @@ from nhisync_tls.settings import TlsSettings
 from nhisync_tls.target import Target
 
 if TYPE_CHECKING:
-    from nhisync.spi.x509 import Loaded
+    from nhisync_tls.items import Judging
 
 KIND = "tls"
 """The only kind: one endpoint, as served to one name."""
@@ -82,12 +82,12 @@ class TlsProvider:
             ProviderError: never; each failure is the answer for its endpoint.
         """
         self._apply_rates(request.budget)
-        trust, problem = self._trust()
+        judging = self._judging()
         swept = self._configured() if KIND in request.kinds else ()
         wanted = list(dict.fromkeys((*(item.item for item in request.wanted), *swept)))
         seen = 0
         for locator, answer in self._look_at(wanted, request.budget, None):
-            item = self._item(locator, answer, trust, problem)
+            item = self._item(locator, answer, judging)
             seen += item.presence is Presence.PRESENT
             yield item
         yield self._coverage(seen, len(wanted))
@@ -119,20 +119,20 @@ class TlsProvider:
         answers = self._look_at(locators, budget, None)
         yield from examine(mode, self._settings, self._context, answers)
 
-    def _trust(self) -> "tuple[Loaded | None, str]":
-        """The trust, or None and the reason: chains are then described but not verified."""
-        from nhisync.spi.x509 import Profile, load_trust  # noqa: PLC0415 - see above
+    def _judging(self) -> "Judging":
+        """The trust, or the reason why there is none: chains are then described but not verified."""
+        from nhisync.spi.x509 import Profile, load_trust, load_views  # noqa: PLC0415 - see above
+        from nhisync_tls.items import Judging  # noqa: PLC0415 - see above
 
         resolve, settings = self._context.file, self._settings
+        profile, own = Profile(settings.profile), settings.trust_file
+        # The operating system's roots are asked as well, unless they are the source's own.
+        views = load_views(settings.client_trust, settings.crl_files, resolve, profile, system=own is not None)
+        known = resolve(settings.intermediates_file) if settings.intermediates_file else None
         try:
-            loaded = load_trust(
-                resolve(settings.trust_file) if settings.trust_file else None,
-                resolve(settings.intermediates_file) if settings.intermediates_file else None,
-                Profile(settings.profile),
-            )
+            return Judging(trust=load_trust(resolve(own) if own else None, known, profile), views=views)
         except ProviderError as failure:
-            return None, failure.message
-        return loaded, ""
+            return Judging(problem=failure.message, views=views)
 
     def _client(self) -> ClientFiles | None:
         certificate, key = self._settings.client_certificate_file, self._settings.client_key_file
@@ -193,7 +193,7 @@ class TlsProvider:
                 budget.check()  # when our own cycle cut the wait short, the endpoint's silence says nothing
             raise
 
-    def _item(self, locator: Locator, answer: Served | ProviderError, trust: "Loaded | None", problem: str) -> Item:
+    def _item(self, locator: Locator, answer: Served | ProviderError, judging: "Judging") -> Item:
         from nhisync_tls.items import failed_item, item_of  # noqa: PLC0415 - see above
 
         now = self._context.clock.now()
@@ -201,7 +201,7 @@ class TlsProvider:
             return failed_item(locator, answer, now)
         name = _target(locator).expected_name(self._settings.server_name)
         try:
-            return item_of(locator, name, answer, trust, problem, now)
+            return item_of(locator, name, answer, judging, now)
         except ProviderError as failure:
             return failed_item(locator, failure, now)
 

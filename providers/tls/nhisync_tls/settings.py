@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from nhisync.spi import PositiveDuration, SourceSettings
+from nhisync.spi import ClientTrust, PositiveDuration, SourceSettings
 from nhisync_tls.target import Target
 
 
@@ -17,6 +17,8 @@ class TlsSettings(SourceSettings):
         trust_file: PEM file of the roots clients trust; None = the operating system's store.
         intermediates_file: PEM file of further authorities, so that a missing intermediate is told from a broken chain.
         profile: ``web`` = rules of public authorities; ``private`` = RFC 5280 basics for private ones.
+        client_trust: name of a group of clients → PEM bundle of what these clients trust, or ``system``.
+        crl_files: PEM or DER revocation lists to judge with; empty = revocation is not looked at. Nothing is fetched.
         server_name: name asked for where a locator has none and its host is an address.
         client_certificate_file: PEM chain shown by `probe` to endpoints that demand one.
         client_key_file: its unencrypted private key.
@@ -30,6 +32,8 @@ class TlsSettings(SourceSettings):
     trust_file: Path | None = None
     intermediates_file: Path | None = None
     profile: Literal["web", "private"] = "web"
+    client_trust: ClientTrust = Field(default_factory=dict)
+    crl_files: tuple[Path, ...] = ()
     server_name: str | None = None
     client_certificate_file: Path | None = None
     client_key_file: Path | None = None

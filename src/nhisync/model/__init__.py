@@ -1,7 +1,7 @@
 """Frozen values that everything else speaks in; no IO, no clock, no SDK."""
 
 from nhisync.model.attestation import Attestation
-from nhisync.model.chain import CertificateFacts, Chain
+from nhisync.model.chain import CertificateFacts, Chain, Outlook, Revocation
 from nhisync.model.coverage import Coverage
 from nhisync.model.finding import EvidenceRef, Finding, Verdict
 from nhisync.model.item import (
@@ -59,6 +59,7 @@ __all__ = [
     "MatchRule",
     "Mode",
     "Moment",
+    "Outlook",
     "Pair",
     "PairClass",
     "PathSummary",
@@ -66,6 +67,7 @@ __all__ = [
     "Presence",
     "PublicId",
     "Report",
+    "Revocation",
     "Rotation",
     "Severity",
     "Side",

@@ -40,6 +40,47 @@ class CertificateFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What one trust store says of a chain, for every second from the observation on.
+
+    Attributes:
+        store: ``own`` (the roots of the source), ``system`` (those of the operating system) or ``client:<name>``.
+        fails_at: first second at which no path builds any more, over whatever cross-signed authority; None = no path
+            builds at the observation.
+        culprit: RFC 4514 subject of the certificate whose end that is, or "".
+        role: what the culprit is in its path: ``leaf``, ``intermediate`` or ``anchor``; "" without one.
+        anchor: id of the root (`nhisync.spi.x509.root_id`) in which the path ends at the observation, or "".
+        accepts: ids of all roots of a ``client:`` store, sorted; empty for the others.
+        problem: why the store cannot be used, or "".
+    """
+
+    store: str
+    fails_at: datetime | None = None
+    culprit: str = ""
+    role: str = ""
+    anchor: str = ""
+    accepts: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """What the configured revocation lists say of the certificates below the root (RFC 5280 §5 and §6.3).
+
+    Attributes:
+        revoked: which certificate is revoked and since when, in our words, or "".
+        unknown: for which certificate no current list answers, and why, or "".
+        until: last second up to which every certificate has a list that is current; None = not even now, or for ever.
+        issuer: RFC 4514 subject of whose list that is, or "".
+    """
+
+    revoked: str = ""
+    unknown: str = ""
+    until: datetime | None = None
+    issuer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
     """A chain in the order in which it was served or stored, and what verification said.
 
@@ -56,6 +97,8 @@ class Chain:
         covers_name: the leaf covers `name`; None = no name was asked for.
         asks_client_certificate: the server demands one; None = not tested.
         weak: what our own checks found (``rsa-1024-leaf``, ``dsa-leaf``, ``no-eku`` …), sorted.
+        outlooks: what each trust store says of it, ``own`` first.
+        revocation: what revocation lists say of it; None = no list is configured.
     """
 
     certificates: tuple[CertificateFacts, ...]
@@ -70,6 +113,8 @@ class Chain:
     covers_name: bool | None = None
     asks_client_certificate: bool | None = None
     weak: tuple[str, ...] = ()
+    outlooks: tuple[Outlook, ...] = ()
+    revocation: Revocation | None = None
 
     @property
     def leaf(self) -> CertificateFacts | None:

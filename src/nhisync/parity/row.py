@@ -12,7 +12,18 @@ from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from nhisync.model import CertificateFacts, Chain, Dependency, ErrorFact, Item, Moment, Precision, Presence
+from nhisync.model import (
+    CertificateFacts,
+    Chain,
+    Dependency,
+    ErrorFact,
+    Item,
+    Moment,
+    Outlook,
+    Precision,
+    Presence,
+    Revocation,
+)
 
 
 class Row(NamedTuple):
@@ -40,8 +51,8 @@ class Row(NamedTuple):
         bound: fault domains of dependencies that exist nowhere else, one per line, or None.
         grants: names of attached rights, one per line, sorted; None = not read.
         auth: 1 accepted, 0 refused, None not tried (live authentication).
-        detail: JSON of error, dependencies, chain, fields, exposure, endlessness, whether `rotated` is only an upper
-            bound, and display facts, or None.
+        detail: JSON of error, dependencies, chain, accepted roots, fields, exposure, endlessness, whether `rotated` is
+            only an upper bound, and display facts, or None.
         marker: the listing's change marker.
         observed: epoch seconds of the observation.
         digest: 64-bit digest of everything above but `observed`, `marker` and `group`.
@@ -76,6 +87,9 @@ class Row(NamedTuple):
 
 _UNDIGESTED = frozenset({"group", "marker", "observed", "digest"})
 _DIGESTED = tuple(i for i, name in enumerate(Row._fields) if name not in _UNDIGESTED)
+
+
+_NESTED = frozenset({"certificates", "outlooks", "revocation"})
 
 
 def digest_of(values: tuple[Any, ...]) -> int:
@@ -190,13 +204,18 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _certificate(facts: CertificateFacts) -> dict[str, Any]:
+def _facts(facts: CertificateFacts | Outlook | Revocation) -> dict[str, Any]:
     return {f.name: _plain(getattr(facts, f.name)) for f in dataclass_fields(facts)}
 
 
 def _chain(chain: Chain) -> dict[str, Any]:
-    shown = {f.name: _plain(getattr(chain, f.name)) for f in dataclass_fields(chain) if f.name != "certificates"}
-    return {"certificates": [_certificate(c) for c in chain.certificates], **shown}
+    shown = {f.name: _plain(getattr(chain, f.name)) for f in dataclass_fields(chain) if f.name not in _NESTED}
+    return {
+        "certificates": [_facts(c) for c in chain.certificates],
+        "outlooks": [_facts(o) for o in chain.outlooks],
+        "revocation": None if chain.revocation is None else _facts(chain.revocation),
+        **shown,
+    }
 
 
 def _dependency(dependency: Dependency) -> dict[str, Any]:
@@ -214,6 +233,7 @@ def _detail(item: Item) -> str | None:
         "error": _error(item.error),
         "dependencies": [_dependency(d) for d in item.dependencies] or None,
         "chain": _chain(item.chain) if item.chain else None,
+        "accepts": None if item.accepts is None else list(item.accepts),
         "fields": None if item.fields is None else sorted(item.fields),
         "exposure": item.exposure or None,
         "endless": item.endless or None,

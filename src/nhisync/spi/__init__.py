@@ -51,6 +51,8 @@ from nhisync.spi.protocols import (
 )
 from nhisync.spi.secret import SecretBytes
 from nhisync.spi.settings import (
+    SYSTEM_TRUST,
+    ClientTrust,
     Document,
     Duration,
     Limits,
@@ -65,6 +67,7 @@ __all__ = [
     "LEFT_OUT",
     "PROTOCOLS",
     "SPI_VERSION",
+    "SYSTEM_TRUST",
     "AccessMode",
     "Budget",
     "Capability",
@@ -72,6 +75,7 @@ __all__ = [
     "Chain",
     "Check",
     "CheckState",
+    "ClientTrust",
     "Clock",
     "Coverage",
     "CoverageStatus",

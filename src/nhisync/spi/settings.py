@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -101,3 +102,10 @@ class SourceSettings(Document):
     provider: str
     region: str | None = None
     limits: Limits = Limits()
+
+
+SYSTEM_TRUST = "system"
+"""In place of a bundle: the operating system's roots."""
+
+ClientTrust = dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")], Path]
+"""Name of a group of clients → PEM bundle of the roots they trust, or the word ``system``."""

@@ -12,6 +12,7 @@ from nhisync.testing.demo_orders import HERE, ORDERS, PROJECT, THERE
 from nhisync.testing.demo_parts import NORTH, WEST
 from nhisync.testing.demo_payments import PAYMENTS
 from nhisync.testing.demo_search import SEARCH
+from nhisync.testing.demo_trust import TRUST_SOURCES
 from nhisync.testing.demo_wiki import WIKI
 from nhisync.testing.scenario import PlannedApp, PlannedFault, PlannedSource, Scenario
 
@@ -73,6 +74,7 @@ def scenario() -> Scenario:
             _source("backup", "archive", "vault", NORTH),
             _source("backup", "attic", "vault", NORTH),
             _source("backup", "busy", "aws", NORTH, account=BUSY_ACCOUNT),
+            *(_source("backup", name, "tls", NORTH, **options) for name, options in TRUST_SOURCES),
             *BILLING_SOURCES,
         ),
         apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, DISPATCH, INTRANET),

@@ -29,13 +29,17 @@ from . import (
     test_presence,
     test_region,
     test_reuse,
+    test_trust,
 )
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs" / "rules"
 PROVIDERS = {folder.name for folder in (ROOT / "providers").iterdir() if folder.is_dir()}
 INFOS = [rule.info for rule in RULES]
-MODULES = (test_blackout, test_presence, test_lockstep, test_expiry, test_reuse, test_chain, test_region, test_evidence)
+MODULES = (
+    *(test_blackout, test_presence, test_lockstep, test_expiry, test_reuse),
+    *(test_chain, test_trust, test_region, test_evidence),
+)
 BLOCKS = {
     "EXPIRED",
     "MISSING",

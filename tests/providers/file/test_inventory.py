@@ -1,6 +1,7 @@
 """The adapter against real files: facts by metadata."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -102,6 +103,14 @@ def test_a_trust_bundle_is_no_copied_credential(files: Files) -> None:
     (item,) = files.look(files.plant("pem", "ca.pem", chain="bundle"))
     assert (item.chain, item.ids) == (None, ())
     assert dict(item.attributes)["content"] == "trust-bundle"
+    assert item.accepts is not None
+    (root,) = item.accepts
+    assert re.fullmatch(r"[0-9a-f]{16} CN=.* Root", root)
+    (more,) = files.look(files.plant("pem", "more.pem", chain="two_roots"))
+    assert more.accepts is not None
+    assert {root} < set(more.accepts)
+    (leaf,) = files.look(files.plant("pem", "leaf.pem"))
+    assert leaf.accepts is None
     assert item.version is not None
     assert len(item.version) == 64
     assert item.expires is not None
@@ -251,3 +260,20 @@ def test_a_writer_dates_its_generation(files: Files, kind: str) -> None:
         (item,) = files.look(files.plant(kind, f"{name}.{kind}", fields, rotated=3 * DAY))
         assert item.rotated is not None
         assert (item.rotated.at, item.rotated.precision) == expected
+
+
+@pytest.mark.requirement("R30")
+def test_a_stored_chain_is_seen_with_its_clients_eyes(files: Files) -> None:
+    """A stored chain has an end in every bundle that is configured, and lists that are gone leave a reason."""
+    planted = files.plant("pem", "api.pem", expires=30 * DAY)
+    roots = files.document["trust_file"]
+    clients = {"new": roots, "lost": str(files.root / "none"), "browsers": "system"}
+    (item,) = files.look(planted, client_trust=clients, crl_files=[str(files.root / "none")])
+    found = {one.store: one for one in chain_of(item).outlooks}
+    assert list(found) == ["own", "client:browsers", "client:lost", "client:new"]
+    assert found["client:new"].fails_at == found["own"].fails_at is not None
+    assert found["client:new"].accepts == (found["own"].anchor,)
+    assert found["client:browsers"].fails_at is None
+    assert found["client:lost"].problem == "client_trust lost cannot be read"
+    assert chain_of(item).revocation.unknown == "file 1 of crl_files cannot be read"
+    assert [one.store for one in chain_of(files.look(planted)[0]).outlooks] == ["own"]

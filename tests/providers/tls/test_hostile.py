@@ -17,7 +17,7 @@ from nhisync.spi.x509.facts import text
 from nhisync_tls.emulator.chains import Hierarchy, LeafPlan, build_chain, make_hierarchy
 from nhisync_tls.emulator.pki import pem
 from nhisync_tls.handshake import Served
-from nhisync_tls.items import UNREADABLE, item_of
+from nhisync_tls.items import UNREADABLE, Judging, item_of
 from nhisync_tls.starttls import PREAMBLES, RefusedError, StrangeError
 from nhisync_tls.target import Target
 
@@ -83,7 +83,7 @@ def test_mutated_certificates_give_facts_or_a_typed_error(leaf: bytes, issuer: b
     loaded = Loaded(trust=trust(), origin="file", ignored=0)
     item = None
     with suppress(ProviderError):
-        item = item_of(LOCATOR, "api.example.com", shown, loaded, "", NOW)
+        item = item_of(LOCATOR, "api.example.com", shown, Judging(trust=loaded), NOW)
     if item is not None and leaf != served()[0]:
         assert item.chain is not None
         assert item.chain.builds is False
@@ -141,7 +141,8 @@ def test_an_unreadable_certificate_behind_a_good_leaf_is_counted() -> None:
         sni="",
         client_certificate="none",
     )
-    item = item_of(LOCATOR, "api.example.com", shown, Loaded(trust=trust(), origin="file", ignored=0), "", NOW)
+    judging = Judging(trust=Loaded(trust=trust(), origin="file", ignored=0))
+    item = item_of(LOCATOR, "api.example.com", shown, judging, NOW)
     assert item.chain is not None
     assert (item.chain.builds, item.chain.surplus, item.chain.weak) == (True, 1, (UNREADABLE,))
 

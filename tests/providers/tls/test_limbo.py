@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from nhisync.spi.x509 import MalformedError, Purpose, Trust, chain_facts, decode_pem
+from nhisync.model import Revocation
+from nhisync.spi.x509 import (
+    MalformedError,
+    Purpose,
+    RevocationLists,
+    Trust,
+    Views,
+    chain_facts,
+    decode_lists,
+    decode_pem,
+)
 
 from .limbo_deviations import CLOSED, DEVIATIONS
 
@@ -38,8 +48,12 @@ def verdict(case: dict[str, Any]) -> bool:
     name = (case["expected_peer_name"] or {}).get("value", "")
     purpose = Purpose.SERVER if case["validation_kind"] == "SERVER" else Purpose.CLIENT
     name = name if purpose is Purpose.SERVER else ""
-    chain = chain_facts(certificates, Trust(roots=tuple(roots)), name=name, now=now, purpose=purpose)
-    return bool(chain.builds and chain.covers_name is not False and not chain.weak)
+    lists = [one for text in case["crls"] for one in decode_lists(text.encode())]
+    views = Views(revocation=RevocationLists(lists=tuple(lists)) if lists else None)
+    chain = chain_facts(certificates, Trust(roots=tuple(roots)), name=name, now=now, purpose=purpose, views=views)
+    status = chain.revocation or Revocation()
+    good = not (chain.weak or status.revoked or status.unknown)
+    return bool(chain.builds and chain.covers_name is not False and good)
 
 
 @pytest.mark.requirement("R30")

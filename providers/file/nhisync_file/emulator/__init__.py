@@ -41,7 +41,7 @@ class FileOptions:
 
     Attributes:
         names: DNS names of the leaf; empty = a name made of the seed's name.
-        chain: ``complete``, ``missing_intermediate``, ``none`` (key only) or ``bundle`` (roots only).
+        chain: ``complete``, ``missing_intermediate``, ``none`` (key only), ``bundle`` (the root only) or ``two_roots``.
         key: ``plain``, ``encrypted`` or ``none``.
         client: a client certificate without names instead of a server's.
         key_label: leaves with one label share one key, across sources and paths.
@@ -80,6 +80,7 @@ class FileWorld:
         self._clock = clock
         self._directory = directory
         self._authority: Authority | None = None
+        self._second: Signed | None = None
         self._keys: dict[str, ec.EllipticCurvePrivateKey] = {}
         self._sources: dict[tuple[str, str], _Source] = {}
         self._writers: Mapping[str, Callable[[Seed, FileOptions], bytes]] = {
@@ -196,10 +197,17 @@ class FileWorld:
             "complete": (leaf, authority.intermediate),
             "missing_intermediate": (leaf,),
             "bundle": (authority.root,),
+            "two_roots": (authority.root, self._second_root()),
             "none": (),
         }[options.chain]
-        key = b"" if options.key == "none" or options.chain == "bundle" else _key_pem(leaf, options.key)
+        key = b"" if options.key == "none" or options.chain in ("bundle", "two_roots") else _key_pem(leaf, options.key)
         return b"".join(map(_pem_of, chain)) + key
+
+    def _second_root(self) -> Signed:
+        """A root of another authority, made on first use."""
+        if self._second is None:
+            self._second = make_authority("Second", self._clock.now()).root
+        return self._second
 
     def _store(self, item: Seed, options: FileOptions) -> bytes:
         leaf, authority = self._leaf(item, options), self._made_authority()

@@ -15,9 +15,11 @@ from nhisync.spi import Clock
 from nhisync.testing.world import Seed
 from nhisync_tls.emulator.chains import Chain, Hierarchy, LeafPlan, build_chain, make_hierarchy
 from nhisync_tls.emulator.endpoint import FAULTS, Endpoint, Identity
+from nhisync_tls.emulator.lists import revocation_list
 from nhisync_tls.emulator.pki import Issued, PrivateKey, Shape, issue, pem
 
 _DEFAULT_LIFETIME = timedelta(days=60)
+_LIST_LIFETIME = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +31,16 @@ class SourceOptions:
         root_expires: time left for the root of a new authority.
         intermediate_expires: time left for its intermediate.
         client_certificate: give the source a client certificate for endpoints that demand one.
+        client_trust: group of clients → label of the authority whose root they trust.
+        lists_end: time left for the revocation lists of the authority (negative = ended); None = the source has none.
     """
 
     authority: str = "Demo"
     root_expires: timedelta = timedelta(days=3650)
     intermediate_expires: timedelta = timedelta(days=1825)
     client_certificate: bool = False
+    client_trust: Mapping[str, str] = field(default_factory=dict)
+    lists_end: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +57,7 @@ class EndpointOptions:
         serial: fixed serial number.
         usages: extended key usages of the leaf; empty = no such extension.
         starts_in: the leaf becomes valid only after this time.
+        revoked: the leaf stands on the source's revocation list.
         starttls: ``smtp``, ``postgres`` or ``ldap``; "" = TLS from the first byte.
         alpn: protocols offered.
         client_certificate: ``none``, ``requested`` or ``required``.
@@ -67,6 +74,7 @@ class EndpointOptions:
     serial: int | None = None
     usages: tuple[str, ...] = ("server_auth",)
     starts_in: timedelta | None = None
+    revoked: bool = False
     starttls: str = ""
     alpn: tuple[str, ...] = ()
     client_certificate: str = "none"
@@ -81,6 +89,8 @@ class _Source:
     directory: Path
     hierarchy: Hierarchy
     client_ca: Path
+    lists_end: timedelta | None = None
+    revoked: list[int] = field(default_factory=list)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
 
 
@@ -115,13 +125,21 @@ class TlsWorld:
         roots = _write(directory / "roots.pem", pem(hierarchy.root.certificate))
         known = _write(directory / "intermediates.pem", pem(hierarchy.intermediate.certificate))
         client_ca = _write(directory / "client-ca.pem", pem(self._client_authority().certificate))
-        self._sources[path, source] = _Source(directory=directory, hierarchy=hierarchy, client_ca=client_ca)
-        document = {
+        place = _Source(directory=directory, hierarchy=hierarchy, client_ca=client_ca, lists_end=chosen.lists_end)
+        self._sources[path, source] = place
+        document: dict[str, Any] = {
             "provider": self.provider,
             "region": region,
             "trust_file": str(roots),
             "intermediates_file": str(known),
         }
+        if chosen.client_trust:
+            document["client_trust"] = {
+                name: str(_write(directory / f"clients-{name}.pem", pem(self._authority(label).root.certificate)))
+                for name, label in chosen.client_trust.items()
+            }
+        if chosen.lists_end is not None:
+            document["crl_files"] = [str(self._write_lists(place, chosen.lists_end))]
         return document | (self._client_files(directory) if chosen.client_certificate else {})
 
     def seed(self, path: str, source: str, item: Seed) -> str:
@@ -169,6 +187,18 @@ class TlsWorld:
             while place.endpoints:
                 place.endpoints.popitem()[1].close()
 
+    def _authority(self, label: str) -> Hierarchy:
+        """The authority of this label with the usual lifetimes, or as it was made."""
+        return self._hierarchy(SourceOptions(authority=label))
+
+    def _write_lists(self, place: _Source, lists_end: timedelta) -> Path:
+        """Write the lists of root and intermediate with all that is revoked so far."""
+        ends = self._clock.now() + lists_end
+        begins = ends - _LIST_LIFETIME
+        root = revocation_list(place.hierarchy.root, (), begins=begins, ends=ends)
+        issuing = revocation_list(place.hierarchy.intermediate, place.revoked, begins=begins, ends=ends)
+        return _write(place.directory / "lists.pem", root + issuing)
+
     def _hierarchy(self, chosen: SourceOptions) -> Hierarchy:
         """The authority of this label, made on first use."""
         if chosen.authority not in self._hierarchies:
@@ -213,6 +243,9 @@ class TlsWorld:
 
     def _identity(self, place: _Source, item: Seed, options: EndpointOptions, server_name: str) -> Identity:
         chain = self._chain(place, item, options, server_name)
+        if options.revoked and place.lists_end is not None:
+            place.revoked.append(chain.leaf.certificate.serial_number)
+            self._write_lists(place, place.lists_end)
         return Identity(
             leaf=chain.leaf,
             others=chain.others,

@@ -99,12 +99,15 @@ def pem(*certificates: x509.Certificate) -> bytes:
     return b"".join(item.public_bytes(serialization.Encoding.PEM) for item in certificates)
 
 
-def issue(shape: Shape, issuer: Issued | None = None) -> Issued:
+def issue(
+    shape: Shape, issuer: Issued | None = None, *, more: tuple[tuple[x509.ExtensionType, bool], ...] = ()
+) -> Issued:
     """Sign one certificate.
 
     Args:
         shape: what it shall look like.
         issuer: who signs; None = self-signed.
+        more: further extensions with their criticality.
 
     Returns:
         The certificate and its key.
@@ -124,9 +127,9 @@ def issue(shape: Shape, issuer: Issued | None = None) -> Issued:
         .not_valid_after(shape.not_after)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
-    for extension, critical in _extensions(shape, signer):
+    for extension, critical in (*_extensions(shape, signer), *more):
         builder = builder.add_extension(extension, critical=critical)
-    return Issued(certificate=builder.sign(signer, _digest(signer)), key=key)
+    return Issued(certificate=builder.sign(signer, digest_for(signer)), key=key)
 
 
 def _name(common_name: str) -> x509.Name:
@@ -139,7 +142,7 @@ def _name(common_name: str) -> x509.Name:
     )
 
 
-def _digest(signer: PrivateKey) -> hashes.SHA256 | None:
+def digest_for(signer: PrivateKey) -> hashes.SHA256 | None:
     """Ed25519 brings its own digest (RFC 8410); everything else signs SHA-256."""
     return None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
 

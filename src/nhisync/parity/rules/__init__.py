@@ -22,11 +22,12 @@ from nhisync.parity.rules import (
     presence,
     region,
     reuse,
+    trust,
 )
 
 _FAMILIES = (
     *(presence, lockstep, lifecycle, expiry, blackout, reuse, exposure),
-    *(chain, certificate, region, evidence, attestation),
+    *(chain, certificate, trust, region, evidence, attestation),
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(

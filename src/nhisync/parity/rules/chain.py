@@ -8,7 +8,7 @@ clients rely on.
 from nhisync.model import Consequence, Layer, Severity
 from nhisync.parity.rule import Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import CHAIN, EXPIRY
-from nhisync.parity.rules.facts import CHAIN_MARK, CertificateRow, ChainRow, chain_of
+from nhisync.parity.rules.facts import CHAIN_MARK, CertificateRow, ChainRow, OutlookRow, chain_of
 from nhisync.parity.rules.sides import answered, either
 from nhisync.parity.text import clean, span, when
 
@@ -139,11 +139,13 @@ CHAIN_ENDS = RuleInfo(
     layer=Layer.CHAIN,
     consequence=Consequence.OUTAGE,
     block="CHAIN",
-    compared="The end of validity of every intermediate and of the root in the path, with the present plus the chain "
-    "horizon. The leaf is family 3's.",
+    compared="The first second at which no path builds any more because an intermediate or a root ends, in the "
+    "source's trust and in every other store that was asked, with the present plus the chain horizon. A path over a "
+    "cross-signed authority that takes over is followed; the leaf's own end is family 3's.",
     hurts="Everything below an intermediate or root stops verifying in the same second, renewed leaves included; it "
     "cannot be mended during a failover.",
-    false_alarm="A longer-lived cross-signed path exists and every consumer finds it. Serve that one.",
+    false_alarm="A longer-lived cross-signed path exists that is not served, and every consumer finds it. Serve that "
+    "one.",
     remediation={
         "aws": "Install leaf and chain of the CA's next intermediate; AWS Private CA: renew the CA certificate",
         "azure": "Create the certificate again under the authority's next intermediate: az keyvault certificate "
@@ -283,19 +285,40 @@ def _disorder(chain: ChainRow | None) -> str | None:
 
 
 def _first_end(chain: ChainRow | None) -> tuple[int, str] | None:
-    """The earliest end among the issuers of the path, and whose it is."""
+    """The last good second of the first store that loses its path to an issuer's end, and what happens there.
+
+    Once the leaf itself ends nothing was looked at any more; issuers that end later are then found by name, as they
+    are where no store was asked.
+    """
     if chain is None:
         return None
+    ends = [(o.fails_at - 1, _lost(o, o.fails_at)) for o in chain.outlooks if o.fails_at and o.role != "leaf"]
+    own = next((o for o in chain.outlooks if o.store == "own" and o.fails_at is not None), None)
+    if own is None or own.role == "leaf":
+        after = 0 if own is None or own.fails_at is None else own.fails_at - 1
+        ends += [(end, who) for end, who in _named_ends(chain) if end >= after]
+    return min(ends, default=None)
+
+
+def _named_ends(chain: ChainRow) -> list[tuple[int, str]]:
+    """The ends of the issuers in the path that names alone make out, and of the root."""
     ends = [(c.not_after, c.subject) for c in path_of(chain)[1:]]
     if chain.anchor_not_after is not None:
         ends.append((chain.anchor_not_after, chain.anchor))
-    return min(ends, default=None)
+    return [(end, f"{clean(who, 80) or 'an issuer'} ends {when(end)}") for end, who in ends]
+
+
+def _lost(outlook: OutlookRow, fails_at: int) -> str:
+    """Who ends, what it is, the first failing second, and whose view that is when it is not the source's own."""
+    view = "" if outlook.store == "own" else f" for {clean(outlook.store, 40)}"
+    who = f"{clean(outlook.culprit, 80) or 'an issuer'} ends {when(fails_at - 1)}"
+    return f"{who} ({clean(outlook.role, 20)}), no path from {when(fails_at)}{view}"
 
 
 def _ending(view: PairView, end: tuple[int, str] | None) -> str | None:
     if end is None or not view.passed(end[0] - view.thresholds.chain_horizon):
         return None
-    return f"{clean(end[1], 80) or 'an issuer'} ends {when(end[0])}"
+    return end[1]
 
 
 def _unverified(chain: ChainRow | None) -> str | None:

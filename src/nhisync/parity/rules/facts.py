@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from nhisync.parity.row import Row
 
-CHAIN_MARK, EXPOSURE_MARK, ENDLESS_MARK = '"chain"', '"exposure"', '"endless"'
+CHAIN_MARK, EXPOSURE_MARK, ENDLESS_MARK, ACCEPTS_MARK = '"chain"', '"exposure"', '"endless"', '"accepts":'
 _BOUND_MARK = '"rotated_at_latest":true'  # nothing else can: quotes inside of texts are escaped, their values are texts
 """What a detail with these facts contains; a rule that does not find it decodes nothing."""
 
@@ -41,6 +41,27 @@ class CertificateRow(NamedTuple):
     extended_key_usage: tuple[str, ...]
 
 
+class OutlookRow(NamedTuple):
+    """`nhisync.model.Outlook` with instants in epoch seconds."""
+
+    store: str
+    fails_at: int | None = None
+    culprit: str = ""
+    role: str = ""
+    anchor: str = ""
+    accepts: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class RevocationRow(NamedTuple):
+    """`nhisync.model.Revocation` with instants in epoch seconds."""
+
+    revoked: str = ""
+    unknown: str = ""
+    until: int | None = None
+    issuer: str = ""
+
+
 class ChainRow(NamedTuple):
     """`nhisync.model.Chain` with instants in epoch seconds."""
 
@@ -56,6 +77,8 @@ class ChainRow(NamedTuple):
     covers_name: bool | None = None
     asks_client_certificate: bool | None = None
     weak: tuple[str, ...] = ()
+    outlooks: tuple[OutlookRow, ...] = ()
+    revocation: RevocationRow | None = None
 
     @property
     def leaf(self) -> CertificateRow | None:
@@ -133,6 +156,18 @@ def exposure_of(row: Row | None) -> str:
     return _text(_decoded(row.detail).get("exposure", ""))
 
 
+def accepts_of(row: Row | None) -> tuple[str, ...] | None:
+    """The roots of a trust bundle; None = it is none.
+
+    Raises:
+        UnreadableError: when the stored facts cannot be read.
+    """
+    if row is None or row.detail is None or ACCEPTS_MARK not in row.detail:
+        return None
+    found = _decoded(row.detail).get("accepts")
+    return None if found is None else _texts(found)
+
+
 def endless_of(row: Row | None) -> str:
     """Why the item can never end; "" when that is not known of it.
 
@@ -195,6 +230,33 @@ def _chain_row(raw: dict[str, Any]) -> ChainRow:
         covers_name=_answer(raw["covers_name"]),
         asks_client_certificate=_answer(raw["asks_client_certificate"]),
         weak=_texts(raw["weak"]),
+        outlooks=tuple(_outlook(o) for o in raw.get("outlooks", ())),  # rows of older versions have none
+        revocation=_revocation(raw.get("revocation")),
+    )
+
+
+def _revocation(raw: dict[str, Any] | None) -> RevocationRow | None:
+    if raw is None:
+        return None
+    until = raw["until"]
+    return RevocationRow(
+        revoked=_text(raw["revoked"]),
+        unknown=_text(raw["unknown"]),
+        until=None if until is None else _number(until),
+        issuer=_text(raw["issuer"]),
+    )
+
+
+def _outlook(raw: dict[str, Any]) -> OutlookRow:
+    end = raw["fails_at"]
+    return OutlookRow(
+        store=_text(raw["store"]),
+        fails_at=None if end is None else _number(end),
+        culprit=_text(raw["culprit"]),
+        role=_text(raw["role"]),
+        anchor=_text(raw["anchor"]),
+        accepts=_texts(raw["accepts"]),
+        problem=_text(raw["problem"]),
     )
 
 

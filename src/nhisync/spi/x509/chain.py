@@ -1,15 +1,18 @@
 """Served or stored certificates to one `Chain` fact that pure rules can judge."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from cryptography import x509
 
 from nhisync.model import Chain, CredentialState
-from nhisync.spi.x509.checks import weaknesses
+from nhisync.spi.x509.checks import LONG_LIVED, long_lived, weaknesses
 from nhisync.spi.x509.facts import certificate_facts, quiet, text
 from nhisync.spi.x509.paths import Purpose, Trust, build, covers, explain
+from nhisync.spi.x509.revocation import revocation
+from nhisync.spi.x509.timeline import outlook
+from nhisync.spi.x509.views import NO_VIEWS, TrustStore, Views
 
 
 def chain_facts(
@@ -19,6 +22,7 @@ def chain_facts(
     name: str,
     now: datetime,
     purpose: Purpose = Purpose.SERVER,
+    views: Views = NO_VIEWS,
 ) -> Chain:
     """Describe and verify a chain.
 
@@ -28,6 +32,7 @@ def chain_facts(
         name: DNS name or IP address that clients ask for; "" = none.
         now: the instant of verification, aware UTC.
         purpose: what the leaf is wanted for.
+        views: other trust stores and revocation lists with which to look at it.
 
     Returns:
         The facts, with the two verifications apart: with what was served, and with what is known besides.
@@ -40,6 +45,7 @@ def chain_facts(
         more = trust.intermediates if trust else ()
         known = served or (build(leaf, [*others, *more], trust, now, purpose) if trust and more else ())
         path = known or _by_name(certificates)
+        stores = _stores(trust, views, served=bool(served))
         found = Chain(
             certificates=tuple(certificate_facts(item) for item in certificates),
             ordered=_ordered(certificates, path),
@@ -47,18 +53,37 @@ def chain_facts(
             name=name,
             covers_name=covers(leaf, name) if name else None,
             weak=weaknesses(leaf, path[1:], purpose),
+            outlooks=tuple(outlook(key, store, leaf, others, now, purpose) for key, store in stores.items()),
+            revocation=revocation(path, views.revocation, now) if views.revocation else None,
         )
+        if long_lived(leaf) and purpose is Purpose.SERVER and _is_public(found, stores):
+            found = replace(found, weak=tuple(sorted((*found.weak, LONG_LIVED))))
         if trust is None:
             return found
-        anchor = known[-1] if known else None
-        return replace(
-            found,
-            builds=bool(served),
-            builds_with_known=bool(known),
-            anchor=text(anchor.subject.rfc4514_string()) if anchor else "",
-            anchor_not_after=anchor.not_valid_after_utc if anchor else None,
-            problem="" if served else explain(leaf, others, trust, now, purpose),
-        )
+        problem = "" if served else explain(leaf, others, trust, now, purpose)
+        found = replace(found, builds=bool(served), builds_with_known=bool(known), problem=problem)
+        return _anchored(found, known[-1]) if known else found
+
+
+def _anchored(chain: Chain, root: x509.Certificate) -> Chain:
+    """`chain` with the root in which its path ends."""
+    return replace(chain, anchor=text(root.subject.rfc4514_string()), anchor_not_after=root.not_valid_after_utc)
+
+
+def _stores(trust: Trust | None, views: Views, *, served: bool) -> Mapping[str, TrustStore]:
+    """The source's own store before the others; what is known besides counts only where what is served does not do."""
+    if trust is None:
+        return views.stores
+    return {
+        "own": TrustStore(trust=replace(trust, intermediates=() if served else trust.intermediates)),
+        **views.stores,
+    }
+
+
+def _is_public(chain: Chain, stores: Mapping[str, TrustStore]) -> bool:
+    """Whether the chain builds to a public authority's root."""
+    public = {key for key, store in stores.items() if store.trust is not None and store.trust.public}
+    return any(one.fails_at is not None for one in chain.outlooks if one.store in public)
 
 
 def state_at(leaf: x509.Certificate, now: datetime) -> CredentialState:

@@ -4,6 +4,7 @@ Each gives a stable word. Whether a word matters is policy; here it is only true
 """
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -15,6 +16,18 @@ _MINIMUM_RSA_BITS = 2048
 _CURVE_BITS = frozenset({256, 384, 521})
 _SERIAL_LIMIT = 1 << 159
 """Twenty octets with a clear sign bit (RFC 5280 §4.1.2.2)."""
+
+_LIFETIMES = tuple(
+    (datetime(year, month, day, tzinfo=UTC), timedelta(days=days))
+    for year, month, day, days in (
+        (2018, 3, 1, 825),
+        (2020, 9, 1, 398),
+        (2026, 3, 15, 200),
+        (2027, 3, 15, 100),
+        (2029, 3, 15, 47),
+    )
+)
+"""First day of issue → the longest validity of a public server certificate since (BR §6.3.2)."""
 
 _BROKEN_DIGESTS = ("md5", "sha1")
 
@@ -35,6 +48,19 @@ def weaknesses(leaf: x509.Certificate, path: Sequence[x509.Certificate], purpose
         if authority.subject != authority.issuer:
             found.update(_encoding(authority))
     return tuple(sorted(found))
+
+
+LONG_LIVED = "long-lived-leaf"
+"""The word for a public leaf that is valid for longer than public authorities may make it."""
+
+
+def long_lived(leaf: x509.Certificate) -> bool:
+    """Whether a leaf of a *public* authority is valid for more days than BR §6.3.2 allows for its first day.
+
+    Both ends count, and a day is 86,400 seconds. Private authorities are not bound by it.
+    """
+    lasts = leaf.not_valid_after_utc - leaf.not_valid_before_utc + timedelta(seconds=1)
+    return any(lasts > most for since, most in _LIFETIMES if leaf.not_valid_before_utc >= since)
 
 
 def _key(certificate: x509.Certificate, role: str) -> Iterator[str]:

@@ -138,6 +138,13 @@ def spki_sha256(certificate: x509.Certificate) -> str:
     return hashlib.sha256(subject_public_key_info(certificate.public_bytes(Encoding.DER))).hexdigest()
 
 
+@quiet()
+def root_id(root: x509.Certificate) -> str:
+    """64 bits of SHA-256 over name and key, which is what a trust anchor is (RFC 5914 §2), whoever signed it when."""
+    der = root.public_bytes(Encoding.DER)
+    return hashlib.sha256(root.subject.public_bytes() + subject_public_key_info(der)).hexdigest()[:16]
+
+
 def signature_word(certificate: x509.Certificate) -> str:
     """``ecdsa-with-sha256`` and the like; the dotted identifier for algorithms without a name here."""
     oid = certificate.signature_algorithm_oid.dotted_string

@@ -7,7 +7,7 @@ asking again with one thing changed: more intermediates, another instant, a laxe
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -23,9 +23,6 @@ from cryptography.x509.verification import (
 )
 
 from nhisync.spi.x509.facts import PARSE_ERRORS, extension, text
-
-_SECOND = timedelta(seconds=1)
-_MOST_BREAKS = 8
 
 
 class Profile(StrEnum):
@@ -56,11 +53,13 @@ class Trust:
             intermediate among them would hide that it is not served.
         intermediates: authorities known beside the served ones.
         profile: rules for the certificates.
+        public: the roots are those that the operating system ships, hence of public authorities.
     """
 
     roots: tuple[x509.Certificate, ...]
     intermediates: tuple[x509.Certificate, ...] = ()
     profile: Profile = Profile.WEB
+    public: bool = False
 
 
 def build(
@@ -103,27 +102,6 @@ def purpose_of(leaf: x509.Certificate) -> Purpose:
     return Purpose.CLIENT if _admits(usages, Purpose.CLIENT) else Purpose.SERVER
 
 
-def holds_until(
-    leaf: x509.Certificate,
-    others: Sequence[x509.Certificate],
-    trust: Trust,
-    now: datetime,
-    purpose: Purpose = Purpose.SERVER,
-) -> tuple[datetime, x509.Certificate] | None:
-    """The last instant at which the path still builds, and the certificate that ends it; None = it does not build now.
-
-    When a certificate of the path ends, another path (a cross-signed one) may take over; that is followed.
-    """
-    instant, ending = now, None
-    for _ in range(_MOST_BREAKS):
-        path = build(leaf, others, trust, instant, purpose)
-        if not path:
-            break
-        ending = min(path, key=lambda certificate: certificate.not_valid_after_utc)
-        instant = ending.not_valid_after_utc + _SECOND
-    return None if ending is None else (ending.not_valid_after_utc, ending)
-
-
 def explain(
     leaf: x509.Certificate,
     others: Sequence[x509.Certificate],
@@ -144,11 +122,7 @@ def explain(
     lax = Trust(roots=trust.roots, profile=Profile.PRIVATE)
     if trust.profile is Profile.WEB and build(leaf, known, lax, now, purpose):
         return "the path builds only under the profile private (it breaks rules of public authorities)"
-    if not _admits(extension(leaf, x509.ExtendedKeyUsage), purpose):
-        return f"the leaf is not for {purpose.value}s (extended key usage)"
-    if leaf.subject == leaf.issuer and leaf not in trust.roots:
-        return "self-signed, and not a configured root"
-    return "no path to a configured root"
+    return _shape_of(leaf, (*known, *trust.roots), trust, purpose)
 
 
 def subject_of(name: str) -> x509.DNSName | x509.IPAddress | None:
@@ -245,6 +219,26 @@ def _must_sign(_: Policy, __: x509.Certificate, usage: x509.KeyUsage | None) -> 
 def _admits(usages: x509.ExtendedKeyUsage | None, purpose: Purpose) -> bool:
     """Whether usages admit the purpose; no extension, and anyExtendedKeyUsage, admit all."""
     return usages is None or bool({_USAGE[purpose], ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usages))
+
+
+def _shape_of(leaf: x509.Certificate, authorities: Sequence[x509.Certificate], trust: Trust, purpose: Purpose) -> str:
+    """What about the certificates themselves keeps a path from building, whatever the instant."""
+    if not _admits(extension(leaf, x509.ExtendedKeyUsage), purpose):
+        return f"the leaf is not for {purpose.value}s (extended key usage)"
+    if any(map(_constrains_otherwise, authorities)):
+        return "an authority has name constraints of a kind that is not judged here (only DNS names and addresses are)"
+    if leaf.subject == leaf.issuer and leaf not in trust.roots:
+        return "self-signed, and not a configured root"
+    return "no path to a configured root"
+
+
+def _constrains_otherwise(authority: x509.Certificate) -> bool:
+    """Whether it constrains other names than DNS names and addresses; the library refuses what it cannot judge."""
+    constraints = extension(authority, x509.NameConstraints)
+    if constraints is None:
+        return False
+    trees = (*(constraints.permitted_subtrees or ()), *(constraints.excluded_subtrees or ()))
+    return any(not isinstance(tree, x509.DNSName | x509.IPAddress) for tree in trees)
 
 
 def _wrong_time(

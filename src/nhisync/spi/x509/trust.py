@@ -1,8 +1,10 @@
 """Roots and known intermediates from files, or the operating system's roots."""
 
+import contextlib
 import errno
 import ssl
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -43,17 +45,18 @@ def load_trust(trust_file: Path | None, intermediates_file: Path | None, profile
     """
     found = _system() if trust_file is None else _read(trust_file, "trust_file")
     roots = tuple(item for item in found if is_root(item))
-    others = tuple(item for item in found if item not in set(roots))
+    others = tuple(item for item in found if not is_root(item))
     if trust_file is not None and not roots:
         raise _unusable("trust_file", "holds no self-signed certificate authority")
     known = () if intermediates_file is None else tuple(_read(intermediates_file, "intermediates_file"))
     return Loaded(
-        trust=Trust(roots=roots, intermediates=(*others, *known), profile=profile),
+        trust=Trust(roots=roots, intermediates=(*others, *known), profile=profile, public=trust_file is None),
         origin="system" if trust_file is None else "file",
         ignored=len(others) if trust_file is not None else 0,
     )
 
 
+@lru_cache(maxsize=1024)
 def is_root(certificate: x509.Certificate) -> bool:
     """Whether `certificate` is signed by itself."""
     if certificate.subject != certificate.issuer:
@@ -66,12 +69,21 @@ def is_root(certificate: x509.Certificate) -> bool:
     return True
 
 
-def _read(file: Path, key: str) -> list[x509.Certificate]:
+def configured(file: Path, key: str) -> bytes:
+    """The content of a configured file.
+
+    Raises:
+        ProviderError: MISCONFIGURED, when it cannot be read or is larger than any list ought to be.
+    """
     try:
-        content = read_file(file, LARGEST_BUNDLE)
+        return read_file(file, LARGEST_BUNDLE)
     except OSError as error:
         what = "is too large for a list of certificates" if error.errno == errno.EFBIG else "cannot be read"
         raise _unusable(key, what) from None
+
+
+def _read(file: Path, key: str) -> list[x509.Certificate]:
+    content = configured(file, key)
     try:
         found = decode_pem(content)
     except MalformedError:
@@ -81,8 +93,19 @@ def _read(file: Path, key: str) -> list[x509.Certificate]:
     return found
 
 
-def _system() -> list[x509.Certificate]:
-    """The system's roots; a root that cannot be parsed is left out, as OpenSSL does."""
+def _system() -> tuple[x509.Certificate, ...]:
+    """The system's roots; reading them takes a tenth of a second, which the sources of a run share."""
+    places = ssl.get_default_verify_paths()
+    stamps = []
+    for place in (places.cafile, places.capath, *_BUNDLES):
+        with contextlib.suppress(OSError):
+            stamps.append((str(place), Path(place or "").stat().st_mtime_ns))
+    return _system_at(tuple(stamps))
+
+
+@lru_cache(maxsize=1)
+def _system_at(_: tuple[tuple[str, int], ...]) -> tuple[x509.Certificate, ...]:
+    """The system's roots while their places are unchanged; one that cannot be parsed is left out, as OpenSSL does."""
     blobs = ssl.create_default_context().get_ca_certs(binary_form=True)
     if not blobs:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -91,7 +114,7 @@ def _system() -> list[x509.Certificate]:
                 context.load_verify_locations(cafile=bundle)
                 break
         blobs = context.get_ca_certs(binary_form=True)
-    return [certificate for blob in blobs if (certificate := _or_none(blob)) is not None]
+    return tuple(certificate for blob in blobs if (certificate := _or_none(blob)) is not None)
 
 
 def _or_none(blob: bytes) -> x509.Certificate | None:

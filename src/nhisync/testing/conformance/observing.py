@@ -211,6 +211,8 @@ def _instants(item: Item) -> Iterable[tuple[str, datetime]]:
         places.append(("rotation.pending_since", item.rotation.pending_since))
     for number, certificate in enumerate(item.chain.certificates if item.chain else ()):
         places += [(f"chain.{number}", certificate.not_before), (f"chain.{number}", certificate.not_after)]
+    if item.chain is not None:
+        places += [(f"chain.outlooks.{one.store}", one.fails_at) for one in item.chain.outlooks]
     for name, value in places:
         instant = value.at if isinstance(value, Moment) else value
         if isinstance(instant, datetime):
