@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nhisync.clock import Randomness
-from nhisync.spi import FieldValue, Locator
+from nhisync.spi import FieldValue, Locator, SecretBytes
 
 MIN_BYTES = 8
 """Values shorter than this are compared only when a pair names their field: ``true`` is no reused secret."""
@@ -97,10 +97,11 @@ class Classes:
         self._holders: dict[bytes, set[tuple[str, str]]] = {}
 
     def add(self, value: FieldValue, holders: Iterable[Wanted]) -> None:
-        """Take one value for all pair sides that compare it."""
+        """Take one value for all pair sides that compare it; line ends behind it, which files add, make none of it."""
         members = {(w.path, w.key) for w in holders if compared(value, w.locator.field)}
         if members:
-            self._holders.setdefault(value.value.digest(self._key, DOMAIN), set()).update(members)
+            bare = SecretBytes(value.value.reveal().rstrip(b"\r\n"))
+            self._holders.setdefault(bare.digest(self._key, DOMAIN), set()).update(members)
 
     def groups(self) -> Mapping[tuple[str, str], str]:
         """(path, key) → group id, for classes that span more than one path; the key is drawn anew afterwards."""
