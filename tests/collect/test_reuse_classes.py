@@ -44,6 +44,14 @@ def test_a_copy_under_another_name_and_field_is_found() -> None:
     assert set(found) == {("p", "app/a"), ("b", "app/z")}
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n"])
+@pytest.mark.requirement("R42")
+def test_a_copy_with_a_line_end_is_found(end: bytes) -> None:
+    """A value that went through a file often ends with a line end; what opens the door is the same."""
+    assert len(groups(value("p", "a", LONG + end), value("b", "a", LONG))) == 2
+    assert groups(value("p", "a", end), value("b", "a", b"\n" + end)) == {}
+
+
 def test_a_value_shared_inside_one_path_is_not_told() -> None:
     """The question is whether the backup is independent, nothing else leaves the process."""
     assert groups(value("p", "a", LONG), value("p", "b", LONG)) == {}

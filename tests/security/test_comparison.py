@@ -12,13 +12,18 @@ import pytest
 from nhisync.app.reuse import _read_source
 from nhisync.clock import SystemRandomness
 from nhisync.collect.reuse import Classes, Wanted
-from nhisync.model import Locator
+from nhisync.model import Locator, Word
 from nhisync.testing.provider import VALUES
 
 if TYPE_CHECKING:
     from tests.security.conftest import Lab
 
 CANARY = "canary-5d1f0c77ab"
+PAIR = """
+    pairs:
+      - {name: a, kind: secret, primary: "one:kv/a", backup: "one:kv/a"}
+"""
+COMPARING = "version: 1\ntier: critical\ninherits: critical\nevidence: {compare_values: true}\n"
 
 
 def unread(lab: "Lab", *wanted: str) -> list[dict[str, str]]:
@@ -77,3 +82,15 @@ compare(types.SimpleNamespace(configuration=configuration, timeout=None), [])
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     assert "the value comparison ended with code" in done.stderr
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.requirement("R31", "R42")
+def test_a_look_without_contact_takes_nothing_for_compared(lab: "Lab") -> None:
+    """`--cached` reads no values: what the last cycle did not compare stays unknown, as under a new policy."""
+    lab.see([lab.item("a"), lab.covered()], [lab.item("a"), lab.covered()])
+    lab.sync()
+    assert lab.cached() is Word.READY
+    lab.configure(PAIR, policies=COMPARING)
+    assert lab.cached() is Word.UNKNOWN
+    lab.sync()  # its child has no such provider: nothing is compared
+    assert lab.cached() is Word.UNKNOWN

@@ -19,7 +19,6 @@ PAIR = """
     pairs:
       - {name: a, kind: secret, primary: "one:kv/a", backup: "one:kv/a"}
 """
-COMPARING = "version: 1\ntier: critical\ninherits: critical\nevidence: {compare_values: true}\n"
 POLICY = "version: 1\ntier: standard\ninherits: standard\n"
 
 READY = Word.READY
@@ -396,15 +395,3 @@ def test_empty_complete_listing_is_no_pairs(lab: "Lab") -> None:
     lab.configure(TEMPLATE)
     lab.see([lab.covered(items=0)], [lab.covered(items=0)])
     assert word(lab.diff()) is Word.UNKNOWN
-
-
-@pytest.mark.requirement("R31", "R42")
-def test_a_look_without_contact_takes_nothing_for_compared(lab: "Lab") -> None:
-    """`--cached` reads no values: what the last cycle did not compare stays unknown, as under a new policy."""
-    lab.see([lab.item("a"), lab.covered()], [lab.item("a"), lab.covered()])
-    lab.sync()
-    assert lab.cached() is READY
-    lab.configure(PAIR, policies=COMPARING)
-    assert lab.cached() is Word.UNKNOWN
-    lab.sync()  # its child has no such provider: nothing is compared
-    assert lab.cached() is Word.UNKNOWN

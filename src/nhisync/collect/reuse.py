@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nhisync.clock import Randomness
-from nhisync.spi import FieldValue, Locator
+from nhisync.spi import FieldValue, Locator, SecretBytes
 
 MIN_BYTES = 8
 """Values shorter than this are compared only when a pair names their field: ``true`` is no reused secret."""
@@ -99,10 +99,11 @@ class Classes:
         self._lock = threading.Lock()
 
     def add(self, value: FieldValue, holders: Iterable[Wanted]) -> None:
-        """Take one value for all pair sides that compare it."""
+        """Take one value for all pair sides that compare it; line ends behind it, which files add, make none of it."""
         members = {(w.path, w.key) for w in holders if compared(value, w.locator.field)}
         if members:
-            digest = value.value.digest(self._key, DOMAIN)
+            bare = SecretBytes(value.value.reveal().rstrip(b"\r\n"))
+            digest = bare.digest(self._key, DOMAIN)
             with self._lock:
                 self._holders.setdefault(digest, set()).update(members)
 
