@@ -33,6 +33,7 @@ from nhisync.spi import (
     SystemClock,
     Unchanged,
 )
+from nhisync.testing.clocks import WrongClock
 from nhisync.testing.provider import FakeProvider, FakeSettings
 
 from .fake_hooks import FakeHooks
@@ -261,6 +262,20 @@ def alone(self: Any, request: InventoryRequest, seen: Iterator[Any]) -> Iterator
     for one in seen:
         if threading.current_thread() is threading.main_thread() or not isinstance(one, Item):
             yield one
+
+
+def believing_its_clock(self: Any, request: InventoryRequest, seen: Iterator[Any]) -> Iterator[Any]:
+    """What was made in the future, or long ago, is not there."""
+    right = not isinstance(self._context.clock, WrongClock)
+    for one in seen:
+        yield one if right or not isinstance(one, Item) else absent(one)
+
+
+def shrugging_at_its_clock(self: Any, request: InventoryRequest, seen: Iterator[Any]) -> Iterator[Any]:
+    """Nothing is known with a wrong clock, and no word is said of why."""
+    right = not isinstance(self._context.clock, WrongClock)
+    for one in seen:
+        yield one if right or not isinstance(one, Item) else replace(absent(one), presence=Presence.UNKNOWN)
 
 
 def always_unchanged(self: Any, request: InventoryRequest, seen: Iterator[Any]) -> Iterator[Any]:

@@ -198,6 +198,10 @@ MUTANTS: dict[str, tuple[Mutant, ...]] = {
         m.items("folds case", lambda i: replace(i, locator=replace(i.locator, name=i.locator.name.lower()))),
     ),
     "test_two_runs_say_the_same": (m.items("numbers", lambda i: replace(i, attributes=(("run", str(next(_COUNT))),))),),
+    "test_a_wrong_clock_makes_nothing_absent": (
+        m.stream("believes its clock", m.believing_its_clock),
+        m.stream("shrugs", m.shrugging_at_its_clock),
+    ),
     "test_unchanged_needs_the_very_same_marker": (m.stream("always", m.always_unchanged),),
     "test_change_is_seen": (
         m.stream("always", m.always_unchanged),

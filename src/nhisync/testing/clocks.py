@@ -1,7 +1,9 @@
-"""A clock that a test steps by hand."""
+"""A clock that a test steps by hand, and one that is wrong."""
 
 import threading
 from datetime import UTC, datetime, timedelta
+
+from nhisync.clock import Clock
 
 
 class FakeClock:
@@ -45,6 +47,34 @@ class FakeClock:
         """Move only the wall clock, as an NTP correction or a bad battery does."""
         with self._lock:
             self._now += step
+
+
+class WrongClock:
+    """Another clock whose wall time is off; durations are true.
+
+    Args:
+        true: the other clock.
+        off: how far ahead of it this one's wall time is.
+    """
+
+    def __init__(self, true: Clock, off: timedelta) -> None:
+        self._true, self._off = true, off
+
+    def now(self) -> datetime:
+        """The wrong instant, aware, UTC."""
+        return self._true.now() + self._off
+
+    def monotonic(self) -> float:
+        """Seconds on the true monotonic clock."""
+        return self._true.monotonic()
+
+    def boottime(self) -> float:
+        """Seconds since boot."""
+        return self._true.boottime()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, as the true clock does."""
+        self._true.sleep(seconds)
 
 
 class CountingRandomness:

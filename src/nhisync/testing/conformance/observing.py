@@ -121,6 +121,17 @@ class ObservingTests(Hooks):
         assert sorted(map(_covers, first.coverage)) == sorted(map(_covers, second.coverage))
 
     @duty(Capability.INVENTORY)
+    def test_a_wrong_clock_makes_nothing_absent(self, stand: Stand) -> None:
+        """With a clock that is an hour slow or fast every item is answered, and is there or unknown with a reason."""
+        for off in (timedelta(hours=-1), timedelta(hours=1)):
+            with stand.wrong_clock(off):
+                seen = stand.look(stand.everything())
+            for locator in stand.planted:
+                item = seen.items[locator]
+                assert item.presence is not Presence.ABSENT, f"a wrong clock makes it absent: {locator}"
+                assert item.presence is Presence.PRESENT or item.error is not None, f"unknown, and not why: {locator}"
+
+    @duty(Capability.INVENTORY)
     def test_unchanged_needs_the_very_same_marker(self, stand: Stand) -> None:
         """A second run says "unchanged" only of an item whose known marker equals the listing's."""
         first = stand.look(stand.everything())

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from nhisync.clock import Clock
 from nhisync.spi import Budget, Capability, InventoryRequest, Locator, Provider, SourceContext
-from nhisync.testing.clocks import CountingRandomness
+from nhisync.testing.clocks import CountingRandomness, WrongClock
 from nhisync.testing.conformance.looking import Seen
 from nhisync.testing.conformance.words import Fault
 from nhisync.testing.world import Seed, WorldPart
@@ -52,6 +53,7 @@ class Stand:
         self.document = dict(document)
         self.base, self.clock, self.part = base, clock, part
         self.place = place or Place()
+        self._off = timedelta(0)
         self.planted: dict[Locator, Seed | None] = {}
         self.kinds: frozenset[str] = frozenset(kind.name for kind in provider.info.kinds)
 
@@ -80,7 +82,7 @@ class Stand:
             source=self.place.source,
             region=self.place.region,
             base=self.base,
-            clock=self.clock,
+            clock=WrongClock(self.clock, self._off) if self._off else self.clock,
             randomness=CountingRandomness(),
         )
 
@@ -90,6 +92,15 @@ class Stand:
         made: Provider = self.provider(self.settings(**settings), self.context())
         with closing(made):
             yield made
+
+    @contextmanager
+    def wrong_clock(self, off: timedelta) -> Iterator[None]:
+        """Adapters that are made meanwhile read a wall clock that is ahead by `off`."""
+        self._off = off
+        try:
+            yield
+        finally:
+            self._off = timedelta(0)
 
     def budget(self, *, seconds: float = LONG, calls: int = 1_000_000) -> Budget:
         """A budget of the stand's clock."""
