@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -239,27 +238,6 @@ def test_permissions(world: World, golden: Golden) -> None:
     assert one.out == "fake:read:kv\n"
     document = json.loads(world("permissions", "--provider", "fake", "--format", "json").out)
     assert [entry["path"] for entry in document] == ["primary", "backup"]
-
-
-def test_permissions_to_discover(world: World) -> None:
-    """Once pairs exist, what they need is not enough to list every kind: `--for discover` prints what is."""
-    asked = ("permissions", "--path", "backup", "-q")
-    assert world(*asked).out == "fake:read:kv\n"
-    assert world(*asked, "--for", "discover").out == "fake:read:kv\nfake:read:listed\n"
-    refused = world(*asked, "--for", "discover", "--pair", "fx-feed")
-    assert (refused.code, "not enough to discover" in refused.err) == (2, True)
-
-
-@pytest.mark.parametrize("command", ["discover", "inventory"])
-def test_what_a_whole_sweep_lacks_names_the_grant_for_it(
-    world: World, make_complete: MakeComplete, command: str
-) -> None:
-    """The grant that pairs need would leave the same kind denied."""
-    denied = ProviderError(ErrorKind.DENIED, "listing is not allowed", action="fake:list").fact
-    gap = replace(make_complete(0, "listed"), status=CoverageStatus.DENIED, error=denied)
-    world.script("p", gap)
-    world.script("b")
-    assert "nhisync permissions --provider fake --mode read --for discover" in world(command, "primary").err
 
 
 @pytest.mark.parametrize("command", ["permissions", "doctor"])

@@ -27,6 +27,7 @@ FRAME = {
     "group",
     "helptext",
     "invocation",
+    "leaving",
     "opening",
     "output",
     "person",

@@ -104,6 +104,5 @@ def _unusable(file: Path, named: str, why: str, fix: str) -> ProviderError:
         ErrorKind.MISCONFIGURED,
         f"{named} cannot be used ({why})",
         resource=str(file),
-        reason="file-unusable",
         fix=fix,
     )

@@ -20,6 +20,6 @@ FORMATS_PAGE = """\
   rule is not of the evidence family (NHS9xx) is reported under `NHS900`, with its own code in `properties`.
 - In JUnit only what `--fail-on` counts makes the build red; waived findings and lesser severities are `skipped`.
 - `plain` columns of `finding`: state, severity, code, app, pair, path, title, primary, backup, observed, expected, next
-  step; of `verdict`: app, path, word, pairs, passing, failing, unknown.
+  step, waiver; of `verdict`: app, path, word, pairs, passing, failing, unknown.
 - Names come from providers and may hold anything: control characters are written out, markup is escaped, per format.
 """
