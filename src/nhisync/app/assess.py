@@ -24,6 +24,7 @@ from nhisync.parity.book import AppTerms
 from nhisync.parity.engine import FAR, Judged, Missing, Remembered, judge, reading, stamp
 from nhisync.parity.findings import findings_of
 from nhisync.parity.pairing import Pairing
+from nhisync.parity.proof import proof_of
 from nhisync.parity.row import instant
 from nhisync.parity.rule import PASS, Outcome, Rule
 from nhisync.parity.rules import BY_CODE
@@ -82,6 +83,7 @@ class _AppTally:
     beside: Counter[Severity] = field(default_factory=Counter)
     oldest: int = FAR
     oldest_backup: int = FAR
+    proven_until: int = FAR
     unchanged: int = 0
     exempt: int = 0
 
@@ -159,6 +161,8 @@ class Assessment:
             tally.oldest = min(tally.oldest, p)
         if b is not None:
             tally.oldest, tally.oldest_backup = min(tally.oldest, b), min(tally.oldest_backup, b)
+        if terms.thresholds.live_depth and (proof := proof_of(judged.backup)) is not None:
+            tally.proven_until = min(tally.proven_until, proof.at + terms.thresholds.live_max_age)
         if judged.outcomes is None:
             tally.unchanged += 1
             kept = list(stored(judged.key))
@@ -264,6 +268,8 @@ class Assessment:
         app, tally = terms.app, self._tallies[terms.app.name]
         age = timedelta(seconds=terms.thresholds.inventory_max_age)
         expires = None if tally.oldest_backup == FAR else instant(tally.oldest_backup) + age
+        if expires is not None and tally.proven_until != FAR:
+            expires = min(expires, instant(tally.proven_until))
         return AppReport(
             app=app.name,
             tier=terms.tier.name,

@@ -10,6 +10,8 @@ from typing import Protocol
 from nhisync.app.assess import Assessment, Notebook, shrunk
 from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, scope_of, unconfirmed
 from nhisync.app.listing import Reference, unlisted
+from nhisync.app.live import Told, asking, authenticate
+from nhisync.app.live import wanted as due_sides
 from nhisync.app.reuse import compare
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected, Progress, silent
@@ -61,6 +63,10 @@ class Desk(Protocol):
         """Replace the equality classes: path → key → group."""
         ...
 
+    def prove(self, path: str, proofs: Iterable[Told]) -> None:
+        """Keep what live authentication showed of rows of `path`; later sweeps keep it, too."""
+        ...
+
     def settle(self, collected: Collected) -> None:
         """Forget items that complete sweeps did not see, and pairs that the configuration no longer names."""
         ...
@@ -92,6 +98,8 @@ class DiffOptions:
         checks: show only these codes, code prefixes (``NHS2``) or layers.
         show_passing: also show what passed.
         cached: judge what the store holds, contact nothing.
+        live: try every credential that has a probe, whatever the tiers ask.
+        paced: try those that are due where a tier asks.
         command: word in the report.
     """
 
@@ -102,6 +110,8 @@ class DiffOptions:
     checks: tuple[str, ...] = ()
     show_passing: bool = False
     cached: bool = False
+    live: bool = False
+    paced: bool = False
     command: str = "diff"
 
 
@@ -119,8 +129,10 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     paths = tuple(dict.fromkeys(path for _, p, b in targets for path in (p, b)))
     scope = scope_of(apps, paths)
     collected = None if options.cached else _observe(session, scope, targets, desk, progress)
-    now = session.clock.now()
     uncompared = _compare_values(session, apps, targets, desk, progress) if collected else {}
+    if collected and (options.live or options.paced):
+        _authenticate(session, targets, desk, progress, everything=options.live)
+    now = session.clock.now()
     coverage = {path: desk.coverage(path) for path in paths}
     assessments: list[Assessment] = []
     reports: list[AppReport] = []
@@ -217,6 +229,25 @@ def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iter
         if row.presence == "present" and row.key.partition("/")[0] in apps:
             bare = Locator.parse(row.locator)
             yield Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, fields.get(row.key)))
+
+
+def _authenticate(
+    session: Session,
+    targets: Sequence[tuple[App, str, str]],
+    desk: Desk,
+    progress: Progress,
+    *,
+    everything: bool,
+) -> None:
+    """Run the live probes; what they show is kept with the rows, and the rules read it there."""
+    if not everything and not any(asking(session, app) for app, _, _ in targets):
+        return
+    sides = due_sides(session, targets, desk.rows, all_of_them=everything)
+    if not sides:
+        return
+    progress("both paths", f"authenticating {len(sides)} credentials in a child process")
+    for path, proofs in authenticate(session, sides).items():
+        desk.prove(path, proofs)
 
 
 def _groups(targets: Sequence[tuple[App, str, str]]) -> Iterator[tuple[str, str, tuple[App, ...]]]:

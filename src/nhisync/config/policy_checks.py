@@ -17,6 +17,7 @@ from nhisync.policy import (
     Evidence,
     Expiry,
     Failback,
+    LiveLimits,
     Lockstep,
     RotationLimits,
 )
@@ -29,6 +30,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "rotation": RotationLimits,
     "expiry": Expiry,
     "chain": ChainLimits,
+    "live": LiveLimits,
     "failback": Failback,
     "damping": Damping,
 }
@@ -51,6 +53,7 @@ _RELATIONS = (
     _Relation("expiry.failover_window", "evaluate.stay_lease", lambda a, b: a >= b, "at least"),
     _Relation("expiry.warn_fraction", "expiry.block_fraction", lambda a, b: a >= b, "at least"),
     _Relation("chain.horizon", "evaluate.stay_lease", lambda a, b: a >= b, "at least"),
+    _Relation("live.max_age", "evaluate.every", lambda a, b: a >= 2 * b, "at least twice"),
     _Relation("damping.reuse", "damping.suppress", lambda a, b: a < b, "less than"),
 )
 

@@ -86,6 +86,21 @@ class ChainDocument(Strict):
     )
 
 
+class LiveDocument(Strict):
+    """What live authentication must prove."""
+
+    min_depth: Literal["none", "tls", "auth", "txn"] | None = Field(
+        default=None,
+        description="How deep every pair must be proven: `none` asks nothing, an open port alone is never enough.",
+    )
+    max_age: PositiveSpan | None = Field(
+        default=None, description="A result older than this proves nothing; probes are repeated at half of it."
+    )
+    grace: Span | None = Field(
+        default=None, description="How long after a rotation a refusal may still be propagation."
+    )
+
+
 class FailbackDocument(Strict):
     """When traffic may return."""
 
@@ -124,6 +139,7 @@ class PolicyDocument(Strict):
     rotation: RotationDocument = Field(default=RotationDocument(), description="What counts as an active lifecycle.")
     expiry: ExpiryDocument = Field(default=ExpiryDocument(), description="How much validity must be left.")
     chain: ChainDocument = Field(default=ChainDocument(), description="What a certificate chain must offer.")
+    live: LiveDocument = Field(default=LiveDocument(), description="What live authentication must prove.")
     failback: FailbackDocument = Field(default=FailbackDocument(), description="When traffic may return.")
     damping: DampingDocument = Field(default=DampingDocument(), description="Flap penalty.")
     severities: dict[Code, Literal["error", "warning", "info"]] = Field(

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from nhisync.parity.proof import depth_of
 from nhisync.policy import Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """See `nhisync.policy.tier` for the meaning of each number; spans are seconds, shares 0..1.
+    """See `nhisync.policy.tier` for the meaning of each number; spans are seconds, shares 0..1, depths are rungs.
 
     `first_fraction` is the greater one of `block_fraction` and `warn_fraction`: below it nothing need be said.
     """
@@ -27,6 +28,9 @@ class Thresholds:
     chain_horizon: int
     min_rsa_bits: int
     min_ec_bits: int
+    live_depth: int
+    live_max_age: int
+    live_grace: int
 
 
 def thresholds_of(tier: Tier) -> Thresholds:
@@ -47,4 +51,7 @@ def thresholds_of(tier: Tier) -> Thresholds:
         chain_horizon=int(tier.chain.horizon.total_seconds()),
         min_rsa_bits=tier.chain.min_rsa_bits,
         min_ec_bits=tier.chain.min_ec_bits,
+        live_depth=depth_of(tier.live.min_depth),
+        live_max_age=int(tier.live.max_age.total_seconds()),
+        live_grace=int(tier.live.grace.total_seconds()),
     )

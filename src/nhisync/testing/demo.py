@@ -1,4 +1,4 @@
-"""The demo's world: two paths, apps of three tiers and one unmapped, a planted fault for every rule.
+"""The demo's world: two paths, apps of four tiers and one unmapped, a planted fault for every rule.
 
 Read it as a catalogue of what goes wrong with backup credentials: each `PlannedPair` is one story.
 """
@@ -11,6 +11,7 @@ from nhisync.testing.demo_orders import HERE, ORDERS, PROJECT, THERE
 from nhisync.testing.demo_parts import NORTH, WEST
 from nhisync.testing.demo_payments import PAYMENTS
 from nhisync.testing.demo_search import SEARCH
+from nhisync.testing.demo_wallet import ACCOUNTS, TIER, WALLET
 from nhisync.testing.demo_wiki import WIKI
 from nhisync.testing.scenario import PlannedApp, PlannedFault, PlannedSource, Scenario
 
@@ -69,9 +70,10 @@ def scenario() -> Scenario:
             _source("backup", "busy", "aws", NORTH, account=BUSY_ACCOUNT),
             *BILLING_SOURCES,
         ),
-        apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, INTRANET),
+        apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, WALLET, INTRANET),
         waivers=(WAIVER,),
-        policies={"critical.yaml": CRITICAL},
+        policies={"critical.yaml": CRITICAL, "tried.yaml": TIER},
+        accounts=ACCOUNTS,
         faults=(
             PlannedFault(path="backup", source="attic", name="unreachable"),
             PlannedFault(path="backup", source="busy", name="throttled"),

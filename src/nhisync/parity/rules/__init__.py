@@ -16,13 +16,14 @@ from nhisync.parity.rules import (
     expiry,
     exposure,
     lifecycle,
+    live,
     lockstep,
     presence,
     region,
     reuse,
 )
 
-_FAMILIES = (presence, lockstep, lifecycle, expiry, reuse, exposure, chain, certificate, region, evidence)
+_FAMILIES = (presence, lockstep, lifecycle, expiry, reuse, exposure, chain, certificate, region, live, evidence)
 
 RULES: Final[tuple[Rule, ...]] = tuple(
     sorted((rule for family in _FAMILIES for rule in family.RULES), key=lambda rule: rule.info.code)
