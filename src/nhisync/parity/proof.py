@@ -101,7 +101,7 @@ def settled_at(row: Row, grace: int) -> int | None:
 def _proof(text: str) -> Proof:
     try:
         return _typed(json.loads(text))
-    except (AttributeError, KeyError, ValueError, RecursionError):
+    except (TypeError, KeyError, ValueError, RecursionError):
         return Proof(at=0, message="the stored result cannot be read")
 
 
@@ -109,22 +109,22 @@ def _typed(raw: Any) -> Proof:
     """The proof that `text_of` wrote.
 
     Raises:
-        AttributeError: it is no mapping.
+        TypeError: it is no mapping.
         KeyError: something is missing.
         ValueError: something is not what it must be.
     """
-    found = Proof(**{name: raw[name] for name in Proof._fields if name in raw.keys() or name == "at"})
+    found = {name: raw[name] for name in Proof._fields}
     fits = (
-        all(isinstance(raw.get(name, ""), str) for name in ("seen_as", "error", "message"))
-        and all(_whole(raw.get(name, 0)) for name in ("at", "rung"))
-        and 0 <= raw.get("rung", 0) < len(LADDER)
-        and _none_or(raw.get("accepted"), bool)
-        and _none_or(raw.get("version"), str)
-        and (raw.get("rotated") is None or _whole(raw["rotated"]))
+        all(isinstance(found[name], str) for name in ("seen_as", "error", "message"))
+        and all(_whole(found[name]) for name in ("at", "rung"))
+        and 0 <= found["rung"] < len(LADDER)
+        and _none_or(found["accepted"], bool)
+        and _none_or(found["version"], str)
+        and (found["rotated"] is None or _whole(found["rotated"]))
     )
     if not fits:
         raise ValueError
-    return found
+    return Proof(**found)
 
 
 def _none_or(value: Any, kind: type) -> bool:

@@ -16,6 +16,7 @@ from nhisync.model import ErrorFact
 from nhisync.probes.order import Order, Patience, Presented, Shown, nobody_judges, refused
 from nhisync.probes.wire import (
     ClientRefusedError,
+    DeclinedError,
     connect,
     context_of,
     cut_at,
@@ -61,7 +62,7 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
 def _open_to_all(order: Order, patience: Patience) -> bool:
     try:
         return _asked(order, None, patience).status in order.expect
-    except ClientRefusedError:
+    except (ClientRefusedError, DeclinedError):
         return False
 
 
@@ -80,17 +81,20 @@ def _unexpected(order: Order, floor: str, status: int) -> Shown:
 
 
 def _asked(order: Order, presented: Presented | None, patience: Patience) -> _Answer:
+    headers = {"User-Agent": _AGENT, "Accept": "*/*", "Connection": "close", **_credential(order, presented)}
     connection = _connection(order, presented, patience)
     with closing(connection), cut_at(connection.sock, patience):
         connection.sock.settimeout(patience.left)
-        headers = {"User-Agent": _AGENT, "Accept": "*/*", "Connection": "close", **_credential(order, presented)}
         try:
             if isinstance(connection.sock, ssl.SSLSocket) and order.auth == "client-certificate":
                 settle(connection.sock, patience)
                 connection.sock.settimeout(patience.left)
             connection.request("GET", _resource(order), headers=headers)
             answer = connection.getresponse()
-            return _Answer(answer.status, answer.read(_MOST))
+            body = answer.read(_MOST)
+            if answer.length and len(body) < _MOST:
+                raise http.client.IncompleteRead(b"")
+            return _Answer(answer.status, body)
         except OSError as failure:
             raise read_failure(failure) from None
         except http.client.HTTPException:
@@ -102,13 +106,12 @@ def _asked(order: Order, presented: Presented | None, patience: Patience) -> _An
 def _connection(order: Order, presented: Presented | None, patience: Patience) -> http.client.HTTPConnection:
     host, port = place(order.target)
     connection = http.client.HTTPConnection(host, port)
+    context = context_of(order.ca_file) if order.target.startswith("https://") else None
+    if context is not None and presented is not None and order.auth == "client-certificate":
+        show_certificate(context, presented)
     connection.sock = _tunnel(order, host, port, patience)
-    if order.target.startswith("https://"):
-        context = context_of(order.ca_file)
-        if presented is not None and order.auth == "client-certificate":
-            show_certificate(context, presented)
-        channel = shake(connection.sock, context, order.server_name or host, patience)
-        connection.sock = channel
+    if context is not None:
+        connection.sock = shake(connection.sock, context, order.server_name or host, patience)
     return connection
 
 

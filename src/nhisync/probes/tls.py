@@ -5,11 +5,14 @@ nothing about it: only an answer to what we said does. And an endpoint that answ
 none.
 """
 
+import ssl
+
 from cryptography.x509 import load_der_x509_certificate
 
 from nhisync.probes.order import Order, Patience, Presented, Shown, nobody_judges, not_made, refused
 from nhisync.probes.wire import (
     ClientRefusedError,
+    DeclinedError,
     connect,
     context_of,
     cut_at,
@@ -40,7 +43,7 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         return refused("tls", ErrorKind.AUTH_FAILED, "the endpoint refuses the client certificate")
     try:
         judged = answered and not _spoken(order, None, patience)
-    except ClientRefusedError:
+    except (ClientRefusedError, DeclinedError):
         judged = True
     if judged:
         return Shown(depth="auth", accepted=True)
@@ -49,9 +52,9 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
 
 def _served(order: Order, patience: Patience) -> Shown:
     """What a client that verifies sees: where the item is the server's own key, this is its authentication."""
-    host, port = place(order.target)
+    (host, port), context = place(order.target), context_of(order.ca_file)
     try:
-        channel = shake(connect(host, port, patience), context_of(order.ca_file), order.server_name or host, patience)
+        channel = shake(connect(host, port, patience), context, order.server_name or host, patience)
     except ClientRefusedError:  # TLS 1.2 asks for the client's certificate first
         told = "the endpoint shows itself only to clients with a certificate"
         return not_made("tcp", ProviderError(ErrorKind.UNSUPPORTED, told))
@@ -77,7 +80,7 @@ def _spoken(order: Order, presented: Presented | None, patience: Patience) -> bo
                 channel.settimeout(patience.left)
                 channel.sendall(_HELLO)
                 return bool(channel.recv(1))
-        except ConnectionError:  # hung up on, without a word why
+        except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):  # hung up on, without a word why
             return False
         except OSError as failure:
             raise read_failure(failure) from None

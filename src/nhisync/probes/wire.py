@@ -33,6 +33,13 @@ class ClientRefusedError(Exception):
     """The server answered our client certificate, or its lack, with an alert."""
 
 
+class DeclinedError(ProviderError):
+    """The server broke the handshake off without a reason, as TLS 1.2 does where a client certificate is missing."""
+
+    def __init__(self) -> None:
+        super().__init__(ErrorKind.UNREACHABLE, "the server broke the TLS handshake off")
+
+
 def place(target: str) -> tuple[str, int]:
     """Host and port of ``host:port``, ``[v6]:port`` or a URL."""
     if "://" in target:
@@ -124,6 +131,8 @@ def read_failure(failure: OSError | ValueError) -> ProviderError | ClientRefused
     if isinstance(failure, ssl.SSLError):
         if (failure.reason or "").endswith(_REFUSALS):
             return ClientRefusedError()
+        if (failure.reason or "").endswith("HANDSHAKE_FAILURE"):
+            return DeclinedError()
         return ProviderError(ErrorKind.UNREACHABLE, "the TLS connection failed")
     if isinstance(failure, TimeoutError):
         return ProviderError(ErrorKind.UNREACHABLE, "the service did not answer in time")
@@ -145,6 +154,8 @@ def settle(channel: ssl.SSLSocket, patience: Patience) -> None:
         channel.recv(1)
     except TimeoutError:  # silence: the server waits for us
         return
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        raise ConnectionResetError from None
     except ssl.SSLError as failure:
         raise read_failure(failure) from None
 

@@ -77,8 +77,7 @@ class Judge:
         """Listen."""
         self._directory.mkdir(parents=True, exist_ok=True)
         key_file = _certificates(self.authority, self._directory, self._clock)
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        server.daemon_threads = True
+        server = _Server(("127.0.0.1", 0), _handler(self))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(key_file)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
@@ -101,6 +100,13 @@ class Judge:
         if account.open or authorization == f"Bearer {account.value}":
             return account.status, {"account": {"id": account.name}}
         return 401, {}
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up or does not trust us is nobody's news."""
 
 
 def _handler(judge: Judge) -> type[http.server.BaseHTTPRequestHandler]:
