@@ -1,4 +1,4 @@
-"""What a live authentication showed, as it travels in a row: nothing is gained on the way, and nothing is repeated early."""
+"""What a live authentication showed, on its way through a row: nothing is gained, and nothing is repeated early."""
 
 import json
 from typing import Any
@@ -35,7 +35,7 @@ def test_what_is_written_is_read(proof: Proof) -> None:
 
 @given(
     st.text()
-    | st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner)).map(json.dumps)
+    | st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists).map(json.dumps)
     | st.fixed_dictionaries(
         {"at": st.just(NOW), "rung": st.sampled_from([9, -1, "auth", True]), "accepted": st.just(True)}
     ).map(json.dumps)

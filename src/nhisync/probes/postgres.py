@@ -67,14 +67,22 @@ def _logged_in(connection: Any, order: Order, broken: type[Exception]) -> Shown:
         seen = f"{connection.info.user} at {host}:{port}"
     if order.depth != "txn":
         return Shown(depth="auth", accepted=True, seen_as=seen)
-    try:
-        connection.execute("BEGIN")
-        connection.execute("SELECT pg_catalog.txid_current()")  # a standby cannot; nothing is written
-        connection.execute("ROLLBACK")
-    except broken:
+    if not _begins(connection, broken):
         kind, told = ErrorKind.READ_ONLY_SIDE, "the login is accepted, but the server begins no writing transaction"
         return not_made("auth", ProviderError(kind, told))
     return Shown(depth="txn", accepted=True, seen_as=seen)
+
+
+def _begins(connection: Any, broken: type[Exception]) -> bool:
+    """Whether the server begins a writing transaction, which is undone; a standby gives out no transaction id."""
+    try:
+        connection.execute("BEGIN")
+        (state,) = connection.execute("SELECT pg_catalog.current_setting('transaction_read_only')").fetchone()
+        connection.execute("SELECT pg_catalog.txid_current()")
+        connection.execute("ROLLBACK")
+    except broken:
+        return False
+    return bool(state == "off")
 
 
 def _failed(said: str) -> Shown:
