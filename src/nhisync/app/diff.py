@@ -129,9 +129,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     paths = tuple(dict.fromkeys(path for _, p, b in targets for path in (p, b)))
     scope = scope_of(apps, paths)
     collected = None if options.cached else _observe(session, scope, targets, desk, progress)
-    uncompared = _compare_values(session, apps, targets, desk, progress) if collected else {}
-    if collected and (options.live or options.paced):
-        _authenticate(session, targets, desk, progress, everything=options.live)
+    uncompared = _learn(session, apps, targets, desk, progress, options) if collected else {}
     now = session.clock.now()
     coverage = {path: desk.coverage(path) for path in paths}
     assessments: list[Assessment] = []
@@ -190,6 +188,20 @@ def _observe(
         doubtful = unconfirmed(session, scope, (primary, desk.rows(primary)), (backup, desk.rows(backup)))
         confirm(session, scope, doubtful, sinks, progress)
     return collected
+
+
+def _learn(
+    session: Session,
+    apps: Sequence[App],
+    targets: Sequence[tuple[App, str, str]],
+    desk: Desk,
+    progress: Progress,
+    options: DiffOptions,
+) -> dict[str, str]:
+    """What no inventory tells: equal values, and credentials that are let in; returns key → why it was not compared."""
+    if options.live or options.paced:
+        _authenticate(session, targets, desk, progress, everything=options.live)
+    return _compare_values(session, apps, targets, desk, progress)
 
 
 def _compare_values(

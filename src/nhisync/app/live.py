@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nhisync.app.session import Session
@@ -79,7 +78,7 @@ def wanted(
     return found
 
 
-def authenticate(session: Session, probed: Sequence[Probed], policies: Path | None = None) -> Mapping[str, list[Told]]:
+def authenticate(session: Session, probed: Sequence[Probed]) -> Mapping[str, list[Told]]:
     """Present the credentials of `probed` in a child process; returns path → what was learned.
 
     Every side is answered for. Results are dated at the start: their age is never understated.
@@ -89,6 +88,7 @@ def authenticate(session: Session, probed: Sequence[Probed], policies: Path | No
     """
     began = epoch(session.clock.now()) or 0
     seconds = max((session.budget(one.path, _source(one.row)).remaining for one in probed), default=0.0)
+    policies = session.configuration.policies
     task = {
         "config": str(session.configuration.file),
         "policies": str(policies) if policies else None,

@@ -34,8 +34,8 @@ def permissions(
 
     One document per source, ready to apply; contacts nothing. With a single document and -q only its text is printed.
     Modes: read never allows reading a value; fingerprint allows it for the reuse comparison, probe for the values that
-    probes present; rotate allows each named item's own lifecycle, and no value. A mode that a source has no use for
-    prints nothing. Formats: plain, json.
+    probes present (of every pair, until pairs have probes); rotate allows each named item's own lifecycle, and no
+    value. A mode that a source has no use for prints nothing. Formats: plain, json.
     """
     from nhisync.app.permissions import permissions as granted  # noqa: PLC0415 - only this command needs it
     from nhisync.cli.opening import open_session  # noqa: PLC0415
