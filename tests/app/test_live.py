@@ -18,6 +18,7 @@ from nhisync.app import live, probing
 from nhisync.app.desk import StoreDesk
 from nhisync.app.diff import DiffOptions, diff
 from nhisync.app.live import Probed, authenticate, wanted
+from nhisync.app.permissions import need_of
 from nhisync.app.session import Session
 from nhisync.app.sync import PacedSession, sync
 from nhisync.clock import SystemClock
@@ -25,7 +26,7 @@ from nhisync.errors import NhisyncError
 from nhisync.model import Report, Word
 from nhisync.parity.proof import AUTH, TLS, Proof, proof_of, text_of
 from nhisync.parity.row import Row
-from nhisync.spi import ProviderError, SecretBytes
+from nhisync.spi import AccessMode, ProviderError, SecretBytes
 from nhisync.store import Store
 from nhisync.testing.clocks import CountingRandomness
 from nhisync.testing.judge import Account, Judge
@@ -367,3 +368,18 @@ def test_which_field_is_presented(
     assert found.secret is not None
     assert found.secret.reveal() == presented
     assert found.user == changes.get("user_field", "")
+
+
+def test_permissions_of_mode_probe_are_what_runs(world: World) -> None:
+    """Only items whose values probes present are granted; before any pair has a probe, all of them are."""
+    session = world.session()
+    (wanted_item,) = need_of(session, "backup", "files", mode=AccessMode.PROBE).wanted
+    assert str(wanted_item) == "files:json/ledger.json"
+    text = world.file.read_text(encoding="utf-8")
+    more = '      - {name: quiet, kind: key, primary: "files:json/q.json#key", backup: "files:json/q.json#key"}\n'
+    world.file.write_text(text + more, encoding="utf-8")
+    assert need_of(world.session(), "backup", "files", mode=AccessMode.PROBE).wanted == (wanted_item,)
+    assert len(need_of(world.session(), "backup", "files", mode=AccessMode.FINGERPRINT).wanted) == 2
+    bare = text.partition("        probe:")[0] + more
+    world.file.write_text(bare, encoding="utf-8")
+    assert len(need_of(world.session(), "backup", "files", mode=AccessMode.PROBE).wanted) == 2
