@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from nhisync.app.session import Session
-from nhisync.errors import NhisyncError
 from nhisync.model import App, Side
 from nhisync.parity.pairing import role_of
 from nhisync.parity.proof import Proof, current, depth_of, due, proof_of, text_of
@@ -82,9 +81,6 @@ def authenticate(session: Session, probed: Sequence[Probed]) -> Mapping[str, lis
     """Present the credentials of `probed` in a child process; returns path → what was learned.
 
     Every side is answered for. Results are dated at the start: their age is never understated.
-
-    Raises:
-        NhisyncError: the child could not be started.
     """
     began = epoch(session.clock.now()) or 0
     seconds = max((session.budget(one.path, _source(one.row)).remaining for one in probed), default=0.0)
@@ -124,9 +120,8 @@ def _asked(task: Mapping[str, Any], seconds: float) -> tuple[dict[tuple[str, str
         told = child.stdout
     except subprocess.TimeoutExpired as late:
         told, why = late.stdout or b"", "the time was over before this was tried"
-    except OSError as failure:
-        fix = "Look at the limits of processes and memory of nhisync's user."
-        raise NhisyncError(f"the probing process cannot be started: {failure.strerror}", fix=fix) from None
+    except OSError as failure:  # of the machine's limits; what was known ages, and the run goes on
+        told, why = b"", f"the probing process cannot be started: {failure.strerror}"
     answers: dict[tuple[str, str], dict[str, Any]] = {}
     for line in told.decode(errors="replace").splitlines():
         try:

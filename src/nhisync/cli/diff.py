@@ -9,6 +9,7 @@ import typer
 from nhisync.cli.answer import COUNTED, FailOn, exit_code_of
 from nhisync.cli.exit_codes import ExitCode
 from nhisync.cli.invocation import Invocation, current
+from nhisync.errors import UsageError
 from nhisync.model import Severity
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def diff(
     from nhisync.cli.output import REPORT_FORMATS  # noqa: PLC0415
 
     invocation = current(ctx)
+    if cached and live:
+        raise UsageError("--cached contacts nothing, and --live tries credentials", fix="Leave one of them out.")
     fmt = invocation.chosen_format(*REPORT_FORMATS)
     wanted = DiffOptions(
         primary=primary,
