@@ -68,11 +68,14 @@ class Raw:
         context: of TLS, None = plain.
     """
 
-    def __init__(self, behave: Callable[[socket.socket], None], context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, behave: Callable[[socket.socket], None], context: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    ) -> None:
         self._behave, self._context = behave, context
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, 0), family=family)
         self.port = self._socket.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -104,8 +107,8 @@ def raw() -> Iterator[Callable[..., Raw]]:
     """Makes ports with a behaviour."""
     made: list[Raw] = []
 
-    def make(behave: Callable[[socket.socket], None], context: ssl.SSLContext | None = None) -> Raw:
-        made.append(Raw(behave, context))
+    def make(behave: Callable[[socket.socket], None], context: ssl.SSLContext | None = None, **where: str) -> Raw:
+        made.append(Raw(behave, context, **where))
         return made[-1]
 
     yield make

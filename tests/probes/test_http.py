@@ -105,6 +105,19 @@ def test_how_a_credential_is_presented(raw: MakeRaw, patience: Patience, auth: s
     assert sent not in seen[1]
 
 
+def test_over_ipv6(raw: MakeRaw, patience: Patience) -> None:
+    """An address in brackets is an address (RFC 3986 §3.2.2), in the request's Host as well."""
+    seen: list[str] = []
+
+    def behave(channel: socket.socket) -> None:
+        seen.append(channel.recv(65_536).decode())
+        channel.sendall(b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % (b"200 OK" if len(seen) == 1 else b"401 No"))
+
+    port = raw(behave, host="::1")
+    assert probe(Order(target=f"http://{port.address}/", auth="bearer"), showing(), patience).accepted is True
+    assert f"Host: {port.address}" in seen[0].split("\r\n")
+
+
 @pytest.mark.parametrize(
     "text", [b"", b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ncut", b"\x00" * 200_000]
 )
