@@ -157,6 +157,7 @@ def test_broken_configuration_answers_2(world: World) -> None:
         (("diff", "--format", "cbom"), "Take one of: table, plain, json"),
         (("diff", "a", "b", "c"), "unexpected extra argument"),
         (("diff", "--cached"), "there is no store at"),
+        (("diff", "--cached", "--live"), "--live tries credentials"),
     ],
 )
 def test_misuse_answers_2(world: World, argv: tuple[str, ...], says: str) -> None:

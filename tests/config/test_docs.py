@@ -1,7 +1,7 @@
 """docs/configuration.md lists exactly the keys that the schemas know, and its examples load."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,20 @@ def keys(whole: dict[str, Any], part: dict[str, Any], at: str = "") -> Iterator[
         place = f"{at}.{name}".removeprefix(".")
         yield place
         yield from keys(whole, child, place)
+    yield from forms(whole, part.get("anyOf", ()), at)
     if part.get("type") == "array":
         yield from keys(whole, part["items"], f"{at}[]")
     for child in (*part.get("patternProperties", {}).values(), part.get("additionalProperties")):
         if isinstance(child, dict):
             yield from keys(whole, child, f"{at}.{ENTRY[at.rpartition('.')[2]]}")
+
+
+def forms(whole: dict[str, Any], found: Sequence[dict[str, Any]], at: str) -> Iterator[str]:
+    """Keys of a value that has several forms; below the second form's own keys the first one stands again."""
+    for form in found[:1]:
+        yield from keys(whole, form, at)
+    for form in (form for form in found[1:] if "$ref" in form):
+        yield from (f"{at}.{name}" for name in whole["$defs"][form["$ref"].rpartition("/")[2]]["properties"])
 
 
 def documented(heading: str) -> list[str]:

@@ -86,9 +86,9 @@ def test_app_details_are_kept_for_the_features_that_use_them(load_text: Load, fu
     assert details.serving.resolvers == {"internal": ("10.0.0.53",), "external": ("9.9.9.9",)}
     assert details.health["backup"].target == "b.example:443"
     assert details.health["primary"].timeout == timedelta(seconds=2)
-    assert details.probes["stripe-api"].header == "X-Api-Key"
-    assert details.probes["stripe-api"].expect == frozenset({200, 204})
-    assert details.probes["fx-feed"].target == "fx.example:443"
+    assert details.probes["stripe-api"]["primary"].header == "X-Api-Key"
+    assert details.probes["stripe-api"]["backup"].expect == frozenset({200, 204})
+    assert details.probes["fx-feed"]["backup"].target == "fx.example:443"
     assert (details.rotate["stripe-api"].primary, details.rotate["stripe-api"].backup) == ("manual", "auto")
     assert set(details.rotate) == {"stripe-api"}
 

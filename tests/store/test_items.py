@@ -334,3 +334,33 @@ def test_more_rows_than_a_batch(store: Store, make_row: MakeRow) -> None:
         assert run.put_rows("primary", (make_row(f"a/{n:05}") for n in range(4_500))) == 4_500
         assert run.touch("primary", ((f"a/{n:05}", f"vault:kv/a/{n:05}") for n in range(4_500)), run.started) == ()
     assert [row.key for row in store.cursor("primary")] == [f"a/{n:05}" for n in range(4_500)]
+
+
+@pytest.mark.requirement("R17")
+def test_what_was_proven_outlives_a_sweep_with_its_own_age(store: Store, make_row: MakeRow, clock: FakeClock) -> None:
+    """A sweep does not ask services: it keeps what a probe showed of the same item, however the item changed."""
+    with store.run("sync") as run:
+        run.put_rows("primary", [make_row("a/x", version="1"), make_row("a/y")])
+        run.set_probes("primary", [("a/x", "vault:kv/a/x", 1, "proof"), ("a/y", "vault:kv/other", 1, "foreign")])
+    x, y = read(store)
+    assert (x.auth, x.probe, x.digest) == (1, "proof", make_row("a/x", version="1").digest)
+    assert (y.auth, y.probe) == (None, None)
+    clock.advance(timedelta(hours=1))
+    with store.run("sync") as run:
+        run.put_rows("primary", [make_row("a/x", version="2")])
+        run.touch("primary", [("a/y", "vault:kv/a/y")], clock.now())
+    assert next((row.version, row.auth, row.probe) for row in read(store)) == ("2", 1, "proof")
+    with store.run("sync") as run:
+        run.set_probes("primary", [("a/x", "vault:kv/a/x", 0, "refusal")])
+    assert next((row.auth, row.probe) for row in read(store)) == (0, "refusal")
+
+
+def test_what_was_proven_of_another_item_goes(store: Store, make_row: MakeRow) -> None:
+    """A pair that names another item now, or two at once, has no proof."""
+    for later in ([make_row("a/x", "vault:kv/new")], [make_row("a/x"), make_row("a/x", "vault:kv/new")]):
+        with store.run("sync") as run:
+            run.put_rows("primary", [make_row("a/x")])
+            run.set_probes("primary", [("a/x", "vault:kv/a/x", 1, "proof")])
+        with store.run("sync") as run:
+            run.put_rows("primary", later)
+        assert [(row.auth, row.probe) for row in read(store)] == [(None, None)]

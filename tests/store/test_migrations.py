@@ -12,7 +12,7 @@ from nhisync.parity.row import Row
 from nhisync.store import Store, upgrade
 from nhisync.store.address import parse
 from nhisync.store.connection import Database, WriteConnection
-from nhisync.store.schema import HEAD, REVISIONS, metadata
+from nhisync.store.schema import ADDED, HEAD, REVISIONS, metadata
 from nhisync.store.upgrading import migrate
 from nhisync.testing.clocks import CountingRandomness, FakeClock
 
@@ -117,8 +117,9 @@ def test_every_earlier_schema_comes_up(
     row = make_row("a/x")
     if revision is not None:
         with Place(url) as connection:
-            names = ", ".join(f'"{name}"' for name in ("path", *Row._fields, "run"))
-            values = ", ".join(f":{name}" for name in ("path", *Row._fields, "run"))
+            fields = [name for name in Row._fields if revision >= "0005" or name not in ADDED]
+            names = ", ".join(f'"{name}"' for name in ("path", *fields, "run"))
+            values = ", ".join(f":{name}" for name in ("path", *fields, "run"))
             statement = text(f"INSERT INTO items ({names}) VALUES ({values})")
             connection.execute(statement, {"path": "primary", **row._asdict(), "run": 1})
     done = bring(url, clock, randomness)

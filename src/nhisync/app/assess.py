@@ -25,6 +25,7 @@ from nhisync.parity.book import AppTerms
 from nhisync.parity.engine import FAR, Judged, Missing, Remembered, judge, reading, stamp
 from nhisync.parity.findings import Places, findings_of, seen_place
 from nhisync.parity.pairing import Pairing
+from nhisync.parity.proof import proof_of
 from nhisync.parity.row import instant
 from nhisync.parity.rule import PASS, Outcome, Rule
 from nhisync.parity.rules import BY_CODE
@@ -54,6 +55,7 @@ class _AppTally:
     oldest: int = FAR
     oldest_backup: int = FAR
     attested: int = FAR
+    proven_until: int = FAR
     unchanged: int = 0
     exempt: int = 0
 
@@ -135,6 +137,8 @@ class Assessment:
             tally.oldest = min(tally.oldest, p)
         if b is not None:
             tally.oldest, tally.oldest_backup = min(tally.oldest, b), min(tally.oldest_backup, b)
+        if terms.thresholds.live_depth and (proof := proof_of(judged.backup)) is not None:
+            tally.proven_until = min(tally.proven_until, proof.at + terms.thresholds.live_max_age)
         if judged.outcomes is None:
             tally.unchanged += 1
             kept = list(stored(judged.key))
@@ -257,7 +261,7 @@ class Assessment:
     def _report(self, terms: AppTerms) -> AppReport:
         app, tally = terms.app, self._tallies[terms.app.name]
         observed = FAR if tally.oldest_backup == FAR else tally.oldest_backup + terms.thresholds.inventory_max_age
-        first = min(observed, tally.attested)
+        first = min(observed, tally.attested, tally.proven_until)
         expires = None if first == FAR else instant(first)
         return AppReport(
             app=app.name,

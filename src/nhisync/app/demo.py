@@ -93,7 +93,7 @@ def run(config: Path, *, clock: Clock, randomness: Randomness, progress: Progres
     with Store.open(session.configuration.store_url, clock=clock, randomness=randomness, purpose="demo") as store:
         remember(store, clock)
         with store.run("diff", config_digest=session.configuration.digest) as handle:
-            options = DiffOptions(primary="primary", backup="backup")
+            options = DiffOptions(primary="primary", backup="backup", live=True)
             report = diff(session, options, StoreDesk(session, store, handle), progress)
     expected = [code for app in planned.apps for pair in app.pairs for code in pair.expects]
     expected += [code for app in planned.apps for code in app.expects]

@@ -89,6 +89,10 @@ class StoreDesk:
         for path in self._pairings:
             self._run.set_groups(path, groups.get(path, {}))
 
+    def prove(self, path: str, proofs: Iterable[tuple[str, str, int | None, str]]) -> None:
+        """Keep what live authentication showed of rows of `path`."""
+        self._run.set_probes(path, proofs)
+
     def settle(self, collected: Collected) -> None:
         """Forget items that complete sweeps did not see, and pairs that the configuration no longer names."""
         for path, pairing in self._pairings.items():

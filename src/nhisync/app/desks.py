@@ -175,6 +175,9 @@ class ReadDesk:
     def group(self, groups: Mapping[str, Mapping[str, str]]) -> None:
         """Equality classes stay as they are stored."""
 
+    def prove(self, path: str, proofs: Iterable[tuple[str, str, int | None, str]]) -> None:
+        """Nothing is probed through this desk."""
+
     def settle(self, collected: Collected) -> None:
         """Nothing was swept, so nothing is forgotten."""
 

@@ -10,6 +10,8 @@ from nhisync.app.assess import Assessment, shrunk
 from nhisync.app.blackout import READS, clocked
 from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, places_of, scope_of, unconfirmed
 from nhisync.app.listing import unlisted
+from nhisync.app.live import asking, authenticate
+from nhisync.app.live import wanted as due_sides
 from nhisync.app.ports import Desk, Notebook
 from nhisync.app.reuse import compare
 from nhisync.app.session import Session
@@ -53,6 +55,8 @@ class DiffOptions:
         checks: show only these codes, code prefixes (``NHS2``) or layers.
         show_passing: also show what passed.
         cached: judge what the store holds, contact nothing.
+        live: try every credential that has a probe, whatever the tiers ask.
+        paced: try those that are due where a tier asks.
         command: word in the report.
     """
 
@@ -63,6 +67,8 @@ class DiffOptions:
     checks: tuple[str, ...] = ()
     show_passing: bool = False
     cached: bool = False
+    live: bool = False
+    paced: bool = False
     command: str = "diff"
 
 
@@ -81,9 +87,11 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     scope = scope_of(apps, paths)
     collected = None if options.cached else observe(session, scope, targets, desk, progress)
     _refuse_unseen(options, apps, paths, desk)
+    if options.cached:
+        uncompared = _uncompared(session, apps, targets, desk, progress)
+    else:
+        uncompared = _learn(session, apps, targets, desk, progress, options)
     now = session.clock.now()
-    look = _uncompared if options.cached else _compare_values
-    uncompared = look(session, apps, targets, desk, progress)
     coverage = {path: desk.coverage(path) for path in paths}
     assessments: list[Assessment] = []
     reports: list[AppReport] = []
@@ -173,6 +181,20 @@ def observe(
     return collected
 
 
+def _learn(
+    session: Session,
+    apps: Sequence[App],
+    targets: Sequence[tuple[App, str, str]],
+    desk: Desk,
+    progress: Progress,
+    options: DiffOptions,
+) -> dict[str, str]:
+    """What no inventory tells: equal values, and credentials that are let in; returns key → why it was not compared."""
+    if options.live or options.paced:
+        _authenticate(session, targets, desk, progress, everything=options.live)
+    return _compare_values(session, apps, targets, desk, progress)
+
+
 def _compare_values(
     session: Session,
     apps: Sequence[App],
@@ -233,6 +255,25 @@ def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iter
         if row.presence == "present" and row.key.partition("/")[0] in apps:
             bare = Locator.parse(row.locator)
             yield Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, fields.get(row.key)))
+
+
+def _authenticate(
+    session: Session,
+    targets: Sequence[tuple[App, str, str]],
+    desk: Desk,
+    progress: Progress,
+    *,
+    everything: bool,
+) -> None:
+    """Run the live probes; what they show is kept with the rows, and the rules read it there."""
+    if not everything and not any(asking(session, app) for app, _, _ in targets):
+        return
+    sides = due_sides(session, targets, desk.rows, all_of_them=everything)
+    if not sides:
+        return
+    progress("both paths", f"authenticating {len(sides)} credentials in a child process")
+    for path, proofs in authenticate(session, sides).items():
+        desk.prove(path, proofs)
 
 
 def _record(desk: Desk, reports: Iterable[AppReport]) -> None:

@@ -108,7 +108,7 @@ def _examine(
     where = f"{path}/{source}"
     progress(where, "looking")
     try:
-        need = need_of(session, path, source)
+        need = need_of(session, path, source, mode=mode)
         identity, first = _identity(session, target, provider)
         checks = [*first, *_checks(session, target, provider, mode, need)]
         return Examined(

@@ -72,7 +72,7 @@ def permissions(
         info = session.source_info(where, source)
         if provider not in {"", info.name} or Capability.PERMISSIONS not in info.capabilities:
             continue
-        need = need_of(session, where, source, pair, whole=whole)
+        need = need_of(session, where, source, pair, mode, whole=whole)
         if pair and not need.wanted:
             continue
         found += [
@@ -93,9 +93,16 @@ def documents(session: Session, path: str, source: str, mode: AccessMode, need: 
         instance.close()
 
 
-def need_of(session: Session, path: str, source: str, pair: str = "", *, whole: bool = False) -> Need:
-    """What the configured apps want of one source; when `whole`, and before any pair exists, every kind."""
+def need_of(
+    session: Session, path: str, source: str, pair: str = "", mode: AccessMode = AccessMode.READ, *, whole: bool = False
+) -> Need:
+    """What the configured apps want of one source; when `whole`, and before any pair exists, every kind.
+
+    Once pairs have probes, mode ``probe`` is about the items alone whose values these probes present.
+    """
     apps = session.configuration.apps
+    if mode is AccessMode.PROBE and not pair and any(session.configuration.details[app.name].probes for app in apps):
+        return Need(tuple(sorted({one for one in _presented(session, path) if one.source == source})), frozenset())
     if pair:
         return Need(tuple(sorted({w for w in _named(apps, path, pair) if w.source == source})), frozenset())
     pairing = Pairing(path, apps)
@@ -104,6 +111,17 @@ def need_of(session: Session, path: str, source: str, pair: str = "", *, whole: 
     if whole or not any(app.pairs or app.matches for app in apps):
         kinds = frozenset(kind.name for kind in session.source_info(path, source).kinds)
     return Need(wanted, kinds)
+
+
+def _presented(session: Session, path: str) -> Iterator[Locator]:
+    """Items of `path` whose values probes present, or that their own provider probes."""
+    for app in session.configuration.apps:
+        role = role_of(app, path)
+        probes = session.configuration.details[app.name].probes
+        for pair in app.pairs if role is not None else ():
+            probe = probes.get(pair.name, {}).get("primary" if role is Side.PRIMARY else "backup")
+            if probe is not None and (probe.auth != "none" or probe.type == "provider"):
+                yield (pair.primary if role is Side.PRIMARY else pair.backup).item
 
 
 def sources_of(session: Session, path: str = "") -> Iterator[tuple[str, str]]:

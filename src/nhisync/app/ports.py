@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from nhisync.app.listing import Reference
+from nhisync.app.live import Told
 from nhisync.collect.cycle import Collected
 from nhisync.collect.sink import Sink
 from nhisync.model import Attestation, Coverage, Finding, Locator, Verdict, Waiver
@@ -83,6 +84,10 @@ class Desk(Protocol):
 
     def group(self, groups: Mapping[str, Mapping[str, str]]) -> None:
         """Replace the equality classes: path → key → group."""
+        ...
+
+    def prove(self, path: str, proofs: Iterable[Told]) -> None:
+        """Keep what live authentication showed of rows of `path`; later sweeps keep it, too."""
         ...
 
     def settle(self, collected: Collected) -> None:

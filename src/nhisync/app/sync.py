@@ -83,7 +83,7 @@ def sync(session: PacedSession, store: Store, progress: Progress = silent) -> Re
     """
     with store.run("sync", config_digest=session.configuration.digest) as run:
         desk = _Desk(session, store, run)
-        options = DiffOptions(primary="primary", backup="backup", command="sync")
+        options = DiffOptions(primary="primary", backup="backup", command="sync", paced=True)
         report = _with_baselines(diff(session, options, desk, progress), desk, session, run.started)
         for verdict in report.verdicts:
             run.put_verdict(verdict)

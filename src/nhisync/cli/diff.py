@@ -9,6 +9,7 @@ import typer
 from nhisync.cli.answer import COUNTED, FailOn, exit_code_of
 from nhisync.cli.exit_codes import ExitCode
 from nhisync.cli.invocation import Invocation, current
+from nhisync.errors import UsageError
 from nhisync.model import Severity
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ Primary = Annotated[str, typer.Argument(help="Path, or the word primary: each ap
 Backup = Annotated[str, typer.Argument(help="Path, or the word backup: each app's own.")]
 Apps = Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app; repeatable.")]
 Cached = Annotated[bool, typer.Option("--cached", help="Judge what the store holds; contact nothing.")]
+Live = Annotated[bool, typer.Option("--live", help="Also try every credential that has a probe, where it is used.")]
 Pairs = Annotated[
     list[str] | None,
     typer.Option("--pair", metavar="PAIR", help="Only this pair (PAIR or APP/PAIR).", rich_help_panel=SHOW),
@@ -49,6 +51,7 @@ def diff(
     backup: Backup = "backup",
     apps: Apps = None,
     cached: Cached = False,
+    live: Live = False,
     pairs: Pairs = None,
     checks: Checks = None,
     severity: AtLeast = None,
@@ -64,17 +67,20 @@ def diff(
         nhisync diff primary backup --app payments
         nhisync diff --check NHS2 --severity error     only lockstep, only what blocks
         nhisync diff --format sarif -o nhisync.sarif   for code scanning
+        nhisync diff --live                            also log in with every credential that has a probe
         nhisync diff --exit-zero --format markdown     for a pull request's comment
 
     Both paths are inventoried by metadata alone and every pair is judged by its app's policy. The verdict stands last:
     READY, NOT READY or UNKNOWN. Nothing is written anywhere but to the output; no value is read unless a policy opts
-    in. Formats: table, plain, json, jsonl, sarif, junit, ocsf, markdown, html.
+    in or --live asks for it. Formats: table, plain, json, jsonl, sarif, junit, ocsf, markdown, html.
     """
     from nhisync.app.diff import DiffOptions  # noqa: PLC0415 - only this command needs it
     from nhisync.cli.opening import open_session  # noqa: PLC0415
     from nhisync.cli.output import REPORT_FORMATS  # noqa: PLC0415
 
     invocation = current(ctx)
+    if cached and live:
+        raise UsageError("--cached contacts nothing, and --live tries credentials", fix="Leave one of them out.")
     fmt = invocation.chosen_format(*REPORT_FORMATS)
     wanted = DiffOptions(
         primary=primary,
@@ -84,6 +90,7 @@ def diff(
         checks=tuple(checks or ()),
         show_passing=show_passing or fmt == "junit",
         cached=cached,
+        live=live,
     )
     report = _assess(open_session(invocation), wanted, invocation)
     answered = partial(show, fail_on=fail_on, exit_zero=exit_zero, severity=severity)

@@ -30,6 +30,7 @@ def doctor(
         nhisync doctor
         nhisync doctor backup                     one path
         nhisync doctor --mode fingerprint         may it read values for the reuse comparison?
+        nhisync doctor --mode probe               may it read the values that probes present?
         nhisync doctor --format json
 
     Says who nhisync is on every source, tries every permission that the mode needs here, warns when it holds more, and

@@ -11,10 +11,10 @@ from nhisync.config.documents import (
     HealthDocument,
     MatchDocument,
     PairDocument,
-    ProbeDocument,
     RolesDocument,
     RotateDocument,
 )
+from nhisync.config.probes import build_probes
 from nhisync.config.problems import Loc, Mark, Report, dotted, nearest
 from nhisync.config.secrecy import shown
 from nhisync.config.settings import Kinds
@@ -56,7 +56,7 @@ class _AppBuilder:
         self._loc: Loc = ("apps", name)
         self._roles: dict[str, tuple[str, ...]] = {"primary": (), "backup": ()}
         self._pairs: dict[str, Pair] = {}
-        self._probes: dict[str, Probe] = {}
+        self._probes: dict[str, Mapping[str, Probe]] = {}
         self._rotate: dict[str, Rotate] = {}
         self._taken: dict[tuple[str, str], Loc] = {}
 
@@ -176,13 +176,8 @@ class _AppBuilder:
             self._note(self._place(node, "class"), (*loc, "class"), text)
 
     def _probe(self, name: str, node: Node | None, loc: Loc) -> None:
-        probe = validate(ProbeDocument, node, loc, self._report) if node else None
-        if probe is None or node is None:
-            return
-        self._check_target(probe.type, probe.url, probe.address, node, loc)
-        if (probe.auth == "header") != (probe.header is not None):
-            self._note(node.mark, loc, "`header` and `auth: header` belong together")
-        self._probes[name] = _probe(probe)
+        if node is not None and (probes := build_probes(node, loc, self._report)):
+            self._probes[name] = probes
 
     def _rotation(self, name: str, node: Node | None, loc: Loc) -> None:
         rotate = validate(RotateDocument, node, loc, self._report) if node else None
@@ -343,18 +338,5 @@ def _health(document: HealthDocument) -> Health:
         type=document.type,
         target=document.url or document.address or "",
         expect=frozenset(document.expect),
-        timeout=document.timeout,
-    )
-
-
-def _probe(document: ProbeDocument) -> Probe:
-    return Probe(
-        type=document.type,
-        target=document.url or document.address or "",
-        auth=document.auth,
-        header=document.header or "",
-        expect=frozenset(document.expect),
-        depth=document.depth,
-        run_from=document.run_from,
         timeout=document.timeout,
     )

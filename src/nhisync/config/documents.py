@@ -31,6 +31,7 @@ from nhisync.config.fields import (
     Strict,
     Word,
 )
+from nhisync.config.probe_documents import ProbeDocument, ProbesDocument, Status
 
 
 def _listed(value: Any) -> Any:
@@ -46,9 +47,6 @@ Names = Annotated[
     ),
 ]
 """One name or a list of names."""
-
-Status = Annotated[int, Field(ge=100, le=599)]
-"""An HTTP status code."""
 
 
 class StoreDocument(Strict):
@@ -110,28 +108,6 @@ class HealthDocument(Strict):
     timeout: PositiveSpan = Field(default="5s", validate_default=True, description="Longest wait for the answer.")
 
 
-class ProbeDocument(Strict):
-    """How a pair's credential is presented to the service that judges it."""
-
-    type: Literal["http", "tls", "tcp", "provider"] = Field(
-        description="What is spoken; `provider` leaves it to the source's own provider."
-    )
-    url: HttpUrl | None = Field(default=None, description="Address of an http probe.")
-    address: BindText | None = Field(default=None, description="<host>:<port> of a tls or tcp probe.")
-    auth: Literal["none", "bearer", "basic", "header", "client-certificate"] = Field(
-        default="none", description="How the credential is presented."
-    )
-    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = Field(
-        default=None, description="Name of the header, for `auth: header`."
-    )
-    expect: list[Status] = Field(default=[200], description="HTTP status codes that mean accepted.")
-    depth: Literal["tcp", "tls", "auth", "txn"] = Field(
-        default="auth", description="What the probe proves: a port, a handshake, an accepted credential, a transaction."
-    )
-    run_from: Literal["local", "primary", "backup"] = Field(default="local", description="Where it is run from.")
-    timeout: PositiveSpan = Field(default="10s", validate_default=True, description="Longest wait for the answer.")
-
-
 Lifecycle = Literal["auto", "manual"]
 
 
@@ -155,7 +131,9 @@ class PairDocument(Strict):
     primary: LocatorText = Field(description="Where the primary identity stands.")
     backup: LocatorText = Field(description="Where its counterpart stands.")
     rotate: Part[RotateDocument] | None = Field(default=None, description="Who starts a rotation on each side.")
-    probe: Part[ProbeDocument] | None = Field(default=None, description="Live authentication of this pair.")
+    probe: Part[ProbeDocument] | Part[ProbesDocument] | None = Field(
+        default=None, description="Live authentication of this pair: one probe, or one each for primary and backup."
+    )
     owner: str = Field(default="", description="Who answers for the pair.")
     until: IsoDate | None = Field(default=None, description="Last day of a shared or exempt pair.")
     reason: str = Field(default="", description="Why it is shared or exempt.")

@@ -13,7 +13,6 @@ from nhisync.config.values import Configuration
 
 IDLE_KEYS = (
     "apps.<app>.health",
-    "apps.<app>.pairs[].probe",
     "apps.<app>.pairs[].rotate",
     "apps.<app>.serving",
     "listener.agent_bind",

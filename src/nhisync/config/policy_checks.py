@@ -18,6 +18,7 @@ from nhisync.policy import (
     Evidence,
     Expiry,
     Failback,
+    LiveLimits,
     Lockstep,
     RotationLimits,
 )
@@ -31,6 +32,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "expiry": Expiry,
     "chain": ChainLimits,
     "blackout": BlackoutLimits,
+    "live": LiveLimits,
     "failback": Failback,
     "damping": Damping,
 }
@@ -55,6 +57,7 @@ _RELATIONS = (
     _Relation("chain.horizon", "evaluate.stay_lease", lambda a, b: a >= b, "at least"),
     _Relation("blackout.rto", "blackout.ask", lambda rto, ask: rto or not ask, "more than 0s with"),
     _Relation("blackout.longest_stay", "evaluate.stay_lease", lambda a, b: not a or a >= b, "0s, or at least"),
+    _Relation("live.max_age", "evaluate.every", lambda a, b: a >= 2 * b, "at least twice"),
     _Relation("damping.reuse", "damping.suppress", lambda a, b: a < b, "less than"),
 )
 

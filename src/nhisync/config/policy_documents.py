@@ -101,6 +101,21 @@ class BlackoutDocument(Strict):
     margin: Span | None = Field(default=None, description="What is added for safety.")
 
 
+class LiveDocument(Strict):
+    """What live authentication must prove."""
+
+    min_depth: Literal["none", "tls", "auth", "txn"] | None = Field(
+        default=None,
+        description="How deep every pair must be proven: `none` asks nothing, an open port alone is never enough.",
+    )
+    max_age: PositiveSpan | None = Field(
+        default=None, description="A result older than this proves nothing; probes are repeated at half of it."
+    )
+    grace: Span | None = Field(
+        default=None, description="How long after a rotation a refusal may still be propagation."
+    )
+
+
 class FailbackDocument(Strict):
     """When traffic may return."""
 
@@ -140,6 +155,7 @@ class PolicyDocument(Strict):
     expiry: ExpiryDocument = Field(default=ExpiryDocument(), description="How much validity must be left.")
     chain: ChainDocument = Field(default=ChainDocument(), description="What a certificate chain must offer.")
     blackout: BlackoutDocument = Field(default=BlackoutDocument(), description="Life without issuers.")
+    live: LiveDocument = Field(default=LiveDocument(), description="What live authentication must prove.")
     failback: FailbackDocument = Field(default=FailbackDocument(), description="When traffic may return.")
     damping: DampingDocument = Field(default=DampingDocument(), description="Flap penalty.")
     severities: dict[Code, Literal["error", "warning", "info"]] = Field(

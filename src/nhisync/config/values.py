@@ -90,12 +90,23 @@ class Probe:
     """How a pair's credential is presented to the service that judges it.
 
     Attributes:
-        type: ``http``, ``tls``, ``tcp`` or ``provider``.
+        type: ``http``, ``tls``, ``tcp``, ``postgres`` or ``provider``.
         target: URL or ``host:port``, "" for ``provider``; never shown, its query may hold a capability.
-        auth: ``none``, ``bearer``, ``basic``, ``header`` or ``client-certificate``.
+        auth: ``none``, ``bearer``, ``basic``, ``header``, ``client-certificate`` or ``password``.
         header: name of the header for ``header``, or "".
+        user: login name, or "".
+        user_field: field of the item that holds the login name, or "".
+        secret_field: field that is presented, where the pair names none, or "".
+        certificate_field: field with the PEM chain, or "".
+        key_field: field with the PEM key, or "".
+        database: database of a postgres probe, or "".
+        tls: False = a postgres server is spoken to without TLS.
+        server_name: name the server's certificate must cover, or "" = the host.
+        ca_file: authorities that are trusted, relative to the configuration's folder, or "" = the system's.
+        proxy: HTTP proxy, or ""; never shown.
+        seen_as: dotted member of a JSON answer that names who was seen, or "".
         expect: HTTP status codes that mean accepted.
-        depth: ``tcp``, ``tls``, ``auth`` or ``txn``.
+        depth: how deep it proves: ``tcp``, ``tls``, ``auth`` or ``txn``.
         run_from: ``local``, ``primary`` or ``backup``.
         timeout: longest wait.
     """
@@ -104,6 +115,17 @@ class Probe:
     target: str = field(repr=False)
     auth: str
     header: str
+    user: str
+    user_field: str
+    secret_field: str
+    certificate_field: str
+    key_field: str
+    database: str
+    tls: bool
+    server_name: str
+    ca_file: str
+    proxy: str = field(repr=False)
+    seen_as: str
     expect: frozenset[int]
     depth: str
     run_from: str
@@ -125,13 +147,13 @@ class AppDetails:
     Attributes:
         serving: how it is seen which path serves, or None.
         health: path name → health check.
-        probes: pair name → probe.
+        probes: pair name → role word → probe.
         rotate: pair name → who starts rotations, for pairs that say so.
     """
 
     serving: Serving | None = None
     health: Mapping[str, Health] = field(default_factory=dict)
-    probes: Mapping[str, Probe] = field(default_factory=dict)
+    probes: Mapping[str, Mapping[str, Probe]] = field(default_factory=dict)
     rotate: Mapping[str, Rotate] = field(default_factory=dict)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from nhisync.model import ErrorFact, Presence, State
 from nhisync.parity.book import JUDGED, AppTerms, PairTerms, columns_of
 from nhisync.parity.pairing import Aligned
-from nhisync.parity.row import Row, instant, unanswered
+from nhisync.parity.row import Row, instant, mixed, unanswered
 from nhisync.parity.rule import FUTURE_TOLERANCE, PASS, Check, Outcome, PairView, Rule
 from nhisync.parity.stream import STAMPED, Cells, Stream
 from nhisync.parity.text import when
@@ -83,8 +83,9 @@ Missing = Callable[[str, str, Row], str]
 
 
 def stamp(row: Row) -> int:
-    """What must be equal for a remembered result to hold: the row's digest and whether its value is shared."""
-    return row.digest if row.group is None else ~row.digest
+    """What must be equal for a remembered result to hold: digest, live proof, and whether the value is shared."""
+    known = row.digest if row.probe is None else mixed(row.digest, row.probe)
+    return known if row.group is None else ~known
 
 
 def reading(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from nhisync.model import EvidenceRef, Finding, PairClass, Side, State
 from nhisync.parity.book import AppTerms, PairTerms
 from nhisync.parity.engine import Judged
+from nhisync.parity.proof import proof_of
 from nhisync.parity.row import Row, instant
 from nhisync.parity.rule import Outcome, Rule
 from nhisync.parity.rules.evidence import STEPS, UNCOVERED
@@ -114,6 +115,10 @@ def _evidence(judged: Judged, terms: AppTerms) -> Iterable[EvidenceRef]:
             yield EvidenceRef(
                 kind="inventory", source=row.locator, evidence_at=seen, expires_at=seen + timedelta(seconds=age)
             )
+            proof = proof_of(row)
+            if proof is not None:
+                tried, lasts = instant(proof.at), timedelta(seconds=terms.thresholds.live_max_age)
+                yield EvidenceRef(kind="probe", source=row.locator, evidence_at=tried, expires_at=tried + lasts)
 
 
 def describe(row: Row | None) -> str:

@@ -55,7 +55,8 @@ class Row(NamedTuple):
             only an upper bound, and display facts, or None.
         marker: the listing's change marker.
         observed: epoch seconds of the observation.
-        digest: 64-bit digest of everything above but `observed`, `marker` and `group`.
+        digest: 64-bit digest of everything above but `auth`, `observed`, `marker` and `group`.
+        probe: JSON of what the live authentication showed, its age included (`nhisync.parity.proof`), or None.
     """
 
     key: str
@@ -83,9 +84,10 @@ class Row(NamedTuple):
     marker: str
     observed: int
     digest: int
+    probe: str | None = None
 
 
-_UNDIGESTED = frozenset({"group", "marker", "observed", "digest"})
+_UNDIGESTED = frozenset({"group", "auth", "probe", "marker", "observed", "digest"})
 _DIGESTED = tuple(i for i, name in enumerate(Row._fields) if name not in _UNDIGESTED)
 
 
@@ -97,6 +99,12 @@ def digest_of(values: tuple[Any, ...]) -> int:
     # repr keeps None from "" apart, and a separator inside a text from one between two.
     text = repr(tuple(map(values.__getitem__, _DIGESTED)))
     raw = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(raw, "big", signed=True)
+
+
+def mixed(digest: int, text: str) -> int:
+    """A 64-bit signed digest of another digest and what was learned since."""
+    raw = hashlib.blake2b(f"{digest} {text}".encode(), digest_size=8).digest()
     return int.from_bytes(raw, "big", signed=True)
 
 
@@ -139,7 +147,7 @@ def row_of(item: Item, *, key: str, domain: str | None) -> Row:
         item.marker,
         int(min(item.observed_at, item.source_as_of or item.observed_at).timestamp()),
     )
-    return Row._make((*values, digest_of(values)))
+    return Row._make((*values, digest_of(values), None))
 
 
 def unanswered(key: str, locator: str, presence: Presence, error: ErrorFact | None, observed_at: datetime) -> Row:

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from nhisync.parity.proof import depth_of
 from nhisync.policy import Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """See `nhisync.policy.tier` for the meaning of each number; spans are seconds, shares 0..1.
+    """See `nhisync.policy.tier` for the meaning of each number; spans are seconds, shares 0..1, depths are rungs.
 
     `first_fraction` is the greater one of `block_fraction` and `warn_fraction`: below it nothing need be said.
     `blackout` is the horizon that the tier requires without issuers, None when it does not ask.
@@ -29,6 +30,9 @@ class Thresholds:
     min_rsa_bits: int
     min_ec_bits: int
     blackout: int | None = None
+    live_depth: int
+    live_max_age: int
+    live_grace: int
 
 
 def thresholds_of(tier: Tier) -> Thresholds:
@@ -51,4 +55,7 @@ def thresholds_of(tier: Tier) -> Thresholds:
         min_rsa_bits=tier.chain.min_rsa_bits,
         min_ec_bits=tier.chain.min_ec_bits,
         blackout=None if blackout is None else int(blackout.total_seconds()),
+        live_depth=depth_of(tier.live.min_depth),
+        live_max_age=int(tier.live.max_age.total_seconds()),
+        live_grace=int(tier.live.grace.total_seconds()),
     )

@@ -15,6 +15,7 @@ from nhisync.policy.tier import (
     Evidence,
     Expiry,
     Failback,
+    LiveLimits,
     Lockstep,
     RotationLimits,
     Tier,
@@ -32,6 +33,7 @@ CRITICAL = Tier(
     rotation=RotationLimits(max_age=90 * _D, overdue_share=0.1, max_pending=6 * _H),
     expiry=Expiry(failover_window=48 * _H, block_fraction=1 / 6, warn_fraction=1 / 3),
     chain=ChainLimits(horizon=48 * _H, min_rsa_bits=2048, min_ec_bits=256),
+    live=LiveLimits(min_depth="none", max_age=5 * _M, grace=60 * _S),
     failback=Failback(mode="approve", min_hold=15 * _M, stability=10 * _M, silent="closed"),
     damping=Damping(half_life=15 * _M, suppress=2000, reuse=750, max_suppress=60 * _M),
 )
@@ -47,6 +49,7 @@ HIGH = Tier(
     rotation=RotationLimits(max_age=90 * _D, overdue_share=0.1, max_pending=12 * _H),
     expiry=Expiry(failover_window=24 * _H, block_fraction=1 / 6, warn_fraction=1 / 3),
     chain=ChainLimits(horizon=24 * _H, min_rsa_bits=2048, min_ec_bits=256),
+    live=LiveLimits(min_depth="none", max_age=10 * _M, grace=2 * _M),
     failback=Failback(mode="auto", min_hold=10 * _M, stability=10 * _M, silent="closed"),
     damping=Damping(half_life=15 * _M, suppress=2000, reuse=750, max_suppress=60 * _M),
 )
@@ -62,6 +65,7 @@ STANDARD = Tier(
     rotation=RotationLimits(max_age=180 * _D, overdue_share=0.25, max_pending=24 * _H),
     expiry=Expiry(failover_window=12 * _H, block_fraction=1 / 12, warn_fraction=1 / 4),
     chain=ChainLimits(horizon=12 * _H, min_rsa_bits=2048, min_ec_bits=256),
+    live=LiveLimits(min_depth="none", max_age=30 * _M, grace=5 * _M),
     failback=Failback(mode="auto", min_hold=5 * _M, stability=5 * _M, silent="open"),
     damping=Damping(half_life=10 * _M, suppress=3000, reuse=750, max_suppress=30 * _M),
     severities={

@@ -128,6 +128,21 @@ class BlackoutLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveLimits:
+    """What live authentication must prove (R17, R22).
+
+    Attributes:
+        min_depth: ``none`` (nothing is asked), ``tls``, ``auth`` or ``txn``; an open port alone is never enough.
+        max_age: a result older than this proves nothing; probes are repeated at half of it.
+        grace: how long after a rotation a refusal may still be propagation.
+    """
+
+    min_depth: str
+    max_age: timedelta
+    grace: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failback:
     """When traffic may return (used by the readiness machine).
 
@@ -181,6 +196,7 @@ class Tier:
     rotation: RotationLimits
     expiry: Expiry
     chain: ChainLimits
+    live: LiveLimits
     failback: Failback
     damping: Damping
     blackout: BlackoutLimits = BlackoutLimits()

@@ -23,7 +23,7 @@ SPI_VERSION = 1
 class Capability(StrEnum):
     """What a provider class can do; each word stands for one protocol below.
 
-    PROBE, GRANTS and ROTATE may be declared and are held by the conformance kit; no use case calls them yet (ADR 8).
+    GRANTS and ROTATE may be declared and are held by the conformance kit; no use case calls them yet (ADR 8).
     """
 
     INVENTORY = "inventory"

@@ -7,14 +7,14 @@ from datetime import datetime
 from itertools import repeat
 from typing import Any
 
-from sqlalchemy import Connection, Integer, and_, bindparam, delete, func, or_, select, true, update
+from sqlalchemy import Connection, Integer, and_, bindparam, case, delete, func, or_, select, true, update
 from sqlalchemy.sql import ColumnElement, Select
 
 from nhisync.model import Presence
 from nhisync.parity.row import Row, digest_of, epoch, instant, unanswered
 from nhisync.parity.stream import Stream, ordered
 from nhisync.store.connection import Batch, Database, WriteConnection
-from nhisync.store.schema import comparisons, evaluations, items
+from nhisync.store.schema import ADDED, comparisons, evaluations, items
 from nhisync.store.text import batches, canonical, storable, storable_rows
 from nhisync.store.upsert import upsert
 
@@ -36,6 +36,8 @@ Claim = tuple[str, str]
 _AMBIGUOUS = Presence.AMBIGUOUS.value
 _ANSWERS = frozenset({Presence.PRESENT.value, Presence.ABSENT.value})
 _VALUES = tuple(name for name in Row._fields if name != "key")
+_OWN = len(Row._fields) - len(ADDED)
+_SWEPT = Row._fields[:_OWN]
 _COLUMNS = tuple(items.c[name] for name in Row._fields)
 
 
@@ -71,10 +73,11 @@ class ItemWriter:
     def __init__(self, database: Database, writer: WriteConnection, run: int) -> None:
         self._writer = writer
         self._run = run
-        self._upsert = Batch(database, _upsert(database.engine.dialect.name), ("path", *Row._fields, "run"))
+        self._upsert = Batch(database, _upsert(database.engine.dialect.name), ("path", *_SWEPT, "run", *ADDED))
         self._touch = Batch(database, _touched(), ("in_path", "in_key", "in_locator", "seen", "in_run"))
         self._claim = Batch(database, _claimed(), ("in_path", "in_key", "in_run"))
         self._group = Batch(database, _grouped(), ("in_path", "in_key", "class"))
+        self._probe = Batch(database, _probed(), ("in_path", "in_key", "in_locator", "judged", "proof"))
 
     def put(self, path: str, rows: Iterable[Row]) -> int:
         """Insert or replace; each batch is durable before the next one is taken. Returns how many rows were taken."""
@@ -88,7 +91,8 @@ class ItemWriter:
 
     def _put(self, connection: Connection, path: str, batch: list[Row]) -> None:
         run = self._run
-        changed = self._upsert.run(connection, [(path, *row, run) for row in batch])
+        # In the order of the table, which the statement then takes as it is: a million rows can tell.
+        changed = self._upsert.run(connection, [(path, *row[:_OWN], run, *row[_OWN:]) for row in batch])
         if changed < len(batch):
             self._contest(connection, path, [(row.key, row.locator, row.observed) for row in batch])
 
@@ -155,6 +159,13 @@ class ItemWriter:
             connection.execute(old)
             for batch in batches(groups.items(), BATCH):
                 self._group.run(connection, [(path, storable(key), group) for key, group in batch])
+
+    def probe(self, path: str, proofs: Iterable[tuple[str, str, int | None, str]]) -> None:
+        """Say what live authentication showed: (key, locator, `auth`, `probe`); it stays until it is said anew."""
+        for batch in batches(proofs, BATCH):
+            tuples = [(path, storable(k), storable(at), judged, storable(text)) for k, at, judged, text in batch]
+            with self._writer.transaction() as connection:
+                self._probe.run(connection, tuples)
 
     def _contest(self, connection: Connection, path: str, claims: Collection[tuple[str, str, int]]) -> None:
         """Make every key AMBIGUOUS that two locators claimed in this run; which one is meant is never guessed."""
@@ -238,14 +249,23 @@ def _within(path: str, low: str | None, high: str | None) -> list[ColumnElement[
 
 
 def _upsert(dialect: str) -> Any:
-    """A row of an earlier run is replaced; within one run only the same locator may speak again."""
+    """A row of an earlier run is replaced; within one run only the same locator may speak again.
+
+    What live authentication showed of the same item stays: a sweep does not ask for it.
+    """
     return upsert(
         dialect,
         items,
+        changed=lambda new: {name: _kept(new, name) for name in ("auth", "probe")},
         where=lambda new: or_(
             items.c.run != new.run, and_(items.c.locator == new.locator, items.c.presence != _AMBIGUOUS)
         ),
     )
+
+
+def _kept(new: Any, name: str) -> ColumnElement[Any]:
+    same = items.c.locator == new.locator
+    return case((same, func.coalesce(new[name], items.c[name])), else_=new[name])
 
 
 def _touched() -> Any:
@@ -269,6 +289,12 @@ def _claimed() -> Any:
 def _grouped() -> Any:
     here = and_(items.c.path == bindparam("in_path"), items.c.key == bindparam("in_key"))
     return update(items).where(here).values(group=bindparam("class"))
+
+
+def _probed() -> Any:
+    here = and_(items.c.path == bindparam("in_path"), items.c.key == bindparam("in_key"))
+    same = items.c.locator == bindparam("in_locator")
+    return update(items).where(here, same).values(auth=bindparam("judged"), probe=bindparam("proof"))
 
 
 def _answered(connection: Connection, path: str, keys: list[str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from nhisync.parity.row import Row
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """All schema revisions, oldest first; the last one is what this version reads and writes."""
 
 HEAD = REVISIONS[-1]
@@ -101,6 +101,9 @@ NUMBERS = frozenset(
 )
 """Columns of `Row` that are integers; all others are text."""
 
+ADDED = ("probe",)
+"""The last columns of `Row`, which came by migrations: a database adds them behind all others."""
+
 _REQUIRED = frozenset({"key", "locator", "presence", "lifecycle", "marker", "observed", "digest"})
 
 
@@ -113,9 +116,10 @@ items = Table(
     "items",
     metadata,
     _text("path"),
-    *(_row_column(name) for name in Row._fields),
+    *(_row_column(name) for name in Row._fields if name not in ADDED),
     # No foreign key: it would cost a lookup for each of a million rows, and the writer always has its run open.
     _number("run"),
+    *(_row_column(name) for name in ADDED),
     PrimaryKeyConstraint("path", "key"),
     sqlite_with_rowid=False,
 )

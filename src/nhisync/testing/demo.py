@@ -13,6 +13,7 @@ from nhisync.testing.demo_parts import NORTH, WEST
 from nhisync.testing.demo_payments import PAYMENTS
 from nhisync.testing.demo_search import SEARCH
 from nhisync.testing.demo_trust import TRUST_SOURCES
+from nhisync.testing.demo_wallet import ACCOUNTS, TIER, WALLET
 from nhisync.testing.demo_wiki import WIKI
 from nhisync.testing.scenario import PlannedApp, PlannedFault, PlannedSource, Scenario
 
@@ -77,9 +78,10 @@ def scenario() -> Scenario:
             *(_source("backup", name, "tls", NORTH, **options) for name, options in TRUST_SOURCES),
             *BILLING_SOURCES,
         ),
-        apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, DISPATCH, INTRANET),
+        apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, DISPATCH, WALLET, INTRANET),
         waivers=(WAIVER,),
-        policies={"critical.yaml": CRITICAL, "lasting.yaml": LASTING},
+        policies={"critical.yaml": CRITICAL, "lasting.yaml": LASTING, "tried.yaml": TIER},
+        accounts=ACCOUNTS,
         faults=(
             PlannedFault(path="backup", source="attic", name="unreachable"),
             PlannedFault(path="backup", source="busy", name="throttled"),

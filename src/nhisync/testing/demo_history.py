@@ -1,10 +1,12 @@
-"""What the demo remembers from "yesterday": a silent store, one that has shrunk since, and what was attested."""
+"""What the demo remembers from "yesterday": a silent store, one that has shrunk, what was attested and what let in."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from nhisync.clock import Clock
 from nhisync.model import Attestation, Coverage, CoverageStatus, Item, Lifecycle, Locator, Moment
-from nhisync.parity.row import row_of
+from nhisync.parity.proof import TXN, Proof, text_of
+from nhisync.parity.row import epoch, row_of
 from nhisync.store import Store
 
 AGE = timedelta(hours=30)
@@ -22,8 +24,12 @@ def remember(store: Store, clock: Clock) -> None:
         rotated=Moment(then - timedelta(days=4)),
     )
     sweep = Coverage(source="archive", kind="kv", scope="", status=CoverageStatus.COMPLETE, as_of=then, items=200)
+    tried = replace(silent, locator=Locator("attic", "kv", "secret/wallet/vouchers"))
+    voucher = row_of(tried, key="wallet/vouchers", domain="vault/eu-north-1")
+    proof = Proof(at=epoch(then) or 0, rung=TXN, accepted=True, rotated=voucher.rotated)
     with store.run("sync") as run:
-        run.put_rows("backup", [row_of(silent, key="search/synonyms", domain="vault/eu-north-1")])
+        run.put_rows("backup", [row_of(silent, key="search/synonyms", domain="vault/eu-north-1"), voucher])
+        run.set_probes("backup", [(voucher.key, voucher.locator, proof.auth, text_of(proof))])
         run.put_coverage("backup", [sweep])
     _attest(store, "capacity-test", clock.now() - timedelta(days=21), holds=True, by="load-team")
     _attest(store, "data-lag", clock.now() - AGE, holds=False, by="dba-oncall")

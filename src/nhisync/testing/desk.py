@@ -67,6 +67,13 @@ class MemoryDesk:
             for key, row in held.items():
                 held[key] = row._replace(group=groups.get(path, {}).get(key))
 
+    def prove(self, path: str, proofs: Iterable[tuple[str, str, int | None, str]]) -> None:
+        """Keep what live authentication showed."""
+        held = self.held.get(path, {})
+        for key, locator, auth, probe in proofs:
+            if key in held and held[key].locator == locator:
+                held[key] = held[key]._replace(auth=auth, probe=probe)
+
     def settle(self, collected: Any) -> None:
         """Nothing is forgotten."""
 
@@ -143,6 +150,8 @@ class MemorySink:
         for row in rows:
             old = self._held.get(row.key)
             clash = old is not None and old.presence in _ANSWERS and old.locator != row.locator
+            if old is not None and old.locator == row.locator and row.probe is None:
+                row = row._replace(auth=old.auth, probe=old.probe)  # noqa: PLW2901 - a sweep does not ask for it
             self._held[row.key] = row._replace(presence=Presence.AMBIGUOUS.value) if clash else row
 
     def keep(self, rows: Iterable[Row]) -> None:

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from nhisync.clock import Clock, SystemClock
 from nhisync.errors import RegistryError
+from nhisync.testing.judge import Judge
 from nhisync.testing.scenario import PlannedPair, Plant, Scenario
 from nhisync.testing.world import WorldPart
 
@@ -40,6 +41,7 @@ class EmbeddedWorld:
         self.clock: Clock = clock or SystemClock()
         self._classes = parts
         self._parts: dict[str, WorldPart] = {}
+        self.judge: Judge | None = None
 
     @property
     def config_file(self) -> Path:
@@ -64,6 +66,10 @@ class EmbeddedWorld:
             path = paths.setdefault(planned.path, {"region": planned.region, "sources": {}})
             same = {"region"} if document.get("region") == path["region"] else set()
             path["sources"][planned.name] = {k: v for k, v in document.items() if k not in same}
+        if self.scenario.accounts:
+            self.judge = Judge(clock=self.clock, directory=self.directory / "world" / "judge")
+            self.judge.accounts.update(self.scenario.accounts)
+            self.judge.start()
         apps = {app.name: self._app(app.pairs, app) for app in self.scenario.apps}
         for fault in self.scenario.faults:
             self._owner(fault.path, fault.source).fault(fault.path, fault.source, fault.name, **fault.options)
@@ -72,6 +78,8 @@ class EmbeddedWorld:
 
     def stop(self) -> None:
         """Close every emulator."""
+        if self.judge is not None:
+            self.judge.stop()
         while self._parts:
             self._parts.popitem()[1].stop()
 
@@ -126,12 +134,21 @@ class EmbeddedWorld:
             for path, other in pair.others:
                 self._plant(path, other)
             if pair.explicit:
-                explicit.append({"name": pair.name, "kind": pair.kind, **sides, **pair.document})
+                explicit.append({"name": pair.name, "kind": pair.kind, **sides, **self._filled(pair.document)})
         if explicit:
             document["pairs"] = explicit
         if app.matches:
             document["match"] = [dict(match) for match in app.matches]
         return document
+
+    def _filled(self, value: Any) -> Any:
+        """`value` with the judging service's words replaced."""
+        if isinstance(value, Mapping):
+            return {key: self._filled(inner) for key, inner in value.items()}
+        if isinstance(value, str) and self.judge is not None:
+            for word, meaning in self.judge.words.items():
+                value = value.replace(word, meaning)
+        return value
 
     def _plant(self, path: str, plant: Plant | None) -> str:
         if plant is None:

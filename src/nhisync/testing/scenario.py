@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nhisync.testing.judge import Account
 from nhisync.testing.world import Seed
 
 
@@ -115,6 +116,7 @@ class Scenario:
         waivers: waiver documents, as in the configuration.
         policies: file name → policy document laid beside the configuration.
         faults: switched on after planting.
+        accounts: resource of the judging service → whom it lets in; without any there is no such service.
     """
 
     sources: tuple[PlannedSource, ...]
@@ -122,6 +124,7 @@ class Scenario:
     waivers: tuple[Mapping[str, Any], ...] = ()
     policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     faults: tuple[PlannedFault, ...] = ()
+    accounts: Mapping[str, Account] = field(default_factory=dict)
 
     @property
     def canaries(self) -> frozenset[str]:

@@ -25,6 +25,7 @@ from . import (
     test_chain,
     test_evidence,
     test_expiry,
+    test_live,
     test_lockstep,
     test_presence,
     test_region,
@@ -38,7 +39,7 @@ PROVIDERS = {folder.name for folder in (ROOT / "providers").iterdir() if folder.
 INFOS = [rule.info for rule in RULES]
 MODULES = (
     *(test_blackout, test_presence, test_lockstep, test_expiry, test_reuse),
-    *(test_chain, test_trust, test_region, test_evidence),
+    *(test_chain, test_trust, test_region, test_live, test_evidence),
 )
 BLOCKS = {
     "EXPIRED",
@@ -61,6 +62,7 @@ LAYERS = {
     "5": {Layer.AUTHORISED},
     "6": {Layer.CHAIN},
     "7": {Layer.DEPENDENCIES},
+    "8": {Layer.LIVE, Layer.TRANSACTION},
     "9": {Layer.EXISTS, Layer.FRESH, Layer.TRANSACTION},
 }
 CONTRACT_COMMANDS = {

@@ -18,6 +18,7 @@ from nhisync.parity.rules import (
     expiry,
     exposure,
     lifecycle,
+    live,
     lockstep,
     presence,
     region,
@@ -27,7 +28,7 @@ from nhisync.parity.rules import (
 
 _FAMILIES = (
     *(presence, lockstep, lifecycle, expiry, blackout, reuse, exposure),
-    *(chain, certificate, trust, region, evidence, attestation),
+    *(chain, certificate, trust, region, live, evidence, attestation),
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(

@@ -108,6 +108,19 @@ SEPARATION: Final = (
 )
 """The backup needs nothing that goes down with the primary."""
 
+AUTHENTICATION: Final = (
+    "CSF2:PR.AA-03",
+    "CSF2:RC.RP-03",
+    "CSF2:RC.RP-05",
+    "800-53r5:IA-9",
+    "800-53r5:CP-4(2)",
+    "800-53r5:CP-4(3)",
+    "800-53r5:CP-7(4)",
+    "ISO27001:A.5.30",
+    "MAESTRO:L4",
+)
+"""The backup's credentials are tried where they are used, before a failover does."""
+
 EVIDENCE: Final = (
     "CSF2:DE.CM-06",
     "CSF2:DE.CM-09",

@@ -1,0 +1,154 @@
+"""Live authentication: which credentials are due, a child process that presents them, facts that come back.
+
+The parent never holds a value: it sends pair sides and gets depths, answers and typed errors back. What nobody
+answered for is a probe that was not made.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nhisync.app.session import Session
+from nhisync.model import App, Side
+from nhisync.parity.pairing import role_of
+from nhisync.parity.proof import Proof, current, depth_of, due, proof_of, text_of
+from nhisync.parity.row import Row, epoch
+from nhisync.spi import ErrorKind
+
+GRACE = 5.0
+"""Seconds by which the child may be late before it is ended; what it told until then counts."""
+
+Told = tuple[str, str, int | None, str]
+"""(key, locator, `Row.auth`, `Row.probe`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """One side of one pair to try.
+
+    Attributes:
+        path: name of the path.
+        row: its row; the result belongs to this generation of it.
+    """
+
+    path: str
+    row: Row
+
+
+def configured(session: Session, app: App, path: str) -> frozenset[str]:
+    """Names of the pairs of `app` whose credential on `path` has a probe."""
+    role = role_of(app, path)
+    side = role.value if role in {Side.PRIMARY, Side.BACKUP} else ""
+    probes = session.configuration.details[app.name].probes
+    return frozenset(name for name, sides in probes.items() if side in sides)
+
+
+def asking(session: Session, app: App) -> bool:
+    """Whether the tier of `app` asks for live authentication."""
+    return session.configuration.tiers[app.tier].live.min_depth != "none"
+
+
+def wanted(
+    session: Session,
+    targets: Iterable[tuple[App, str, str]],
+    rows: Callable[[str], Iterator[Row]],
+    *,
+    all_of_them: bool,
+) -> list[Probed]:
+    """The sides to try: those that are due where a tier asks, or all that have a probe."""
+    now = epoch(session.clock.now()) or 0
+    sides: dict[str, dict[str, App]] = {}
+    for app, *paths in targets:
+        for path in paths if all_of_them or asking(session, app) else ():
+            sides.setdefault(path, {}).update((f"{app.name}/{name}", app) for name in configured(session, app, path))
+    found = []
+    for path, keys in sides.items():
+        for row in rows(path) if keys else ():
+            app_of_row = keys.get(row.key)
+            if app_of_row is None or row.presence != "present":
+                continue
+            live = session.configuration.tiers[app_of_row.tier].live
+            ages = int(live.max_age.total_seconds()), int(live.grace.total_seconds())
+            if all_of_them or due(row, now, *ages):
+                found.append(Probed(path, row))
+    return found
+
+
+def authenticate(session: Session, probed: Sequence[Probed]) -> Mapping[str, list[Told]]:
+    """Present the credentials of `probed` in a child process; returns path → what was learned.
+
+    Every side is answered for. Results are dated at the start: their age is never understated.
+    """
+    began = epoch(session.clock.now()) or 0
+    seconds = max((session.budget(one.path, _source(one.row)).remaining for one in probed), default=0.0)
+    policies = session.configuration.policies
+    task = {
+        "config": str(session.configuration.file),
+        "policies": str(policies) if policies else None,
+        "seconds": seconds,
+        "wanted": [[one.path, one.row.key, one.row.locator, one.row.ids or ""] for one in probed],
+    }
+    answers, why = _asked(task, seconds + GRACE)
+    found: dict[str, list[Told]] = {}
+    for one in probed:
+        proof = _proof(answers.get((one.path, one.row.key)), why, one.row, began)
+        found.setdefault(one.path, []).append((one.row.key, one.row.locator, proof.auth, text_of(proof)))
+    return found
+
+
+def _source(row: Row) -> str:
+    return row.locator.partition(":")[0]
+
+
+def _asked(task: Mapping[str, Any], seconds: float) -> tuple[dict[tuple[str, str], dict[str, Any]], str]:
+    """(path, key) → answer of the child, and why the others have none."""
+    # -P: a file in the current folder must not become a module of the process that holds values (Python docs, "-P").
+    # Its stderr is never read: a traceback of an SDK may quote what was parsed.
+    why = "the probing process ended before it tried this"
+    try:
+        child = subprocess.run(
+            [sys.executable, "-P", "-m", "nhisync.app.probing"],
+            input=json.dumps(task).encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=seconds,
+            check=False,
+        )
+        told = child.stdout
+    except subprocess.TimeoutExpired as late:
+        told, why = late.stdout or b"", "the time was over before this was tried"
+    except OSError as failure:  # of the machine's limits; what was known ages, and the run goes on
+        told, why = b"", f"the probing process cannot be started: {failure.strerror}"
+    answers: dict[tuple[str, str], dict[str, Any]] = {}
+    for line in told.decode(errors="replace").splitlines():
+        try:
+            answer = json.loads(line)
+            answers[answer["path"], answer["key"]] = answer
+        except (ValueError, KeyError, TypeError):  # a line that was cut
+            continue
+    return answers, why
+
+
+def _proof(answer: Mapping[str, Any] | None, why: str, row: Row, began: int) -> Proof:
+    """What is known now: an attempt that nobody judged takes no earlier answer about this generation away."""
+    made = _made(answer, why, row, began)
+    before = proof_of(row)
+    if made.accepted is not None or before is None or before.accepted is None or not current(before, row):
+        return made
+    return before._replace(error=made.error, message=made.message) if before.accepted else before
+
+
+def _made(answer: Mapping[str, Any] | None, why: str, row: Row, began: int) -> Proof:
+    blank = Proof(at=began, version=row.version, rotated=row.rotated)
+    if answer is None:
+        return blank._replace(error=ErrorKind.UNREACHABLE.value, message=why)
+    return blank._replace(
+        rung=depth_of(answer["depth"]),
+        accepted=answer["accepted"],
+        seen_as=answer["seen_as"],
+        error=answer["error"],
+        message=answer["message"],
+    )

@@ -1,0 +1,238 @@
+"""The short-lived process that holds values: reads the stored credential, presents it, tells facts and forgets it.
+
+``python -P -m nhisync.app.probing``: a task on stdin, one JSON line per pair side on stdout, each as soon as it is
+known. Values are read by the source's own provider under the permissions of mode ``probe``.
+"""
+
+import json
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TextIO, cast
+
+from nhisync.app.reuse import harden
+from nhisync.app.session import Session
+from nhisync.config import Probe
+from nhisync.errors import NhisyncError
+from nhisync.model import Locator, Side
+from nhisync.parity.pairing import role_of
+from nhisync.probes import KINDS, Order, Presented, Shown, not_made
+from nhisync.probes.order import Patience
+from nhisync.spi import Capability, ErrorKind, FieldValue, Fingerprinter, Prober, ProviderError, SecretBytes
+
+PARALLEL: Final = 16
+"""Probes that run at once."""
+
+_UNCLEAR = "the item holds several fields"
+_KEY = "spki-sha256="
+
+
+class _Side(NamedTuple):
+    """One side to try: `locator` with the field that the pair names, `keys` the item's own public keys."""
+
+    path: str
+    key: str
+    locator: Locator
+    probe: Probe
+    keys: frozenset[str]
+
+
+def main(stdin: TextIO, stdout: TextIO) -> int:
+    """Read the task, try every side, tell what came out."""
+    harden()
+    task: dict[str, Any] = json.load(stdin)
+    policies = Path(task["policies"]) if task["policies"] else None
+    session = Session.open(Path(task["config"]), policies=policies, timeout=task["seconds"])
+    sides: dict[tuple[str, str], list[_Side]] = {}
+    for side in _sides(session, task["wanted"]):
+        sides.setdefault((side.path, side.locator.source), []).append(side)
+    _Bench(session, stdout, task["seconds"]).run(sides)
+    return 0
+
+
+def _sides(session: Session, wanted: Sequence[Sequence[str]]) -> Iterator[_Side]:
+    apps = {app.name: app for app in session.configuration.apps}
+    for path, key, text, ids in wanted:
+        name, _, pair = key.partition("/")
+        app = apps[name]
+        side = Side.PRIMARY if role_of(app, path) is Side.PRIMARY else Side.BACKUP
+        named = next((one for one in app.pairs if one.name == pair), None)
+        field = None if named is None else (named.primary if side is Side.PRIMARY else named.backup).field
+        bare = Locator.parse(text)
+        locator = Locator(bare.source, bare.kind, bare.name, field)
+        keys = frozenset(line.removeprefix(_KEY) for line in ids.split("\n") if line.startswith(_KEY))
+        yield _Side(path, key, locator, session.configuration.details[name].probes[pair][side.value], keys)
+
+
+class _Bench:
+    """Where sources are read and probes are made, all at once within a bound."""
+
+    def __init__(self, session: Session, stdout: TextIO, seconds: float) -> None:
+        self._session, self._stdout = session, stdout
+        self._end = session.clock.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="nhisync-probe")
+
+    def run(self, sides: dict[tuple[str, str], list[_Side]]) -> None:
+        """Try all sides of all sources."""
+        with self._pool, ThreadPoolExecutor(max(1, len(sides)), thread_name_prefix="nhisync-read") as readers:
+            jobs = [readers.submit(self._source, path, source, found) for (path, source), found in sides.items()]
+            for job in [made for done in jobs for made in done.result()]:
+                job.result()
+
+    def _source(self, path: str, source: str, sides: Sequence[_Side]) -> list[Future[None]]:
+        """Read what the sides of one source present, and hand each to the pool as soon as it is complete."""
+        jobs = [self._pool.submit(self._by_provider, side) for side in sides if side.probe.type == "provider"]
+        asked = [side for side in sides if side.probe.type != "provider"]
+        jobs += [self._pool.submit(self._try, side, {}) for side in asked if side.probe.auth == "none"]
+        presenting = [side for side in asked if side.probe.auth != "none"]
+        if presenting:
+            jobs += [self._pool.submit(self._try, *read) for read in self._read(path, source, presenting)]
+        return jobs
+
+    def _read(self, path: str, source: str, sides: Sequence[_Side]) -> Iterator[tuple[_Side, dict[str, SecretBytes]]]:
+        items: dict[Locator, list[_Side]] = {}
+        for side in sides:
+            items.setdefault(side.locator.item, []).append(side)
+        fields: dict[Locator, dict[str, SecretBytes]] = {}
+        failed: dict[Locator, ProviderError] = {}
+        try:
+            self._values(path, source, sorted(items), fields, failed)
+        except ProviderError as failure:
+            failed = {**dict.fromkeys(items.keys() - fields.keys(), failure), **failed}
+        for item, waiting in items.items():
+            failure_of_item = failed.get(item)
+            for side in waiting:
+                if failure_of_item is not None and item not in fields:
+                    self._tell(side, not_made("", failure_of_item))
+                else:
+                    yield side, fields.get(item, {})
+
+    def _values(
+        self,
+        path: str,
+        source: str,
+        wanted: Sequence[Locator],
+        fields: dict[Locator, dict[str, SecretBytes]],
+        failed: dict[Locator, ProviderError],
+    ) -> None:
+        if Capability.FINGERPRINT not in self._session.source_info(path, source).capabilities:
+            raise ProviderError(ErrorKind.UNSUPPORTED, "this source's provider reads no value that could be presented")
+        provider = self._session.provider(path, source)
+        try:
+            reader = cast("Fingerprinter", provider)
+            for answer in reader.values(wanted, self._session.budget(path, source)):
+                if isinstance(answer, FieldValue):
+                    fields.setdefault(answer.locator.item, {})[answer.field] = answer.value
+                else:
+                    failed[answer[0].item] = ProviderError(ErrorKind(answer[1].kind), answer[1].message)
+        finally:
+            provider.close()
+
+    def _try(self, side: _Side, fields: dict[str, SecretBytes]) -> None:
+        probe = side.probe
+        try:
+            if probe.run_from != "local":
+                told = f"nothing runs a probe from {probe.run_from} in this version"
+                raise ProviderError(ErrorKind.UNSUPPORTED, told)
+            patience = Patience(self._session.clock, min(probe.timeout.total_seconds(), self._left))
+            shown = KINDS[probe.type](self._order(side), presented(probe, side.locator.field, fields), patience)
+        except ProviderError as failure:
+            shown = not_made("", failure)
+        self._tell(side, shown)
+
+    def _by_provider(self, side: _Side) -> None:
+        path, locator = side.path, side.locator
+        try:
+            if Capability.PROBE not in self._session.source_info(path, locator.source).capabilities:
+                raise ProviderError(ErrorKind.UNSUPPORTED, "this source's provider makes no probe of its own")
+            provider = self._session.provider(path, locator.source)
+            try:
+                budget = self._session.budget(path, locator.source)
+                (result,) = cast("Prober", provider).probe([locator.item], budget)
+            finally:
+                provider.close()
+            shown = Shown(depth=result.depth, accepted=result.accepted, seen_as=result.seen_as, error=result.error)
+        except ProviderError as failure:
+            shown = not_made("", failure)
+        self._tell(side, shown)
+
+    @property
+    def _left(self) -> float:
+        return max(0.0, self._end - self._session.clock.monotonic())
+
+    def _order(self, side: _Side) -> Order:
+        probe = side.probe
+        base = self._session.configuration.base
+        return Order(
+            target=probe.target,
+            auth=probe.auth,
+            depth=probe.depth,
+            header=probe.header,
+            database=probe.database,
+            encrypted=probe.tls,
+            server_name=probe.server_name,
+            ca_file=base / Path(probe.ca_file).expanduser() if probe.ca_file else None,
+            proxy=probe.proxy,
+            seen_as=probe.seen_as,
+            expect=probe.expect,
+            keys=side.keys,
+        )
+
+    def _tell(self, side: _Side, shown: Shown) -> None:
+        told = {
+            "path": side.path,
+            "key": side.key,
+            "depth": shown.depth,
+            "accepted": shown.accepted,
+            "seen_as": shown.seen_as,
+            "error": shown.error.kind if shown.error else "",
+            "message": shown.error.message if shown.error else "",
+        }
+        with self._lock:
+            print(json.dumps(told), file=self._stdout, flush=True)
+
+
+def presented(probe: Probe, named: str | None, fields: dict[str, SecretBytes]) -> Presented:
+    """What `probe` presents of the item's `fields`.
+
+    Raises:
+        ProviderError: MISCONFIGURED, a named field is not there, or none is named and there are several.
+    """
+    if probe.auth == "none":
+        return Presented()
+    user = probe.user or (_text(_field(fields, probe.user_field)) if probe.user_field else "")
+    parts = [_field(fields, name) if name else None for name in (probe.certificate_field, probe.key_field)]
+    secret = None if all(parts) else _field(fields, named or probe.secret_field or _only(fields, probe.user_field))
+    return Presented(user, secret, *parts)
+
+
+def _only(fields: dict[str, SecretBytes], user_field: str) -> str:
+    secret = fields.keys() - {user_field}
+    if len(secret) != 1:
+        fix = "Name the one to present: #field in the pair, or secret_field in its probe."
+        raise ProviderError(ErrorKind.MISCONFIGURED, _UNCLEAR if secret else "the item holds no value", fix=fix)
+    return min(secret)
+
+
+def _field(fields: dict[str, SecretBytes], name: str) -> SecretBytes:
+    if name not in fields:
+        fix = "Correct the field's name in the pair or its probe."
+        raise ProviderError(ErrorKind.MISCONFIGURED, "a field that the probe names is not in the item", fix=fix)
+    return fields[name]
+
+
+def _text(value: SecretBytes) -> str:
+    try:
+        return value.reveal().decode()
+    except UnicodeDecodeError:
+        raise ProviderError(ErrorKind.MISCONFIGURED, "the login name is no text") from None
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.stdin, sys.stdout))
+    except NhisyncError:
+        sys.exit(1)

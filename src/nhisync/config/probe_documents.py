@@ -1,0 +1,64 @@
+"""Documents of live authentication probes: what is spoken, to whom, and which fields of the item are presented."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nhisync.config.fields import BindText, FileName, HttpUrl, NonEmpty, Part, PositiveSpan, Strict
+
+Status = Annotated[int, Field(ge=100, le=599)]
+"""An HTTP status code."""
+
+
+class ProbeDocument(Strict):
+    """How a pair's credential is presented to the service that judges it."""
+
+    type: Literal["http", "tls", "tcp", "postgres", "provider"] = Field(
+        description="What is spoken; `provider` leaves it to the source's own provider."
+    )
+    url: HttpUrl | None = Field(default=None, description="Address of an http probe.")
+    address: BindText | None = Field(default=None, description="<host>:<port> of a tls, tcp or postgres probe.")
+    auth: Literal["none", "bearer", "basic", "header", "client-certificate"] = Field(
+        default="none", description="How the credential is presented."
+    )
+    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = Field(
+        default=None, description="Name of the header, for `auth: header`."
+    )
+    user: NonEmpty | None = Field(default=None, description="Login name, for basic and postgres.")
+    user_field: NonEmpty | None = Field(default=None, description="Field of the item that holds the login name.")
+    secret_field: NonEmpty | None = Field(
+        default=None, description="Field that is presented; default: the one the pair names, or the only one."
+    )
+    certificate_field: NonEmpty | None = Field(
+        default=None, description="Field with the PEM chain, for `client-certificate`; default: the presented field."
+    )
+    key_field: NonEmpty | None = Field(
+        default=None, description="Field with the PEM key, for `client-certificate`; default: the presented field."
+    )
+    database: NonEmpty | None = Field(default=None, description="Database of a postgres probe; default: the login's.")
+    tls: bool = Field(default=True, description="TLS with verification to a postgres server.")
+    server_name: NonEmpty | None = Field(
+        default=None, description="Name the server's certificate must cover; default: the host."
+    )
+    ca_file: FileName | None = Field(default=None, description="Authorities that are trusted instead of the system's.")
+    proxy: HttpUrl | None = Field(default=None, description="HTTP proxy of an http probe; no other one is used.")
+    seen_as: NonEmpty | None = Field(
+        default=None,
+        description="Member of the JSON answer that names who was seen, dotted.",
+        examples=["account.id"],
+    )
+    expect: list[Status] = Field(default=[200], description="HTTP status codes that mean accepted.")
+    depth: Literal["tcp", "tls", "auth", "txn"] | None = Field(
+        default=None,
+        description="What the probe proves: a port, a handshake, an accepted credential, a transaction; "
+        "default: as much as its type and `auth` can, transactions excepted.",
+    )
+    run_from: Literal["local", "primary", "backup"] = Field(default="local", description="Where it is run from.")
+    timeout: PositiveSpan = Field(default="10s", validate_default=True, description="Longest wait for the answer.")
+
+
+class ProbesDocument(Strict):
+    """Probes of a pair whose sides are judged by different services."""
+
+    primary: Part[ProbeDocument] | None = Field(default=None, description="The probe of the primary's credential.")
+    backup: Part[ProbeDocument] | None = Field(default=None, description="The probe of the backup's credential.")

@@ -1,0 +1,146 @@
+"""Probes from documents to values: which keys a kind takes, how deep it can prove, one for both sides or one each."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from nhisync.config.probe_documents import ProbeDocument, ProbesDocument
+from nhisync.config.problems import Loc, Report, dotted
+from nhisync.config.tree import Node
+from nhisync.config.validation import validate
+from nhisync.config.values import Probe
+
+SIDES: Final = ("primary", "backup")
+"""Role words under which a pair may name one probe each."""
+
+_TARGET: Final = {"http": "url", "tls": "address", "tcp": "address", "postgres": "address"}
+_LADDER: Final = ("tcp", "tls", "auth", "txn")
+_OPTIONAL: Final = {
+    "header": {"http"},
+    "user": {"http", "postgres"},
+    "user_field": {"http", "postgres"},
+    "secret_field": {"http", "tls", "postgres"},
+    "certificate_field": {"http", "tls"},
+    "key_field": {"http", "tls"},
+    "database": {"postgres"},
+    "server_name": {"http", "tls"},
+    "ca_file": {"http", "tls", "postgres"},
+    "proxy": {"http"},
+    "seen_as": {"http"},
+}
+"""Key → types that take it."""
+
+_AUTHS: Final = {
+    "http": {"none", "bearer", "basic", "header", "client-certificate"},
+    "tls": {"none", "client-certificate"},
+}
+_REFUSALS: Final = frozenset({401, 403})
+
+
+def build_probes(node: Node, loc: Loc, report: Report) -> Mapping[str, Probe]:
+    """Role word → probe of the pair whose ``probe`` stands at `loc`; problems go into `report`."""
+    if not isinstance(node.value, dict) or "type" in node.children or not set(SIDES) & set(node.children):
+        probe = _built(node, loc, report)
+        return dict.fromkeys(SIDES, probe) if probe else {}
+    if validate(ProbesDocument, node, loc, report) is None:
+        return {}
+    found = ((side, node.get(side)) for side in SIDES)
+    built = ((side, _built(child, (*loc, side), report)) for side, child in found if child is not None)
+    return {side: probe for side, probe in built if probe is not None}
+
+
+def _built(node: Node, loc: Loc, report: Report) -> Probe | None:
+    document = validate(ProbeDocument, node, loc, report)
+    if document is None:
+        return None
+    for key, text in _problems(document):
+        child = node.get(key) if key else None
+        place: Loc = (*loc, key) if child is not None else loc
+        report.add((child or node).mark, dotted(place), f"{dotted(place)}: {text}")
+    return Probe(
+        type=document.type,
+        target=document.url or document.address or "",
+        auth=_auth(document),
+        header=document.header or "",
+        user=document.user or "",
+        user_field=document.user_field or "",
+        secret_field=document.secret_field or "",
+        certificate_field=document.certificate_field or "",
+        key_field=document.key_field or "",
+        database=document.database or "",
+        tls=document.tls,
+        server_name=document.server_name or "",
+        ca_file=document.ca_file or "",
+        proxy=document.proxy or "",
+        seen_as=document.seen_as or "",
+        expect=frozenset(document.expect),
+        depth=document.depth or _deepest(document),
+        run_from=document.run_from,
+        timeout=document.timeout,
+    )
+
+
+def _auth(document: ProbeDocument) -> str:
+    """Logins present a password, whatever `auth` says of the others."""
+    return "password" if document.type == "postgres" else document.auth
+
+
+def _problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
+    """(key, what is wrong) of everything that does not fit together."""
+    kind = document.type
+    wanted = _TARGET.get(kind, "")
+    have = {key for key in ("url", "address") if getattr(document, key) is not None}
+    if wanted and wanted not in have:
+        yield "", f"a check of type {kind} needs `{wanted}`"
+    for key in sorted(have - {wanted}):
+        yield key, f"a check of type {kind} takes no `{key}`"
+    for key, kinds in _OPTIONAL.items():
+        if getattr(document, key) is not None and kind not in kinds:
+            yield key, f"a check of type {kind} takes no `{key}`"
+    if not document.tls and kind != "postgres":
+        yield "tls", f"a check of type {kind} takes no `tls`"
+    yield from _auth_problems(document)
+    yield from _depth_problems(document)
+
+
+def _auth_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
+    kind, auth = document.type, document.auth
+    if auth not in _AUTHS.get(kind, {"none"}):
+        yield "auth", f"a check of type {kind} takes no `auth: {auth}`"
+    if (auth == "header") != (document.header is not None):
+        yield "", "`header` and `auth: header` belong together"
+    if auth != "none" and (document.url or "").startswith("http://") and not _loopback(document.url or ""):
+        yield "url", "a credential is sent over https:// only (http:// to this host's loopback excepted)"
+    if document.user is not None and document.user_field is not None:
+        yield "user_field", "`user` names the login already"
+    if _needs_user(document) and document.user is None and document.user_field is None:
+        yield "", "a login needs `user` or `user_field`"
+    if auth != "none" and _REFUSALS & set(document.expect):
+        yield "expect", "401 and 403 are refusals; they cannot mean accepted"
+
+
+def _needs_user(document: ProbeDocument) -> bool:
+    return document.type == "postgres" or document.auth == "basic"
+
+
+def _depth_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
+    if document.depth is None or document.type == "provider":
+        return
+    deepest = _deepest(document)
+    if deepest == "auth" and document.type in {"http", "postgres"}:
+        deepest = "txn"
+    if _LADDER.index(document.depth) > _LADDER.index(deepest):
+        yield "depth", f"this probe proves `{deepest}` at most"
+
+
+def _deepest(document: ProbeDocument) -> str:
+    """How deep a probe can prove by its type and what it presents; a transaction is never assumed."""
+    if document.type in {"tls", "postgres", "provider"} or document.auth != "none":
+        return "auth"
+    if (document.url or "").startswith("https://"):
+        return "tls"
+    return "tcp"
+
+
+def _loopback(url: str) -> bool:
+    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return host.startswith(("127.", "[::1]", "localhost:")) or host == "localhost"

@@ -1,0 +1,135 @@
+"""What a live authentication showed, as a row carries it: facts about one generation of one credential, with their age.
+
+The text is written by the use case that probes and read by the rules; like `nhisync.parity.rules.facts` it is decoded
+only when somebody asks, and what cannot be decoded proves nothing.
+"""
+
+import json
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from nhisync.parity.row import Row
+
+LADDER: Final = ("none", "tcp", "tls", "auth", "txn")
+"""Depths in order: nothing, a port, a handshake, an accepted credential, a transaction."""
+
+TCP, TLS, AUTH, TXN = 1, 2, 3, 4
+"""Rungs of the ladder."""
+
+_KEPT = 8
+
+
+class Proof(NamedTuple):
+    """One live authentication.
+
+    Attributes:
+        at: epoch seconds at which it began.
+        rung: how deep it proved (0 = nothing), index of `LADDER`.
+        accepted: True, False, or None when the credential was not judged.
+        seen_as: the identity the service saw and where, or "".
+        version: the row's version when it was made.
+        rotated: the row's rotation time when it was made, epoch seconds.
+        error: kind of the typed reason it could not be made or was refused, or "".
+        message: that reason for a person, or "".
+    """
+
+    at: int
+    rung: int = 0
+    accepted: bool | None = None
+    seen_as: str = ""
+    version: str | None = None
+    rotated: int | None = None
+    error: str = ""
+    message: str = ""
+
+    @property
+    def auth(self) -> int | None:
+        """What the row's `auth` says: 1 accepted, 0 refused, None when no service judged the credential."""
+        if self.accepted is None or (self.accepted and self.rung < AUTH):
+            return None
+        return int(self.accepted)
+
+
+def depth_of(word: str) -> int:
+    """The rung of a depth's word; a word that nobody knows is no depth."""
+    return LADDER.index(word) if word in LADDER else 0
+
+
+def text_of(proof: Proof) -> str:
+    """The text a row carries."""
+    return json.dumps(proof._asdict(), sort_keys=True, separators=(",", ":"))
+
+
+def proof_of(row: Row | None) -> Proof | None:
+    """What `row` carries, or None when nobody tried; a text that cannot be read is a trial that proves nothing."""
+    return None if row is None or row.probe is None else _proof(row.probe)
+
+
+def current(proof: Proof, row: Row) -> bool:
+    """Whether the credential is still the one that was presented: a rotation since leaves nothing proven."""
+    return (proof.version, proof.rotated) == (row.version, row.rotated)
+
+
+def due(row: Row, now: int, max_age: int, grace: int) -> bool:
+    """Whether the credential of `row` must be tried (again).
+
+    A result is repeated at half of its age limit, refusals too: repeating those faster could lock an account. One that
+    could not be made, or that a rotation overtook, is repeated at once, one that fell into propagation after it.
+
+    Args:
+        row: the row, observed in this run.
+        now: epoch seconds.
+        max_age: seconds for which the policy believes a result.
+        grace: seconds after a rotation in which a refusal may still be propagation.
+    """
+    proof = proof_of(row)
+    if proof is None or proof.accepted is None or not current(proof, row) or proof.at > now:
+        return True
+    settled = settled_at(row, grace)
+    if proof.accepted is False and settled is not None and proof.at < settled <= now:
+        return True
+    return now >= proof.at + max_age // 2
+
+
+def settled_at(row: Row, grace: int) -> int | None:
+    """Epoch seconds from which a refusal of the current generation is no propagation; None = its age is not known."""
+    began = row.rotated if row.rotated is not None else row.created
+    return None if began is None else began + grace
+
+
+@lru_cache(maxsize=_KEPT)
+def _proof(text: str) -> Proof:
+    try:
+        return _typed(json.loads(text))
+    except (TypeError, KeyError, ValueError, RecursionError):
+        return Proof(at=0, message="the stored result cannot be read")
+
+
+def _typed(raw: Any) -> Proof:
+    """The proof that `text_of` wrote.
+
+    Raises:
+        TypeError: it is no mapping.
+        KeyError: something is missing.
+        ValueError: something is not what it must be.
+    """
+    found = {name: raw[name] for name in Proof._fields}
+    fits = (
+        all(isinstance(found[name], str) for name in ("seen_as", "error", "message"))
+        and all(_whole(found[name]) for name in ("at", "rung"))
+        and 0 <= found["rung"] < len(LADDER)
+        and _none_or(found["accepted"], bool)
+        and _none_or(found["version"], str)
+        and (found["rotated"] is None or _whole(found["rotated"]))
+    )
+    if not fits:
+        raise ValueError
+    return Proof(**found)
+
+
+def _none_or(value: Any, kind: type) -> bool:
+    return value is None or isinstance(value, kind)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

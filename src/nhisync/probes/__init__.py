@@ -1,0 +1,20 @@
+"""Live authentication: one module per kind of service, each of which presents a credential with least harm.
+
+A kind connects, presents, looks at the answer and leaves; it changes nothing that it does not undo. It tells three
+things apart: the service accepted the credential, it refused it, or nobody judged it (law 3). An endpoint that lets
+everybody in has judged nothing. Values live in the short-lived process of `nhisync.app.probing` alone.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from nhisync.probes import http, postgres, tcp, tls
+from nhisync.probes.order import Kind, Order, Presented, Shown, not_made, refused
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {"tcp": tcp.probe, "tls": tls.probe, "http": http.probe, "postgres": postgres.probe}
+)
+"""``type`` of a probe → who makes it."""
+
+__all__ = ["KINDS", "Kind", "Order", "Presented", "Shown", "not_made", "refused"]

@@ -1,0 +1,125 @@
+"""What a probe is asked to do, what it presents, and what came out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nhisync.clock import Clock
+from nhisync.model import ErrorFact
+from nhisync.spi import ErrorKind, ProviderError, SecretBytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One probe.
+
+    Attributes:
+        target: URL or ``host:port``; never shown, its query may hold a capability.
+        auth: ``none``, ``bearer``, ``basic``, ``header``, ``client-certificate`` or ``password``.
+        depth: how deep it may prove: ``tcp``, ``tls``, ``auth`` or ``txn``.
+        header: name of the header for ``header``.
+        database: what a login connects to, "" = its own.
+        encrypted: TLS with verification.
+        server_name: name the server's certificate must cover, "" = the host.
+        ca_file: authorities that are trusted, None = the system's.
+        proxy: HTTP proxy, "" = none.
+        seen_as: dotted member of a JSON answer that names who was seen, "" = nobody asks.
+        expect: HTTP status codes that mean accepted.
+        keys: SHA-256 of the item's own public keys (hex), for an item that is what the endpoint serves.
+    """
+
+    target: str = field(repr=False)
+    auth: str = "none"
+    depth: str = "auth"
+    header: str = ""
+    database: str = ""
+    encrypted: bool = True
+    server_name: str = ""
+    ca_file: Path | None = None
+    proxy: str = field(default="", repr=False)
+    seen_as: str = ""
+    expect: frozenset[int] = frozenset({200})
+    keys: frozenset[str] = frozenset()
+
+
+class Presented:
+    """The credential of one item; exists only inside the short-lived probing process.
+
+    Args:
+        user: login name, "" = none.
+        secret: password, token or key, None = nothing is presented.
+        certificate: PEM chain, None = what `secret` holds.
+        key: PEM key, None = what `secret` holds.
+    """
+
+    __slots__ = ("certificate", "key", "secret", "user")
+
+    def __init__(
+        self,
+        user: str = "",
+        secret: SecretBytes | None = None,
+        certificate: SecretBytes | None = None,
+        key: SecretBytes | None = None,
+    ) -> None:
+        self.user, self.secret = user, secret
+        self.certificate, self.key = certificate or secret, key or secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What came out; no part of it is a text of the service or of an SDK, but for the name it saw.
+
+    Attributes:
+        depth: how deep it was proven: "" (not even a port), ``tcp``, ``tls``, ``auth`` or ``txn``.
+        accepted: True, False, or None when the credential was not judged.
+        seen_as: the identity the service saw, and where, or "".
+        error: why it was refused or not judged.
+    """
+
+    depth: str
+    accepted: bool | None
+    seen_as: str = ""
+    error: ErrorFact | None = None
+
+
+class Patience:
+    """How long one probe may take, all its connections together.
+
+    Args:
+        clock: the only time.
+        seconds: from now on.
+    """
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock, self._end = clock, clock.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left.
+
+        Raises:
+            ProviderError: none are; UNREACHABLE, because a silent service looks like this.
+        """
+        left = self._end - self._clock.monotonic()
+        if left <= 0:
+            raise ProviderError(ErrorKind.UNREACHABLE, "the service did not answer in time")
+        return left
+
+
+Kind = Callable[[Order, Presented, Patience], Shown]
+"""Makes one probe. Raises ProviderError where nothing came to the point of being judged."""
+
+
+def not_made(depth: str, failure: ProviderError) -> Shown:
+    """The credential was not judged."""
+    return Shown(depth=depth, accepted=None, error=failure.fact)
+
+
+def refused(depth: str, kind: ErrorKind, message: str) -> Shown:
+    """The service judged the credential and does not let it in."""
+    return Shown(depth=depth, accepted=False, error=ErrorFact(kind=kind.value, message=message))
+
+
+def nobody_judges(depth: str, what: str) -> Shown:
+    """The service lets everybody in, so that it proves nothing about this credential."""
+    return not_made(depth, ProviderError(ErrorKind.UNSUPPORTED, what))

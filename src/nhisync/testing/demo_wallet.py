@@ -1,0 +1,102 @@
+"""wallet, a tier that asks for live transactions: every credential is presented to the service that judges it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from nhisync.testing.demo_parts import HOUR, canary, kv, nothing, pair, secret
+from nhisync.testing.judge import Account
+from nhisync.testing.scenario import PlannedApp, PlannedPair, Plant
+
+TIER = {
+    "version": 1,
+    "tier": "tried",
+    "inherits": "high",
+    "live": {"min_depth": "txn", "max_age": "10m", "grace": "1h"},
+}
+"""The built-in tiers ask for no live authentication; this one does."""
+
+_NOW = timedelta(minutes=5)
+
+
+def _probe(name: str, **changes: Any) -> dict[str, Any]:
+    """An HTTP probe of the path's own account at the demo's judge."""
+    return {
+        "type": "http",
+        "url": f"https://{{judge}}/{name}",
+        "auth": "bearer",
+        "ca_file": "{judge_ca}",
+        "seen_as": "account.id",
+        "depth": "txn",
+        **changes,
+    }
+
+
+def _tried(
+    name: str,
+    story: str,
+    *expects: str,
+    backup: Mapping[str, Any] | None = None,
+    there: Plant | None = None,
+    ages: Mapping[str, Any] | None = None,
+) -> PlannedPair:
+    """A pair whose two sides are probed; `backup` changes the backup's probe."""
+    probes = {
+        "primary": _probe(f"primary/{name}"),
+        "backup": _probe(f"backup/{name}", **(backup or {})),
+    }
+    here = kv(f"wallet/{name}", **(ages or {}))
+    other = there or secret(f"wallet/{name}", **(ages or {}))
+    return pair(name, "api-key", here, other, story, *expects, document={"probe": probes})
+
+
+def _accounts() -> dict[str, Account]:
+    found = {}
+    for name in ("ledger", "bank", "cards", "fraud", "loyalty", "refunds", "audit", "vouchers"):
+        found[f"/primary/{name}"] = Account(f"{name}-west", canary(f"vault-secret/wallet/{name}"))
+        found[f"/backup/{name}"] = Account(f"{name}-north", canary(f"aws-wallet/{name}"))
+    for name in ("bank", "refunds"):  # rotated at the service, or not told there yet
+        found[f"/backup/{name}"] = Account(f"{name}-north", f"a newer value of {name}")
+    found["/backup/loyalty"] = Account("loyalty-west", canary("aws-wallet/loyalty"))
+    found["/backup/fraud"] = Account("fraud-north", "", open=True)
+    return found
+
+
+ACCOUNTS = _accounts()
+"""Resource of the judge → whom it lets in."""
+
+WALLET = PlannedApp(
+    name="wallet",
+    tier="tried",
+    owner="wallet-oncall",
+    runbook="https://wiki.example/wallet/failover",
+    pairs=(
+        _tried("ledger", "Healthy: both credentials are let in, as two accounts."),
+        _tried("bank", "The bank has a newer token than the backup's store: current by every date, refused.", "NHS801"),
+        pair(
+            "cards",
+            "api-key",
+            kv("wallet/cards"),
+            secret("wallet/cards"),
+            "Somebody checked that the port is open.",
+            "NHS802",
+            document={"probe": {"type": "tcp", "address": "{judge}"}},
+        ),
+        _tried("fraud", "The backup's endpoint answers everybody: it proves nothing.", "NHS803:unknown"),
+        _tried(
+            "vouchers",
+            "Last tried yesterday; the store has been silent since.",
+            "NHS804:unknown",
+            "NHS901:unknown",
+            there=nothing("attic", "kv/secret/wallet/vouchers"),
+        ),
+        _tried("loyalty", "Two tokens, one account.", "NHS805"),
+        _tried(
+            "refunds",
+            "Rotated five minutes ago, and the service does not know it yet.",
+            "NHS806:unknown",
+            ages={"created": 30 * HOUR, "rotated": _NOW},
+        ),
+        _tried("audit", "The probe logs in and tries no transaction.", "NHS807", backup={"depth": "auth"}),
+    ),
+)

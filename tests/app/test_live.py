@@ -1,0 +1,385 @@
+"""Live authentication from the configuration to the verdict: a real child, real files, a real judging service."""
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nhisync.app import live, probing
+from nhisync.app.desk import StoreDesk
+from nhisync.app.diff import DiffOptions, diff
+from nhisync.app.live import Probed, authenticate, wanted
+from nhisync.app.permissions import need_of
+from nhisync.app.session import Session
+from nhisync.app.sync import PacedSession, sync
+from nhisync.clock import SystemClock
+from nhisync.model import Report, Word
+from nhisync.parity.proof import AUTH, TLS, Proof, proof_of, text_of
+from nhisync.parity.row import Row
+from nhisync.spi import AccessMode, ProviderError, SecretBytes
+from nhisync.store import Store
+from nhisync.testing.clocks import CountingRandomness
+from nhisync.testing.judge import Account, Judge
+from nhisync.testing.rows import row
+
+VALUES = {"primary": "canary-west-51c0de-a", "backup": "canary-north-51c0de-b"}
+
+CONFIG = """
+version: 1
+policies: ./policies
+paths:
+  primary: {{region: here, sources: {{files: {{provider: file, root: primary}}}}}}
+  backup: {{region: there, sources: {{files: {{provider: file, root: backup}}}}}}
+apps:
+  wallet:
+    tier: {tier}
+    owner: wallet-oncall
+    pairs:
+      - name: ledger
+        kind: api-key
+        primary: "files:json/ledger.json#key"
+        backup: "files:json/ledger.json#key"
+        probe:
+          primary: {{type: http, url: "https://{judge}/west", auth: bearer, ca_file: {ca}, seen_as: account.id}}
+          backup: {{type: http, url: "https://{judge}/north", auth: bearer, ca_file: {ca}, seen_as: account.id{more}}}
+"""
+
+
+class World:
+    """Two folders with a credential each, and the service that judges them."""
+
+    def __init__(self, folder: Path, judge: Judge) -> None:
+        self.folder, self.judge, self.randomness = folder, judge, CountingRandomness()
+        self.file = folder / "nhisync.yaml"
+        for path, value in VALUES.items():
+            (folder / path).mkdir()
+            self.store_value(path, value, age=3600.0)
+        judge.accounts["/west"] = Account("ledger-west", VALUES["primary"])
+        judge.accounts["/north"] = Account("ledger-north", VALUES["backup"])
+        (folder / "policies").mkdir()
+        policy = {"version": 1, "tier": "tried", "inherits": "standard", "off": ["NHS201"]}
+        policy |= {"live": {"min_depth": "auth", "grace": "0s"}}  # a file tells no exact rotation time
+        (folder / "policies/tried.yaml").write_text(json.dumps(policy), encoding="utf-8")
+        self.configure()
+
+    def configure(self, tier: str = "tried", more: str = "") -> None:
+        """Write the configuration."""
+        text = CONFIG.format(judge=self.judge.address, ca=self.judge.authority, tier=tier, more=more)
+        self.file.write_text(text, encoding="utf-8")
+
+    def store_value(self, path: str, value: str, *, age: float) -> None:
+        """Store a credential that was rotated `age` seconds ago."""
+        file = self.folder / path / "ledger.json"
+        file.write_text(json.dumps({"key": value}), encoding="utf-8")
+        file.chmod(0o600)
+        then = SystemClock().now().timestamp() - age
+        os.utime(file, (then, then))
+
+    def session(self) -> PacedSession:
+        """A session on it."""
+        return PacedSession.of(Session.open(self.file, clock=SystemClock(), randomness=self.randomness))
+
+    def store(self) -> Any:
+        """The store."""
+        return Store.open(f"sqlite:///{self.folder}/nhisync.db", clock=SystemClock(), randomness=self.randomness)
+
+    def diff(self, **options: Any) -> Report:
+        """What `nhisync diff` finds."""
+        session = self.session()
+        with self.store() as store, store.run("diff") as run:
+            wishes = DiffOptions(primary="primary", backup="backup", show_passing=True, **options)
+            return diff(session, wishes, StoreDesk(session, store, run))
+
+    def rows(self, path: str) -> list[Row]:
+        """What the store holds."""
+        with self.store() as store:
+            return list(store.cursor(path))
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """The world, running."""
+    judge = Judge(clock=SystemClock(), directory=tmp_path / "judge")
+    judge.start()
+    yield World(tmp_path, judge)
+    judge.stop()
+
+
+def told(report: Report) -> dict[str, str]:
+    """Code of family 8 → state."""
+    return {f.code: f.state.value for f in report.findings if f.code.startswith("NHS8")}
+
+
+@pytest.mark.requirement("R17", "R22")
+def test_credentials_that_work_make_the_backup_ready(world: World) -> None:
+    """Both are presented where they are used; the layers are asked, and the store holds facts only."""
+    report = world.diff(live=True)
+    assert told(report) == dict.fromkeys(["NHS801", "NHS802", "NHS803", "NHS804", "NHS805", "NHS806"], "pass")
+    assert [verdict.word for verdict in report.verdicts] == [Word.READY]
+    layers = {count.layer.value: count.passed for count in report.apps[0].layers}
+    assert layers["live"] == 6
+    (held,) = world.rows("backup")
+    proof = proof_of(held)
+    assert held.auth == 1
+    assert proof is not None
+    assert (proof.rung, proof.seen_as) == (AUTH, f"ledger-north at {world.judge.address}")
+    assert report.verdicts[0].valid_until <= report.generated_at + timedelta(minutes=30)
+    assert any(e.kind == "probe" for f in report.findings for e in f.evidence)
+
+
+@pytest.mark.requirement("R17", "R18", "R25")
+def test_a_credential_that_is_current_by_every_date_and_refused_is_not_ready(world: World) -> None:
+    """Presence, age and lockstep are fine; the service has moved on."""
+    world.judge.accounts["/north"] = Account("ledger-north", "a newer one")
+    report = world.diff(live=True)
+    assert told(report)["NHS801"] == "fail"
+    assert [verdict.word for verdict in report.verdicts] == [Word.NOT_READY]
+    assert "AUTH_FAILED" in report.verdicts[0].blocks
+
+
+@pytest.mark.requirement("R22")
+def test_a_tier_that_asks_is_not_satisfied_by_silence(world: World) -> None:
+    """`diff` without --live tries nothing, and says that nobody knows."""
+    report = world.diff()
+    assert told(report) == {"NHS803": "unknown"}
+    assert [verdict.word for verdict in report.verdicts] == [Word.UNKNOWN]
+    assert world.judge.requests == 0
+
+
+def test_a_tier_that_does_not_ask_says_nothing(world: World) -> None:
+    """Nobody's app becomes unknown because this version can probe; --live tells what it sees all the same."""
+    world.configure(tier="standard")
+    assert told(world.diff()) == {}
+    world.judge.accounts["/north"] = Account("ledger-north", "a newer one")
+    assert told(world.diff(live=True))["NHS801"] == "fail"
+
+
+@pytest.mark.requirement("R22")
+def test_sync_probes_at_its_own_cadence(world: World) -> None:
+    """A fresh result is not repeated, a sweep keeps it, and a rotation ends it."""
+    for _ in range(3):
+        with world.store() as store:
+            report = sync(world.session(), store)
+        assert report.verdicts[0].word is Word.READY
+    assert world.judge.requests == 4  # each side with and without its credential, once
+    world.store_value("backup", "canary-rotated-51c0de", age=1800.0)
+    with world.store() as store:
+        report = sync(world.session(), store)
+    assert world.judge.requests == 5  # the backup's new generation, which is refused
+    assert report.verdicts[0].word is Word.NOT_READY
+
+
+def test_sync_asks_nothing_where_no_tier_asks(world: World) -> None:
+    """No value is read and no service is spoken to."""
+    world.configure(tier="standard")
+    with world.store() as store:
+        sync(world.session(), store)
+    assert world.judge.requests == 0
+
+
+@pytest.mark.requirement("R13", "R42")
+def test_no_value_leaves_the_child(world: World) -> None:
+    """Neither its output, nor its errors, nor the store, nor a report holds a value or a digest of one."""
+    task = {
+        "config": str(world.file),
+        "policies": None,
+        "seconds": 20.0,
+        "wanted": [[path, "wallet/ledger", "files:json/ledger.json", ""] for path in VALUES],
+    }
+    command = [sys.executable, "-P", "-m", "nhisync.app.probing"]
+    child = subprocess.run(command, input=json.dumps(task).encode(), capture_output=True, check=True)
+    assert [json.loads(line)["accepted"] for line in child.stdout.splitlines()] == [True, True]
+    world.judge.accounts["/north"] = Account("ledger-north", "a newer one")
+    world.diff(live=True)
+    seen = child.stdout + child.stderr + (world.folder / "nhisync.db").read_bytes()
+    for value in VALUES.values():
+        for spelling in (value.encode(), value[::-1].encode(), value.encode().hex().encode()):
+            assert spelling not in seen
+
+
+def test_the_task_reaches_the_child(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child's main in this process, without hardening it: one line for each side."""
+    monkeypatch.setattr(probing, "harden", lambda: None)
+    sides = [["backup", "wallet/ledger", "files:json/ledger.json", "x=1\nspki-sha256=00"]]
+    task = {"config": str(world.file), "policies": None, "seconds": 20.0, "wanted": sides}
+    out = io.StringIO()
+    assert probing.main(io.StringIO(json.dumps(task)), out) == 0
+    (line,) = out.getvalue().splitlines()
+    assert json.loads(line) | {"seen_as": ""} == {
+        "path": "backup",
+        "key": "wallet/ledger",
+        "depth": "auth",
+        "accepted": True,
+        "seen_as": "",
+        "error": "",
+        "message": "",
+    }
+
+
+def sides(world: World, **changes: Any) -> list[Probed]:
+    """Both sides as the store would bring them."""
+    found = row(key="wallet/ledger", locator="files:json/ledger.json", **changes)
+    return [Probed(path, found) for path in VALUES]
+
+
+def proofs(world: World, probed: list[Probed]) -> dict[str, Proof]:
+    """Path → what was learned."""
+    found = authenticate(world.session(), probed)
+    return {path: read for path, ((_, _, _, text),) in found.items() if (read := proof_of(row(probe=text)))}
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (", secret_field: nothing", "accepted"),  # the pair names its field
+        (", run_from: backup", "nothing runs a probe from backup"),
+        (", timeout: 1ms", "did not answer in time"),
+    ],
+)
+def test_what_kept_a_probe_from_being_made_is_told(world: World, more: str, says: str) -> None:
+    """Each is unknown with its reason, and the other side is tried all the same."""
+    world.configure(more=more)
+    found = proofs(world, sides(world))
+    assert found["primary"].accepted is True
+    if says == "accepted":
+        assert found["backup"].accepted is True
+    else:
+        assert found["backup"].accepted is None
+        assert says in found["backup"].message
+
+
+def test_an_item_that_cannot_be_read_is_not_refused(world: World) -> None:
+    """Our own missing permission or a missing file says nothing about the credential."""
+    (world.folder / "backup/ledger.json").unlink()
+    found = proofs(world, sides(world))
+    assert found["backup"].accepted is None
+    assert found["backup"].error
+    assert found["primary"].accepted is True
+
+
+@pytest.mark.requirement("R6")
+def test_a_child_that_fails_leaves_nothing_known(world: World) -> None:
+    """Without a usable configuration every side is answered for: not made."""
+    session, probed = world.session(), sides(world)
+    world.file.write_text("version: 1\npaths: {}\n", encoding="utf-8")
+    found = authenticate(session, probed)
+    assert {path: proof_of(row(probe=text)) for path, ((_, _, _, text),) in found.items()} == {
+        path: Proof(
+            at=proof.at,
+            version=probed[0].row.version,
+            rotated=probed[0].row.rotated,
+            error="unreachable",
+            message="the probing process ended before it tried this",
+        )
+        for path, ((_, _, _, text),) in found.items()
+        if (proof := proof_of(row(probe=text)))
+    }
+
+
+@pytest.mark.requirement("R6")
+def test_a_service_that_hangs_takes_only_its_own_result(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the time is over the child is ended, and what it told until then counts."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        text = world.file.read_text(encoding="utf-8").replace(f"{world.judge.address}/north", f"127.0.0.1:{port}/north")
+        world.file.write_text(text.replace("seen_as: account.id}\n", "seen_as: account.id, timeout: 60s}\n"))
+        monkeypatch.setattr(live, "GRACE", 0.0)
+        session = world.session()
+        session.timeout = session._asked = 6.0
+        found = authenticate(session, sides(world))
+    read = {path: proof_of(row(probe=text)) for path, ((_, _, _, text),) in found.items()}
+    assert read["primary"] is not None
+    assert read["primary"].accepted is True
+    assert read["backup"] is not None
+    assert read["backup"].accepted is None
+    assert read["backup"].error == "unreachable"
+
+
+def test_a_child_that_cannot_be_started(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's limit is named; nothing is claimed about credentials, and the run goes on."""
+    monkeypatch.setattr(sys, "executable", str(world.folder / "no-python"))
+    report = world.diff(live=True)
+    assert told(report)["NHS803"] == "unknown"
+    assert any("cannot be started" in finding.observed for finding in report.findings)
+
+
+def test_an_earlier_answer_survives_an_attempt_that_nobody_judged(world: World) -> None:
+    """An outage of the service does not erase what is known; it ages, and the reason stands beside it."""
+    before = row(key="wallet/ledger", locator="files:json/ledger.json")
+    good = Proof(at=before.observed - 100, rung=AUTH, accepted=True, version=before.version, rotated=before.rotated)
+    probed = [Probed("backup", before._replace(probe=text_of(good)))]
+    world.judge.stop()
+    found = proofs(world, probed)["backup"]
+    assert (found.at, found.accepted, found.error) == (good.at, True, "unreachable")
+    overtaken = [Probed("backup", before._replace(probe=text_of(good._replace(version="other"))))]
+    assert proofs(world, overtaken)["backup"].accepted is None
+
+
+def test_only_what_is_due_is_tried(world: World) -> None:
+    """Fresh results rest, absent items are not tried, and --live tries all that have a probe."""
+    session = world.session()
+    now = int(session.clock.now().timestamp())
+    held = row(key="wallet/ledger", rotated=now - 86_400)
+    fresh = text_of(Proof(at=now - 10, rung=TLS, accepted=True, version=held.version, rotated=held.rotated))
+
+    def due(*, everything: bool = False, **changes: Any) -> int:
+        rows = [row(key="wallet/unprobed"), held._replace(**changes)]
+        targets = session.resolve("primary", "backup")
+        return len(wanted(session, targets, lambda _: iter(rows), all_of_them=everything))
+
+    assert due() == 2
+    assert due(probe=fresh) == 0
+    assert due(probe=fresh, everything=True) == 2
+    assert due(presence="absent") == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "names", "presented"),
+    [
+        ({}, {"key"}, b"key"),
+        ({"user_field": "user"}, {"user", "key"}, b"key"),
+        ({"secret_field": "key"}, {"key", "other"}, b"key"),
+        ({}, {"key", "other"}, None),
+        ({}, set(), None),
+        ({"secret_field": "gone"}, {"key"}, None),
+        ({"user_field": "gone"}, {"key"}, None),
+    ],
+)
+def test_which_field_is_presented(
+    world: World, changes: dict[str, str], names: set[str], presented: bytes | None
+) -> None:
+    """The named one, or the only one; where that is not clear nothing is presented."""
+    probe = world.session().configuration.details["wallet"].probes["ledger"]["backup"]
+    fields = {name: SecretBytes(name.encode()) for name in names}
+    if presented is None:
+        with pytest.raises(ProviderError):
+            probing.presented(replace(probe, **changes), None, fields)
+        return
+    found = probing.presented(replace(probe, **changes), None, fields)
+    assert found.secret is not None
+    assert found.secret.reveal() == presented
+    assert found.user == changes.get("user_field", "")
+
+
+def test_permissions_of_mode_probe_are_what_runs(world: World) -> None:
+    """Only items whose values probes present are granted; before any pair has a probe, all of them are."""
+    session = world.session()
+    (wanted_item,) = need_of(session, "backup", "files", mode=AccessMode.PROBE).wanted
+    assert str(wanted_item) == "files:json/ledger.json"
+    text = world.file.read_text(encoding="utf-8")
+    more = '      - {name: quiet, kind: key, primary: "files:json/q.json#key", backup: "files:json/q.json#key"}\n'
+    world.file.write_text(text + more, encoding="utf-8")
+    assert need_of(world.session(), "backup", "files", mode=AccessMode.PROBE).wanted == (wanted_item,)
+    assert len(need_of(world.session(), "backup", "files", mode=AccessMode.FINGERPRINT).wanted) == 2
+    bare = text.partition("        probe:")[0] + more
+    world.file.write_text(bare, encoding="utf-8")
+    assert len(need_of(world.session(), "backup", "files", mode=AccessMode.PROBE).wanted) == 2
