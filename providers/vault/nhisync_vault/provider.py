@@ -13,6 +13,7 @@ from nhisync.spi import (
     Check,
     ErrorFact,
     FieldValue,
+    GrantFacts,
     InventoryRequest,
     KindInfo,
     Locator,
@@ -22,6 +23,7 @@ from nhisync.spi import (
     SourceContext,
     SourceIdentity,
 )
+from nhisync_vault.granting import permissions_for
 from nhisync_vault.permissions import documents
 from nhisync_vault.settings import VaultSettings
 
@@ -53,6 +55,7 @@ class VaultProvider:
                 Capability.FINGERPRINT,
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
+                Capability.GRANTS,
             }
         ),
         kinds=_KINDS,
@@ -93,6 +96,18 @@ class VaultProvider:
             ProviderError: only when nothing at all could be asked.
         """
         return self._source.values(wanted, budget)
+
+    def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
+        """Yield the rights of every wanted AppRole and token; other kinds hold none here.
+
+        Raises:
+            ProviderError: only when nothing at all could be asked.
+        """
+        return self._source.grants(wanted, budget)
+
+    def grant_permissions(self, wanted: Sequence[Locator]) -> tuple[PermissionDocument, ...]:
+        """The policy that reading these rights needs beside the READ policy; no IO."""
+        return permissions_for(self._settings, wanted)
 
     def permissions(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]

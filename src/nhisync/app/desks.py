@@ -168,6 +168,9 @@ class ReadDesk:
     def group(self, groups: Mapping[str, Mapping[str, str]]) -> None:
         """Equality classes stay as they are stored."""
 
+    def grant(self, path: str, rights: Mapping[str, str]) -> None:
+        """Rights stay as they are stored."""
+
     def settle(self, collected: Collected) -> None:
         """Nothing was swept, so nothing is forgotten."""
 

@@ -11,6 +11,7 @@ from nhisync.app.assess import Assessment, Notebook, shrunk
 from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, scope_of, unconfirmed
 from nhisync.app.listing import Reference, unlisted
 from nhisync.app.reuse import compare
+from nhisync.app.rights import asked_of, held, read_rights
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected, Progress, silent
 from nhisync.collect.reuse import Wanted
@@ -59,6 +60,10 @@ class Desk(Protocol):
 
     def group(self, groups: Mapping[str, Mapping[str, str]]) -> None:
         """Replace the equality classes: path → key → group."""
+        ...
+
+    def grant(self, path: str, rights: Mapping[str, str]) -> None:
+        """Replace the rights of all rows of `path`: key → document."""
         ...
 
     def settle(self, collected: Collected) -> None:
@@ -118,7 +123,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     _check_filters(options, apps)
     paths = tuple(dict.fromkeys(path for _, p, b in targets for path in (p, b)))
     scope = scope_of(apps, paths)
-    collected = None if options.cached else _observe(session, scope, targets, desk, progress)
+    collected = None if options.cached else _observe_all(session, scope, targets, desk, progress)
     now = session.clock.now()
     uncompared = _compare_values(session, apps, targets, desk, progress) if collected else {}
     coverage = {path: desk.coverage(path) for path in paths}
@@ -155,6 +160,23 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         findings=tuple(f for assessment in assessments for f in assessment.findings if _shown(f, options)),
         evidence_age=max((r.evidence_age for r in reports if r.evidence_age is not None), default=timedelta(0)),
     )
+
+
+def _observe_all(
+    session: Session,
+    scope: Scope,
+    targets: Sequence[tuple[App, str, str]],
+    desk: Desk,
+    progress: Progress,
+) -> Collected:
+    """Sweep both paths, then ask what the identities may do where a tier compares that."""
+    asked = asked_of(session, targets)
+    before = held(desk, asked) if asked.apps else {}
+    collected = _observe(session, scope, targets, desk, progress)
+    if asked.apps:
+        progress("both paths", "reading rights")
+        read_rights(session, asked, desk, before)
+    return collected
 
 
 def _observe(

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from nhisync.config.policy_checks import SECTIONS, Draft, PolicyFile, check_tier, dotted_keys, value_text
+from nhisync.config.policy_checks import OPTIONAL, SECTIONS, Draft, PolicyFile, check_tier, dotted_keys, value_text
 from nhisync.config.policy_documents import PolicyDocument
 from nhisync.config.problems import NOWHERE, Report, nearest
 from nhisync.config.reading import read_yaml
@@ -140,7 +140,7 @@ class _Loader:
     def _parent(self, file: PolicyFile, name: str, lineage: tuple[str, ...]) -> Draft | None:
         wanted = file.document.inherits
         if wanted is None:
-            return _built_in(BUILTIN[name]) if name in BUILTIN else Draft()
+            return _built_in(BUILTIN[name]) if name in BUILTIN else _blank()
         if wanted == name and name in BUILTIN:
             return _built_in(BUILTIN[name])
         mark = file.yaml.mark(("inherits",))
@@ -179,6 +179,10 @@ class _Loader:
 
 def _flat(tier: Tier) -> dict[str, Any]:
     return {key: getattr(getattr(tier, key.partition(".")[0]), key.partition(".")[2]) for key in dotted_keys()}
+
+
+def _blank() -> Draft:
+    return Draft(dict(OPTIONAL), origins=dict.fromkeys(OPTIONAL, BUILT_IN))
 
 
 def _built_in(tier: Tier) -> Draft:

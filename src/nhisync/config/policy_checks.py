@@ -11,6 +11,7 @@ from nhisync.config.problems import Loc, Report, nearest
 from nhisync.config.reading import YamlFile
 from nhisync.model import Severity
 from nhisync.policy import (
+    Authorization,
     ChainLimits,
     Damping,
     Evaluate,
@@ -25,6 +26,7 @@ from nhisync.spi import format_duration
 SECTIONS: Final[Mapping[str, type]] = {
     "evaluate": Evaluate,
     "evidence": Evidence,
+    "authorization": Authorization,
     "lockstep": Lockstep,
     "rotation": RotationLimits,
     "expiry": Expiry,
@@ -33,6 +35,10 @@ SECTIONS: Final[Mapping[str, type]] = {
     "damping": Damping,
 }
 """Section of a policy file → the value it becomes."""
+
+
+OPTIONAL: Final[Mapping[str, Any]] = {"authorization.compare": False, "authorization.max_age": timedelta(minutes=15)}
+"""Values of a tier that inherits none and sets none: what was asked for later stays off in older files."""
 
 
 class _Relation(NamedTuple):

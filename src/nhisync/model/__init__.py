@@ -16,6 +16,7 @@ from nhisync.model.item import (
 from nhisync.model.locator import Locator
 from nhisync.model.pair import App, MatchRule, Pair, Waiver
 from nhisync.model.report import SCHEMA_VERSION, AppReport, LayerCount, PathSummary, Report, SourceSummary
+from nhisync.model.rights import BOUNDARY, HELD, TRUST, TTL, Effect, Limit, Right, Syntax
 from nhisync.model.words import (
     Consequence,
     CoverageStatus,
@@ -33,9 +34,13 @@ from nhisync.model.words import (
 )
 
 __all__ = [
+    "BOUNDARY",
     "COPY_SCHEMES",
+    "HELD",
     "SCHEMA_VERSION",
     "SHARED_TARGET_SCHEMES",
+    "TRUST",
+    "TTL",
     "App",
     "AppReport",
     "CertificateFacts",
@@ -45,6 +50,7 @@ __all__ = [
     "CoverageStatus",
     "CredentialState",
     "Dependency",
+    "Effect",
     "ErrorFact",
     "EvidenceRef",
     "Finding",
@@ -52,6 +58,7 @@ __all__ = [
     "Layer",
     "LayerCount",
     "Lifecycle",
+    "Limit",
     "Locator",
     "MatchRule",
     "Mode",
@@ -63,11 +70,13 @@ __all__ = [
     "Presence",
     "PublicId",
     "Report",
+    "Right",
     "Rotation",
     "Severity",
     "Side",
     "SourceSummary",
     "State",
+    "Syntax",
     "Verdict",
     "Waiver",
     "Word",

@@ -131,7 +131,6 @@ class Item:
         ids: public identifiers.
         dependencies: what it needs.
         chain: certificate chain, for certificates and TLS endpoints.
-        grants: names of attached rights, sorted; None = not read.
         exposure: who besides the owner can read it (``world-readable (0644)``), or "".
         endless: why it can never end, although its provider issues ones that do, or "".
         marker: opaque; equal markers in two listings mean the detail need not be read again.
@@ -161,7 +160,6 @@ class Item:
     ids: tuple[PublicId, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
     chain: Chain | None = None
-    grants: tuple[str, ...] | None = None
     exposure: str = ""
     endless: str = ""
     marker: str = ""

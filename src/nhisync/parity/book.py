@@ -113,6 +113,12 @@ def columns_of(book: Mapping[str, AppTerms]) -> tuple[frozenset[str], frozenset[
     return frozenset(both), frozenset(backup | both)
 
 
+def _asks(tier: Tier, rule: Rule) -> bool:
+    """Whether `tier` asks `rule`: what is not known is always asked."""
+    code = rule.info.code
+    return code.startswith(EVIDENCE) or (code not in tier.off and rule.asked_by(tier))
+
+
 def app_terms(
     app: App, tier: Tier, rules: Iterable[Rule], *, primary_domains: frozenset[str], waivers: Waivers
 ) -> AppTerms:
@@ -120,7 +126,7 @@ def app_terms(
     return AppTerms(
         app=app,
         tier=tier,
-        rules=tuple(r for r in rules if r.info.code not in tier.off or r.info.code.startswith(EVIDENCE)),
+        rules=tuple(r for r in rules if _asks(tier, r)),
         thresholds=thresholds_of(tier),
         pairs={pair.key: terms_of(pair) for pair in app.pairs},
         primary_domains=primary_domains,

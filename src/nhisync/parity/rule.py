@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from nhisync.model import Consequence, Layer, Severity, Side, State
 from nhisync.parity.row import Row
 from nhisync.parity.thresholds import Thresholds
+from nhisync.policy import Tier
 
 FUTURE_TOLERANCE: Final = 30
 """Seconds that an observation, or a time which has passed, may lie ahead of the assessment (skew between clocks)."""
@@ -161,8 +162,15 @@ class Rule:
         check: the function.
         reads: columns of a row that it reads in most pairs, with ``backup.`` before those it reads of the backup
             alone. They only make the engine faster: a rule may read every column at any time.
+        asked: dotted policy key that must be true for a tier to ask it; "" = every tier asks.
     """
 
     info: RuleInfo
     check: Check = field(compare=False)
     reads: tuple[str, ...] = ()
+    asked: str = ""
+
+    def asked_by(self, tier: Tier) -> bool:
+        """Whether `tier` asks it, as far as the rule itself is concerned."""
+        section, _, key = self.asked.partition(".")
+        return not section or getattr(getattr(tier, section), key) is True

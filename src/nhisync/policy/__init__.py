@@ -2,6 +2,7 @@
 
 from nhisync.policy.builtin import BUILTIN
 from nhisync.policy.tier import (
+    Authorization,
     ChainLimits,
     Damping,
     Evaluate,
@@ -16,6 +17,7 @@ from nhisync.policy.waivers import Waivers
 
 __all__ = [
     "BUILTIN",
+    "Authorization",
     "ChainLimits",
     "Damping",
     "Evaluate",

@@ -2,21 +2,29 @@
 
 from nhisync.clock import Clock, Randomness, SystemClock, SystemRandomness
 from nhisync.model import (
+    BOUNDARY,
+    HELD,
+    TRUST,
+    TTL,
     CertificateFacts,
     Chain,
     Coverage,
     CoverageStatus,
     CredentialState,
     Dependency,
+    Effect,
     ErrorFact,
     Item,
     Lifecycle,
+    Limit,
     Locator,
     Moment,
     Precision,
     Presence,
     PublicId,
+    Right,
     Rotation,
+    Syntax,
 )
 from nhisync.spi.errors import ErrorKind, ProviderError
 from nhisync.spi.limits import Budget, Rate, TokenBucket
@@ -62,8 +70,12 @@ from nhisync.spi.settings import (
 )
 
 __all__ = [
+    "BOUNDARY",
+    "HELD",
     "PROTOCOLS",
     "SPI_VERSION",
+    "TRUST",
+    "TTL",
     "AccessMode",
     "Budget",
     "Capability",
@@ -78,6 +90,7 @@ __all__ = [
     "Dependency",
     "Document",
     "Duration",
+    "Effect",
     "ErrorFact",
     "ErrorKind",
     "Examiner",
@@ -91,6 +104,7 @@ __all__ = [
     "Item",
     "KindInfo",
     "Lifecycle",
+    "Limit",
     "Limits",
     "Locator",
     "Moment",
@@ -108,6 +122,7 @@ __all__ = [
     "PublicId",
     "Randomness",
     "Rate",
+    "Right",
     "Rotation",
     "RotationStep",
     "Rotator",
@@ -115,6 +130,7 @@ __all__ = [
     "SourceContext",
     "SourceIdentity",
     "SourceSettings",
+    "Syntax",
     "SystemClock",
     "SystemRandomness",
     "TokenBucket",

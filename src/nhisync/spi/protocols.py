@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from nhisync.clock import Clock, Randomness
-from nhisync.model import Coverage, ErrorFact, Item, Locator
+from nhisync.model import Coverage, ErrorFact, Item, Limit, Locator, Right, Syntax
 from nhisync.spi.limits import Budget
 from nhisync.spi.secret import SecretBytes
 from nhisync.spi.settings import SourceSettings
@@ -23,7 +23,7 @@ SPI_VERSION = 1
 class Capability(StrEnum):
     """What a provider class can do; each word stands for one protocol below.
 
-    PROBE, GRANTS and ROTATE may be declared and are held by the conformance kit; no use case calls them yet (ADR 8).
+    PROBE and ROTATE may be declared and are held by the conformance kit; no use case calls them yet (ADR 8).
     """
 
     INVENTORY = "inventory"
@@ -327,27 +327,43 @@ class Prober(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantFacts:
-    """Effective rights of one identity in the provider's canonical notation.
+    """Effective rights of one identity.
 
     Attributes:
         locator: whose rights.
-        rights: ``effect action resource condition`` lines, sorted.
         observed_at: when.
-        error: why they are not known, or None.
+        scheme: whose words these are (``aws``, ``vault``); rights of two schemes cannot be compared.
+        syntax: how resources are written.
+        rights: all statements, sorted.
+        limits: limits of the whole identity, sorted.
+        gaps: what of its rights could not be read or has no `Right`, sorted; with any, nothing is concluded.
+        error: why nothing is known, or None; `unsupported` = this kind of item holds no rights at this provider.
     """
 
     locator: Locator
-    rights: tuple[str, ...]
     observed_at: datetime
+    scheme: str = ""
+    syntax: Syntax = Syntax.EXACT
+    rights: tuple[Right, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    gaps: tuple[str, ...] = ()
     error: ErrorFact | None = None
 
 
 @runtime_checkable
 class GrantReader(Protocol):
-    """Reads what an identity may do."""
+    """Reads what an identity may do: the documents, never by trying."""
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
-        """Yield the rights of each wanted identity."""
+        """Yield the rights of each wanted identity.
+
+        Raises:
+            ProviderError: only when nothing at all could be asked.
+        """
+        ...
+
+    def grant_permissions(self, wanted: Sequence[Locator]) -> tuple[PermissionDocument, ...]:
+        """What reading the rights of exactly these items needs beside the READ document; no IO."""
         ...
 
 

@@ -104,6 +104,10 @@ class RunHandle:
         """Replace all equality classes of `path`: key → random group id of this run."""
         self._items.group(path, groups)
 
+    def set_grants(self, path: str, rights: Mapping[str, str]) -> None:
+        """Replace what the identities of all rows of `path` may do: key → document of `nhisync.parity.rights`."""
+        self._items.grant(path, rights)
+
     @contextlib.contextmanager
     def comparison(
         self,

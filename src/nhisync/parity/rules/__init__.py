@@ -10,6 +10,7 @@ from typing import Final
 
 from nhisync.parity.rule import Rule
 from nhisync.parity.rules import (
+    authorization,
     certificate,
     chain,
     evidence,
@@ -22,7 +23,19 @@ from nhisync.parity.rules import (
     reuse,
 )
 
-_FAMILIES = (presence, lockstep, lifecycle, expiry, reuse, exposure, chain, certificate, region, evidence)
+_FAMILIES = (
+    presence,
+    lockstep,
+    lifecycle,
+    expiry,
+    reuse,
+    authorization,
+    exposure,
+    chain,
+    certificate,
+    region,
+    evidence,
+)
 
 RULES: Final[tuple[Rule, ...]] = tuple(
     sorted((rule for family in _FAMILIES for rule in family.RULES), key=lambda rule: rule.info.code)

@@ -1,0 +1,201 @@
+"""Policies of one identity as rights: what the ACL would decide, compiled once (pure).
+
+Source: OpenBao ``internal/vault/policy/policy.go`` and ``acl.go``. Policies on the same path string are merged and
+``deny`` wins. Then one path string decides a request: an exact one, else of all that match the one whose first wildcard
+stands furthest right, not a prefix before a prefix, with fewer ``+``, the longer one. So every right says which paths
+are decided elsewhere, and a denied path is simply one that nothing allows. Listings are asked with a trailing slash; a
+path without one decides them when no other does.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from nhisync.spi import Effect, Right
+from nhisync_vault.facts import instant, mapping, texts
+from nhisync_vault.hcl import HclError, parse_blocks
+
+ROOT = "root"
+DEFAULT = "default"
+
+_LISTING = frozenset({"list", "scan"})
+_CHECKED = frozenset({"read", "create", "update", "patch"})
+_LEGACY: Mapping[str, tuple[str, ...]] = {
+    "deny": ("deny",),
+    "read": ("read", "list"),
+    "write": ("create", "read", "update", "delete", "list"),
+    "sudo": ("create", "read", "update", "delete", "list", "sudo"),
+}
+_PLAIN = frozenset({"comment", "policy", "capabilities", "expiration"})
+_WRAPPING = ("min_wrapping_ttl", "max_wrapping_ttl")
+_PARAMETERS = ("allowed_parameters", "denied_parameters")
+_OPAQUE = frozenset({"mfa_methods", "control_group", "subscribe_event_types", "list_scan_response_keys_filter_path"})
+_KNOWN = _PLAIN | _OPAQUE | {*_WRAPPING, *_PARAMETERS, "required_parameters", "pagination_limit"}
+
+
+@dataclass(slots=True)
+class _Path:
+    """What all policies say of one path string.
+
+    Attributes:
+        path: as written, with ``*`` and ``+``.
+        capabilities: words; ``deny`` alone when denied.
+        facts: setting → its merged value.
+    """
+
+    path: str
+    capabilities: set[str] = field(default_factory=set)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def wild(self) -> bool:
+        """Whether it is a pattern."""
+        return self.path.endswith("*") or "+" in self.path.removesuffix("*").split("/")
+
+    @property
+    def rank(self) -> tuple[int, bool, int, int, str]:
+        """The larger one decides, of patterns that match the same request."""
+        body = self.path.removesuffix("*")
+        segments = body.split("/")
+        first = min((i for i, one in enumerate(segments) if one == "+"), default=None)
+        at = len(body) if first is None else sum(len(one) + 1 for one in segments[:first])
+        return at, not self.path.endswith("*"), -segments.count("+"), len(body), body
+
+
+def rights_of(policies: Iterable[tuple[str, str]], now: datetime) -> tuple[tuple[Right, ...], tuple[str, ...]]:
+    """The rights that these policies give together, and what of them has no meaning here.
+
+    Args:
+        policies: name and text, in HCL or JSON.
+        now: paths whose time is over are passed over.
+    """
+    paths: dict[str, _Path] = {}
+    gaps: set[str] = set()
+    for name, text in policies:
+        try:
+            blocks = parse_blocks(text)
+        except HclError as error:
+            gaps.add(f"policy {name}: {error}")
+            continue
+        for kind, label, body in blocks:
+            unread = [kind] if kind != "path" else sorted(set(body) - _KNOWN)
+            gaps.update(f"policy {name}: {word} has no meaning here" for word in unread)
+            if kind == "path":
+                _merge(paths.setdefault(label.lstrip("/"), _Path(label.lstrip("/"))), body, now)
+    found = [right for path in paths.values() for right in _rights(path, tuple(paths.values()))]
+    return tuple(sorted(set(found))), tuple(sorted(gaps))
+
+
+def everything() -> tuple[Right, ...]:
+    """The rights of the policy ``root``."""
+    return (Right(Effect.ALLOW, ("*",), ("*",)),)
+
+
+def _merge(path: _Path, body: Mapping[str, Any], now: datetime) -> None:
+    ends = instant(body.get("expiration"))
+    if (ends is not None and ends < now) or path.capabilities == {"deny"}:
+        return
+    words = {*texts(body.get("capabilities")), *_LEGACY.get(str(body.get("policy", "")), ())}
+    if "deny" in words:
+        path.capabilities, path.facts = {"deny"}, {}
+        return
+    path.capabilities |= words
+    for name in _PARAMETERS:
+        _merge_parameters(path.facts, name, mapping(body.get(name)))
+    required = {*path.facts.get("required_parameters", ()), *map(str.lower, texts(body.get("required_parameters")))}
+    limits = {name: body[name] for name in (*_WRAPPING, "pagination_limit") if body.get(name)}
+    for name, value in limits.items():
+        path.facts[name] = min((path.facts.get(name, value), value), key=_seconds)
+    path.facts |= {name: body[name] for name in sorted(_OPAQUE & set(body))}
+    path.facts |= {"required_parameters": sorted(required)} if required else {}
+    path.facts |= {"expiration": str(body["expiration"])} if ends is not None else {}
+
+
+def _merge_parameters(facts: dict[str, Any], name: str, new: Mapping[str, Any]) -> None:
+    """Values add up; a parameter with any value stays so."""
+    merged: dict[str, list[Any]] = facts.get(name, {})
+    for parameter, values in new.items():
+        key, own = parameter.lower(), values if isinstance(values, list) else [values]
+        wild = not own or merged.get(key) == []
+        merged[key] = [] if wild else sorted([*own, *merged.get(key, ())], key=str)
+    if merged:
+        facts[name] = merged
+
+
+def _seconds(raw: Any) -> float:
+    """A duration as policies write it, for comparison only."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    text = str(raw)
+    unit = units.get(text[-1:], 1)
+    body = text.rstrip("smhd")
+    return float(body) * unit if body.replace(".", "", 1).isdigit() else float("inf")
+
+
+def _rights(path: _Path, every: Sequence[_Path]) -> Iterator[Right]:
+    words = path.capabilities - {"deny"}
+    for listing in (False, True):
+        actions = tuple(sorted(word for word in words if (word in _LISTING) == listing))
+        checked = tuple(word for word in actions if word in _CHECKED)
+        rest = tuple(word for word in actions if word not in _CHECKED)
+        for group, conditions in ((checked, _conditions(path, checked=True)), (rest, _conditions(path, checked=False))):
+            if group:
+                elsewhere = sorted({_resource(one, listing) for one in every if _decides(one, path, listing=listing)})
+                yield Right(
+                    Effect.ALLOW,
+                    group,
+                    (_resource(path, listing),),
+                    but_resources=tuple(elsewhere),
+                    conditions=conditions,
+                )
+
+
+def _conditions(path: _Path, *, checked: bool) -> tuple[str, ...]:
+    """What else a request must meet; parameters are looked at in reads and writes, page sizes in listings."""
+    passed = ("pagination_limit",) if checked else (*_PARAMETERS, "required_parameters")
+    told = {name: value for name, value in path.facts.items() if name not in passed}
+    return tuple(sorted(f"{name}={_plain(value)}" for name, value in told.items()))
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def _resource(path: _Path, listing: bool) -> str:
+    """The requests that a path string is about; listings end in a slash."""
+    return f"{path.path}/" if listing and not path.path.endswith(("/", "*")) else path.path
+
+
+def _decides(other: _Path, path: _Path, *, listing: bool) -> bool:
+    """Whether `other` decides what it shares with `path`."""
+    if other is path or _turn(other, listing=listing) <= _turn(path, listing=listing):
+        return False
+    return _overlap(_resource(other, listing), _resource(path, listing))
+
+
+def _turn(path: _Path, *, listing: bool) -> tuple[Any, ...]:
+    """When a path string is asked: exact ones first; for a listing, those that end in its slash before the others."""
+    bare = listing and not path.path.endswith(("/", "*"))
+    if not path.wild:
+        return (2 if bare else 3,)
+    return (0 if bare else 1, path.rank)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two path strings may match the same request."""
+    first, second = one.removesuffix("*").split("/"), other.removesuffix("*").split("/")
+    open_first, open_second = one.endswith("*"), other.endswith("*")
+    if (len(first) > len(second) and not open_second) or (len(second) > len(first) and not open_first):
+        return False
+    for index, (a, b) in enumerate(zip(first, second, strict=False)):
+        starts = (open_first and index == len(first) - 1, open_second and index == len(second) - 1)
+        if not _fits(a, b, starts):
+            return False
+    return True
+
+
+def _fits(one: str, other: str, starts: tuple[bool, bool]) -> bool:
+    if "+" in (one, other) or one == other:
+        return True
+    return (starts[0] and other.startswith(one)) or (starts[1] and one.startswith(other))
