@@ -34,9 +34,9 @@ _SELF = "self"
 _TITLE = "policy nhisync-rights{where}: which policies the named identities have, and their texts"
 
 
-def permissions_for(settings: VaultSettings, wanted: Sequence[Locator]) -> tuple[PermissionDocument, ...]:
-    """The policy that reading the rights of `wanted` needs beside the READ policy; none for kinds without rights."""
-    kinds = {one.kind for one in wanted} & set(_READERS)
+def permissions_for(settings: VaultSettings, asked: frozenset[str]) -> tuple[PermissionDocument, ...]:
+    """The policy that reading rights of the kinds `asked` needs beside the READ policy; none where none are held."""
+    kinds = set(asked & _READERS.keys())
     if not kinds:
         return ()
     grants = merge(rights_grants(kinds))

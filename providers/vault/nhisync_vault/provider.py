@@ -105,9 +105,9 @@ class VaultProvider:
         """
         return self._source.grants(wanted, budget)
 
-    def grant_permissions(self, wanted: Sequence[Locator]) -> tuple[PermissionDocument, ...]:
+    def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
         """The policy that reading these rights needs beside the READ policy; no IO."""
-        return permissions_for(self._settings, wanted)
+        return permissions_for(self._settings, kinds | {one.kind for one in wanted})
 
     def permissions(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]

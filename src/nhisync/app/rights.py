@@ -80,7 +80,7 @@ def read_rights(session: Session, asked: Asked, desk: RightsDesk, before: Held) 
                 jobs.setdefault((path, locator.source), {}).setdefault(locator.item, []).append(row.key)
     found: dict[str, dict[str, str]] = {path: {} for path in asked.paths}
     with ThreadPoolExecutor(max_workers=SOURCES_AT_ONCE) as pool:
-        answers = pool.map(lambda job: _answers(session, *job[0], tuple(job[1])), jobs.items())
+        answers = pool.map(lambda job: _answers(session, job[0], tuple(job[1])), jobs.items())
         for ((path, _), keys), told in zip(jobs.items(), answers, strict=True):
             for locator, document in told.items():
                 for key in keys[locator]:
@@ -101,8 +101,9 @@ def _kept(document: _Document, before: tuple[str, str] | None, locator: Locator)
     return before[1] if document.ignorant and before is not None and before[0] == str(locator) else document.text
 
 
-def _answers(session: Session, path: str, source: str, wanted: Sequence[Locator]) -> dict[Locator, _Document]:
-    """What one source says of each wanted item; never raises `ProviderError`."""
+def _answers(session: Session, where: tuple[str, str], wanted: Sequence[Locator]) -> dict[Locator, _Document]:
+    """What one source (path and name) says of each wanted item; never raises `ProviderError`."""
+    path, source = where
     if Capability.GRANTS not in session.source_info(path, source).capabilities:
         reason = "the provider does not read rights"
         return dict.fromkeys(wanted, _unread(session, ErrorKind.UNSUPPORTED.value, reason))

@@ -362,8 +362,8 @@ class GrantReader(Protocol):
         """
         ...
 
-    def grant_permissions(self, wanted: Sequence[Locator]) -> tuple[PermissionDocument, ...]:
-        """What reading the rights of exactly these items needs beside the READ document; no IO."""
+    def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """What reading the rights of these items and swept kinds needs beside the READ document; no IO."""
         ...
 
 

@@ -44,21 +44,26 @@ WAIVER = {
     "reason": "CA cut-over",
 }
 
-CRITICAL = {"version": 1, "tier": "critical", "evidence": {"compare_values": True}}
-"""The value comparison is opt-in; the demo's critical tier opts in."""
+CRITICAL = {
+    "version": 1,
+    "tier": "critical",
+    "evidence": {"compare_values": True},
+    "authorization": {"compare": True},
+}
+"""Comparing values and rights is opt-in; the demo's critical tier opts in."""
 
 
 def scenario() -> Scenario:
     """The whole world."""
     return Scenario(
         sources=(
-            _source("primary", "vault", "vault", WEST, fingerprint=True, census=True),
+            _source("primary", "vault", "vault", WEST, fingerprint=True, census=True, rights=True),
             _source("primary", "aws", "aws", WEST, account=ACCOUNT, mode="fingerprint"),
             _source("primary", "edge", "tls", WEST),
             _source("primary", "files", "file", WEST),
             _source("primary", "google", "gcp", THERE, project=PROJECT),
             _source("backup", "aws", "aws", NORTH, account=ACCOUNT, mode="fingerprint"),
-            _source("backup", "bao", "vault", NORTH, fingerprint=True, census=True),
+            _source("backup", "bao", "vault", NORTH, fingerprint=True, census=True, rights=True),
             _source("backup", "edge", "tls", NORTH),
             _source("backup", "files", "file", NORTH),
             _source("backup", "cluster", "kubernetes", NORTH, mode="fingerprint"),

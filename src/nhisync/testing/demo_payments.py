@@ -1,6 +1,7 @@
 """payments, tier critical: what keeps a person on call awake. Every story is one thing that really goes wrong."""
 
 from nhisync.testing.demo_parts import DAY, HOUR, NORTH, WEST, canary, kv, nothing, pair, plant, secret, tls
+from nhisync.testing.demo_rights import RIGHTS
 from nhisync.testing.scenario import PlannedApp, PlannedPair
 
 _HEALTHY = (
@@ -368,6 +369,7 @@ _PAIRS: tuple[PlannedPair, ...] = (
     *_LOCKSTEP,
     *_EXPIRY,
     *_REUSE,
+    *RIGHTS,
     *_CHAINS,
     *_REGIONS,
 )

@@ -20,13 +20,31 @@ from nhisync.policy import BUILTIN, Tier
 from nhisync.policy.frameworks import CONTROLS
 from nhisync.registry import Registry
 
-from . import test_chain, test_evidence, test_expiry, test_lockstep, test_presence, test_region, test_reuse
+from . import (
+    test_authorization,
+    test_chain,
+    test_evidence,
+    test_expiry,
+    test_lockstep,
+    test_presence,
+    test_region,
+    test_reuse,
+)
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs" / "rules"
 PROVIDERS = {folder.name for folder in (ROOT / "providers").iterdir() if folder.is_dir()}
 INFOS = [rule.info for rule in RULES]
-MODULES = (test_presence, test_lockstep, test_expiry, test_reuse, test_chain, test_region, test_evidence)
+MODULES = (
+    test_presence,
+    test_lockstep,
+    test_expiry,
+    test_reuse,
+    test_authorization,
+    test_chain,
+    test_region,
+    test_evidence,
+)
 BLOCKS = {
     "EXPIRED",
     "MISSING",

@@ -4,8 +4,9 @@
 the statements say of one request, `diff` puts the two sides side by side.
 """
 
-from nhisync.parity.rights.diff import Changed, Difference, Lacking, TooManyError, compare
+from nhisync.parity.rights.diff import Changed, Difference, Lacking, compare
 from nhisync.parity.rights.document import Rights, UnreadableRightsError, parse, render, unread
+from nhisync.parity.rights.patterns import TooManyError
 
 __all__ = [
     "Changed",

@@ -182,7 +182,7 @@ def check_unknown(view: PairView) -> Outcome | None:
 def _compared(view: PairView) -> Compared:
     """What may be concluded of the pair's rights at this time."""
     p, b = view.primary, view.backup
-    if p is None or b is None or not view.present:
+    if not view.thresholds.compare_rights or p is None or b is None or not view.present:
         return _NOTHING
     try:
         here, there = _rights(p), _rights(b)
