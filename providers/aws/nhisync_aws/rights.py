@@ -75,11 +75,9 @@ def _rights(statement: Mapping[str, Any], layer: str, variables: Mapping[str, st
     effect = Effect.ALLOW if statement["Effect"] == "Allow" else Effect.DENY
     conditions = tuple(sorted(_conditions(statement.get("Condition") or {}, variables)))
     actions, but_actions = _texts(statement, "Action", "NotAction")
-    if layer == TRUST:
-        resources, but_resources = tuple(sorted(_principals(statement["Principal"]))), ()
-    else:
-        resources, but_resources = _texts(statement, "Resource", "NotResource")
-    resources, but_resources = (tuple(_filled(one, variables) for one in texts) for texts in (resources, but_resources))
+    named = tuple(sorted(_principals(statement["Principal"]))) if layer == TRUST else ()
+    targets = (named, ()) if layer == TRUST else _texts(statement, "Resource", "NotResource")
+    resources, but_resources = (tuple(_filled(one, variables) for one in texts) for texts in targets)
     actions = tuple("*" if one == "*:*" else one for one in actions)
     for some, on in (
         _by_service(actions, resources) if not but_actions and not but_resources else [(actions, resources)]

@@ -119,7 +119,8 @@ def _merge_parameters(facts: dict[str, Any], name: str, new: Mapping[str, Any]) 
     for parameter, values in new.items():
         key, own = parameter.lower(), values if isinstance(values, list) else [values]
         wild = not own or merged.get(key) == []
-        merged[key] = [] if wild else sorted([*own, *merged.get(key, ())], key=str)
+        more = [*own, *(one for one in merged.get(key, ()) if one not in own)]
+        merged[key] = [] if wild else sorted(more, key=str)
     if merged:
         facts[name] = merged
 
@@ -140,15 +141,12 @@ def _rights(path: _Path, every: Sequence[_Path]) -> Iterator[Right]:
         checked = tuple(word for word in actions if word in _CHECKED)
         rest = tuple(word for word in actions if word not in _CHECKED)
         for group, conditions in ((checked, _conditions(path, checked=True)), (rest, _conditions(path, checked=False))):
-            if group:
-                elsewhere = sorted({_resource(one, listing) for one in every if _decides(one, path, listing=listing)})
-                yield Right(
-                    Effect.ALLOW,
-                    group,
-                    (_resource(path, listing),),
-                    but_resources=tuple(elsewhere),
-                    conditions=conditions,
-                )
+            for resource, turn in _forms(path, listing=listing) if group else ():
+                elsewhere = {
+                    form for one in every if one is not path for form in _later(one, resource, turn, listing=listing)
+                }
+                but = tuple(sorted(elsewhere))
+                yield Right(Effect.ALLOW, group, (resource,), but_resources=but, conditions=conditions)
 
 
 def _conditions(path: _Path, *, checked: bool) -> tuple[str, ...]:
@@ -162,24 +160,27 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def _resource(path: _Path, listing: bool) -> str:
-    """The requests that a path string is about; listings end in a slash."""
-    return f"{path.path}/" if listing and not path.path.endswith(("/", "*")) else path.path
+def _forms(path: _Path, *, listing: bool) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The requests that a path string is about, and when it is asked; the larger turn decides.
 
-
-def _decides(other: _Path, path: _Path, *, listing: bool) -> bool:
-    """Whether `other` decides what it shares with `path`."""
-    if other is path or _turn(other, listing=listing) <= _turn(path, listing=listing):
-        return False
-    return _overlap(_resource(other, listing), _resource(path, listing))
-
-
-def _turn(path: _Path, *, listing: bool) -> tuple[Any, ...]:
-    """When a path string is asked: exact ones first; for a listing, those that end in its slash before the others."""
+    Exact ones come first. A listing ends in a slash: it is asked as it is, and then without its slash. An empty last
+    segment is a segment, too, so that ``a/+`` is about the listing of ``a/``.
+    """
     bare = listing and not path.path.endswith(("/", "*"))
+    resource = f"{path.path}/" if bare else path.path
     if not path.wild:
-        return (2 if bare else 3,)
-    return (0 if bare else 1, path.rank)
+        yield resource, (2 if bare else 3,)
+        return
+    yield resource, (0 if bare else 1, path.rank)
+    if bare and path.path.endswith("/+"):
+        yield path.path.removesuffix("+"), (1, path.rank)
+
+
+def _later(other: _Path, resource: str, turn: tuple[Any, ...], listing: bool) -> Iterator[str]:
+    """What `other` decides of the requests that `resource` is about, although it is asked at `turn`."""
+    for form, its in _forms(other, listing=listing):
+        if its > turn and _overlap(form, resource):
+            yield form
 
 
 def _overlap(one: str, other: str) -> bool:
