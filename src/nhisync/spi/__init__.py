@@ -27,6 +27,7 @@ from nhisync.model import (
     Syntax,
 )
 from nhisync.spi.errors import ErrorKind, ProviderError
+from nhisync.spi.grants import GrantFacts
 from nhisync.spi.limits import Budget, Rate, TokenBucket
 from nhisync.spi.protocols import (
     PROTOCOLS,
@@ -38,7 +39,6 @@ from nhisync.spi.protocols import (
     Examiner,
     FieldValue,
     Fingerprinter,
-    GrantFacts,
     GrantReader,
     Identifier,
     Inventory,

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from nhisync.clock import Clock, Randomness
-from nhisync.model import Coverage, ErrorFact, Item, Limit, Locator, Right, Syntax
+from nhisync.model import Coverage, ErrorFact, Item, Locator
+from nhisync.spi.grants import GrantFacts
 from nhisync.spi.limits import Budget
 from nhisync.spi.secret import SecretBytes
 from nhisync.spi.settings import SourceSettings
@@ -323,31 +324,6 @@ class Prober(Protocol):
     def probe(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[ProbeResult]:
         """Yield one result per wanted item; changes nothing it does not undo."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrantFacts:
-    """Effective rights of one identity.
-
-    Attributes:
-        locator: whose rights.
-        observed_at: when.
-        scheme: whose words these are (``aws``, ``vault``); rights of two schemes cannot be compared.
-        syntax: how resources are written.
-        rights: all statements, sorted.
-        limits: limits of the whole identity, sorted.
-        gaps: what of its rights could not be read or has no `Right`, sorted; with any, nothing is concluded.
-        error: why nothing is known, or None; `unsupported` = this kind of item holds no rights at this provider.
-    """
-
-    locator: Locator
-    observed_at: datetime
-    scheme: str = ""
-    syntax: Syntax = Syntax.EXACT
-    rights: tuple[Right, ...] = ()
-    limits: tuple[Limit, ...] = ()
-    gaps: tuple[str, ...] = ()
-    error: ErrorFact | None = None
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nhisync.model import BOUNDARY, HELD, Effect, Limit, Right, Syntax
@@ -25,7 +25,7 @@ from nhisync.parity.rights.names import names_of
 from nhisync.parity.rights.patterns import classes, matches, tokens
 
 NOTHING = Difference()
-PATIENT = settings(deadline=None)
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """A busy machine is no failure."""
 
 ALPHABET = "abz"

@@ -139,3 +139,21 @@ def test_the_document_holds_only_what_rights_need() -> None:
     assert document.actions == ("iam:GetAccountAuthorizationDetails", "iam:GetRole")
     assert "role/*pay" in document.text
     assert permissions_for((Locator("aws", "secret", "pay"),), frozenset({"secret"}), SCOPE) == ()
+
+
+@pytest.mark.requirement("R42")
+@pytest.mark.parametrize("lost", ["", "iam:GetAccountAuthorizationDetails", "iam:GetRole"])
+def test_the_printed_documents_suffice_line_by_line(aws: Any, backup: Any, lost: str) -> None:
+    """With exactly the rights document the rights of a role are known; with one action less the denial names it."""
+    aws.seed("role", "pay")
+    wanted = (Locator("aws", "role", "pay"),)
+    (printed,) = backup.provider().grant_permissions(wanted, frozenset())
+    document = json.loads(printed.text)
+    for one in document["Statement"]:
+        one["Action"] = [action for action in one["Action"] if action != lost] or ["sts:GetCallerIdentity"]
+    with aws.world._running.cloud.lock:
+        role = iam(aws.world.account_of("backup", "aws")).get_role("nhisync-backup-aws")
+        role.policies.clear()
+        role.put_policy("nhisync", json.dumps(document))
+    (facts,) = asked(backup, "role/pay")
+    assert (facts.error.action if facts.error else "") == lost

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nhisync.parity.rights import Rights, compare
-from nhisync.spi import TTL, Effect, ErrorKind, GrantFacts, Limit, Locator, Right, Syntax
+from nhisync.spi import TTL, AccessMode, Effect, ErrorKind, GrantFacts, Limit, Locator, Right, Syntax
 from nhisync_vault import VaultProvider
 from nhisync_vault.emulator.acl import Acl, parse_policy
+from nhisync_vault.emulator.policy_store import put_policy
 from nhisync_vault.emulator.wire import Operation, Request
 from nhisync_vault.granting import UNSET, permissions_for
 from nhisync_vault.rights import rights_of
@@ -72,6 +73,7 @@ def policies(draw: st.DrawFn) -> str:
 
 
 @pytest.mark.requirement("R20")
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(policies(), policies())
 def test_the_difference_is_what_the_acl_decides(primary: str, backup: str) -> None:
     """A request that only one side's ACL allows shows in that direction; equal policies differ in nothing."""
@@ -173,3 +175,28 @@ def test_the_document_holds_only_what_rights_need() -> None:
     assert document.actions == ("update identity/lookup/entity", "read sys/policies/acl/*")
     assert permissions_for(settings, frozenset({"kv"})) == ()
     assert VaultProvider.info.capabilities >= {"grants"}
+
+
+@pytest.mark.requirement("R42")
+@pytest.mark.parametrize(
+    ("lost", "kinds"),
+    [("", set()), ("sys/policies/acl/*", {"approle", "token"}), ("identity/lookup/entity", {"approle"})],
+)
+def test_the_printed_policies_suffice_line_by_line(make_site: Any, lost: str, kinds: set[str]) -> None:
+    """With both printed policies all rights are known; with one line less the denial names its path."""
+    site = make_site()
+    wanted = (site.seed("approle", "approle/pay"), site.seed("token", "job", expires=None))
+    provider = site.provider()
+    printed = (
+        *provider.permissions(AccessMode.READ, wanted, frozenset()),
+        *provider.grant_permissions(wanted, frozenset()),
+    )
+    lines = [line for one in printed for line in one.text.splitlines() if not lost or f'"{lost}"' not in line]
+    place = site.world.source(site.path, "vault")
+    with place.core.lock:
+        put_policy(place.core.policies(), place.policy, "\n".join(lines), now=site.clock.now())
+        place.core.storage.commit()
+    denied = {one.locator.kind: one.error for one in asked(site, *wanted) if one.error is not None}
+    assert denied.keys() == kinds
+    assert all(error.kind == ErrorKind.DENIED.value for error in denied.values())
+    assert all(error.resource.startswith(lost.removesuffix("*")) for error in denied.values())

@@ -92,13 +92,11 @@ class AppRoleOptions:
 
     Attributes:
         mount: auth mount without ``auth/``, when it is more than the name's first segment.
-        policies: token policies of the role.
-        texts: policy name → its text, written too.
+        policies, texts: token policies of the role, and texts of policies that are written too.
         role_id: fixed role id; "" = drawn. The same one on two sources is a copied identity.
         secret_ids: number of secret IDs; the newest has the seed's age, older ones one day more each.
         num_uses: logins left on each secret ID, 0 = unlimited.
-        token_ttl: lifetime of the tokens.
-        token_max_ttl: longest lifetime of the tokens, 0 = the server's.
+        token_ttl, token_max_ttl: lifetime of the tokens, and their longest, 0 = the server's.
         token_period: makes the tokens periodic.
         token_num_uses: uses of each token, 0 = unlimited.
         secret_id_ttl: the role's own limit for new secret IDs.
@@ -124,8 +122,7 @@ class TokenOptions:
     """Options of kind ``token``.
 
     Attributes:
-        policies: token policies; ``("root",)`` is a root token.
-        texts: policy name → its text, written too.
+        policies, texts: token policies (``("root",)`` is a root token), and texts of policies that are written too.
         orphan: it has no parent.
         period: makes it periodic.
         num_uses: uses left, 0 = unlimited.
