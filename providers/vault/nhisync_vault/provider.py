@@ -23,7 +23,6 @@ from nhisync.spi import (
     SourceContext,
     SourceIdentity,
 )
-from nhisync_vault.granting import permissions_for
 from nhisync_vault.permissions import documents
 from nhisync_vault.settings import VaultSettings
 
@@ -107,6 +106,8 @@ class VaultProvider:
 
     def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
         """The policy that reading these rights needs beside the READ policy; no IO."""
+        from nhisync_vault.granting import permissions_for  # noqa: PLC0415 - only tiers that compare rights need it
+
         return permissions_for(self._settings, kinds | {one.kind for one in wanted})
 
     def permissions(
