@@ -64,7 +64,7 @@ def permissions_for(wanted: Sequence[Locator], kinds: frozenset[str], scope: Sco
 
 def facts(connection: Connection, wanted: Sequence[Locator], budget: Budget, clock: Clock) -> Iterator[GrantFacts]:
     """The rights of each wanted item, or why they are not known."""
-    items = list(dict.fromkeys(one.item for one in wanted))
+    items = sorted(dict.fromkeys(one.item for one in wanted), key=lambda item: item.kind in KINDS)
     account: Account | ProviderError | None = None
     for item in items:
         try:

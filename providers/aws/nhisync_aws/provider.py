@@ -122,15 +122,10 @@ class AwsProvider:
         yield from values(self._connection, wanted, budget, batch=settings.batch_values, workers=settings.workers)
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
-        """The rights of every wanted role and of the users behind access keys; other kinds hold none here.
-
-        Raises:
-            ProviderError: nothing at all could be asked.
-        """
+        """The rights of every wanted role and of the users behind access keys; other kinds hold none here."""
         from nhisync_aws.granting import facts  # noqa: PLC0415 - only tiers that compare rights need it
 
         self._connection.pace(budget)
-        self._connection.keys(budget)
         yield from facts(self._connection, wanted, budget, self._context.clock)
 
     def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:

@@ -53,6 +53,19 @@ def rights_grants(kinds: set[str]) -> list[Grant]:
     return [Grant("sys/policies/acl/*", ("read",)), *entity]
 
 
+def holds_rights(locator: Locator) -> bool:
+    """Whether items of this kind may do anything at this server."""
+    return locator.kind in _READERS
+
+
+def without_rights(wanted: Sequence[Locator], now: datetime) -> Iterator[GrantFacts]:
+    """The answer about every item of a kind that holds no rights here."""
+    for locator in dict.fromkeys(one.item for one in wanted if not holds_rights(one)):
+        message = f"the kind {locator.kind} holds no rights at this server"
+        error = ErrorFact(kind=ErrorKind.UNSUPPORTED.value, message=message)
+        yield GrantFacts(locator=locator, observed_at=now, error=error)
+
+
 class GrantRun:
     """One look at the rights of some identities; every policy text is read once.
 
@@ -75,10 +88,7 @@ class GrantRun:
                 yield self._unknown(locator, error.fact)
 
     def _single(self, locator: Locator) -> GrantFacts:
-        reader = _READERS.get(locator.kind)
-        if reader is None:
-            raise ProviderError(ErrorKind.UNSUPPORTED, f"the kind {locator.kind} holds no rights at this server")
-        names, limits, gaps = reader(self, locator)
+        names, limits, gaps = _READERS[locator.kind](self, locator)
         rights, unread = self._rights(names)
         return GrantFacts(
             locator=locator,

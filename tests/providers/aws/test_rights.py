@@ -126,7 +126,7 @@ def test_kinds_without_rights_and_denials(aws: Any, backup: Any) -> None:
     """A stored secret holds no rights at AWS; without the list nothing is known, and what is missing is named."""
     aws.seed("role", "pay")
     aws.world.fault("backup", "aws", "denied", action="iam:GetAccountAuthorizationDetails")
-    role, secret = asked(backup, "role/pay", "secret/pay")
+    secret, role = asked(backup, "role/pay", "secret/pay")  # what needs no asking comes first
     assert role.error is not None
     assert secret.error is not None
     assert (role.error.kind, role.error.action) == (ErrorKind.DENIED.value, "iam:GetAccountAuthorizationDetails")

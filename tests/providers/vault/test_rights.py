@@ -156,6 +156,8 @@ def test_a_token_and_kinds_without_rights(make_site: Any) -> None:
     found = {one.locator: one for one in asked(site, token, secret)}
     assert found[token].rights == (Right(Effect.ALLOW, ("*",), ("*",)),)
     assert found[secret].error.kind == ErrorKind.UNSUPPORTED.value
+    (silent,) = site.provider().grants((secret,), site.budget(calls=0))
+    assert silent.error == found[secret].error
 
 
 def test_without_the_policy_nothing_is_known(site: Any) -> None:
