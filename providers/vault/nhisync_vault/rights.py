@@ -28,9 +28,15 @@ _LEGACY: Mapping[str, tuple[str, ...]] = {
     "write": ("create", "read", "update", "delete", "list"),
     "sudo": ("create", "read", "update", "delete", "list", "sudo"),
 }
-_PLAIN = frozenset({"comment", "policy", "capabilities", "expiration"})
 _WRAPPING = ("min_wrapping_ttl", "max_wrapping_ttl")
 _PARAMETERS = ("allowed_parameters", "denied_parameters")
+_BODY = frozenset({*_PARAMETERS, "required_parameters"})
+"""Settings about the body of a request: only reads and writes have one that is looked at."""
+
+_PAGES = frozenset({"pagination_limit", "list_scan_response_keys_filter_path"})
+"""Settings about listings."""
+
+_PLAIN = frozenset({"comment", "policy", "capabilities", "expiration"})
 _OPAQUE = frozenset({"mfa_methods", "control_group", "subscribe_event_types", "list_scan_response_keys_filter_path"})
 _KNOWN = _PLAIN | _OPAQUE | {*_WRAPPING, *_PARAMETERS, "required_parameters", "pagination_limit"}
 
@@ -136,23 +142,28 @@ def _seconds(raw: Any) -> float:
 
 def _rights(path: _Path, every: Sequence[_Path]) -> Iterator[Right]:
     words = path.capabilities - {"deny"}
-    for listing in (False, True):
-        actions = tuple(sorted(word for word in words if (word in _LISTING) == listing))
-        checked = tuple(word for word in actions if word in _CHECKED)
-        rest = tuple(word for word in actions if word not in _CHECKED)
-        for group, conditions in ((checked, _conditions(path, checked=True)), (rest, _conditions(path, checked=False))):
-            for resource, turn in _forms(path, listing=listing) if group else ():
-                elsewhere = {
-                    form for one in every if one is not path for form in _later(one, resource, turn, listing=listing)
-                }
-                but = tuple(sorted(elsewhere))
-                yield Right(Effect.ALLOW, group, (resource,), but_resources=but, conditions=conditions)
+    for group, blind in (
+        (words & _LISTING, _BODY),
+        (words & _CHECKED, _PAGES),
+        (words - _LISTING - _CHECKED, _BODY | _PAGES),
+    ):
+        listing = bool(group & _LISTING)
+        for resource, turn in _forms(path, listing=listing) if group else ():
+            elsewhere = {
+                form for one in every if one is not path for form in _later(one, resource, turn, listing=listing)
+            }
+            yield Right(
+                Effect.ALLOW,
+                tuple(sorted(group)),
+                (resource,),
+                but_resources=tuple(sorted(elsewhere)),
+                conditions=_conditions(path, blind),
+            )
 
 
-def _conditions(path: _Path, *, checked: bool) -> tuple[str, ...]:
-    """What else a request must meet; parameters are looked at in reads and writes, page sizes in listings."""
-    passed = ("pagination_limit",) if checked else (*_PARAMETERS, "required_parameters")
-    told = {name: value for name, value in path.facts.items() if name not in passed}
+def _conditions(path: _Path, blind: frozenset[str]) -> tuple[str, ...]:
+    """What else a request must meet, without the settings that its operation is `blind` to."""
+    told = {name: value for name, value in path.facts.items() if name not in blind}
     return tuple(sorted(f"{name}={_plain(value)}" for name, value in told.items()))
 
 
