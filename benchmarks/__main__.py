@@ -5,7 +5,7 @@ import sys
 
 from benchmarks.results import into_readme
 
-NAMES = ("startup", "inventory", "listing", "keyvault", "secretmanager", "parity", "readiness")
+NAMES = ("startup", "inventory", "listing", "keyvault", "secretmanager", "parity", "rights", "readiness")
 
 
 def main(names: list[str]) -> None:

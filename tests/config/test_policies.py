@@ -9,8 +9,8 @@ import pytest
 
 from nhisync.config import Policies, effective_values, load_policies, load_policy
 from nhisync.config.fields import parse_share
-from nhisync.config.policies import BUILT_IN, OPTIONAL
-from nhisync.config.policy_checks import SECTIONS, dotted_keys, value_text
+from nhisync.config.policies import BUILT_IN
+from nhisync.config.policy_checks import OPTIONAL, SECTIONS, dotted_keys, value_text
 from nhisync.config.policy_documents import PolicyDocument
 from nhisync.errors import ConfigurationError
 from nhisync.model import Severity
@@ -155,7 +155,7 @@ def test_what_is_asked_for_is_the_sum(policies: Load) -> None:
 
 
 def test_an_own_tier_without_parent_sets_everything(policies: Load) -> None:
-    """Nothing is filled in silently: every missing value is named; only what nobody asks by default need not be set."""
+    """Nothing is filled in silently: every missing value is named; only what older formats did not have is off."""
     found = policies(gold="lockstep: {max_lag: 1h}\n")
     assert len(found.problems) == len(dotted_keys()) - 1 - len(OPTIONAL)
     assert not any("blackout" in message for message in messages(found))

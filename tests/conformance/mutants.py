@@ -19,6 +19,7 @@ from nhisync.spi import (
     CheckState,
     Coverage,
     CoverageStatus,
+    Effect,
     ErrorFact,
     ErrorKind,
     GrantFacts,
@@ -30,6 +31,7 @@ from nhisync.spi import (
     Presence,
     ProbeResult,
     ProviderError,
+    Right,
     SystemClock,
     Unchanged,
 )
@@ -292,7 +294,11 @@ class Servant(FakeProvider):
         FakeProvider.info, capabilities=FakeProvider.info.capabilities | {Capability.PROBE, Capability.GRANTS}
     )
     accepted: ClassVar[bool | None] = True
-    rights: ClassVar[tuple[str, ...]] = ("allow read a *", "allow read b *")
+    rights: ClassVar[tuple[Right, ...]] = (
+        Right(Effect.ALLOW, ("read",), ("a",)),
+        Right(Effect.ALLOW, ("read",), ("b",)),
+    )
+    scheme: ClassVar[str] = "fake"
 
     def probe(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[ProbeResult]:
         """Every credential is accepted while there are calls."""
@@ -309,7 +315,13 @@ class Servant(FakeProvider):
         """Two rights for everybody."""
         for locator in wanted:
             budget.spend()
-            yield GrantFacts(locator=locator, rights=self.rights, observed_at=self._context.clock.now())
+            now = self._context.clock.now()
+            yield GrantFacts(locator=locator, scheme=self.scheme, rights=self.rights, observed_at=now)
+
+    def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """One document, whatever is wanted."""
+        del wanted, kinds
+        return (PermissionDocument(title="rights", language="json", text="{}", actions=("fake:rights",)),)
 
 
 def document(**changes: Any) -> Callable[..., tuple[PermissionDocument, ...]]:

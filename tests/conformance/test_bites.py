@@ -338,7 +338,26 @@ MUTANTS: dict[str, tuple[Mutant, ...]] = {
         ),
     ),
     "test_grants_answer_for_every_item": (
-        Mutant(name="unsorted", hooks={"provider": type("P", (m.Servant,), {"rights": ("b", "a")})}),
+        Mutant(name="unsorted", hooks={"provider": type("P", (m.Servant,), {"rights": m.Servant.rights[::-1]})}),
+        Mutant(name="nobody's words", hooks={"provider": type("P", (m.Servant,), {"scheme": ""})}),
+    ),
+    "test_grants_keep_the_budget": (
+        Mutant(
+            name="spends nothing",
+            hooks={
+                "provider": type(
+                    "P",
+                    (m.Servant,),
+                    {"grants": lambda s, w, b: m.Servant.grants(s, w, m.Budget(m.SystemClock(), seconds=60))},
+                )
+            },
+        ),
+    ),
+    "test_grant_permissions_stand_beside_the_read_document": (
+        Mutant(
+            name="no actions",
+            hooks={"provider": type("P", (m.Servant,), {"grant_permissions": m.document(actions=())})},
+        ),
     ),
 }
 
@@ -370,7 +389,14 @@ def test_standard_test_bites(name: str, mutant: Mutant, tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "name", ["test_probe_answers_for_every_item", "test_probe_keeps_the_budget", "test_grants_answer_for_every_item"]
+    "name",
+    [
+        "test_probe_answers_for_every_item",
+        "test_probe_keeps_the_budget",
+        "test_grants_answer_for_every_item",
+        "test_grants_keep_the_budget",
+        "test_grant_permissions_stand_beside_the_read_document",
+    ],
 )
 def test_rarer_capabilities_pass_when_they_are_honest(name: str, tmp_path: Path) -> None:
     """The double that is broken above passes when it is not."""

@@ -49,7 +49,7 @@ def test_read_document_is_enough(stage: Stage) -> None:
     (item,) = [one for one in items if one.locator == stage.role]
     assert item.presence is Presence.PRESENT
     assert item.owner == "platform-oncall"
-    assert item.grants == ()
+    assert dict(item.attributes)["rights"] == "none"
     checks = stage.checks(AccessMode.READ)
     assert {one.name: one.observed for one in checks.values() if one.state is not CheckState.OK} == {
         "tls": "no TLS: nobody vouches for the server"

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from nhisync.parity.row import Row, epoch
+from nhisync.parity.row import Row, digest_of, epoch
 from nhisync.store import Scope, Store
 from nhisync.testing.clocks import FakeClock
 
@@ -262,6 +262,25 @@ def test_groups_are_replaced_as_a_whole(store: Store, make_row: MakeRow) -> None
         run.set_groups("primary", {"a/x": "g1", "a/y": "g1"})
         run.set_groups("primary", {"a/z": "g2"})
     assert [(row.key, row.group) for row in read(store)] == [("a/x", None), ("a/y", None), ("a/z", "g2")]
+
+
+def test_rights_are_replaced_as_a_whole_and_digested(store: Store, make_row: MakeRow) -> None:
+    """What an identity may do is judged: the digest follows it, and what is not told again is gone."""
+    with store.run("sync") as run:
+        run.put_rows("primary", [make_row("a/x"), make_row("a/y"), make_row("a/z")])
+        blank = [row.digest for row in read(store)]
+        run.set_grants("primary", {"a/x": "one", "a/y": "two", "a/none": "three"})
+        told = read(store)
+        run.set_grants("primary", {"a/y": "two"})
+    after = read(store)
+    assert [row.grants for row in told] == ["one", "two", None]
+    assert [row.digest == digest_of(row) for row in (*told, *after)] == [True] * 6
+    assert [one != row.digest for one, row in zip(blank, told, strict=True)] == [True, True, False]
+    assert [(row.grants, row.digest) for row in after] == [
+        (None, blank[0]),
+        ("two", told[1].digest),
+        (None, blank[2]),
+    ]
 
 
 def test_markers_are_known_only_when_every_claim_is_stored(store: Store, make_row: MakeRow) -> None:

@@ -11,6 +11,7 @@ from nhisync.spi import (
     Check,
     ErrorFact,
     FieldValue,
+    GrantFacts,
     InventoryRequest,
     KindInfo,
     Locator,
@@ -56,6 +57,7 @@ class AwsProvider:
                 Capability.FINGERPRINT,
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
+                Capability.GRANTS,
             }
         ),
         kinds=KINDS,
@@ -118,6 +120,19 @@ class AwsProvider:
         self._connection.keys(budget)
         settings = self._settings
         yield from values(self._connection, wanted, budget, batch=settings.batch_values, workers=settings.workers)
+
+    def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
+        """The rights of every wanted role and of the users behind access keys; other kinds hold none here."""
+        from nhisync_aws.granting import facts  # noqa: PLC0415 - only tiers that compare rights need it
+
+        self._connection.pace(budget)
+        yield from facts(self._connection, wanted, budget, self._context.clock)
+
+    def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """The IAM document that reading these rights needs beside the READ document; no IO."""
+        from nhisync_aws.granting import permissions_for  # noqa: PLC0415 - it comes with boto3
+
+        return permissions_for(wanted, kinds, self._scope())
 
     def permissions(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]

@@ -83,7 +83,7 @@ def item_of(locator: Locator, row: Mapping[str, Any], cluster: Cluster, rights: 
     note = Note.parse(row["comment"])
     until = _until(row)
     powers = [power for power in _POWERS if row[power]]
-    grants = None if rights is None else tuple(sorted({*rights, *powers}))
+    held = None if rights is None else ", ".join(sorted({*rights, *powers})) or "none"
     return Item(
         locator=locator,
         observed_at=cluster.observed_at,
@@ -97,9 +97,8 @@ def item_of(locator: Locator, row: Mapping[str, Any], cluster: Cluster, rights: 
         logical_name=note.name,
         fields=("password",),
         ids=_logins(locator.name, cluster),
-        grants=grants,
-        marker=_marker(row, cluster, grants),
-        attributes=_attributes(row, powers, cluster),
+        marker=_marker(row, cluster, held),
+        attributes=_attributes(row, powers, cluster, held),
     )
 
 
@@ -126,16 +125,19 @@ def _logins(role: str, cluster: Cluster) -> tuple[PublicId, ...]:
     return tuple(sorted(found))
 
 
-def _attributes(row: Mapping[str, Any], powers: Sequence[str], cluster: Cluster) -> tuple[tuple[str, str], ...]:
+def _attributes(
+    row: Mapping[str, Any], powers: Sequence[str], cluster: Cluster, held: str | None
+) -> tuple[tuple[str, str], ...]:
     facts = {
         "connection-limit": "" if row["connections"] < 0 else str(row["connections"]),
         "login": "" if row["login"] else "no",
         "powers": ", ".join(powers),
         "cluster": cluster.identifier or "",
+        "rights": held or "",
     }
     return tuple(sorted((key, word) for key, word in facts.items() if word))
 
 
-def _marker(row: Mapping[str, Any], cluster: Cluster, grants: Sequence[str] | None) -> str:
-    facts = [dict(row), cluster.identifier, cluster.standby, cluster.endpoint, grants]
+def _marker(row: Mapping[str, Any], cluster: Cluster, held: str | None) -> str:
+    facts = [dict(row), cluster.identifier, cluster.standby, cluster.endpoint, held]
     return hashlib.sha256(json.dumps(facts, default=str, sort_keys=True).encode()).hexdigest()[:32]

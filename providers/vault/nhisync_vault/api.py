@@ -70,6 +70,15 @@ class Api:
         """
         return self.send(Ask(method="POST", path=path, body=body)).checked().data
 
+    def maybe(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The ``data`` of such a read where nothing may be found: the server then answers without a body.
+
+        Raises:
+            ProviderError: what the server's refusal means.
+        """
+        answer = self.send(Ask(method="POST", path=path, body=body)).checked()
+        return answer.data if answer.body else {}
+
     def public(self, method: str, path: str) -> dict[str, Any]:
         """The ``data`` of a read that needs no token, so none is sent.
 

@@ -36,6 +36,7 @@ class Mount:
         version: ``2`` for the versioned key/value engine, "" elsewhere.
         local: not replicated to other clusters.
         auth: it stands in the auth table.
+        accessor: the server's own id of it, "" = not told.
     """
 
     path: str
@@ -43,6 +44,7 @@ class Mount:
     version: str = ""
     local: bool = False
     auth: bool = False
+    accessor: str = ""
 
     @property
     def api(self) -> str:
@@ -133,6 +135,7 @@ def _parsed(table: Mapping[str, Any], *, auth: bool) -> Iterable[Mount]:
             version=text(options.get("version")),
             local=facts.get("local") is True,
             auth=auth,
+            accessor=text(facts.get("accessor")),
         )
 
 

@@ -13,6 +13,7 @@ from nhisync.spi import (
     Check,
     ErrorFact,
     FieldValue,
+    GrantFacts,
     InventoryRequest,
     KindInfo,
     Locator,
@@ -53,6 +54,7 @@ class VaultProvider:
                 Capability.FINGERPRINT,
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
+                Capability.GRANTS,
             }
         ),
         kinds=_KINDS,
@@ -93,6 +95,20 @@ class VaultProvider:
             ProviderError: only when nothing at all could be asked.
         """
         return self._source.values(wanted, budget)
+
+    def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
+        """Yield the rights of every wanted AppRole and token; other kinds hold none here.
+
+        Raises:
+            ProviderError: only when nothing at all could be asked.
+        """
+        return self._source.grants(wanted, budget)
+
+    def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """The policy that reading these rights needs beside the READ policy; no IO."""
+        from nhisync_vault.granting import permissions_for  # noqa: PLC0415 - only tiers that compare rights need it
+
+        return permissions_for(self._settings, kinds | {one.kind for one in wanted})
 
     def permissions(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]

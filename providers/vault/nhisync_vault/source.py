@@ -10,6 +10,7 @@ from nhisync.spi import (
     Check,
     ErrorFact,
     FieldValue,
+    GrantFacts,
     InventoryRequest,
     Locator,
     Observation,
@@ -21,6 +22,8 @@ from nhisync.spi import (
 from nhisync_vault.api import Api
 from nhisync_vault.cluster import Cluster, Topology
 from nhisync_vault.doctor import Situation, examine, principal
+from nhisync_vault.granting import GrantRun, holds_rights, without_rights
+from nhisync_vault.grants import AUTH_KINDS
 from nhisync_vault.inventory import observe
 from nhisync_vault.kinds import Run
 from nhisync_vault.login import Login
@@ -102,6 +105,20 @@ class Source:
         """
         api = self._api(self._connect(budget), budget)
         yield from values(api, discover(api, {locator.kind for locator in wanted}), wanted)
+
+    def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
+        """Yield the rights of every wanted item, or why they are not known.
+
+        Raises:
+            ProviderError: only when nothing at all could be asked.
+        """
+        yield from without_rights(wanted, self._context.clock.now())  # known without asking anybody
+        holding = [locator for locator in wanted if holds_rights(locator)]
+        if not holding:
+            return
+        api = self._api(self._connect(budget), budget)
+        table = discover(api, {locator.kind for locator in holding} & AUTH_KINDS)
+        yield from GrantRun(api, table, self._context.clock.now).facts(holding)
 
     def examine(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget

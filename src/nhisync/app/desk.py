@@ -93,6 +93,10 @@ class StoreDesk:
         """Keep what live authentication showed of rows of `path`."""
         self._run.set_probes(path, proofs)
 
+    def grant(self, path: str, rights: Mapping[str, str]) -> None:
+        """Replace the rights of all rows of `path`: key → document."""
+        self._run.set_grants(path, rights)
+
     def settle(self, collected: Collected) -> None:
         """Forget items that complete sweeps did not see, and pairs that the configuration no longer names."""
         for path, pairing in self._pairings.items():

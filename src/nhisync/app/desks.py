@@ -178,6 +178,9 @@ class ReadDesk:
     def prove(self, path: str, proofs: Iterable[tuple[str, str, int | None, str]]) -> None:
         """Nothing is probed through this desk."""
 
+    def grant(self, path: str, rights: Mapping[str, str]) -> None:
+        """Rights stay as they are stored."""
+
     def settle(self, collected: Collected) -> None:
         """Nothing was swept, so nothing is forgotten."""
 

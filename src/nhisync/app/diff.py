@@ -14,6 +14,7 @@ from nhisync.app.live import asking, authenticate
 from nhisync.app.live import wanted as due_sides
 from nhisync.app.ports import Desk, Notebook
 from nhisync.app.reuse import compare
+from nhisync.app.rights import asked_of, held, read_rights
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected, Progress, silent
 from nhisync.collect.reuse import Wanted
@@ -85,7 +86,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     _check_filters(options, apps)
     paths = tuple(dict.fromkeys(path for _, p, b in targets for path in (p, b)))
     scope = scope_of(apps, paths)
-    collected = None if options.cached else observe(session, scope, targets, desk, progress)
+    collected = None if options.cached else _observe_all(session, scope, targets, desk, progress)
     _refuse_unseen(options, apps, paths, desk)
     if options.cached:
         uncompared = _uncompared(session, apps, targets, desk, progress)
@@ -155,6 +156,23 @@ def _clocked(
         return reports
     stream = notebook.stream(assessment.backup, READS)
     return clocked(reports, stream, book, int(assessment.now.timestamp()), apps)
+
+
+def _observe_all(
+    session: Session,
+    scope: Scope,
+    targets: Sequence[tuple[App, str, str]],
+    desk: Desk,
+    progress: Progress,
+) -> Collected:
+    """Sweep both paths, then ask what the identities may do where a tier compares that."""
+    asked = asked_of(session, targets)
+    before = held(desk, asked) if asked.apps else {}
+    collected = observe(session, scope, targets, desk, progress)
+    if asked.apps:
+        progress("both paths", "reading rights")
+        read_rights(session, asked, desk, before)
+    return collected
 
 
 def observe(

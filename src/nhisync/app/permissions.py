@@ -8,7 +8,7 @@ from nhisync.app.session import Session
 from nhisync.errors import UsageError
 from nhisync.model import App, Locator, Side
 from nhisync.parity.pairing import Pairing, Template, role_of
-from nhisync.spi import AccessMode, Capability, PermissionDocument, Permissions
+from nhisync.spi import AccessMode, Capability, GrantReader, PermissionDocument, Permissions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +75,8 @@ def permissions(
         need = need_of(session, where, source, pair, mode, whole=whole)
         if pair and not need.wanted:
             continue
-        found += [
-            Granted(path=where, source=source, provider=info.name, document=document)
-            for document in documents(session, where, source, mode, need)
-        ]
+        printed = (*documents(session, where, source, mode, need), *_rights(session, where, source, mode, pair))
+        found += [Granted(path=where, source=source, provider=info.name, document=document) for document in printed]
     if pair and not found:
         raise UsageError(f"no pair is called `{pair}`", fix="Name it as `pair` or `app/pair`, as in the configuration.")
     return tuple(found)
@@ -89,6 +87,24 @@ def documents(session: Session, path: str, source: str, mode: AccessMode, need: 
     instance = session.provider(path, source)
     try:
         return cast("Permissions", instance).permissions(mode, need.wanted, need.kinds)
+    finally:
+        instance.close()
+
+
+def _rights(session: Session, path: str, source: str, mode: AccessMode, pair: str) -> tuple[PermissionDocument, ...]:
+    """What reading rights needs, where a tier compares them: a document of its own beside that of the inventory."""
+    tiers = session.configuration.tiers
+    asking = tuple(app for app in session.configuration.apps if tiers[app.tier].authorization.compare)
+    capable = Capability.GRANTS in session.source_info(path, source).capabilities
+    if mode not in (AccessMode.READ, AccessMode.FINGERPRINT) or not asking or not capable:
+        return ()
+    pairing = Pairing(path, asking)
+    named = tuple(_named(asking, path, pair)) if pair else pairing.wanted
+    wanted = tuple(sorted({locator.item for locator in named if locator.source == source}))
+    kinds = frozenset() if pair else pairing.swept.get(source, frozenset())
+    instance = session.provider(path, source)
+    try:
+        return cast("GrantReader", instance).grant_permissions(wanted, kinds) if wanted or kinds else ()
     finally:
         instance.close()
 

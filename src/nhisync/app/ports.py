@@ -90,6 +90,10 @@ class Desk(Protocol):
         """Keep what live authentication showed of rows of `path`; later sweeps keep it, too."""
         ...
 
+    def grant(self, path: str, rights: Mapping[str, str]) -> None:
+        """Replace the rights of all rows of `path`: key → document."""
+        ...
+
     def settle(self, collected: Collected) -> None:
         """Forget items that complete sweeps did not see, and pairs that the configuration no longer names."""
         ...

@@ -74,6 +74,11 @@ class PathDocument(Strict):
     fault_domains: Annotated[list[FaultDomain], Field(min_length=1)] | None = Field(
         default=None, description="What this path fails with; default: <provider>/<region> of each source."
     )
+    substitutions: dict[Word, NonEmpty] = Field(
+        default={},
+        description="Name → this path's value of what differs between paths inside rights: account, bucket, mount.",
+        examples=[{"account": "111122223333", "bucket": "payments-eu-west-1"}],
+    )
     sources: Annotated[dict[SourceName, Part[SourceDocument]], Field(min_length=1)] = Field(
         description="Provider instances by name; locators begin with the name."
     )

@@ -180,7 +180,25 @@ class _Loader:
         if document is None or len(sources) < len(entries):
             return None
         domains = document.fault_domains or [source.domain for source in sources.values() if source.domain]
-        return PathConfig(name=name, region=region, fault_domains=tuple(sorted(set(domains))), sources=sources)
+        return PathConfig(
+            name=name,
+            region=region,
+            fault_domains=tuple(sorted(set(domains))),
+            sources=sources,
+            substitutions=self._substitutions(document.substitutions, node, loc),
+        )
+
+    def _substitutions(self, named: Mapping[str, str], node: Node, loc: Loc) -> dict[str, str]:
+        """Two names of one value could not be told apart in a text."""
+        seen: dict[str, str] = {}
+        for name, value in named.items():
+            if value in seen:
+                place = node.get("substitutions", name) or node
+                self._note(
+                    place, (*loc, "substitutions", name), f"has the value of `{seen[value]}`; one name is enough"
+                )
+            seen.setdefault(value, name)
+        return dict(named)
 
     def _source(self, name: str, node: Node, loc: Loc, region: str | None) -> SourceConfig | None:
         document = validate(SourceDocument, node, loc, self._report)

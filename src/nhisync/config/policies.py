@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from nhisync.config.policy_checks import SECTIONS, Draft, PolicyFile, check_tier, dotted_keys, value_text
+from nhisync.config.policy_checks import OPTIONAL, SECTIONS, Draft, PolicyFile, check_tier, dotted_keys, value_text
 from nhisync.config.policy_documents import PolicyDocument
 from nhisync.config.problems import NOWHERE, Report, nearest
 from nhisync.config.reading import read_yaml
@@ -16,15 +16,11 @@ from nhisync.config.secrecy import shown
 from nhisync.config.validation import refuse_empty, validate
 from nhisync.errors import ConfigurationError, Problem
 from nhisync.model import Severity
-from nhisync.policy import BUILTIN, BlackoutLimits, Tier
+from nhisync.policy import BUILTIN, Tier
 from nhisync.spi import format_duration
 
 BUILT_IN = "built-in"
 """Origin of a value that no file sets."""
-
-
-OPTIONAL: Final = {f"blackout.{one.name}": one.default for one in fields(BlackoutLimits)}
-"""Values that a tier of one's own need not set: questions that nobody asks until a file does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +140,7 @@ class _Loader:
     def _parent(self, file: PolicyFile, name: str, lineage: tuple[str, ...]) -> Draft | None:
         wanted = file.document.inherits
         if wanted is None:
-            return _built_in(BUILTIN[name]) if name in BUILTIN else _unset()
+            return _built_in(BUILTIN[name]) if name in BUILTIN else _blank()
         if wanted == name and name in BUILTIN:
             return _built_in(BUILTIN[name])
         mark = file.yaml.mark(("inherits",))
@@ -189,15 +185,15 @@ def _flat(tier: Tier) -> dict[str, Any]:
     return {key: getattr(getattr(tier, key.partition(".")[0]), key.partition(".")[2]) for key in dotted_keys()}
 
 
+def _blank() -> Draft:
+    return Draft(dict(OPTIONAL), origins=dict.fromkeys(OPTIONAL, BUILT_IN))
+
+
 def _built_in(tier: Tier) -> Draft:
     values = _flat(tier)
     origins = dict.fromkeys((*values, *(f"severities.{code}" for code in tier.severities), "off"), BUILT_IN)
     origins.update(dict.fromkeys((f"attestations.{kind}" for kind in tier.attestations), BUILT_IN))
     return Draft(values, dict(tier.severities), tier.off, origins, tier.name == "critical", dict(tier.attestations))
-
-
-def _unset() -> Draft:
-    return Draft(dict(OPTIONAL), origins=dict.fromkeys(OPTIONAL, BUILT_IN))
 
 
 def _tier(name: str, draft: Draft) -> Tier:

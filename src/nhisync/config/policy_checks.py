@@ -11,6 +11,7 @@ from nhisync.config.problems import Loc, Report, nearest
 from nhisync.config.reading import YamlFile
 from nhisync.model import Severity
 from nhisync.policy import (
+    Authorization,
     BlackoutLimits,
     ChainLimits,
     Damping,
@@ -27,6 +28,7 @@ from nhisync.spi import format_duration
 SECTIONS: Final[Mapping[str, type]] = {
     "evaluate": Evaluate,
     "evidence": Evidence,
+    "authorization": Authorization,
     "lockstep": Lockstep,
     "rotation": RotationLimits,
     "expiry": Expiry,
@@ -37,6 +39,14 @@ SECTIONS: Final[Mapping[str, type]] = {
     "damping": Damping,
 }
 """Section of a policy file → the value it becomes."""
+
+
+OPTIONAL: Final[Mapping[str, Any]] = {
+    "authorization.compare": False,
+    "authorization.max_age": timedelta(minutes=15),
+    **{f"blackout.{one.name}": one.default for one in fields(BlackoutLimits)},
+}
+"""Values of a tier that inherits none and sets none: what was asked for later stays off in older files."""
 
 
 class _Relation(NamedTuple):

@@ -38,6 +38,17 @@ class EvidenceDocument(Strict):
     )
 
 
+class AuthorizationDocument(Strict):
+    """Whether both identities of a pair must be allowed the same."""
+
+    compare: bool | None = Field(
+        default=None, description="Read and compare the rights of both identities; needs permissions of its own."
+    )
+    max_age: PositiveSpan | None = Field(
+        default=None, description="What is known of the backup's rights may be this old."
+    )
+
+
 class LockstepDocument(Strict):
     """How closely the generations of both sides follow each other."""
 
@@ -150,6 +161,7 @@ class PolicyDocument(Strict):
     )
     evaluate: EvaluateDocument = Field(default=EvaluateDocument(), description="Cadence and belief.")
     evidence: EvidenceDocument = Field(default=EvidenceDocument(), description="Age and completeness.")
+    authorization: AuthorizationDocument = Field(default=AuthorizationDocument(), description="Rights of both sides.")
     lockstep: LockstepDocument = Field(default=LockstepDocument(), description="How closely both sides rotate.")
     rotation: RotationDocument = Field(default=RotationDocument(), description="What counts as an active lifecycle.")
     expiry: ExpiryDocument = Field(default=ExpiryDocument(), description="How much validity must be left.")

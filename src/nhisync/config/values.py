@@ -45,12 +45,14 @@ class PathConfig:
         region: region of sources that name none, or None.
         fault_domains: what the path fails with, sorted: declared, or ``<provider>/<region>`` of each source.
         sources: name → source, in the order of the file.
+        substitutions: name → this path's value, for the comparison of rights.
     """
 
     name: str
     region: str | None
     fault_domains: tuple[str, ...]
     sources: Mapping[str, SourceConfig]
+    substitutions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from nhisync.model.item import (
 from nhisync.model.locator import Locator
 from nhisync.model.pair import App, MatchRule, Pair, Waiver
 from nhisync.model.report import SCHEMA_VERSION, AppReport, Blackout, LayerCount, PathSummary, Report, SourceSummary
+from nhisync.model.rights import BOUNDARY, HELD, TRUST, TTL, Effect, Limit, Right, Syntax
 from nhisync.model.words import (
     Consequence,
     CoverageStatus,
@@ -34,9 +35,13 @@ from nhisync.model.words import (
 )
 
 __all__ = [
+    "BOUNDARY",
     "COPY_SCHEMES",
+    "HELD",
     "SCHEMA_VERSION",
     "SHARED_TARGET_SCHEMES",
+    "TRUST",
+    "TTL",
     "App",
     "AppReport",
     "Attestation",
@@ -48,6 +53,7 @@ __all__ = [
     "CoverageStatus",
     "CredentialState",
     "Dependency",
+    "Effect",
     "ErrorFact",
     "EvidenceRef",
     "Finding",
@@ -55,6 +61,7 @@ __all__ = [
     "Layer",
     "LayerCount",
     "Lifecycle",
+    "Limit",
     "Locator",
     "MatchRule",
     "Mode",
@@ -68,11 +75,13 @@ __all__ = [
     "PublicId",
     "Report",
     "Revocation",
+    "Right",
     "Rotation",
     "Severity",
     "Side",
     "SourceSummary",
     "State",
+    "Syntax",
     "Verdict",
     "Waiver",
     "Word",

@@ -132,7 +132,6 @@ class Item:
         dependencies: what it needs.
         chain: certificate chain, for certificates and TLS endpoints.
         accepts: ``<id> <subject>`` of the roots of a trust bundle, sorted; None = it is none.
-        grants: names of attached rights, sorted; None = not read.
         exposure: who besides the owner can read it (``world-readable (0644)``), or "".
         endless: why it can never end, although its provider issues ones that do, or "".
         marker: opaque; equal markers in two listings mean the detail need not be read again.
@@ -163,7 +162,6 @@ class Item:
     dependencies: tuple[Dependency, ...] = ()
     chain: Chain | None = None
     accepts: tuple[str, ...] | None = None
-    grants: tuple[str, ...] | None = None
     exposure: str = ""
     endless: str = ""
     marker: str = ""

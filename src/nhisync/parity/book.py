@@ -119,6 +119,12 @@ def columns_of(book: Mapping[str, AppTerms]) -> tuple[frozenset[str], frozenset[
     return frozenset(both), frozenset(backup | both)
 
 
+def _asks(tier: Tier, rule: Rule) -> bool:
+    """Whether `tier` asks `rule`: what is not known is always asked."""
+    code = rule.info.code
+    return code.startswith(EVIDENCE) or (code not in tier.off and rule.asked_by(tier))
+
+
 def app_terms(
     app: App, tier: Tier, rules: Iterable[Rule], *, primary_domains: frozenset[str], waivers: Waivers
 ) -> AppTerms:
@@ -133,9 +139,3 @@ def app_terms(
         waivers=waivers,
         aligned=aligned_of(app),
     )
-
-
-def _asks(tier: Tier, rule: Rule) -> bool:
-    if rule.info.code in tier.off and not rule.info.code.startswith(EVIDENCE):
-        return False
-    return rule.asked is None or rule.asked(tier)

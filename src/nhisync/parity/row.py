@@ -49,7 +49,8 @@ class Row(NamedTuple):
         group: equality class of the value across paths (random per run), or None.
         ids: public identifiers, ``scheme=value`` lines, sorted.
         bound: fault domains of dependencies that exist nowhere else, one per line, or None.
-        grants: names of attached rights, one per line, sorted; None = not read.
+        grants: what the identity may do, as `nhisync.parity.rights` writes it; None = not asked. It is learnt after
+            the sweep, so a row of a sweep has none.
         auth: 1 accepted, 0 refused, None not tried (live authentication).
         detail: JSON of error, dependencies, chain, accepted roots, fields, exposure, endlessness, whether `rotated` is
             only an upper bound, and display facts, or None.
@@ -141,7 +142,7 @@ def row_of(item: Item, *, key: str, domain: str | None) -> Row:
         None,
         _lines(f"{i.scheme}={i.value}" for i in item.ids),
         _lines(bound_domains(item, domain)),
-        None if item.grants is None else "\n".join(sorted(item.grants)),
+        None,
         None,
         _detail(item),
         item.marker,

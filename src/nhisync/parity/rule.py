@@ -166,10 +166,15 @@ class Rule:
         check: the function.
         reads: columns of a row that it reads in most pairs, with ``backup.`` before those it reads of the backup
             alone. They only make the engine faster: a rule may read every column at any time.
-        asked: whether a tier asks it at all, besides its list of rules that are off; None = every tier does.
+        asked: dotted policy key that must be true for a tier to ask it; "" = every tier asks.
     """
 
     info: RuleInfo
     check: Check = field(compare=False)
     reads: tuple[str, ...] = ()
-    asked: Callable[[Tier], bool] | None = field(default=None, compare=False)
+    asked: str = ""
+
+    def asked_by(self, tier: Tier) -> bool:
+        """Whether `tier` asks it, as far as the rule itself is concerned."""
+        section, _, key = self.asked.partition(".")
+        return not section or getattr(getattr(tier, section), key) is True

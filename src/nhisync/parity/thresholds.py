@@ -16,6 +16,8 @@ class Thresholds:
 
     inventory_max_age: int
     primary_baseline_max_age: int
+    compare_rights: bool
+    rights_max_age: int
     max_lag: int
     grace: int
     max_cycles: int
@@ -41,6 +43,8 @@ def thresholds_of(tier: Tier) -> Thresholds:
     return Thresholds(
         inventory_max_age=int(tier.evidence.inventory_max_age.total_seconds()),
         primary_baseline_max_age=int(tier.evaluate.primary_baseline_max_age.total_seconds()),
+        compare_rights=tier.authorization.compare,
+        rights_max_age=int(tier.authorization.max_age.total_seconds()),
         max_lag=int(tier.lockstep.max_lag.total_seconds()),
         grace=int(tier.lockstep.grace.total_seconds()),
         max_cycles=tier.lockstep.max_cycles,

@@ -2,6 +2,7 @@
 
 from nhisync.policy.builtin import BUILTIN
 from nhisync.policy.tier import (
+    Authorization,
     BlackoutLimits,
     ChainLimits,
     Damping,
@@ -18,6 +19,7 @@ from nhisync.policy.waivers import Waivers
 
 __all__ = [
     "BUILTIN",
+    "Authorization",
     "BlackoutLimits",
     "ChainLimits",
     "Damping",

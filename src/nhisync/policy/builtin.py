@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from nhisync.model import Severity
 from nhisync.policy.tier import (
+    Authorization,
     ChainLimits,
     Damping,
     Evaluate,
@@ -29,6 +30,7 @@ CRITICAL = Tier(
         every=30 * _S, entry_max_age=90 * _S, stay_lease=15 * _M, rise=60 * _S, primary_baseline_max_age=12 * _H
     ),
     evidence=Evidence(inventory_max_age=90 * _S, shrink_share=0.2, compare_values=False),
+    authorization=Authorization(compare=False, max_age=90 * _S),
     lockstep=Lockstep(max_lag=24 * _H, grace=24 * _H, max_cycles=2),
     rotation=RotationLimits(max_age=90 * _D, overdue_share=0.1, max_pending=6 * _H),
     expiry=Expiry(failover_window=48 * _H, block_fraction=1 / 6, warn_fraction=1 / 3),
@@ -45,6 +47,7 @@ HIGH = Tier(
         every=60 * _S, entry_max_age=180 * _S, stay_lease=30 * _M, rise=120 * _S, primary_baseline_max_age=24 * _H
     ),
     evidence=Evidence(inventory_max_age=180 * _S, shrink_share=0.2, compare_values=False),
+    authorization=Authorization(compare=False, max_age=180 * _S),
     lockstep=Lockstep(max_lag=48 * _H, grace=48 * _H, max_cycles=2),
     rotation=RotationLimits(max_age=90 * _D, overdue_share=0.1, max_pending=12 * _H),
     expiry=Expiry(failover_window=24 * _H, block_fraction=1 / 6, warn_fraction=1 / 3),
@@ -61,6 +64,7 @@ STANDARD = Tier(
         every=5 * _M, entry_max_age=15 * _M, stay_lease=60 * _M, rise=5 * _M, primary_baseline_max_age=48 * _H
     ),
     evidence=Evidence(inventory_max_age=15 * _M, shrink_share=0.3, compare_values=False),
+    authorization=Authorization(compare=False, max_age=15 * _M),
     lockstep=Lockstep(max_lag=7 * _D, grace=7 * _D, max_cycles=3),
     rotation=RotationLimits(max_age=180 * _D, overdue_share=0.25, max_pending=24 * _H),
     expiry=Expiry(failover_window=12 * _H, block_fraction=1 / 12, warn_fraction=1 / 4),
@@ -74,6 +78,7 @@ STANDARD = Tier(
         "NHS208": Severity.WARNING,
         "NHS303": Severity.WARNING,
         "NHS405": Severity.WARNING,
+        "NHS502": Severity.WARNING,
     },
 )
 """Internal work: governance findings warn instead of blocking."""

@@ -46,6 +46,19 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """Whether both identities of a pair must be allowed the same (R20).
+
+    Attributes:
+        compare: whether rights are read and compared (opt-in; needs permissions of its own).
+        max_age: what is known of the backup's rights may be this old; the primary's as old as its baseline.
+    """
+
+    compare: bool
+    max_age: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lockstep:
     """How closely the generations of both sides follow each other (R29).
 
@@ -192,6 +205,7 @@ class Tier:
     name: str
     evaluate: Evaluate
     evidence: Evidence
+    authorization: Authorization
     lockstep: Lockstep
     rotation: RotationLimits
     expiry: Expiry

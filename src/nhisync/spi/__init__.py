@@ -2,23 +2,32 @@
 
 from nhisync.clock import Clock, Randomness, SystemClock, SystemRandomness
 from nhisync.model import (
+    BOUNDARY,
+    HELD,
+    TRUST,
+    TTL,
     CertificateFacts,
     Chain,
     Coverage,
     CoverageStatus,
     CredentialState,
     Dependency,
+    Effect,
     ErrorFact,
     Item,
     Lifecycle,
+    Limit,
     Locator,
     Moment,
     Precision,
     Presence,
     PublicId,
+    Right,
     Rotation,
+    Syntax,
 )
 from nhisync.spi.errors import LEFT_OUT, ErrorKind, ProviderError
+from nhisync.spi.grants import GrantFacts
 from nhisync.spi.limits import Budget, Rate, Remainder, TokenBucket
 from nhisync.spi.protocols import (
     PROTOCOLS,
@@ -30,7 +39,6 @@ from nhisync.spi.protocols import (
     Examiner,
     FieldValue,
     Fingerprinter,
-    GrantFacts,
     GrantReader,
     Identifier,
     Inventory,
@@ -64,10 +72,14 @@ from nhisync.spi.settings import (
 )
 
 __all__ = [
+    "BOUNDARY",
+    "HELD",
     "LEFT_OUT",
     "PROTOCOLS",
     "SPI_VERSION",
     "SYSTEM_TRUST",
+    "TRUST",
+    "TTL",
     "AccessMode",
     "Budget",
     "Capability",
@@ -83,6 +95,7 @@ __all__ = [
     "Dependency",
     "Document",
     "Duration",
+    "Effect",
     "ErrorFact",
     "ErrorKind",
     "Examiner",
@@ -96,6 +109,7 @@ __all__ = [
     "Item",
     "KindInfo",
     "Lifecycle",
+    "Limit",
     "Limits",
     "Locator",
     "Moment",
@@ -114,6 +128,7 @@ __all__ = [
     "Randomness",
     "Rate",
     "Remainder",
+    "Right",
     "Rotation",
     "RotationStep",
     "Rotator",
@@ -121,6 +136,7 @@ __all__ = [
     "SourceContext",
     "SourceIdentity",
     "SourceSettings",
+    "Syntax",
     "SystemClock",
     "SystemRandomness",
     "TokenBucket",

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from nhisync.clock import Clock, Randomness
 from nhisync.model import Coverage, ErrorFact, Item, Locator
+from nhisync.spi.grants import GrantFacts
 from nhisync.spi.limits import Budget
 from nhisync.spi.secret import SecretBytes
 from nhisync.spi.settings import SourceSettings
@@ -23,7 +24,7 @@ SPI_VERSION = 1
 class Capability(StrEnum):
     """What a provider class can do; each word stands for one protocol below.
 
-    GRANTS and ROTATE may be declared and are held by the conformance kit; no use case calls them yet (ADR 8).
+    ROTATE may be declared and is held by the conformance kit; no use case calls it yet (ADR 8).
     """
 
     INVENTORY = "inventory"
@@ -328,29 +329,20 @@ class Prober(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrantFacts:
-    """Effective rights of one identity in the provider's canonical notation.
-
-    Attributes:
-        locator: whose rights.
-        rights: ``effect action resource condition`` lines, sorted.
-        observed_at: when.
-        error: why they are not known, or None.
-    """
-
-    locator: Locator
-    rights: tuple[str, ...]
-    observed_at: datetime
-    error: ErrorFact | None = None
-
-
 @runtime_checkable
 class GrantReader(Protocol):
-    """Reads what an identity may do."""
+    """Reads what an identity may do: the documents, never by trying."""
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
-        """Yield the rights of each wanted identity."""
+        """Yield the rights of each wanted identity.
+
+        Raises:
+            ProviderError: only when nothing at all could be asked.
+        """
+        ...
+
+    def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """What reading the rights of these items and swept kinds needs beside the READ document; no IO."""
         ...
 
 

@@ -167,6 +167,19 @@ class ItemWriter:
             with self._writer.transaction() as connection:
                 self._probe.run(connection, tuples)
 
+    def grant(self, path: str, rights: Mapping[str, str]) -> None:
+        """Replace all rights of `path`: key → document; digests follow, because rows are judged by them."""
+        with self._writer.transaction() as connection:
+            holding = select(items.c.key).where(items.c.path == path, items.c.grants.is_not(None))
+            before = {key for (key,) in connection.execute(holding)}
+            wanted = {storable(key): storable(document) for key, document in rights.items()}
+            for chunk in batches(sorted(before | wanted.keys()), KEYS):
+                found = select(*_COLUMNS).where(items.c.path == path, items.c.key.in_(chunk))
+                for row in [Row._make(cells) for cells in connection.execute(found)]:
+                    if row.grants != wanted.get(row.key):
+                        made = row._replace(grants=wanted.get(row.key))
+                        connection.execute(_replaced(path, made._replace(digest=digest_of(made))))
+
     def _contest(self, connection: Connection, path: str, claims: Collection[tuple[str, str, int]]) -> None:
         """Make every key AMBIGUOUS that two locators claimed in this run; which one is meant is never guessed."""
         rivals: dict[str, set[str]] = {}

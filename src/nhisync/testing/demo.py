@@ -52,21 +52,22 @@ CRITICAL = {
     "tier": "critical",
     "evidence": {"compare_values": True},
     "attestations": {"capacity-test": "90d", "data-lag": "15m", "patch-level": "7d"},
+    "authorization": {"compare": True},
 }
-"""Comparing values and asking for attestations are opt-in; the demo's critical tier opts in."""
+"""Comparing values and rights and asking for attestations are opt-in; the demo's critical tier opts in."""
 
 
 def scenario() -> Scenario:
     """The whole world."""
     return Scenario(
         sources=(
-            _source("primary", "vault", "vault", WEST, fingerprint=True, census=True),
+            _source("primary", "vault", "vault", WEST, fingerprint=True, census=True, rights=True),
             _source("primary", "aws", "aws", WEST, account=ACCOUNT, mode="fingerprint"),
             _source("primary", "edge", "tls", WEST),
             _source("primary", "files", "file", WEST),
             _source("primary", "google", "gcp", THERE, project=PROJECT),
             _source("backup", "aws", "aws", NORTH, account=ACCOUNT, mode="fingerprint"),
-            _source("backup", "bao", "vault", NORTH, fingerprint=True, census=True),
+            _source("backup", "bao", "vault", NORTH, fingerprint=True, census=True, rights=True),
             _source("backup", "edge", "tls", NORTH),
             _source("backup", "files", "file", NORTH),
             _source("backup", "cluster", "kubernetes", NORTH, mode="fingerprint"),

@@ -1,6 +1,7 @@
 """payments, tier critical: what keeps a person on call awake. Every story is one thing that really goes wrong."""
 
 from nhisync.testing.demo_parts import DAY, HOUR, NORTH, WEST, canary, kv, nothing, pair, plant, secret, tls
+from nhisync.testing.demo_rights import RIGHTS
 from nhisync.testing.demo_trust import TRUST
 from nhisync.testing.scenario import PlannedApp, PlannedPair
 
@@ -369,6 +370,7 @@ _PAIRS: tuple[PlannedPair, ...] = (
     *_LOCKSTEP,
     *_EXPIRY,
     *_REUSE,
+    *RIGHTS,
     *_CHAINS,
     *TRUST,
     *_REGIONS,

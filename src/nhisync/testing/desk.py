@@ -9,7 +9,7 @@ from nhisync.app.listing import Reference
 from nhisync.model import Attestation, Coverage, CoverageStatus, Finding, Locator, Presence, Verdict, Waiver
 from nhisync.parity.engine import Remembered
 from nhisync.parity.pairing import UNMAPPED, Pairing
-from nhisync.parity.row import Row
+from nhisync.parity.row import Row, digest_of
 from nhisync.parity.stream import Stream
 
 _ANSWERS = frozenset({Presence.PRESENT.value, Presence.ABSENT.value})
@@ -73,6 +73,12 @@ class MemoryDesk:
         for key, locator, auth, probe in proofs:
             if key in held and held[key].locator == locator:
                 held[key] = held[key]._replace(auth=auth, probe=probe)
+
+    def grant(self, path: str, rights: Mapping[str, str]) -> None:
+        """Replace the rights of all rows of `path`."""
+        for key, row in self.held.get(path, {}).items():
+            made = row._replace(grants=rights.get(key))
+            self.held[path][key] = made._replace(digest=digest_of(made))
 
     def settle(self, collected: Any) -> None:
         """Nothing is forgotten."""

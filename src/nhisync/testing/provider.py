@@ -6,6 +6,7 @@ Register a script under a name and use it as ``{provider: fake, script: <name>}`
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ from nhisync.spi import (
     ErrorFact,
     ErrorKind,
     FieldValue,
+    GrantFacts,
     InventoryRequest,
     KindInfo,
     Locator,
@@ -25,10 +27,12 @@ from nhisync.spi import (
     PermissionDocument,
     ProviderError,
     ProviderInfo,
+    Right,
     SecretBytes,
     SourceContext,
     SourceIdentity,
     SourceSettings,
+    Syntax,
 )
 
 Script = Callable[[InventoryRequest], Iterator[Observation]]
@@ -38,6 +42,12 @@ SCRIPTS: dict[str, Script] = {}
 
 VALUES: dict[tuple[str, str], dict[str, str]] = {}
 """(script name, item without source) → field → value, for the reuse comparison."""
+
+RIGHTS: dict[tuple[str, str], tuple[Right, ...] | ErrorFact] = {}
+"""(script name, item without source) → what the item may do, or why that is not known; others hold no rights."""
+
+SILENT: dict[str, ProviderError] = {}
+"""Script name → why nothing at all can be asked of its rights."""
 
 IDENTITIES: dict[str, SourceIdentity | ProviderError] = {}
 """Script name → who the fake says we are, or why it does not."""
@@ -131,6 +141,41 @@ class FakeProvider:
         """Count."""
         self.closed += 1
 
+
+class RightsProvider(FakeProvider):
+    """The fake, as ``{provider: rights, …}``, which also reads rights from scripts."""
+
+    info: ClassVar[ProviderInfo] = replace(
+        FakeProvider.info, name="rights", capabilities=FakeProvider.info.capabilities | {Capability.GRANTS}
+    )
+
+    def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
+        """Yield the rights scripted for each item.
+
+        Raises:
+            ProviderError: when the script says that nothing can be asked.
+        """
+        if self._settings.script in SILENT:
+            raise SILENT[self._settings.script]
+        now = self._context.clock.now()
+        for locator in wanted:
+            budget.spend()
+            none = ErrorFact(kind=ErrorKind.UNSUPPORTED.value, message=f"the kind {locator.kind} holds no rights")
+            found = RIGHTS.get((self._settings.script, f"{locator.kind}/{locator.name}"), none)
+            if isinstance(found, ErrorFact):
+                yield GrantFacts(locator=locator, observed_at=now, error=found)
+            else:
+                yield GrantFacts(locator=locator, observed_at=now, scheme="fake", syntax=Syntax.GLOB, rights=found)
+
+    def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """One line per kind."""
+        names = sorted(kinds | {locator.kind for locator in wanted})
+        actions = tuple(f"fake:rights:{name}" for name in names)
+        return (PermissionDocument(title="fake rights", language="json", text="\n".join(actions), actions=actions),)
+
+
+RIGHTS_POINT = EntryPoint(name="rights", value="nhisync.testing.provider:RightsProvider", group="nhisync.providers")
+"""The same for the fake that reads rights."""
 
 FAKE_POINT = EntryPoint(name="fake", value="nhisync.testing.provider:FakeProvider", group="nhisync.providers")
 """For ``Registry(allow=("unknown",), points=[FAKE_POINT])``: an entry point without a distribution."""

@@ -21,6 +21,7 @@ from nhisync.policy.frameworks import CONTROLS
 from nhisync.registry import Registry
 
 from . import (
+    test_authorization,
     test_blackout,
     test_chain,
     test_evidence,
@@ -38,7 +39,7 @@ DOCS = ROOT / "docs" / "rules"
 PROVIDERS = {folder.name for folder in (ROOT / "providers").iterdir() if folder.is_dir()}
 INFOS = [rule.info for rule in RULES]
 MODULES = (
-    *(test_blackout, test_presence, test_lockstep, test_expiry, test_reuse),
+    *(test_blackout, test_presence, test_lockstep, test_expiry, test_reuse, test_authorization),
     *(test_chain, test_trust, test_region, test_live, test_evidence),
 )
 BLOCKS = {

@@ -127,8 +127,7 @@ def _from_report(run: Run, locator: Locator, user: ReportUser, generated: dateti
         rotation=_overlap([slot.created for slot in active if slot.created], None),
         owner=run.tags(details.get("Tags")).owner if details is not None else None,
         logical_name=run.tags(details.get("Tags")).logical_name if details is not None else None,
-        grants=_grants(details),
-        attributes=attributes(keys=_slots(filled), source="credential report"),
+        attributes=attributes(keys=_slots(filled), rights=_attached(details), source="credential report"),
     )
 
 
@@ -179,9 +178,8 @@ def _from_keys(
         owner=tags.owner if tags else None,
         logical_name=tags.logical_name if tags else None,
         ids=tuple(PublicId(_SCHEME, str(key.get("AccessKeyId"))) for key in ordered),
-        grants=_grants(details),
-        marker=marker(listed, (details or {}).get("Tags"), _grants(details)),
-        attributes=attributes(keys=f"{len(active)} active of {len(ordered)}"),
+        marker=marker(listed, (details or {}).get("Tags"), _attached(details)),
+        attributes=attributes(keys=f"{len(active)} active of {len(ordered)}", rights=_attached(details)),
     )
 
 
@@ -219,14 +217,14 @@ def _overlap(active: Sequence[datetime], newest: str | None) -> Rotation:
     return Rotation(mechanism="two keys", pending_since=max(active), pending_version=newest)
 
 
-def _grants(details: Mapping[str, Any] | None) -> tuple[str, ...] | None:
+def _attached(details: Mapping[str, Any] | None) -> str | None:
     """Names of attached policies, inline policies and groups; None = not read."""
     if details is None:
         return None
     attached = [f"policy:{p.get('PolicyName')}" for p in details.get("AttachedManagedPolicies") or ()]
     inline = [f"inline:{p.get('PolicyName')}" for p in details.get("UserPolicyList") or ()]
     groups = [f"group:{name}" for name in details.get("GroupList") or ()]
-    return tuple(sorted(attached + inline + groups))
+    return ", ".join(sorted(attached + inline + groups)) or "none"
 
 
 def _slots(filled: Sequence[Slot]) -> str:

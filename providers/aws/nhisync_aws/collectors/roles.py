@@ -48,7 +48,7 @@ def _item(run: Run, locator: Locator, role: Mapping[str, Any]) -> Item:
     boundary: Mapping[str, Any] = role.get("PermissionsBoundary") or {}
     tags = run.tags(role.get("Tags"))
     trust = _trusted(role.get("AssumeRolePolicyDocument"))
-    grants = _grants(role)
+    attached = _attached(role)
     return Item(
         locator=locator,
         observed_at=run.now,
@@ -63,12 +63,12 @@ def _item(run: Run, locator: Locator, role: Mapping[str, Any]) -> Item:
         owner=tags.owner,
         logical_name=tags.logical_name,
         dependencies=tuple(_issuers(trust)),
-        grants=grants,
         # The day keeps `rotated` from growing old in the store while nothing else changes.
-        marker=marker(role.get("Arn"), role.get("RoleId"), trust, grants, boundary, tags.owner, run.now.date()),
+        marker=marker(role.get("Arn"), role.get("RoleId"), trust, attached, boundary, tags.owner, run.now.date()),
         attributes=attributes(
             boundary=str(boundary.get("PermissionsBoundaryArn") or ""),
             longest_session=str(longest),
+            rights=attached,
             trusts=", ".join(trust),
             used_in=str(used.get("Region") or ""),
         ),
@@ -107,13 +107,13 @@ def _region_of(host: str) -> str | None:
     return parts[-3] if "-" in parts[-3] else None
 
 
-def _grants(role: Mapping[str, Any]) -> tuple[str, ...] | None:
+def _attached(role: Mapping[str, Any]) -> str | None:
     """Names of attached and inline policies; None when only GetRole was asked, which does not tell."""
     if "AttachedManagedPolicies" not in role:
         return None
     attached = [f"policy:{p.get('PolicyName')}" for p in role.get("AttachedManagedPolicies") or ()]
     inline = [f"inline:{p.get('PolicyName')}" for p in role.get("RolePolicyList") or ()]
-    return tuple(sorted(attached + inline))
+    return ", ".join(sorted(attached + inline)) or "none"
 
 
 def _many(value: Any) -> list[Any]:

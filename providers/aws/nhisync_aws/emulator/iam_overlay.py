@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cryptography import x509
-from moto.iam.models import Certificate, Role, User
+from moto.iam.models import Certificate, Group, ManagedPolicy, Role, User
 
 from nhisync_aws.emulator.auth import PARTITION, Session, iam
 from nhisync_aws.emulator.cloud import Context, Handler, aware
@@ -82,22 +82,32 @@ def get_access_key_last_used(ctx: Context) -> dict[str, Any]:
 
 
 def get_account_authorization_details(ctx: Context) -> dict[str, Any]:
-    """GetAccountAuthorizationDetails: users and roles in one paged stream."""
+    """GetAccountAuthorizationDetails: users, roles, groups and policies in one paged stream."""
     backend = iam(ctx.account.id)
-    wanted = set(ctx.param("Filter", []) or ["User", "Role"])
-    stream: list[User | Role] = []
+    wanted = set(ctx.param("Filter", []) or ["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"])
+    stream: list[User | Role | Group | ManagedPolicy] = []
     if "User" in wanted:
         stream += sorted(backend.users.values(), key=lambda u: u.name)
     if "Role" in wanted:
         stream += sorted(backend.roles.values(), key=lambda r: r.name)
+    if "Group" in wanted:
+        stream += sorted(backend.groups.values(), key=lambda g: g.name)
+    if {"LocalManagedPolicy", "AWSManagedPolicy"} & wanted:
+        stream += sorted((p for p in backend.managed_policies.values() if _listed(p, wanted)), key=lambda p: p.arn)
     found = _page(ctx, stream)
     return {
         "UserDetailList": [_user_detail(ctx, u) for u in found.items if isinstance(u, User)],
         "RoleDetailList": [_role_detail(r) for r in found.items if isinstance(r, Role)],
-        "GroupDetailList": [],
-        "Policies": [],
+        "GroupDetailList": [_group_detail(g) for g in found.items if isinstance(g, Group)],
+        "Policies": [_policy_detail(p) for p in found.items if isinstance(p, ManagedPolicy)],
         **_marker(found.token),
     }
+
+
+def _listed(policy: ManagedPolicy, wanted: set[str]) -> bool:
+    """Own policies, and those of AWS that somebody has."""
+    own = ":iam::aws:" not in policy.arn
+    return "LocalManagedPolicy" in wanted if own else "AWSManagedPolicy" in wanted and policy.attachment_count > 0
 
 
 def generate_credential_report(ctx: Context) -> dict[str, Any]:
@@ -272,7 +282,39 @@ def _user_detail(ctx: Context, user: User) -> dict[str, Any]:
         "Tags": tags,
         "GroupList": user.group_list,
         "UserPolicyList": user.user_policy_list,
+        "PermissionsBoundary": getattr(user, "permissions_boundary", None),
         "AttachedManagedPolicies": user.attached_managed_policies,
+    }
+
+
+def _group_detail(group: Group) -> dict[str, Any]:
+    return {
+        "GroupName": group.name,
+        "GroupId": group.id,
+        "Arn": group.arn,
+        "Path": group.path,
+        "GroupPolicyList": [
+            {"PolicyName": name, "PolicyDocument": quote(text)} for name, text in sorted(group.policies.items())
+        ],
+        "AttachedManagedPolicies": [
+            {"PolicyName": policy.name, "PolicyArn": policy.arn} for policy in group.managed_policies.values()
+        ],
+    }
+
+
+def _policy_detail(policy: ManagedPolicy) -> dict[str, Any]:
+    return {
+        "PolicyName": policy.name,
+        "Arn": policy.arn,
+        "DefaultVersionId": policy.default_version_id,
+        "PolicyVersionList": [
+            {
+                "VersionId": version.version_id,
+                "IsDefaultVersion": version.version_id == policy.default_version_id,
+                "Document": quote(version.document),
+            }
+            for version in policy.versions
+        ],
     }
 
 

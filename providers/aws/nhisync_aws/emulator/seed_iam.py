@@ -16,6 +16,7 @@ from nhisync_aws.emulator.seeding import Plot, tags_of
 def seed_access_key(plot: Plot, item: Seed) -> str:
     """Plant an IAM user with keys.
 
+    Option ``policies`` (name → document): the user's inline policies.
     Without options one active key as old as the seed's current generation. Option ``keys``: a list of
     ``{age, status, used, service, region}``; option ``used``: age of the last use of the one key, None = never used.
     A user who exists already in the account is left as is: the same identity reached from two regions.
@@ -26,6 +27,8 @@ def seed_access_key(plot: Plot, item: Seed) -> str:
         default = {"age": age, "used": item.options.get("used", timedelta(hours=3))}
         for facts in _sequence(item.options.get("keys", [default])):
             _key(plot, user, facts)
+        for name, document in dict(item.options.get("policies", {})).items():
+            user.put_policy(name, json.dumps(document))
     return f"access-key/{item.name}"
 
 

@@ -94,6 +94,7 @@ class IdentityEngine(Engine):
         self.routes = (
             route(r"entity/id/?", list_=self._list),
             route(r"entity/id/(?P<id>[^/]+)", read=self._read, write=self._update),
+            route(r"lookup/entity", write=self._lookup),
             route(r"entity-alias/id/?", list_=self._list_aliases),
             route(r"entity-alias/id/(?P<id>[^/]+)", read=self._read_alias),
         )
@@ -118,6 +119,12 @@ class IdentityEngine(Engine):
         )
         call.storage.put(f"entity/{entity.id}", changed)
         return None
+
+    def _lookup(self, call: Call) -> Response | None:
+        """By alias name and the accessor of its mount; no entity is an answer without a body."""
+        owner = call.storage.get(f"alias/{call.text('alias_mount_accessor')}/{call.text('alias_name')}")
+        entity: Entity | None = call.storage.get(f"entity/{owner}") if owner else None
+        return None if entity is None else Response(data=_entity_data(entity))
 
     def _list_aliases(self, call: Call) -> Response:
         return listing(call.page("alias-id/"))

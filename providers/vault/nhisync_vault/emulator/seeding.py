@@ -5,7 +5,7 @@ waiting for it; a frozen, failing or lingering item says so in its options.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from nhisync_vault.emulator.fakedb import FakeDatabase
 from nhisync_vault.emulator.kv import KvEngine
 from nhisync_vault.emulator.kv_store import Key, Version
 from nhisync_vault.emulator.ldap import LdapEngine
+from nhisync_vault.emulator.policy_store import put_policy
 from nhisync_vault.emulator.rotation import StaticAccount
 from nhisync_vault.emulator.tokens import TokenEntry
 from nhisync_vault.emulator.transit import TransitEngine, TransitKey
@@ -91,11 +92,11 @@ class AppRoleOptions:
 
     Attributes:
         mount: auth mount without ``auth/``, when it is more than the name's first segment.
-        policies: token policies of the role.
+        policies, texts: token policies of the role, and texts of policies that are written too.
         role_id: fixed role id; "" = drawn. The same one on two sources is a copied identity.
         secret_ids: number of secret IDs; the newest has the seed's age, older ones one day more each.
         num_uses: logins left on each secret ID, 0 = unlimited.
-        token_ttl: lifetime of the tokens.
+        token_ttl, token_max_ttl: lifetime of the tokens, and their longest, 0 = the server's.
         token_period: makes the tokens periodic.
         token_num_uses: uses of each token, 0 = unlimited.
         secret_id_ttl: the role's own limit for new secret IDs.
@@ -104,10 +105,12 @@ class AppRoleOptions:
 
     mount: str = ""
     policies: tuple[str, ...] = ("default",)
+    texts: Mapping[str, str] = field(default_factory=dict)
     role_id: str = ""
     secret_ids: int = 1
     num_uses: int = 0
     token_ttl: timedelta = timedelta(minutes=20)
+    token_max_ttl: timedelta = timedelta()
     token_period: timedelta = timedelta()
     token_num_uses: int = 0
     secret_id_ttl: timedelta = timedelta()
@@ -119,7 +122,7 @@ class TokenOptions:
     """Options of kind ``token``.
 
     Attributes:
-        policies: token policies; ``("root",)`` is a root token.
+        policies, texts: token policies (``("root",)`` is a root token), and texts of policies that are written too.
         orphan: it has no parent.
         period: makes it periodic.
         num_uses: uses left, 0 = unlimited.
@@ -130,6 +133,7 @@ class TokenOptions:
     """
 
     policies: tuple[str, ...] = ("default",)
+    texts: Mapping[str, str] = field(default_factory=dict)
     orphan: bool = True
     period: timedelta = timedelta()
     num_uses: int = 0
@@ -308,6 +312,7 @@ def _database(plot: Plot, mount_option: str, connection: str, host: str) -> tupl
 def seed_approle(plot: Plot) -> str:
     """Plant one role with its secret IDs; returns ``approle/<mount>/<role>``."""
     options = plot.options(AppRoleOptions)
+    _policies(plot, options.texts)
     mount, name = plot.place(options.mount, AppRoleEngine, prefix="auth/")
     ids = plot.core.ids
     role = Role(
@@ -317,6 +322,7 @@ def seed_approle(plot: Plot) -> str:
         secret_id_ttl=options.secret_id_ttl,
         token_policies=tuple(options.policies),
         token_ttl=options.token_ttl,
+        token_max_ttl=options.token_max_ttl,
         token_period=options.token_period,
         token_num_uses=options.token_num_uses,
         secret_id_bound_cidrs=tuple(options.bound_cidrs),
@@ -329,6 +335,11 @@ def seed_approle(plot: Plot) -> str:
         value = plot.seed.fields.get("secret_id", "") if number == 0 else ""
         secret_ids.put(value or ids.uuid(), _secret_id(plot, options, number))
     return f"approle/{mount.path.removeprefix('auth/')}{role.name}"
+
+
+def _policies(plot: Plot, policies: Mapping[str, str]) -> None:
+    for name, policy in policies.items():
+        put_policy(plot.core.policies(), name, policy, now=plot.now)
 
 
 def _secret_id(plot: Plot, options: AppRoleOptions, number: int) -> SecretId:
@@ -348,6 +359,7 @@ def _secret_id(plot: Plot, options: AppRoleOptions, number: int) -> SecretId:
 def seed_token(plot: Plot) -> str:
     """Plant one token; returns ``token/<accessor>`` (``token/batch`` for a batch token, which has none)."""
     options = plot.options(TokenOptions)
+    _policies(plot, options.texts)
     entry = TokenEntry(
         id=plot.seed.fields.get("token", ""),
         accessor=options.accessor,

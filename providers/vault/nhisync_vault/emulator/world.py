@@ -40,6 +40,7 @@ from nhisync_vault.emulator.source_faults import (
 )
 from nhisync_vault.emulator.tls import ListenerAuthority
 from nhisync_vault.emulator.tokens import TokenEntry
+from nhisync_vault.granting import rights_grants
 from nhisync_vault.grants import Grant, common_grants, fingerprint_grants, merge, read_grants, render
 from nhisync_vault.settings import KINDS
 
@@ -69,6 +70,7 @@ class SourceOptions:
         namespace: namespace everything lives in; "" = root.
         tls: HTTPS with the emulator's own CA; False = plain HTTP.
         fingerprint: nhisync's identity may also read the seeded values.
+        rights: nhisync's identity may also read policies and entities.
         census: nhisync's identity may list all token accessors (sudo).
         root: nhisync's identity is the root token (a finding in itself).
     """
@@ -82,6 +84,7 @@ class SourceOptions:
     namespace: str = ""
     tls: bool = True
     fingerprint: bool = False
+    rights: bool = False
     census: bool = False
     root: bool = False
 
@@ -321,6 +324,8 @@ def _policy(place: Source) -> list[Grant]:
             kind, _, rest = locator.partition("/")
             mount_name, _, name = rest.partition("/")
             grants.extend(fingerprint_grants(kind, mount_name, (name,)))
+    if place.options.rights:
+        grants.extend(rights_grants({"approle", "token"}))
     return merge([*grants, *(Grant(path, ("deny",)) for path in place.denied)])
 
 

@@ -101,11 +101,11 @@ def _item(run: Run, name: str, data: Mapping[str, Any]) -> Item:
         owner=text(meta.get(run.settings.owner_key)),
         logical_name=text(meta.get("nhisync_name")) or None,
         ids=run.ids(*([PublicId("token-accessor", accessor)] if accessor else [])),
-        grants=policies,
         exposure="a root token: it may do everything" if "root" in policies else "",
         marker=marker("token", {**data, "ttl": None}),
         attributes=attributes(
             display_name=text(data.get("display_name")),
+            policies=", ".join(policies) or "none",
             type=text(data.get("type")),
             period=span(data.get("period")),
             orphan=data.get("orphan") is True,

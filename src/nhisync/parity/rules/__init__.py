@@ -11,6 +11,7 @@ from typing import Final
 from nhisync.parity.rule import Rule
 from nhisync.parity.rules import (
     attestation,
+    authorization,
     blackout,
     certificate,
     chain,
@@ -27,7 +28,7 @@ from nhisync.parity.rules import (
 )
 
 _FAMILIES = (
-    *(presence, lockstep, lifecycle, expiry, blackout, reuse, exposure),
+    *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, exposure),
     *(chain, certificate, trust, region, live, evidence, attestation),
 )
 

@@ -188,4 +188,4 @@ def _short(view: PairView, found: Ending, end: int, required: int) -> bool:
     return view.passed(end - required + 1)
 
 
-RULES = (Rule(OUTLIVED, check_outlived, tuple(f"backup.{name}" for name in READS), lambda tier: tier.blackout.ask),)
+RULES = (Rule(OUTLIVED, check_outlived, tuple(f"backup.{name}" for name in READS), "blackout.ask"),)

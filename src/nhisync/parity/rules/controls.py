@@ -80,6 +80,20 @@ EXPOSURE: Final = (
 )
 """Only its owner can read a credential."""
 
+AUTHORIZATION: Final = (
+    "NHI5:2025",
+    "CSF2:PR.AA-05",
+    "800-53r5:AC-6",
+    "800-53r5:AC-2",
+    "800-53r5:CP-7(1)",
+    "ISO27001:A.5.15",
+    "PCI4:7.2.5",
+    "DORA:9.4(c)",
+    "SOC2:CC6.3",
+    "CCM4:IAM-05",
+)
+"""Both identities may do the same, and no more than needed."""
+
 CHAIN: Final = (
     "NHI4:2025",
     "CSF2:PR.AA-03",

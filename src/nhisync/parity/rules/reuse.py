@@ -387,6 +387,6 @@ RULES = (
     Rule(SHARED_TARGET, check_shared_target, ("lifecycle", "ids")),
     Rule(STATIC, check_static, ("backup.lifecycle",)),
     Rule(SHARED_TERMS, check_shared_terms),
-    Rule(SAME_VERSION, check_same_version, ("version",)),
+    Rule(SAME_VERSION, check_same_version, ("version", "ids")),
     Rule(ENDLESS, check_endless, ("detail",)),
 )

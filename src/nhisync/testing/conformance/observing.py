@@ -195,7 +195,6 @@ def _check_item(item: Item, stand: Stand) -> None:
     if item.error is not None:
         assert_typed(item.presence, item.error.kind, item.error.message, where)
     assert list(item.attributes) == sorted(item.attributes), f"{where}: attributes are not sorted"
-    assert list(item.grants or ()) == sorted(item.grants or ()), f"{where}: grants are not sorted"
 
 
 def assert_typed(presence: Presence, kind: str, message: str, where: str) -> None:

@@ -1,8 +1,10 @@
 """The capabilities beside the inventory: identity, permission documents, doctor, probes, rights."""
 
+from contextlib import suppress
+from datetime import timedelta
 from fnmatch import fnmatchcase
 
-from nhisync.spi import AccessMode, Capability, Check, CheckState, ErrorKind, PermissionDocument
+from nhisync.spi import AccessMode, Capability, Check, CheckState, ErrorKind, PermissionDocument, ProviderError
 from nhisync.testing.conformance.duties import duty
 from nhisync.testing.conformance.hooks import Hooks
 from nhisync.testing.conformance.stand import Stand
@@ -108,13 +110,40 @@ class ServiceTests(Hooks):
 
     @duty(Capability.GRANTS)
     def test_grants_answer_for_every_item(self, stand: Stand) -> None:
-        """One answer per wanted item: its rights in order, or why they are not known."""
+        """One answer per wanted item: its rights in order and in whose words, or why they are not known."""
         with stand.adapter() as adapter:
             found = list(adapter.grants(tuple(stand.planted), stand.budget()))
         assert sorted(one.locator for one in found) == sorted(stand.planted)
         for one in found:
             assert list(one.rights) == sorted(one.rights)
-            assert one.error is None or not one.rights
+            assert one.error is None or not (one.rights or one.limits)
+            assert one.error is not None or one.scheme
+            assert one.observed_at.utcoffset() == timedelta(0)
+
+    @duty(Capability.GRANTS)
+    def test_grants_keep_the_budget(self, stand: Stand) -> None:
+        """Without calls nothing is known, and nobody is said to have no rights."""
+        budget = stand.budget(calls=0)
+        with stand.adapter() as adapter, suppress(ProviderError):
+            assert all(one.error is not None for one in adapter.grants(tuple(stand.planted), budget))
+        assert budget.spent == 0
+
+    @duty(Capability.GRANTS)
+    def test_grant_permissions_stand_beside_the_read_document(self, stand: Stand) -> None:
+        """Reading rights is granted by a document of its own; asked twice it is the same."""
+        wanted = tuple(stand.planted)
+        with stand.adapter() as adapter:
+            printed = adapter.grant_permissions(wanted, stand.kinds)
+            assert printed == adapter.grant_permissions(wanted, stand.kinds)
+            read = (
+                adapter.permissions(AccessMode.READ, wanted, stand.kinds) if stand.has(Capability.PERMISSIONS) else ()
+            )
+        for document in printed:
+            assert document.title.strip()
+            assert document.text.strip()
+            assert document.language in _LANGUAGES, document.language
+            assert document.actions
+            assert document not in read
 
     def _reads_values(self, action: str) -> bool:
         return any(fnmatchcase(action, pattern) for pattern in self.value_actions)

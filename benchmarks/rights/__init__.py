@@ -1,0 +1,1 @@
+"""Mutation score of authorization parity: faults put into realistic policies, and which of them are found."""
