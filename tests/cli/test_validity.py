@@ -204,7 +204,7 @@ def test_plain_is_a_fixed_number_of_columns(named_report: tuple[str, Report]) ->
     """Every finding has the same columns, whatever its texts hold."""
     lines = text_of(named_report[1], "plain").splitlines()
     assert {line.split("\t")[0]: line.count("\t") for line in lines if line.startswith("finding")} in (
-        {"finding": 12},
+        {"finding": 13},
         {},
     )
     assert sum(line.startswith("verdict\t") for line in lines) == len(named_report[1].apps)
