@@ -239,7 +239,7 @@ def test_damage_is_told_as_damage(sqlite_url: str, parts: Parts, make_row: MakeR
     with opened(sqlite_url, parts) as store, store.run("sync") as run:
         run.put_rows("primary", (make_row(f"a/{n:05}", detail="x" * 200) for n in range(4_000)))
     with file_of(sqlite_url).open("r+b") as stream:
-        stream.seek(20 * 8192)
+        stream.seek(50 * 8192)  # behind the first page of every table
         stream.write(os.urandom(60 * 8192))
     with opened(sqlite_url, parts, mode="read") as store, pytest.raises(StoreError, match="is damaged") as refused:
         list(store.cursor("primary"))

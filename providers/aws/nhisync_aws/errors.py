@@ -281,7 +281,8 @@ def _no_answer(error: Exception, called: Called) -> ProviderError:
 def _refused_tls(error: sdk.SSLError) -> tuple[str, str]:
     """An untrusted certificate and a handshake that failed have different ends (`ssl.SSLCertVerificationError`)."""
     causes: list[BaseException] = []
-    cause: BaseException | None = getattr(error, "kwargs", {}).get("error")
+    cause = getattr(error, "kwargs", {}).get("error")
+    cause = cause if isinstance(cause, BaseException) else None  # it may be a text
     while cause is not None and cause not in causes:
         causes.append(cause)
         inner = next((one for one in cause.args if isinstance(one, BaseException)), None)

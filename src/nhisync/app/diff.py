@@ -33,6 +33,7 @@ from nhisync.model import (
     Waiver,
 )
 from nhisync.parity.book import AppTerms, app_terms
+from nhisync.parity.engine import Missing
 from nhisync.parity.rules import RULES, codes
 from nhisync.policy import Waivers
 from nhisync.spi import ErrorKind
@@ -88,10 +89,8 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     scope = scope_of(apps, paths)
     collected = None if options.cached else _observe_all(session, scope, targets, desk, progress)
     _refuse_unseen(options, apps, paths, desk)
-    if options.cached:
-        uncompared = _uncompared(session, apps, targets, desk, progress)
-    else:
-        uncompared = _learn(session, apps, targets, desk, progress, options)
+    look = _uncompared if options.cached else _learn
+    uncompared = look(session, apps, targets, desk, progress, options)
     now = session.clock.now()
     coverage = {path: desk.coverage(path) for path in paths}
     assessments: list[Assessment] = []
@@ -108,8 +107,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
             **_beside_rows(group, primary, backup, coverage, desk),
         )
         with desk.notebook(primary, backup, now, [app.name for app in group]) as notebook:
-            found = assessment.run(missing_of(scope, primary, backup, coverage), notebook)
-            reports += _clocked(found, assessment, notebook, options)
+            reports += _judged(assessment, missing_of(scope, primary, backup, coverage), notebook, options)
         assessments.append(assessment)
     _record(desk, reports)
     return Report(
@@ -143,6 +141,10 @@ def _beside_rows(
         "unlisted": [one for app in group for one in unlisted(app, coverage[primary], desk.reference(primary))],
         "attestations": tuple(desk.attestations()),
     }
+
+
+def _judged(assessment: Assessment, missing: Missing, notebook: Notebook, options: DiffOptions) -> Sequence[AppReport]:
+    return _clocked(assessment.run(missing, notebook), assessment, notebook, options)
 
 
 def _clocked(
@@ -247,9 +249,10 @@ def _uncompared(
     targets: Sequence[tuple[App, str, str]],
     desk: Desk,
     progress: Progress,
+    options: DiffOptions,
 ) -> dict[str, str]:
     """Without a comparison now: key → why the last run did not make it, or that none did as this look asks for it."""
-    del progress
+    del progress, options
     asking, found = _asking(session, apps), dict[str, str]()
     for primary, backup, group in groups(targets):
         if not asking.isdisjoint(app.name for app in group):

@@ -44,6 +44,9 @@ SECTIONS: Final[Mapping[str, type]] = {
 OPTIONAL: Final[Mapping[str, Any]] = {
     "authorization.compare": False,
     "authorization.max_age": timedelta(minutes=15),
+    "live.min_depth": "none",
+    "live.max_age": timedelta(minutes=5),
+    "live.grace": timedelta(minutes=1),
     **{f"blackout.{one.name}": one.default for one in fields(BlackoutLimits)},
 }
 """Values of a tier that inherits none and sets none: what was asked for later stays off in older files."""
