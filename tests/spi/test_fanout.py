@@ -1,5 +1,6 @@
 """Several readers as one stream: everything arrives, errors too, and nobody reads ahead without bound."""
 
+import queue
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,18 @@ def test_all_readers_are_merged_and_errors_arrive() -> None:
 
     with pytest.raises(ValueError, match="bug"):
         list(merged([broken]))
+
+
+def test_an_empty_queue_of_an_adapter_is_no_end_of_the_work() -> None:
+    """What looks like the end of our own queue but comes out of a piece is raised, and no piece is dropped silently."""
+
+    def each(piece: int) -> Iterator[int]:
+        if piece == 1:
+            raise queue.Empty
+        yield piece
+
+    with pytest.raises(queue.Empty):
+        list(spread(range(3), each, 1))
 
 
 def test_spread_uses_at_most_the_workers() -> None:

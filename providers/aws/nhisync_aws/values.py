@@ -62,11 +62,11 @@ def _batch(connection: Connection, chunk: Sequence[Locator], budget: Budget) -> 
     except ProviderError as error:
         yield from ((item, error.fact) for item in chunk)
         return
-    for entry in found:
+    for entry in _entries(found):
         item = asked.pop(str(entry.get("Name")), None) or asked.pop(str(entry.get("ARN")), None)
         if item is not None:
             yield from _guarded_fields(item, entry)
-    for entry in answer.get("Errors") or ():
+    for entry in _entries(answer.get("Errors")):
         item = asked.pop(str(entry.get("SecretId")), None)
         if item is not None:
             called = Called("secretsmanager:GetSecretValue", 200)
@@ -74,6 +74,11 @@ def _batch(connection: Connection, chunk: Sequence[Locator], budget: Budget) -> 
             yield item, failure.fact
     for item in asked.values():
         yield item, ErrorFact(kind=ErrorKind.MALFORMED.value, message="the batch answer does not mention this item")
+
+
+def _entries(listed: Any) -> list[Mapping[str, Any]]:
+    """The entries of a list of an answer; an odd one is left out, so that its item counts as not mentioned."""
+    return [entry for entry in listed if isinstance(entry, Mapping)] if isinstance(listed, list) else []
 
 
 def _guarded_fields(item: Locator, answer: Mapping[str, Any]) -> Iterator[Read]:

@@ -115,9 +115,12 @@ def spread(work: Sequence[A], each: Callable[[A], Iterable[T]], workers: int, ro
         todo.put(piece)
 
     def reader() -> Iterator[T]:
-        with contextlib.suppress(queue.Empty):
-            while True:
-                yield from each(todo.get_nowait())
+        while True:
+            try:
+                piece = todo.get_nowait()
+            except queue.Empty:  # of ours alone: one that `each` raises is no end of the work
+                return
+            yield from each(piece)
 
     yield from merged([reader] * min(workers, len(work)), room)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nhisync.spi import ErrorKind, ProviderError
 from nhisync_aws.emulator.policy import Effect, Query, evaluate, trusts
 from nhisync_aws.errors import Called, TruncatedError, translate, translate_code
+from nhisync_aws.values import _entries
 
 CALLED = Called("secretsmanager:DescribeSecret", 400, "req-1")
 
@@ -239,3 +240,12 @@ def test_a_deny_always_wins_and_order_never_matters(statements, name):
         assert found is Effect.EXPLICIT_DENY
     if not statements:
         assert found is Effect.IMPLICIT_DENY
+
+
+@pytest.mark.parametrize("listed", [None, "CANARY", {"Name": "a"}, 7])
+def test_odd_entries_of_a_batch_answer_are_left_out(listed):
+    """What is no list of entries holds none, and an odd entry costs no other one."""
+    assert _entries(listed) == []
+    assert _entries([listed, {"Name": "pay/a"}]) == ([] if not isinstance(listed, dict) else [listed]) + [
+        {"Name": "pay/a"}
+    ]
