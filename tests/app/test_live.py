@@ -193,6 +193,8 @@ def test_no_value_leaves_the_child(world: World) -> None:
         "config": str(world.file),
         "policies": None,
         "seconds": 20.0,
+        "digest": Session.open(world.file).configuration.digest,
+        "rests": [],
         "wanted": [[path, "wallet/ledger", "files:json/ledger.json", ""] for path in VALUES],
     }
     command = [sys.executable, "-P", "-m", "nhisync.app.probing"]
@@ -210,7 +212,9 @@ def test_the_task_reaches_the_child(world: World, monkeypatch: pytest.MonkeyPatc
     """The child's main in this process, without hardening it: one line for each side."""
     monkeypatch.setattr(probing, "harden", lambda: None)
     sides = [["backup", "wallet/ledger", "files:json/ledger.json", "x=1\nspki-sha256=00"]]
-    task = {"config": str(world.file), "policies": None, "seconds": 20.0, "wanted": sides}
+    digest = Session.open(world.file).configuration.digest
+    facts = {"config": str(world.file), "policies": None, "digest": digest, "rests": []}
+    task = {**facts, "seconds": 20.0, "wanted": sides}
     out = io.StringIO()
     assert probing.main(io.StringIO(json.dumps(task)), out) == 0
     (line,) = out.getvalue().splitlines()
@@ -255,6 +259,16 @@ def test_what_kept_a_probe_from_being_made_is_told(world: World, more: str, says
     else:
         assert found["backup"].accepted is None
         assert says in found["backup"].message
+
+
+def test_a_configuration_that_is_not_in_force_proves_nothing(world: World) -> None:
+    """A file edited after it was read (a daemon takes it over on SIGHUP) may name other services: no proof of these."""
+    session = world.session()
+    world.configure(more=", timeout: 9s")
+    for ((_, _, auth, text),) in authenticate(session, sides(world)).values():
+        proof = proof_of(row(probe=text)) or Proof(at=0)
+        assert (auth, proof.accepted, proof.rung) == (None, None, 0)
+        assert "not in force yet" in proof.message
 
 
 def test_an_item_that_cannot_be_read_is_not_refused(world: World) -> None:

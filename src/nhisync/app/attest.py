@@ -1,20 +1,15 @@
 """`nhisync attest`: record what nhisync cannot observe itself, and show what a tier asks for and was told."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import TypeVar
 
 from nhisync.app.session import Session
-from nhisync.app.waivers import writing
+from nhisync.app.waivers import reading, writing
 from nhisync.errors import UsageError
 from nhisync.model import App, Attestation
 from nhisync.readiness import SKEW, Attested, attested
-from nhisync.store import Reader, Store
-from nhisync.store.address import parse
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +66,7 @@ def attestations(session: Session) -> tuple[Attestation, ...]:
     Raises:
         StoreError: there is a store, and it cannot be read.
     """
-    return _read(session, lambda reader: reader.attestations(), ())
+    return reading(session, lambda reader: reader.attestations(), ())
 
 
 def path_of(session: Session, app: str, path: str) -> str:
@@ -87,16 +82,6 @@ def path_of(session: Session, app: str, path: str) -> str:
     if path and path not in found.backups:
         raise UsageError(f"`{path}` is no backup path of `{app}`", fix=f"Its backup paths: {have}.")
     return path or found.backups[0]
-
-
-def _read(session: Session, ask: Callable[[Reader], _T], nothing: _T) -> _T:
-    url = session.configuration.store_url
-    file = parse(url).file
-    if file is not None and not file.exists():
-        return nothing
-    clock, randomness = session.clock, session.randomness
-    with Store.open(url, clock=clock, randomness=randomness, mode="read") as store, store.reader() as reader:
-        return ask(reader)
 
 
 def _wanted(session: Session, app: App) -> Mapping[str, timedelta]:

@@ -144,13 +144,8 @@ def _beside_rows(
 
 
 def _judged(assessment: Assessment, missing: Missing, notebook: Notebook, options: DiffOptions) -> Sequence[AppReport]:
-    return _clocked(assessment.run(missing, notebook), assessment, notebook, options)
-
-
-def _clocked(
-    reports: Sequence[AppReport], assessment: Assessment, notebook: Notebook, options: DiffOptions
-) -> Sequence[AppReport]:
-    """The reports with blackout clocks: of every app for a person, of those whose tier asks in a cycle of sync."""
+    """Judge; with blackout clocks of every app for a person, of those whose tier asks in a cycle of sync."""
+    reports = assessment.run(missing, notebook)
     book = assessment.book
     asking = {name for name, terms in book.items() if terms.thresholds.blackout is not None}
     apps = asking if options.command == "sync" else set(book)

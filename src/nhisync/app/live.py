@@ -8,9 +8,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from nhisync.app.reuse import CHANGED
 from nhisync.app.session import Session
 from nhisync.model import App, Side
 from nhisync.parity.pairing import role_of
@@ -80,14 +81,18 @@ def wanted(
 def authenticate(session: Session, probed: Sequence[Probed]) -> Mapping[str, list[Told]]:
     """Present the credentials of `probed` in a child process; returns path → what was learned.
 
-    Every side is answered for. Results are dated at the start: their age is never understated.
+    Every side is answered for. Results are dated at the start: their age is never understated. The child reads the
+    configuration anew; one that is not in force (a daemon takes it over on SIGHUP) proves nothing about these rows.
     """
     began = epoch(session.clock.now()) or 0
     seconds = max((session.budget(one.path, _source(one.row)).remaining for one in probed), default=0.0)
-    policies = session.configuration.policies
+    configuration = session.configuration
+    places = {(one.path, _source(one.row)) for one in probed}
     task = {
-        "config": str(session.configuration.file),
-        "policies": str(policies) if policies else None,
+        "config": str(configuration.file),
+        "policies": str(configuration.policies) if configuration.policies else None,
+        "digest": configuration.digest,
+        "rests": [[*place, asdict(session.budget(*place).remainder)] for place in sorted(places)],
         "seconds": seconds,
         "wanted": [[one.path, one.row.key, one.row.locator, one.row.ids or ""] for one in probed],
     }
@@ -118,6 +123,8 @@ def _asked(task: Mapping[str, Any], seconds: float) -> tuple[dict[tuple[str, str
             check=False,
         )
         told = child.stdout
+        if child.returncode == CHANGED:
+            why = "the configuration or a policy was changed and is not in force yet: send SIGHUP, or run again"
     except subprocess.TimeoutExpired as late:
         told, why = late.stdout or b"", "the time was over before this was tried"
     except OSError as failure:  # of the machine's limits; what was known ages, and the run goes on

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO, cast
 
-from nhisync.app.reuse import harden
+from nhisync.app.reuse import CHANGED, harden
 from nhisync.app.session import Session
 from nhisync.config import Probe
 from nhisync.errors import NhisyncError
@@ -20,7 +20,7 @@ from nhisync.model import Locator, Side
 from nhisync.parity.pairing import role_of
 from nhisync.probes import KINDS, Order, Presented, Shown, not_made
 from nhisync.probes.order import Patience
-from nhisync.spi import Capability, ErrorKind, FieldValue, Fingerprinter, Prober, ProviderError, SecretBytes
+from nhisync.spi import Capability, ErrorKind, FieldValue, Fingerprinter, Prober, ProviderError, Remainder, SecretBytes
 
 PARALLEL: Final = 16
 """Probes that run at once."""
@@ -40,11 +40,14 @@ class _Side(NamedTuple):
 
 
 def main(stdin: TextIO, stdout: TextIO) -> int:
-    """Read the task, try every side, tell what came out."""
+    """Read the task, try every side, tell what came out; `CHANGED` under another configuration than the judged one."""
     harden()
     task: dict[str, Any] = json.load(stdin)
     policies = Path(task["policies"]) if task["policies"] else None
-    session = Session.open(Path(task["config"]), policies=policies, timeout=task["seconds"])
+    rests = {(path, source): Remainder(**rest) for path, source, rest in task["rests"]}
+    session = Session.open(Path(task["config"]), policies=policies, timeout=task["seconds"], rests=rests)
+    if session.configuration.digest != task["digest"]:
+        return CHANGED
     sides: dict[tuple[str, str], list[_Side]] = {}
     for side in _sides(session, task["wanted"]):
         sides.setdefault((side.path, side.locator.source), []).append(side)

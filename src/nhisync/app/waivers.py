@@ -1,15 +1,18 @@
 """`nhisync waive` and `nhisync waivers`: accepted exceptions, declared in the file or recorded in the store."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from typing import TypeVar
 
 from nhisync.app.session import Session
 from nhisync.errors import StoreError, UsageError
 from nhisync.model import Waiver
 from nhisync.parity.rules import BY_CODE
-from nhisync.store import Store, WaiverRecord
+from nhisync.store import Reader, Store, WaiverRecord
 from nhisync.store.address import parse
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +94,21 @@ def _recorded(session: Session, today: date) -> Iterator[Listed]:
 
 
 def _records(session: Session) -> tuple[WaiverRecord, ...]:
-    url = session.configuration.store_url
+    return reading(session, lambda reader: tuple(reader.waiver_records()), ())
+
+
+def reading(session: Session, ask: Callable[[Reader], _T], nothing: _T) -> _T:
+    """What `ask` reads of the configured store; `nothing` where no store was made yet.
+
+    Raises:
+        StoreError: there is a store, and it cannot be read.
+    """
+    url, clock, randomness = session.configuration.store_url, session.clock, session.randomness
     file = parse(url).file
     if file is not None and not file.exists():
-        return ()
-    with (
-        Store.open(url, clock=session.clock, randomness=session.randomness, mode="read") as store,
-        store.reader() as reader,
-    ):
-        return tuple(reader.waiver_records())
+        return nothing
+    with Store.open(url, clock=clock, randomness=randomness, mode="read") as store, store.reader() as reader:
+        return ask(reader)
 
 
 def writing(session: Session, purpose: str) -> Store:
