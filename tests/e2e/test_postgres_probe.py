@@ -56,7 +56,7 @@ def tried(cluster: Cluster, value: str = VALUE, *, user: str = ROLE, seconds: fl
     """What a probe shows."""
     values = {
         "target": f"127.0.0.1:{cluster.port}",
-        "auth": "password",
+        "auth": "login",
         "database": DATABASE,
         "ca_file": cluster.authority,  # type: ignore[attr-defined]
         **changes,

@@ -11,6 +11,9 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROVIDERS = sorted(folder.name for folder in (ROOT / "providers").iterdir() if folder.is_dir())
 
+CLIENTS = {"amqp", "redis"}
+"""Extras that bring the client of a probe and no provider."""
+
 
 def test_folder_holds_one_package() -> None:
     """Each provider folder holds exactly its package and a README, so that editable mode adds nothing else."""
@@ -39,12 +42,12 @@ def test_source_distribution_can_build_the_image() -> None:
 
 
 def test_entry_points_and_extras() -> None:
-    """Every provider has an entry point and an extra of its name, and `all` names every extra of a provider."""
+    """Every provider has an entry point and an extra of its name; `all` names these and the clients of probes."""
     points = PROJECT["project"]["entry-points"]["nhisync.providers"]
     extras = PROJECT["project"]["optional-dependencies"]
     assert sorted(points) == PROVIDERS
     assert set(PROVIDERS) <= set(extras)
-    assert set(extras["all"][0].removeprefix("nhisync[").removesuffix("]").split(",")) == set(PROVIDERS)
+    assert set(extras["all"][0].removeprefix("nhisync[").removesuffix("]").split(",")) == {*PROVIDERS, *CLIENTS}
 
 
 def test_import_contracts_name_every_provider() -> None:

@@ -7,7 +7,7 @@ known. Values are read by the source's own provider under the permissions of mod
 import json
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO, cast
@@ -181,6 +181,11 @@ class _Bench:
             proxy=probe.proxy,
             seen_as=probe.seen_as,
             expect=probe.expect,
+            region=probe.region,
+            namespace=probe.namespace,
+            mount=probe.mount,
+            scope=probe.scope,
+            vhost=probe.vhost,
             keys=side.keys,
         )
 
@@ -208,12 +213,14 @@ def presented(probe: Probe, named: str | None, fields: dict[str, SecretBytes]) -
         return Presented()
     user = probe.user or (_text(_field(fields, probe.user_field)) if probe.user_field else "")
     parts = [_field(fields, name) if name else None for name in (probe.certificate_field, probe.key_field)]
-    secret = None if all(parts) else _field(fields, named or probe.secret_field or _only(fields, probe.user_field))
-    return Presented(user, secret, *parts)
+    beside = {probe.user_field, probe.session_field}
+    secret = None if all(parts) else _field(fields, named or probe.secret_field or _only(fields, beside))
+    token = _field(fields, probe.session_field) if probe.session_field else None
+    return Presented(user, secret, *parts, token)
 
 
-def _only(fields: dict[str, SecretBytes], user_field: str) -> str:
-    secret = fields.keys() - {user_field}
+def _only(fields: dict[str, SecretBytes], beside: Set[str]) -> str:
+    secret = fields.keys() - beside
     if len(secret) != 1:
         fix = "Name the one to present: #field in the pair, or secret_field in its probe."
         raise ProviderError(ErrorKind.MISCONFIGURED, _UNCLEAR if secret else "the item holds no value", fix=fix)

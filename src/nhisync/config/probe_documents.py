@@ -13,18 +13,37 @@ Status = Annotated[int, Field(ge=100, le=599)]
 class ProbeDocument(Strict):
     """How a pair's credential is presented to the service that judges it."""
 
-    type: Literal["http", "tls", "tcp", "postgres", "provider"] = Field(
-        description="What is spoken; `provider` leaves it to the source's own provider."
+    type: Literal[
+        "http",
+        "tls",
+        "tcp",
+        "postgres",
+        "redis",
+        "amqp",
+        "aws-sts",
+        "vault-token",
+        "vault-approle",
+        "entra-token",
+        "gcp-token",
+        "provider",
+    ] = Field(description="What is spoken; `provider` leaves it to the source's own provider.")
+    url: HttpUrl | None = Field(
+        default=None, description="Address of what speaks HTTP; for entra-token and gcp-token the token endpoint itself."
     )
-    url: HttpUrl | None = Field(default=None, description="Address of an http probe.")
-    address: BindText | None = Field(default=None, description="<host>:<port> of a tls, tcp or postgres probe.")
+    address: BindText | None = Field(
+        default=None, description="<host>:<port> of a tls, tcp, postgres, redis or amqp probe."
+    )
     auth: Literal["none", "bearer", "basic", "header", "client-certificate"] = Field(
         default="none", description="How the credential is presented."
     )
     header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] | None = Field(
         default=None, description="Name of the header, for `auth: header`."
     )
-    user: NonEmpty | None = Field(default=None, description="Login name, for basic and postgres.")
+    user: NonEmpty | None = Field(
+        default=None,
+        description="Login name, for basic, postgres, redis and amqp; access key ID for aws-sts, role ID for "
+        "vault-approle, client ID for entra-token.",
+    )
     user_field: NonEmpty | None = Field(default=None, description="Field of the item that holds the login name.")
     secret_field: NonEmpty | None = Field(
         default=None, description="Field that is presented; default: the one the pair names, or the only one."
@@ -35,13 +54,27 @@ class ProbeDocument(Strict):
     key_field: NonEmpty | None = Field(
         default=None, description="Field with the PEM key, for `client-certificate`; default: the presented field."
     )
+    session_field: NonEmpty | None = Field(
+        default=None, description="Field with the session token of temporary AWS keys, for aws-sts."
+    )
     database: NonEmpty | None = Field(default=None, description="Database of a postgres probe; default: the login's.")
-    tls: bool = Field(default=True, description="TLS with verification to a postgres server.")
+    region: NonEmpty | None = Field(default=None, description="Region that an aws-sts request is signed for.")
+    namespace: NonEmpty | None = Field(default=None, description="Namespace of a vault probe; default: the root.")
+    mount: NonEmpty | None = Field(default=None, description="Path of the auth method, for vault-approle.")
+    reusable: bool | None = Field(
+        default=None,
+        description="States that a login does not use the secret ID up (secret_id_num_uses is 0), for vault-approle.",
+    )
+    scope: NonEmpty | None = Field(
+        default=None, description="What the token is asked for, for entra-token and gcp-token (default there: openid)."
+    )
+    vhost: NonEmpty | None = Field(default=None, description="Virtual host of an amqp probe; default: /.")
+    tls: bool = Field(default=True, description="TLS with verification to a postgres, redis or amqp server.")
     server_name: NonEmpty | None = Field(
         default=None, description="Name the server's certificate must cover; default: the host."
     )
     ca_file: FileName | None = Field(default=None, description="Authorities that are trusted instead of the system's.")
-    proxy: HttpUrl | None = Field(default=None, description="HTTP proxy of an http probe; no other one is used.")
+    proxy: HttpUrl | None = Field(default=None, description="HTTP proxy of what speaks HTTP; no other one is used.")
     seen_as: NonEmpty | None = Field(
         default=None,
         description="Member of the JSON answer that names who was seen, dotted.",

@@ -12,20 +12,36 @@ from nhisync.config.values import Probe
 SIDES: Final = ("primary", "backup")
 """Role words under which a pair may name one probe each."""
 
-_TARGET: Final = {"http": "url", "tls": "address", "tcp": "address", "postgres": "address"}
+_REST: Final = frozenset({"aws-sts", "vault-token", "vault-approle", "entra-token", "gcp-token"})
+"""Types that speak HTTP and know what to ask."""
+
+_LOGINS: Final = frozenset({"postgres", "redis", "amqp"})
+"""Types that log in with a password and can go on to a transaction."""
+
+_TARGET: Final = {
+    **dict.fromkeys({"tls", "tcp", *_LOGINS}, "address"),
+    **dict.fromkeys({"http", *_REST}, "url"),
+}
 _LADDER: Final = ("tcp", "tls", "auth", "txn")
 _OPTIONAL: Final = {
     "header": {"http"},
-    "user": {"http", "postgres"},
-    "user_field": {"http", "postgres"},
-    "secret_field": {"http", "tls", "postgres"},
+    "user": {"http", *_LOGINS, "aws-sts", "vault-approle", "entra-token"},
+    "user_field": {"http", *_LOGINS, "aws-sts", "vault-approle", "entra-token"},
+    "secret_field": {"http", "tls", *_LOGINS, *_REST},
     "certificate_field": {"http", "tls"},
     "key_field": {"http", "tls"},
     "database": {"postgres"},
-    "server_name": {"http", "tls"},
-    "ca_file": {"http", "tls", "postgres"},
-    "proxy": {"http"},
+    "server_name": {"http", "tls", "amqp", *_REST},
+    "ca_file": {"http", "tls", *_LOGINS, *_REST},
+    "proxy": {"http", *_REST},
     "seen_as": {"http"},
+    "session_field": {"aws-sts"},
+    "region": {"aws-sts"},
+    "namespace": {"vault-token", "vault-approle"},
+    "mount": {"vault-approle"},
+    "reusable": {"vault-approle"},
+    "scope": {"entra-token", "gcp-token"},
+    "vhost": {"amqp"},
 }
 """Key → types that take it."""
 
@@ -33,6 +49,12 @@ _AUTHS: Final = {
     "http": {"none", "bearer", "basic", "header", "client-certificate"},
     "tls": {"none", "client-certificate"},
 }
+_NEEDED: Final = {"aws-sts": "region", "entra-token": "scope"}
+"""Type → key that it cannot do without."""
+
+_NAMED: Final = frozenset({"postgres", "amqp", "aws-sts", "vault-approle", "entra-token"})
+"""Types whose credential has a name beside the secret."""
+
 _REFUSALS: Final = frozenset({401, 403})
 
 
@@ -66,7 +88,13 @@ def _built(node: Node, loc: Loc, report: Report) -> Probe | None:
         secret_field=document.secret_field or "",
         certificate_field=document.certificate_field or "",
         key_field=document.key_field or "",
+        session_field=document.session_field or "",
         database=document.database or "",
+        region=document.region or "",
+        namespace=document.namespace or "",
+        mount=document.mount or "",
+        scope=document.scope or "",
+        vhost=document.vhost or "",
         tls=document.tls,
         server_name=document.server_name or "",
         ca_file=document.ca_file or "",
@@ -80,8 +108,8 @@ def _built(node: Node, loc: Loc, report: Report) -> Probe | None:
 
 
 def _auth(document: ProbeDocument) -> str:
-    """Logins present a password, whatever `auth` says of the others."""
-    return "password" if document.type == "postgres" else document.auth
+    """Most types know how they present a credential; `auth` is for those that do not."""
+    return "login" if document.type in _LOGINS | _REST else document.auth
 
 
 def _problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
@@ -96,10 +124,25 @@ def _problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
     for key, kinds in _OPTIONAL.items():
         if getattr(document, key) is not None and kind not in kinds:
             yield key, f"a check of type {kind} takes no `{key}`"
-    if not document.tls and kind != "postgres":
-        yield "tls", f"a check of type {kind} takes no `tls`"
+    needed = _NEEDED.get(kind)
+    if needed and getattr(document, needed) is None:
+        yield "", f"a check of type {kind} needs `{needed}`"
+    if kind == "vault-approle" and not document.reusable:
+        yield "", "a login may use the secret ID up; state `reusable: true` where secret_id_num_uses is 0"
+    yield from _clear_problems(document)
     yield from _auth_problems(document)
     yield from _depth_problems(document)
+
+
+def _clear_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
+    """Credentials that would travel where others can read them; PostgreSQL has a login that hides its password."""
+    kind = document.type
+    if not document.tls and kind not in _LOGINS:
+        yield "tls", f"a check of type {kind} takes no `tls`"
+    elif not document.tls and kind != "postgres" and not _loopback(f"tcp://{document.address}"):
+        yield "tls", "this type sends the password itself: `tls: false` is for this host's loopback only"
+    if _auth(document) != "none" and (document.url or "").startswith("http://") and not _loopback(document.url or ""):
+        yield "url", "a credential is sent over https:// only (http:// to this host's loopback excepted)"
 
 
 def _auth_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
@@ -108,8 +151,6 @@ def _auth_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
         yield "auth", f"a check of type {kind} takes no `auth: {auth}`"
     if (auth == "header") != (document.header is not None):
         yield "", "`header` and `auth: header` belong together"
-    if auth != "none" and (document.url or "").startswith("http://") and not _loopback(document.url or ""):
-        yield "url", "a credential is sent over https:// only (http:// to this host's loopback excepted)"
     if document.user is not None and document.user_field is not None:
         yield "user_field", "`user` names the login already"
     if _needs_user(document) and document.user is None and document.user_field is None:
@@ -119,14 +160,14 @@ def _auth_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
 
 
 def _needs_user(document: ProbeDocument) -> bool:
-    return document.type == "postgres" or document.auth == "basic"
+    return document.type in _NAMED or document.auth == "basic"
 
 
 def _depth_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
     if document.depth is None or document.type == "provider":
         return
     deepest = _deepest(document)
-    if deepest == "auth" and document.type in {"http", "postgres"}:
+    if deepest == "auth" and document.type in {"http", *_LOGINS}:
         deepest = "txn"
     if _LADDER.index(document.depth) > _LADDER.index(deepest):
         yield "depth", f"this probe proves `{deepest}` at most"
@@ -134,7 +175,7 @@ def _depth_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
 
 def _deepest(document: ProbeDocument) -> str:
     """How deep a probe can prove by its type and what it presents; a transaction is never assumed."""
-    if document.type in {"tls", "postgres", "provider"} or document.auth != "none":
+    if document.type in {"tls", "provider"} or _auth(document) != "none":
         return "auth"
     if (document.url or "").startswith("https://"):
         return "tls"

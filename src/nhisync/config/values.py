@@ -92,17 +92,23 @@ class Probe:
     """How a pair's credential is presented to the service that judges it.
 
     Attributes:
-        type: ``http``, ``tls``, ``tcp``, ``postgres`` or ``provider``.
+        type: word of `nhisync.probes.KINDS`, or ``provider``.
         target: URL or ``host:port``, "" for ``provider``; never shown, its query may hold a capability.
-        auth: ``none``, ``bearer``, ``basic``, ``header``, ``client-certificate`` or ``password``.
+        auth: ``none``, ``bearer``, ``basic``, ``header``, ``client-certificate`` or ``login``.
         header: name of the header for ``header``, or "".
         user: login name, or "".
         user_field: field of the item that holds the login name, or "".
         secret_field: field that is presented, where the pair names none, or "".
         certificate_field: field with the PEM chain, or "".
         key_field: field with the PEM key, or "".
+        session_field: field with the session token of temporary AWS keys, or "".
         database: database of a postgres probe, or "".
-        tls: False = a postgres server is spoken to without TLS.
+        region: region that an aws-sts request is signed for, or "".
+        namespace: Vault namespace, or "" = the root.
+        mount: path of a Vault auth method, or "" = the method's own name.
+        scope: what an OAuth token is asked for, or "".
+        vhost: AMQP virtual host, or "" = ``/``.
+        tls: False = a login is made without TLS.
         server_name: name the server's certificate must cover, or "" = the host.
         ca_file: authorities that are trusted, relative to the configuration's folder, or "" = the system's.
         proxy: HTTP proxy, or ""; never shown.
@@ -122,7 +128,13 @@ class Probe:
     secret_field: str
     certificate_field: str
     key_field: str
+    session_field: str
     database: str
+    region: str
+    namespace: str
+    mount: str
+    scope: str
+    vhost: str
     tls: bool
     server_name: str
     ca_file: str

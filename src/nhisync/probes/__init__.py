@@ -9,11 +9,23 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from nhisync.probes import http, postgres, tcp, tls
+from nhisync.probes import amqp, aws_sts, http, oauth, postgres, redis, tcp, tls, vault
 from nhisync.probes.order import Kind, Order, Presented, Shown, not_made, refused
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
-    {"tcp": tcp.probe, "tls": tls.probe, "http": http.probe, "postgres": postgres.probe}
+    {
+        "tcp": tcp.probe,
+        "tls": tls.probe,
+        "http": http.probe,
+        "postgres": postgres.probe,
+        "redis": redis.probe,
+        "amqp": amqp.probe,
+        "aws-sts": aws_sts.probe,
+        "vault-token": vault.probe_token,
+        "vault-approle": vault.probe_approle,
+        "entra-token": oauth.probe_entra,
+        "gcp-token": oauth.probe_google,
+    }
 )
 """``type`` of a probe → who makes it."""
 

@@ -15,7 +15,7 @@ class Order:
 
     Attributes:
         target: URL or ``host:port``; never shown, its query may hold a capability.
-        auth: ``none``, ``bearer``, ``basic``, ``header``, ``client-certificate`` or ``password``.
+        auth: ``none``, ``bearer``, ``basic``, ``header``, ``client-certificate`` or ``login`` (what the type wants).
         depth: how deep it may prove: ``tcp``, ``tls``, ``auth`` or ``txn``.
         header: name of the header for ``header``.
         database: what a login connects to, "" = its own.
@@ -25,6 +25,11 @@ class Order:
         proxy: HTTP proxy, "" = none.
         seen_as: dotted member of a JSON answer that names who was seen, "" = nobody asks.
         expect: HTTP status codes that mean accepted.
+        region: region that an AWS request is signed for.
+        namespace: Vault namespace, "" = the root.
+        mount: path of a Vault auth method, "" = the method's own name.
+        scope: what an OAuth token is asked for.
+        vhost: AMQP virtual host, "" = ``/``.
         keys: SHA-256 of the item's own public keys (hex), for an item that is what the endpoint serves.
     """
 
@@ -39,6 +44,11 @@ class Order:
     proxy: str = field(default="", repr=False)
     seen_as: str = ""
     expect: frozenset[int] = frozenset({200})
+    region: str = ""
+    namespace: str = ""
+    mount: str = ""
+    scope: str = ""
+    vhost: str = ""
     keys: frozenset[str] = frozenset()
 
 
@@ -50,9 +60,10 @@ class Presented:
         secret: password, token or key, None = nothing is presented.
         certificate: PEM chain, None = what `secret` holds.
         key: PEM key, None = what `secret` holds.
+        token: session token that goes with `secret`, None = none.
     """
 
-    __slots__ = ("certificate", "key", "secret", "user")
+    __slots__ = ("certificate", "key", "secret", "token", "user")
 
     def __init__(
         self,
@@ -60,8 +71,9 @@ class Presented:
         secret: SecretBytes | None = None,
         certificate: SecretBytes | None = None,
         key: SecretBytes | None = None,
+        token: SecretBytes | None = None,
     ) -> None:
-        self.user, self.secret = user, secret
+        self.user, self.secret, self.token = user, secret, token
         self.certificate, self.key = certificate or secret, key or secret
 
 
@@ -94,6 +106,11 @@ class Patience:
         self._clock, self._end = clock, clock.monotonic() + seconds
 
     @property
+    def epoch(self) -> int:
+        """Seconds since 1970 now."""
+        return int(self._clock.now().timestamp())
+
+    @property
     def left(self) -> float:
         """Seconds that are left.
 
@@ -108,6 +125,17 @@ class Patience:
 
 Kind = Callable[[Order, Presented, Patience], Shown]
 """Makes one probe. Raises ProviderError where nothing came to the point of being judged."""
+
+
+def value_of(presented: Presented) -> bytes:
+    """The value that is presented.
+
+    Raises:
+        ProviderError: MISCONFIGURED, the item holds none.
+    """
+    if presented.secret is None:
+        raise ProviderError(ErrorKind.MISCONFIGURED, "the item holds no field to present")
+    return presented.secret.reveal()
 
 
 def not_made(depth: str, failure: ProviderError) -> Shown:

@@ -1,0 +1,134 @@
+"""One HTTP request of a probe and its answer: bounded in time and size, over verified TLS, never redirected."""
+
+import http.client
+import ssl
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from nhisync.model import ErrorFact
+from nhisync.probes.order import Order, Patience, Presented
+from nhisync.probes.wire import connect, context_of, cut_at, place, read_failure, settle, shake, show_certificate
+from nhisync.spi import ErrorKind, ProviderError
+
+_MOST = 65_536
+"""Bytes of an answer that are read."""
+
+_AGENT = "nhisync-probe"
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked; headers and body may hold the credential and are never shown.
+
+    Attributes:
+        resource: path and query.
+        headers: beside those of every request.
+        method: ``GET`` or ``POST``.
+        body: what is sent.
+    """
+
+    resource: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NOTHING, repr=False)
+    method: str = "GET"
+    body: bytes | None = field(default=None, repr=False)
+
+
+class Answer(NamedTuple):
+    """What came back: the status code and the first bytes of the body, which are never shown."""
+
+    status: int
+    body: bytes
+
+
+def exchange(order: Order, request: Request, patience: Patience, mutual: Presented | None = None) -> Answer:
+    """Send `request` to the service of `order`, with the client certificate that `mutual` holds.
+
+    Raises:
+        ClientRefusedError: the service answers the client certificate, or its lack, with an alert.
+        ProviderError: the service cannot be asked.
+    """
+    headers = {"User-Agent": _AGENT, "Accept": "*/*", "Connection": "close", **request.headers}
+    connection = _connection(order, mutual, patience)
+    with closing(connection), cut_at(connection.sock, patience):
+        connection.sock.settimeout(patience.left)
+        try:
+            if isinstance(connection.sock, ssl.SSLSocket) and order.auth == "client-certificate":
+                settle(connection.sock, patience)
+                connection.sock.settimeout(patience.left)
+            connection.request(request.method, _form(order, request.resource), body=request.body, headers=headers)
+            answer = connection.getresponse()
+            body = answer.read(_MOST)
+            if answer.length and len(body) < _MOST:
+                raise http.client.IncompleteRead(b"")
+            return Answer(answer.status, body)
+        except OSError as failure:
+            raise read_failure(failure) from None
+        except http.client.HTTPException:
+            raise ProviderError(ErrorKind.UNREACHABLE, "what the service answered is no HTTP, or was cut") from None
+        except ValueError:  # its text quotes the header
+            raise unsendable() from None
+
+
+def resource_of(url: str) -> str:
+    """Path and query of `url`."""
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def unexpected(status: int) -> ErrorFact:
+    """What a status that neither accepts nor refuses says: nothing about the credential."""
+    kind, told = ErrorKind.MISCONFIGURED, f"the service answers {status}, which is not expected"
+    if status == 429:
+        kind, told = ErrorKind.THROTTLED, "the service asks to slow down (429)"
+    elif status >= 500:
+        kind, told = ErrorKind.UNREACHABLE, f"the service fails ({status})"
+    elif 300 <= status < 400:
+        told = f"the service redirects ({status}); a credential does not follow"
+    return ErrorFact(kind=kind.value, message=told)
+
+
+def unsendable() -> ProviderError:
+    """The stored value cannot be what the service was given."""
+    fix = "Look for a line break or a space at the end of the stored value."
+    return ProviderError(ErrorKind.MISCONFIGURED, "the value holds what no HTTP header can carry", fix=fix)
+
+
+def _connection(order: Order, mutual: Presented | None, patience: Patience) -> http.client.HTTPConnection:
+    host, port = place(order.target)
+    connection = http.client.HTTPConnection(host, port)
+    context = context_of(order.ca_file) if order.target.startswith("https://") else None
+    if context is not None and mutual is not None:
+        show_certificate(context, mutual)
+    connection.sock = _tunnel(order, host, port, patience)
+    if context is not None:
+        connection.sock = shake(connection.sock, context, order.server_name or host, patience)
+    return connection
+
+
+def _tunnel(order: Order, host: str, port: int, patience: Patience) -> Any:
+    """The socket to the service, through the proxy when one is configured."""
+    if not order.proxy:
+        return connect(host, port, patience)
+    if order.target.startswith("http://"):
+        return connect(*place(order.proxy), patience)
+    way = http.client.HTTPConnection(*place(order.proxy), timeout=patience.left)
+    way.set_tunnel(host, port)
+    try:
+        way.connect()
+    except (OSError, http.client.HTTPException):
+        way.close()
+        raise ProviderError(ErrorKind.UNREACHABLE, "the proxy does not lead to the service") from None
+    return way.sock
+
+
+def _form(order: Order, resource: str) -> str:
+    if order.proxy and order.target.startswith("http://"):
+        parts = urlsplit(order.target)
+        return f"{parts.scheme}://{parts.netloc}{resource}"  # absolute form, RFC 9112 §3.2.2
+    return resource

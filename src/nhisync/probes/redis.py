@@ -1,0 +1,139 @@
+"""Redis and Valkey: one login, and the same login with a made-up password to learn whether anybody looks at it.
+
+A user with ``nopass`` takes every password (redis.io, "ACL"), and the server does not tell. Redis locks nobody out;
+the made-up login leaves one entry in its ACL log. ``txn`` sets a key of our own and deletes it in one MULTI.
+"""
+
+from contextlib import closing, suppress
+from typing import Any, Final
+
+from nhisync.probes.order import Order, Patience, Presented, Shown, nobody_judges, not_made, refused, value_of
+from nhisync.probes.wire import connect, context_of, place
+from nhisync.spi import ErrorKind, ProviderError
+
+KEY: Final = "nhisync:probe"
+"""Key that a ``txn`` probe sets and deletes; the user's ACL must allow it (``~nhisync:probe +set +del +multi +exec``)."""
+
+_REFUSED: Final = ("wrongpass", "invalid username-password pair", "invalid password")
+_OPEN: Final = ("without any password configured", "no password is set")
+_MADE_UP: Final = "nhisync-probe-no-such-password"
+
+
+def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
+    """Log in, ask who we are, leave.
+
+    Raises:
+        ProviderError: nobody answers, or the client is not installed.
+    """
+    try:
+        from redis import exceptions  # noqa: PLC0415 - an extra, and only this kind needs it
+    except ModuleNotFoundError:
+        fix = "pip install 'nhisync[redis]'"
+        raise ProviderError(ErrorKind.UNSUPPORTED, "the client redis is not installed", fix=fix) from None
+    floor = "tls" if order.encrypted else "tcp"
+    connect(*place(order.target), patience).close()
+    try:
+        password = value_of(presented).decode()
+    except UnicodeDecodeError:
+        raise ProviderError(ErrorKind.MISCONFIGURED, "the value is no text that a login can carry") from None
+    try:
+        with closing(_Line(order, presented.user, password, patience)) as line:
+            shown = _logged_in(line, order, exceptions.RedisError)
+    except exceptions.RedisError as failure:
+        return _failed(str(failure).lower(), floor)
+    if shown.accepted and _takes_anything(order, presented.user, patience, exceptions.RedisError):
+        return nobody_judges(floor, "the server lets this user in with any password")
+    return shown
+
+
+class _Line:
+    """One logged-in connection; RESP2, so that a server before 6 is spoken to alike."""
+
+    def __init__(self, order: Order, user: str, password: str, patience: Patience) -> None:
+        from redis import Connection, SSLConnection  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.retry import Retry  # noqa: PLC0415
+
+        host, port = place(order.target)
+        values: dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "username": user or None,
+            "password": password,
+            "socket_timeout": patience.left,
+            "socket_connect_timeout": patience.left,
+            "retry": Retry(NoBackoff(), 0),
+            "protocol": 2,
+            "driver_info": None,
+        }
+        if order.encrypted:
+            context_of(order.ca_file)
+            values |= {"ssl_cert_reqs": "required", "ssl_check_hostname": True, "ssl_ca_certs": _file(order)}
+        self._connection = (SSLConnection if order.encrypted else Connection)(**values)
+        self._connection.connect()
+
+    def ask(self, *words: str) -> Any:
+        """Send one command and read its answer."""
+        self._connection.send_command(*words, check_health=False)
+        return self._connection.read_response()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.disconnect()
+
+
+def _file(order: Order) -> str | None:
+    return None if order.ca_file is None else str(order.ca_file)
+
+
+def _logged_in(line: _Line, order: Order, broken: type[Exception]) -> Shown:
+    host, port = place(order.target)
+    name = b""
+    with suppress(broken):  # a user need not be allowed to ask
+        name = line.ask("ACL", "WHOAMI")
+    seen = f"{name.decode('utf-8', 'replace')[:200]} at {host}:{port}" if isinstance(name, bytes) and name else ""
+    if order.depth != "txn":
+        return Shown(depth="auth", accepted=True, seen_as=seen)
+    problem = _written(line, broken)
+    if problem is None:
+        return Shown(depth="txn", accepted=True, seen_as=seen)
+    return not_made("auth", problem)
+
+
+def _written(line: _Line, broken: type[Exception]) -> ProviderError | None:
+    """Set our key and delete it at once; a key that somebody else put there stays (NX), and then nothing is proven."""
+    try:
+        line.ask("MULTI")
+        line.ask("SET", KEY, "1", "NX", "PX", "1000")
+        line.ask("DEL", KEY)
+        answers = line.ask("EXEC")
+    except broken as failure:
+        said = str(failure).lower()
+        if "readonly" in said or "read only" in said:
+            return ProviderError(ErrorKind.READ_ONLY_SIDE, "the login is accepted, but the server is a read-only replica")
+        if "noperm" in said or "no permissions" in said or "permission" in said:
+            fix = f"ACL SETUSER <user> ~{KEY} +set +del +multi +exec"
+            return ProviderError(ErrorKind.DENIED, f"the user may not write the key {KEY}", fix=fix)
+        return ProviderError(ErrorKind.UNREACHABLE, "the login is accepted, but the server runs no transaction")
+    if not isinstance(answers, list) or len(answers) != 2 or any(isinstance(one, Exception) for one in answers):
+        return ProviderError(ErrorKind.UNREACHABLE, "the login is accepted, but the server runs no transaction")
+    return None
+
+
+def _takes_anything(order: Order, user: str, patience: Patience, broken: type[Exception]) -> bool:
+    try:
+        _Line(order, user, _MADE_UP, patience).close()
+    except broken:
+        return False
+    return True
+
+
+def _failed(said: str, floor: str) -> Shown:
+    if any(words in said for words in _OPEN):
+        return nobody_judges(floor, "the server asks nobody for a password")
+    if any(words in said for words in _REFUSED):
+        return refused(floor, ErrorKind.AUTH_FAILED, "the server refuses the login")
+    if "certificate" in said:
+        told = "the server's certificate is not trusted (TLS)"
+        return not_made("tcp", ProviderError(ErrorKind.UNREACHABLE, told, fix="Name its authority as ca_file."))
+    return not_made("tcp", ProviderError(ErrorKind.UNREACHABLE, "the connection was lost"))

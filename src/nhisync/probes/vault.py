@@ -1,0 +1,122 @@
+"""Vault and OpenBao: a token looks itself up; an AppRole logs in and its token is revoked.
+
+A lookup changes nothing. A login uses a secret ID up when its uses are counted (``secret_id_num_uses``), so the
+configuration must state that it is not. Sources: Vault HTTP API, ``auth/token`` and ``auth/approle``.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from nhisync.probes.exchange import Answer, Request, exchange, unexpected, unsendable
+from nhisync.probes.order import Order, Patience, Presented, Shown, not_made, refused, value_of
+from nhisync.probes.wire import place
+from nhisync.spi import ErrorKind, ProviderError
+
+_LOOKUP = "/v1/auth/token/lookup-self"
+_REVOKE = "/v1/auth/token/revoke-self"
+_INVALID = "invalid token"
+_WRONG = ("invalid role or secret id", "invalid role_id", "invalid secret id", "invalid secret_id")
+"""Wording of a refused AppRole login; matched, never passed on."""
+
+
+def probe_token(order: Order, presented: Presented, patience: Patience) -> Shown:
+    """Let the token look itself up.
+
+    Raises:
+        ProviderError: the service cannot be asked.
+    """
+    answer = exchange(order, Request(_LOOKUP, _headers(order, value_of(presented))), patience)
+    if answer.status == 200:
+        found = _member(answer, "data")
+        return Shown(depth="auth", accepted=True, seen_as=_seen(order, found, "display_name"))
+    if answer.status != 403:
+        return Shown(depth=_floor(order), accepted=None, error=unexpected(answer.status))
+    if _INVALID in _said(answer):
+        return refused(_floor(order), ErrorKind.AUTH_FAILED, "the service does not know the token")
+    return not_made(_floor(order), _unclear())
+
+
+def probe_approle(order: Order, presented: Presented, patience: Patience) -> Shown:
+    """Log in, then revoke the token that came of it.
+
+    Raises:
+        ProviderError: the service cannot be asked, or the values are no text.
+    """
+    try:
+        login = {"role_id": presented.user, "secret_id": value_of(presented).decode()}
+    except UnicodeDecodeError:
+        raise unsendable() from None
+    resource = f"/v1/auth/{order.mount or 'approle'}/login"
+    answer = exchange(order, Request(resource, _headers(order), "POST", json.dumps(login).encode()), patience)
+    if answer.status == 200:
+        found = _member(answer, "auth")
+        _revoke(order, str(found.get("client_token", "")), patience)
+        return Shown(depth="auth", accepted=True, seen_as=_seen(order, found, "metadata", "role_name"))
+    if answer.status in {400, 403} and any(words in _said(answer) for words in _WRONG):
+        return refused(_floor(order), ErrorKind.AUTH_FAILED, "the service refuses role ID and secret ID")
+    return Shown(depth=_floor(order), accepted=None, error=unexpected(answer.status))
+
+
+def _revoke(order: Order, token: str, patience: Patience) -> None:
+    """Give the token back; one that cannot be revoked (a batch token, a lost answer) ends with its own lease."""
+    with suppress(ProviderError):
+        exchange(order, Request(_REVOKE, _headers(order, token.encode()), "POST", b""), patience)
+
+
+def _headers(order: Order, token: bytes = b"") -> dict[str, str]:
+    text = token.decode("latin-1")
+    if not text.isprintable():
+        raise unsendable()
+    found = {"X-Vault-Request": "true"}
+    if text:
+        found["X-Vault-Token"] = text
+    if order.namespace:
+        found["X-Vault-Namespace"] = order.namespace
+    return found
+
+
+def _member(answer: Answer, name: str) -> dict[str, Any]:
+    """A member of the answer.
+
+    Raises:
+        ProviderError: it is not there; a page of somebody else answers 200 as well.
+    """
+    with suppress(ValueError, RecursionError, KeyError, TypeError):
+        found = json.loads(answer.body)[name]
+        if isinstance(found, dict):
+            return found
+    raise ProviderError(ErrorKind.MALFORMED, "what answered is no Vault and no OpenBao")
+
+
+def _said(answer: Answer) -> str:
+    with suppress(ValueError, RecursionError, KeyError, TypeError):
+        return "\n".join(str(line) for line in json.loads(answer.body)["errors"]).lower()
+    return ""
+
+
+def _seen(order: Order, found: dict[str, Any], *steps: str) -> str:
+    """The entity, or the name the login carries, at this service."""
+    name: Any = found.get("entity_id") or _dig(found, steps)
+    if not isinstance(name, str) or not name:
+        return ""
+    host, port = place(order.target)
+    return f"{name[:200]} at {host}:{port}"
+
+
+def _dig(found: Any, steps: tuple[str, ...]) -> Any:
+    reach: Callable[[Any, str], Any] = lambda here, step: here.get(step) if isinstance(here, dict) else None  # noqa: E731
+    for step in steps:
+        found = reach(found, step)
+    return found
+
+
+def _floor(order: Order) -> str:
+    return "tls" if order.target.startswith("https://") else "tcp"
+
+
+def _unclear() -> ProviderError:
+    fix = "Let the token's policies allow read of auth/token/lookup-self, as the policy `default` does."
+    told = "the service forbids the lookup and does not tell whether it knows the token"
+    return ProviderError(ErrorKind.DENIED, told, action="read auth/token/lookup-self", fix=fix)
