@@ -71,7 +71,7 @@ ONE_WRONG: dict[str, tuple[str, str, str, str]] = {
     "same locator twice": (f"- {PAIR}", f"- {PAIR}\n      - {PAIR.replace('stripe-api', 'b').replace('aws:s', 'aws:')}",
                            "apps.payments.pairs[1].primary: apps.payments.pairs[0] names the same primary", ""),
     "probe type": (PAIR, PAIR.replace("kind", "probe: {type: htp}, kind"),
-                   "apps.payments.pairs[0].probe.type: `htp` is not one of http, tls, tcp, postgres, provider", "http"),
+                   "apps.payments.pairs[0].probe.type: `htp` is not one of http, tls, tcp, postgres, redis,", "http"),
     "probe without target": (PAIR, PAIR.replace("kind", "probe: {type: http}, kind"),
                              "apps.payments.pairs[0].probe: a check of type http needs `url`", ""),
     "probe with other target": (PAIR, PAIR.replace("kind", "probe: {type: provider, address: 'a:1'}, kind"),

@@ -4,10 +4,12 @@ import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from nhisync.clock import SystemClock
+from nhisync.config.probe_documents import ProbeDocument
 from nhisync.probes import KINDS, Order, Presented
 from nhisync.probes.http import probe
 from nhisync.probes.order import Patience
@@ -227,7 +229,12 @@ def test_no_repr_shows_a_value_or_an_address(order: MakeOrder) -> None:
     assert "canary" not in repr(made)
     assert CANARY not in repr(showing())
     assert CANARY not in repr(SecretBytes(CANARY.encode()))
-    assert set(KINDS) == {"tcp", "tls", "http", "postgres"}
+
+
+def test_every_kind_but_the_providers_own_is_made_here() -> None:
+    """What a configuration may name has somebody who makes it."""
+    words = get_args(ProbeDocument.model_fields["type"].annotation)
+    assert {*KINDS, "provider"} == set(words)
 
 
 def test_a_broken_ca_file_is_named(order: MakeOrder, tmp_path: Path, patience: Patience) -> None:

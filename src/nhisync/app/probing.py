@@ -7,7 +7,7 @@ known. Values are read by the source's own provider under the permissions of mod
 import json
 import sys
 import threading
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO, cast
@@ -212,15 +212,15 @@ def presented(probe: Probe, named: str | None, fields: dict[str, SecretBytes]) -
     if probe.auth == "none":
         return Presented()
     user = probe.user or (_text(_field(fields, probe.user_field)) if probe.user_field else "")
-    parts = [_field(fields, name) if name else None for name in (probe.certificate_field, probe.key_field)]
+    chain, key = (_field(fields, name) if name else None for name in (probe.certificate_field, probe.key_field))
     beside = {probe.user_field, probe.session_field}
-    secret = None if all(parts) else _field(fields, named or probe.secret_field or _only(fields, beside))
+    secret = None if chain and key else _field(fields, named or probe.secret_field or _only(fields, beside))
     token = _field(fields, probe.session_field) if probe.session_field else None
-    return Presented(user, secret, *parts, token)
+    return Presented(user, secret, chain, key, token)
 
 
-def _only(fields: dict[str, SecretBytes], beside: Set[str]) -> str:
-    secret = fields.keys() - beside
+def _only(fields: dict[str, SecretBytes], beside: Collection[str]) -> str:
+    secret = fields.keys() - set(beside)
     if len(secret) != 1:
         fix = "Name the one to present: #field in the pair, or secret_field in its probe."
         raise ProviderError(ErrorKind.MISCONFIGURED, _UNCLEAR if secret else "the item holds no value", fix=fix)

@@ -28,7 +28,8 @@ class ProbeDocument(Strict):
         "provider",
     ] = Field(description="What is spoken; `provider` leaves it to the source's own provider.")
     url: HttpUrl | None = Field(
-        default=None, description="Address of what speaks HTTP; for entra-token and gcp-token the token endpoint itself."
+        default=None,
+        description="Address of what speaks HTTP; of entra-token and gcp-token the token endpoint.",
     )
     address: BindText | None = Field(
         default=None, description="<host>:<port> of a tls, tcp, postgres, redis or amqp probe."

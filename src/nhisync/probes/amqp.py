@@ -34,11 +34,17 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         connection = pika.BlockingConnection(_parameters(pika, order, presented, patience))
     except (pika.exceptions.AMQPError, AMQPConnectorException, OSError) as failure:
         return _failed(pika.exceptions, failure, "tls" if order.encrypted else "tcp")
+    connection._impl.ioloop.call_later(patience.left, _late)  # noqa: SLF001 - its own timers run between calls only
     try:
         return _logged_in(connection, order, presented.user, pika.exceptions.AMQPError)
     finally:
         with suppress(pika.exceptions.AMQPError, OSError):
             connection.close()
+
+
+def _late() -> None:
+    """End whatever waits for a broker that let us in and says nothing more; pika itself would wait for ever."""
+    raise TimeoutError
 
 
 def _logged_in(connection: Any, order: Order, user: str, broken: type[Exception]) -> Shown:

@@ -15,9 +15,8 @@ from nhisync.probes.exchange import Answer, Request, exchange, resource_of, unex
 from nhisync.probes.order import Order, Patience, Presented, Shown, not_made, refused, value_of
 from nhisync.spi import ErrorKind, ProviderError
 
-_SECRET: Final = "the token service does not know this client secret"
 _ENTRA: Final[Mapping[int, tuple[ErrorKind, str]]] = {
-    7000215: (ErrorKind.AUTH_FAILED, _SECRET),
+    7000215: (ErrorKind.AUTH_FAILED, "the token service does not know this client secret"),
     7000222: (ErrorKind.AUTH_FAILED, "the client secret has expired"),
     700016: (ErrorKind.AUTH_FAILED, "the tenant has no such application"),
     7000229: (ErrorKind.AUTH_FAILED, "the tenant has no service principal of this application"),
@@ -84,7 +83,7 @@ def probe_google(order: Order, presented: Presented, patience: Patience) -> Show
         raise ProviderError(ErrorKind.UNSUPPORTED, "the package google-auth is not installed", fix=fix) from None
     try:
         key = json.loads(value_of(presented))
-        account, signer = str(key["client_email"]), crypt.RSASigner.from_service_account_info(key)
+        account, signer = str(key["client_email"]), crypt.RSASigner.from_service_account_info(key)  # type: ignore[no-untyped-call]
     except (ValueError, KeyError, TypeError, RecursionError):  # their texts quote the key
         fix = "Store the JSON file that `gcloud iam service-accounts keys create` wrote, as it is."
         raise ProviderError(ErrorKind.MISCONFIGURED, "the value is no service account key", fix=fix) from None
@@ -93,7 +92,7 @@ def probe_google(order: Order, presented: Presented, patience: Patience) -> Show
     claims = {"iss": account, "scope": order.scope or "openid", "aud": order.target, "iat": now, "exp": now + _LIFE}
     form = {
         "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
-        "assertion": jwt.encode(signer, claims).decode(),
+        "assertion": jwt.encode(signer, claims).decode(),  # type: ignore[no-untyped-call]
     }
     answer = _posted(order, form, patience)
     said = _json(answer)

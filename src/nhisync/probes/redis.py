@@ -4,15 +4,16 @@ A user with ``nopass`` takes every password (redis.io, "ACL"), and the server do
 the made-up login leaves one entry in its ACL log. ``txn`` sets a key of our own and deletes it in one MULTI.
 """
 
-from contextlib import closing, suppress
+import socket
+from contextlib import ExitStack, closing, suppress
 from typing import Any, Final
 
 from nhisync.probes.order import Order, Patience, Presented, Shown, nobody_judges, not_made, refused, value_of
-from nhisync.probes.wire import connect, context_of, place
+from nhisync.probes.wire import connect, context_of, cut_at, place, shake
 from nhisync.spi import ErrorKind, ProviderError
 
 KEY: Final = "nhisync:probe"
-"""Key that a ``txn`` probe sets and deletes; the user's ACL must allow it (``~nhisync:probe +set +del +multi +exec``)."""
+"""Key that a ``txn`` probe sets and deletes; the user's ACL must allow it."""
 
 _REFUSED: Final = ("wrongpass", "invalid username-password pair", "invalid password")
 _OPEN: Final = ("without any password configured", "no password is set")
@@ -31,7 +32,6 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         fix = "pip install 'nhisync[redis]'"
         raise ProviderError(ErrorKind.UNSUPPORTED, "the client redis is not installed", fix=fix) from None
     floor = "tls" if order.encrypted else "tcp"
-    connect(*place(order.target), patience).close()
     try:
         password = value_of(presented).decode()
     except UnicodeDecodeError:
@@ -47,30 +47,43 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
 
 
 class _Line:
-    """One logged-in connection; RESP2, so that a server before 6 is spoken to alike."""
+    """One logged-in connection over a socket of our own; RESP2, so that a server before 6 is spoken to alike."""
 
     def __init__(self, order: Order, user: str, password: str, patience: Patience) -> None:
-        from redis import Connection, SSLConnection  # noqa: PLC0415
         from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.connection import Connection  # noqa: PLC0415
         from redis.retry import Retry  # noqa: PLC0415
 
+        class Own(Connection):
+            """redis-py's protocol; which service that is, and for how long it may speak, is ours to say."""
+
+            def _connect(self) -> socket.socket:
+                return channel
+
         host, port = place(order.target)
-        values: dict[str, Any] = {
-            "host": host,
-            "port": port,
-            "username": user or None,
-            "password": password,
-            "socket_timeout": patience.left,
-            "socket_connect_timeout": patience.left,
-            "retry": Retry(NoBackoff(), 0),
-            "protocol": 2,
-            "driver_info": None,
-        }
+        channel: socket.socket = connect(host, port, patience)
         if order.encrypted:
-            context_of(order.ca_file)
-            values |= {"ssl_cert_reqs": "required", "ssl_check_hostname": True, "ssl_ca_certs": _file(order)}
-        self._connection = (SSLConnection if order.encrypted else Connection)(**values)
-        self._connection.connect()
+            channel = shake(channel, context_of(order.ca_file), order.server_name or host, patience)
+        self._held = ExitStack()
+        self._held.callback(channel.close)
+        self._held.enter_context(cut_at(channel, patience))
+        channel.settimeout(patience.left)
+        retry = Retry(NoBackoff(), 0)
+        own: Any = Own
+        self._connection: Any = own(
+            host=host,
+            port=port,
+            username=user or None,
+            password=password,
+            retry=retry,
+            protocol=2,
+            driver_info=None,
+        )
+        try:
+            self._connection.connect()
+        except BaseException:
+            self._held.close()
+            raise
 
     def ask(self, *words: str) -> Any:
         """Send one command and read its answer."""
@@ -80,15 +93,12 @@ class _Line:
     def close(self) -> None:
         """Hang up."""
         self._connection.disconnect()
-
-
-def _file(order: Order) -> str | None:
-    return None if order.ca_file is None else str(order.ca_file)
+        self._held.close()
 
 
 def _logged_in(line: _Line, order: Order, broken: type[Exception]) -> Shown:
     host, port = place(order.target)
-    name = b""
+    name: Any = b""
     with suppress(broken):  # a user need not be allowed to ask
         name = line.ask("ACL", "WHOAMI")
     seen = f"{name.decode('utf-8', 'replace')[:200]} at {host}:{port}" if isinstance(name, bytes) and name else ""
@@ -110,7 +120,9 @@ def _written(line: _Line, broken: type[Exception]) -> ProviderError | None:
     except broken as failure:
         said = str(failure).lower()
         if "readonly" in said or "read only" in said:
-            return ProviderError(ErrorKind.READ_ONLY_SIDE, "the login is accepted, but the server is a read-only replica")
+            return ProviderError(
+                ErrorKind.READ_ONLY_SIDE, "the login is accepted, but the server is a read-only replica"
+            )
         if "noperm" in said or "no permissions" in said or "permission" in said:
             fix = f"ACL SETUSER <user> ~{KEY} +set +del +multi +exec"
             return ProviderError(ErrorKind.DENIED, f"the user may not write the key {KEY}", fix=fix)
@@ -133,7 +145,4 @@ def _failed(said: str, floor: str) -> Shown:
         return nobody_judges(floor, "the server asks nobody for a password")
     if any(words in said for words in _REFUSED):
         return refused(floor, ErrorKind.AUTH_FAILED, "the server refuses the login")
-    if "certificate" in said:
-        told = "the server's certificate is not trusted (TLS)"
-        return not_made("tcp", ProviderError(ErrorKind.UNREACHABLE, told, fix="Name its authority as ca_file."))
     return not_made("tcp", ProviderError(ErrorKind.UNREACHABLE, "the connection was lost"))

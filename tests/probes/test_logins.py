@@ -1,0 +1,62 @@
+"""Logins at servers that misbehave: what is no answer of theirs judges nothing, and holds nobody."""
+
+import socket
+from collections.abc import Callable
+
+import pytest
+
+from nhisync.clock import SystemClock
+from nhisync.probes import KINDS, Order, Shown
+from nhisync.probes.order import Patience
+from nhisync.spi import ProviderError
+
+from .conftest import CANARY, Raw, showing
+
+MakeRaw = Callable[..., Raw]
+
+
+def drip(channel: socket.socket) -> None:
+    """One byte at a time, for ever."""
+    channel.recv(1)
+    while True:
+        channel.sendall(b"+")
+        socket.socket.settimeout(channel, 0.05)
+        try:
+            channel.recv(65_536)
+        except TimeoutError:
+            continue
+
+
+def silent(channel: socket.socket) -> None:
+    """Listens and says nothing."""
+    while channel.recv(65_536):
+        pass
+
+
+def web(channel: socket.socket) -> None:
+    """Speaks HTTP."""
+    channel.recv(65_536)
+    channel.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+
+
+def gone(channel: socket.socket) -> None:
+    """Hangs up at once."""
+
+
+@pytest.mark.parametrize("behave", [drip, silent, web, gone])
+@pytest.mark.parametrize("kind", ["redis", "amqp"])
+def test_a_server_that_speaks_something_else_judges_nothing(
+    raw: MakeRaw, kind: str, behave: Callable[[socket.socket], None]
+) -> None:
+    """Not accepted, not refused, within the probe's time, and nothing of the value in what is told."""
+    clock = SystemClock()
+    began = clock.monotonic()
+    order = Order(target=raw(behave).address, auth="login", encrypted=False)
+    try:
+        shown = KINDS[kind](order, showing(user="payments"), Patience(clock, 1.5))
+    except ProviderError as failure:
+        shown = Shown(depth="", accepted=None, error=failure.fact)
+    assert shown.accepted is None
+    assert shown.error is not None
+    assert CANARY not in str(shown)
+    assert clock.monotonic() - began < 30, "the probe ends by its own clock, not by the server's will"
