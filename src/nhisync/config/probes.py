@@ -1,7 +1,9 @@
 """Probes from documents to values: which keys a kind takes, how deep it can prove, one for both sides or one each."""
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 from nhisync.config.probe_documents import ProbeDocument, ProbesDocument
 from nhisync.config.problems import Loc, Report, dotted
@@ -108,14 +110,23 @@ def _auth_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
         yield "auth", f"a check of type {kind} takes no `auth: {auth}`"
     if (auth == "header") != (document.header is not None):
         yield "", "`header` and `auth: header` belong together"
-    if auth != "none" and (document.url or "").startswith("http://") and not _loopback(document.url or ""):
-        yield "url", "a credential is sent over https:// only (http:// to this host's loopback excepted)"
+    yield from _open_ways(document)
     if document.user is not None and document.user_field is not None:
         yield "user_field", "`user` names the login already"
     if _needs_user(document) and document.user is None and document.user_field is None:
         yield "", "a login needs `user` or `user_field`"
     if auth != "none" and _REFUSALS & set(document.expect):
         yield "expect", "401 and 403 are refusals; they cannot mean accepted"
+
+
+def _open_ways(document: ProbeDocument) -> Iterator[tuple[str, str]]:
+    url = document.url or ""
+    if document.auth == "none" or not url.startswith("http://"):
+        return
+    if not _loopback(url):
+        yield "url", "a credential is sent over https:// only (http:// to this host's loopback excepted)"
+    if document.proxy is not None:
+        yield "proxy", "a credential goes through a proxy over https:// only"
 
 
 def _needs_user(document: ProbeDocument) -> bool:
@@ -142,5 +153,9 @@ def _deepest(document: ProbeDocument) -> str:
 
 
 def _loopback(url: str) -> bool:
-    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    return host.startswith(("127.", "[::1]", "localhost:")) or host == "localhost"
+    """Whether nobody but this host sees what is sent there; a name that only looks like an address is none."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -6,6 +6,7 @@ configuration says and nowhere else. Everything else that was not expected says 
 
 import http.client
 import json
+import socket
 import ssl
 from base64 import b64encode
 from contextlib import closing
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from nhisync.model import ErrorFact
-from nhisync.probes.order import Order, Patience, Presented, Shown, nobody_judges, refused
+from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, refused
 from nhisync.probes.wire import (
     ClientRefusedError,
     DeclinedError,
@@ -32,6 +33,10 @@ _MOST = 65_536
 """Bytes of an answer that are read."""
 
 _AGENT = "nhisync-probe"
+
+_TURNED_AWAY = frozenset({400, 401, 403, 404, 422, *range(300, 400)})
+"""How services answer a stranger: no, show something first, nothing here, or the way to a login page. Limits and faults
+tell nothing: the same request with the credential might meet them next."""
 
 
 class _Answer(NamedTuple):
@@ -54,33 +59,53 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         return _unexpected(order, floor, answer.status)
     if order.auth == "none":
         return Shown(depth=floor, accepted=True)
-    if _open_to_all(order, patience):
-        return nobody_judges(floor, "the service answers the same without a credential: it judges none")
-    return Shown(depth=order.depth, accepted=True, seen_as=_seen_as(order, answer.body))
+    if (doubt := _doubt(order, floor, patience)) is not None:
+        return doubt
+    return Shown(depth=order.depth, accepted=True, seen_as=_seen_as(order, presented, answer.body))
 
 
-def _open_to_all(order: Order, patience: Patience) -> bool:
+def _doubt(order: Order, floor: str, patience: Patience) -> Shown | None:
+    """Why it may not have been the credential that opened; None when strangers are turned away."""
     try:
-        return _asked(order, None, patience).status in order.expect
+        status = _asked(order, None, patience).status
     except (ClientRefusedError, DeclinedError):
-        return False
+        if order.auth != "client-certificate":  # none was shown before either: a handshake says nothing of a token
+            raise
+        return None
+    if status in order.expect:
+        return nobody_judges(floor, "the service answers the same without a credential: it judges none")
+    return None if status in _TURNED_AWAY else _unjudged(floor, status, "without a credential ")
 
 
 def _unexpected(order: Order, floor: str, status: int) -> Shown:
     if status in {401, 403} and order.auth != "none":
         kind = ErrorKind.AUTH_FAILED if status == 401 else ErrorKind.DENIED
         return refused(floor, kind, f"the service answers {status}")
-    kind, told = ErrorKind.MISCONFIGURED, f"the service answers {status}, which is not expected"
+    return _unjudged(floor, status)
+
+
+def _unjudged(floor: str, status: int, when: str = "") -> Shown:
+    kind, told = ErrorKind.MISCONFIGURED, f"{when}the service answers {status}, which is not expected"
     if status == 429:
-        kind, told = ErrorKind.THROTTLED, "the service asks to slow down (429)"
+        kind, told = ErrorKind.THROTTLED, f"{when}the service asks to slow down (429)"
     elif status >= 500:
-        kind, told = ErrorKind.UNREACHABLE, f"the service fails ({status})"
+        kind, told = ErrorKind.UNREACHABLE, f"{when}the service fails ({status})"
     elif 300 <= status < 400:
         told = f"the service redirects ({status}); a credential does not follow"
     return Shown(depth=floor, accepted=None, error=ErrorFact(kind=kind.value, message=told))
 
 
 def _asked(order: Order, presented: Presented | None, patience: Patience) -> _Answer:
+    try:
+        return _exchanged(order, presented, patience)
+    except ClientRefusedError:
+        if order.auth == "client-certificate":
+            raise
+        told = "the service wants a client certificate, which this probe does not present"
+        raise ProviderError(ErrorKind.MISCONFIGURED, told) from None
+
+
+def _exchanged(order: Order, presented: Presented | None, patience: Patience) -> _Answer:
     headers = {"User-Agent": _AGENT, "Accept": "*/*", "Connection": "close", **_credential(order, presented)}
     connection = _connection(order, presented, patience)
     with closing(connection), cut_at(connection.sock, patience):
@@ -115,20 +140,31 @@ def _connection(order: Order, presented: Presented | None, patience: Patience) -
     return connection
 
 
-def _tunnel(order: Order, host: str, port: int, patience: Patience) -> Any:
+def _tunnel(order: Order, host: str, port: int, patience: Patience) -> socket.socket:
     """The socket to the service, through the proxy when one is configured."""
     if not order.proxy:
         return connect(host, port, patience)
     if order.target.startswith("http://"):
         return connect(*place(order.proxy), patience)
-    way = http.client.HTTPConnection(*place(order.proxy), timeout=patience.left)
-    way.set_tunnel(host, port)
-    try:
-        way.connect()
-    except (OSError, http.client.HTTPException):
+    way = connect(*place(order.proxy), patience)
+    if not _leads(way, f"[{host}]" if ":" in host else host, port, patience):
         way.close()
-        raise ProviderError(ErrorKind.UNREACHABLE, "the proxy does not lead to the service") from None
-    return way.sock
+        raise ProviderError(ErrorKind.UNREACHABLE, "the proxy does not lead to the service")
+    return way
+
+
+def _leads(way: socket.socket, host: str, port: int, patience: Patience) -> bool:
+    """Whether the proxy opens a tunnel (RFC 9110 §9.3.6); `http.client` would wait as long as it drips."""
+    with cut_at(way, patience):
+        way.settimeout(patience.left)
+        try:
+            target = f"{host.encode('idna').decode()}:{port}"
+            way.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nUser-Agent: {_AGENT}\r\n\r\n".encode())
+            with closing(http.client.HTTPResponse(way, method="CONNECT")) as answer:
+                answer.begin()
+                return 200 <= answer.status < 300
+        except (OSError, http.client.HTTPException, UnicodeError):
+            return False
 
 
 def _resource(order: Order) -> str:
@@ -157,7 +193,7 @@ def _unsendable() -> ProviderError:
     return ProviderError(ErrorKind.MISCONFIGURED, "the value holds what no HTTP header can carry", fix=fix)
 
 
-def _seen_as(order: Order, body: bytes) -> str:
+def _seen_as(order: Order, presented: Presented, body: bytes) -> str:
     """Who the service saw, with its host: names of two services have nothing to do with one another."""
     if not order.seen_as:
         return ""
@@ -170,4 +206,5 @@ def _seen_as(order: Order, body: bytes) -> str:
     if not isinstance(found, (str, int)) or isinstance(found, bool) or not str(found):
         return ""
     host, port = place(order.target)
-    return f"{str(found)[:200]} at {host}:{port}"
+    name = name_of(str(found), presented)
+    return f"{name} at {host}:{port}" if name else ""

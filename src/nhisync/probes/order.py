@@ -1,12 +1,19 @@
 """What a probe is asked to do, what it presents, and what came out."""
 
-from collections.abc import Callable
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nhisync.clock import Clock
 from nhisync.model import ErrorFact
 from nhisync.spi import ErrorKind, ProviderError, SecretBytes
+
+_LONGEST_NAME = 200
+"""Characters of a service's own name for an identity that are kept."""
+
+_TELLING = 8
+"""Characters in a row that a name shares with a credential by no accident."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,18 @@ class Presented:
         self.user, self.secret = user, secret
         self.certificate, self.key = certificate or secret, key or secret
 
+    @property
+    def forms(self) -> Iterator[str]:
+        """How the value may look in what a service tells back, in lower case."""
+        for secret in (self.secret, self.key):
+            if secret is not None:
+                value = secret.reveal()
+                yield value.hex()
+                for text in (value.decode("latin-1").casefold(), value.decode(errors="replace").casefold()):
+                    yield from (text, text[::-1])
+                for whole in (value, self.user.encode() + b":" + value):
+                    yield from (b64encode(whole).decode().casefold(), urlsafe_b64encode(whole).decode().casefold())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
@@ -104,6 +123,20 @@ class Patience:
         if left <= 0:
             raise ProviderError(ErrorKind.UNREACHABLE, "the service did not answer in time")
         return left
+
+
+def name_of(told: str, presented: Presented) -> str:
+    """What a service calls the identity, fit to be kept; "" when it tells something of the credential back.
+
+    Names go into the store and into reports, and a service may echo: a part of the value, turned round or encoded.
+    """
+    name = told[:_LONGEST_NAME]
+    folded = name.casefold()
+    parts = [folded[at : at + _TELLING] for at in range(max(1, len(folded) - _TELLING + 1))]
+    for form in presented.forms:
+        if form and (any(part in form for part in parts if len(part) == _TELLING) or form in folded):
+            return ""
+    return name
 
 
 Kind = Callable[[Order, Presented, Patience], Shown]
