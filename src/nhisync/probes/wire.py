@@ -115,19 +115,12 @@ def shake(plain: socket.socket, context: ssl.SSLContext, name: str, patience: Pa
         ProviderError: no trusted handshake.
         ClientRefusedError: the server does not want this client.
     """
-    channel: socket.socket = plain
     try:
-        channel = made = context.wrap_socket(plain, server_hostname=name, do_handshake_on_connect=False)
-        with cut_at(made, patience):
-            made.settimeout(patience.left)
-            made.do_handshake()
+        plain.settimeout(patience.left)
+        return context.wrap_socket(plain, server_hostname=name)
     except (OSError, ValueError) as failure:
-        channel.close()
+        plain.close()
         raise read_failure(failure) from None
-    except ProviderError:
-        channel.close()
-        raise
-    return made
 
 
 def read_failure(failure: OSError | ValueError) -> ProviderError | ClientRefusedError:
