@@ -12,8 +12,8 @@ from nhisync.spi import ErrorKind, ProviderError, SecretBytes
 _LONGEST_NAME = 200
 """Characters of a service's own name for an identity that are kept."""
 
-_TELLING = 8
-"""Characters in a row that a name shares with a credential by no accident."""
+_TELLING = 12
+"""Characters in a row that tell something of a credential; of a short one half of it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +130,12 @@ def name_of(told: str, presented: Presented) -> str:
 
     Names go into the store and into reports, and a service may echo: a part of the value, turned round or encoded.
     """
-    name = told[:_LONGEST_NAME]
-    folded = name.casefold()
-    parts = [folded[at : at + _TELLING] for at in range(max(1, len(folded) - _TELLING + 1))]
-    for form in presented.forms:
-        if form and (any(part in form for part in parts if len(part) == _TELLING) or form in folded):
+    folded = told[: _LONGEST_NAME + _TELLING].casefold()  # a cut must not hide what it cuts through
+    for form in filter(None, presented.forms):
+        part = min(_TELLING, (len(form) + 1) // 2)
+        if any(folded[at : at + part] in form for at in range(len(folded) - part + 1)):
             return ""
-    return name
+    return told[:_LONGEST_NAME]
 
 
 Kind = Callable[[Order, Presented, Patience], Shown]
