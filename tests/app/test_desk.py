@@ -45,7 +45,7 @@ class House:
     def desk(self, *, share: float = 0.2, cached: bool = False) -> Iterator[StoreDesk]:
         """A desk over one run, a minute after the last one, with the sink of `backup` open."""
         self.clock.advance(timedelta(minutes=1))
-        with self.store.run("diff") as run:
+        with self.store.run("diff", config_digest=self.session.configuration.digest) as run:
             made = StoreDesk(self.session, self.store, run, cached=cached)
             if not cached:
                 self.sink = made.sink("backup", self.pairing, share)

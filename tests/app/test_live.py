@@ -343,17 +343,42 @@ def test_only_what_is_due_is_tried(world: World) -> None:
     session = world.session()
     now = int(session.clock.now().timestamp())
     held = row(key="wallet/ledger", rotated=now - 86_400)
-    fresh = text_of(Proof(at=now - 10, rung=TLS, accepted=True, version=held.version, rotated=held.rotated))
+    targets = session.resolve("primary", "backup")
+    fresh = Proof(at=now - 10, rung=TLS, accepted=True, version=held.version, rotated=held.rotated)
+    by = {path: live.configured(session, targets[0][0], path)["ledger"] for path in VALUES}
+    assert by["primary"] != by["backup"]
 
-    def due(*, everything: bool = False, **changes: Any) -> int:
-        rows = [row(key="wallet/unprobed"), held._replace(**changes)]
-        targets = session.resolve("primary", "backup")
-        return len(wanted(session, targets, lambda _: iter(rows), all_of_them=everything))
+    def due(*, proof: Proof | None = None, everything: bool = False, **changes: Any) -> int:
+        def rows(path: str) -> Iterator[Row]:
+            text = None if proof is None else text_of(proof if proof.by else proof._replace(by=by[path]))
+            yield from [row(key="wallet/unprobed"), held._replace(probe=text, **changes)]
+
+        return len(wanted(session, targets, rows, all_of_them=everything))
 
     assert due() == 2
-    assert due(probe=fresh) == 0
-    assert due(probe=fresh, everything=True) == 2
+    assert due(proof=fresh) == 0
+    assert due(proof=fresh._replace(by="another")) == 2
+    assert due(proof=fresh, everything=True) == 2
     assert due(presence="absent") == 0
+
+
+def test_a_corrected_probe_is_made_at_once(world: World) -> None:
+    """It asked a service that knows the old value; what that one said is no proof of the service that is meant."""
+    with world.store() as store:
+        assert sync(world.session(), store).verdicts[0].word is Word.READY
+    world.judge.accounts["/meant"] = Account("ledger-north", "another value")
+    world.file.write_text(world.file.read_text(encoding="utf-8").replace("/north", "/meant"), encoding="utf-8")
+    with world.store() as store:
+        assert sync(world.session(), store).verdicts[0].word is Word.NOT_READY
+
+
+def test_a_corrected_probe_that_cannot_be_made_proves_nothing(world: World) -> None:
+    """The answer of the probe before does not stand in for it."""
+    with world.store() as store:
+        assert sync(world.session(), store).verdicts[0].word is Word.READY
+    world.file.write_text(world.file.read_text(encoding="utf-8").replace("/north", "/gone"), encoding="utf-8")
+    with world.store() as store:
+        assert sync(world.session(), store).verdicts[0].word is Word.UNKNOWN
 
 
 @pytest.mark.parametrize(

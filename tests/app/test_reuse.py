@@ -152,6 +152,18 @@ def test_the_child_is_closed_to_others() -> None:
         assert done.stdout.strip().endswith("0")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl(2)")
+def test_the_child_does_not_outlive_its_parent() -> None:
+    """A killed parent leaves no process behind that holds values and that nobody would end."""
+    child = "from nhisync.app.reuse import harden; harden(); print('in', flush=True); import time; time.sleep(60)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"in\n"
+        parent.kill()
+        assert parent.communicate(timeout=20) == (b"", None)  # the end of the pipe, which the child held as well
+
+
 class TestOneSource:
     """What is read of one scripted source."""
 

@@ -123,8 +123,15 @@ def test_silence_keeps_what_was_known_until_it_is_too_old(asking: Session, monke
     desk = MemoryDesk()
     assert told(compared(asking, desk)) == {}
     monkeypatch.setitem(SILENT, "b-rights", ProviderError(ErrorKind.UNREACHABLE, "no answer"))
+    known_until = asking.clock.now() + timedelta(minutes=15)
     asking.clock.advance(timedelta(minutes=14))  # type: ignore[attr-defined]
-    assert told(compared(asking, desk)) == {}
+    for _ in range(2):  # judged, then remembered
+        report = compared(asking, desk)
+        assert told(report) == {}
+        assert {app.app: app.verdict.valid_until == known_until for app in report.apps} == {
+            "payments": True,  # ready no longer than what it rests on
+            "quiet": False,
+        }
     asking.clock.advance(timedelta(minutes=2))  # type: ignore[attr-defined]
     (said,) = told(compared(asking, desk)).values()
     assert said.startswith("its rights were last read at ")

@@ -64,6 +64,12 @@ def test_a_probe_declares_its_depth(load_text: Load, probe: str, depth: str) -> 
     ("{type: tls, address: 'a:1', depth: txn}", ".depth: this probe proves `auth` at most"),
     ("{type: tcp, address: 'a:1', auth: bearer}", ".auth: a check of type tcp takes no `auth: bearer`"),
     ("{type: http, url: 'http://a.example', auth: bearer}", ".url: a credential is sent over https:// only"),
+    ("{type: http, url: 'HTTP://a.example', auth: bearer}", ".url: must be a URL that begins with https:// or http://"),
+    ("{type: http, url: 'http://127.evil.example', auth: bearer}", ".url: a credential is sent over https:// only"),
+    ("{type: http, url: 'http://127.0.0.1.a.example', auth: bearer}", ".url: a credential is sent over https:// only"),
+    ("{type: http, url: 'http://a.example?@localhost', auth: bearer}", ".url: a credential is sent over https:// only"),
+    ("{type: http, url: 'http://a.example#@127.0.0.1', auth: bearer}", ".url: a credential is sent over https:// only"),
+    ("{type: http, url: 'http://127.0.0.1', auth: bearer, proxy: 'http://p.example'}", ".proxy: a credential goes"),
     ("{type: http, url: 'https://a.example', auth: basic}", ": a login needs `user` or `user_field`"),
     ("{type: postgres, address: 'a:1'}", ": a login needs `user` or `user_field`"),
     ("{type: postgres, address: 'a:1', user: a, user_field: b}", ".user_field: `user` names the login already"),
@@ -95,3 +101,10 @@ def test_no_repr_shows_where_it_goes(load_text: Load) -> None:
     """A URL's query may hold a capability."""
     found = probes(load_text, "{type: http, url: 'https://a.example/?key=canary', proxy: 'http://canary.example'}")
     assert "canary" not in repr(found)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9:8080", "localhost", "localhost:81", "[::1]", "[::1]:82"])
+def test_a_credential_may_go_to_this_host_without_tls(load_text: Load, host: str) -> None:
+    """Nobody listens on the way to the loopback."""
+    target = f"http://{host}/v1"
+    assert probes(load_text, f"{{type: http, url: '{target}', auth: bearer}}")["backup"].target == target

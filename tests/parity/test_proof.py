@@ -82,10 +82,11 @@ def test_the_stamp_follows_the_proof(one: Proof, other: Proof) -> None:
 def test_due_never_lets_a_result_outlive_its_age(proof: Proof, now: int) -> None:
     """Whatever is older than half its limit, of another generation, dated ahead or unanswered is tried again."""
     held = row(version=proof.version, rotated=proof.rotated, probe=text_of(proof))
-    again = due(held, now, AGE, GRACE)
+    again = due(held, now, AGE, GRACE, proof.by)
     if proof.accepted is None or proof.at > now or now - proof.at >= AGE // 2:
         assert again
-    assert due(held._replace(version="8"), now, AGE, GRACE)
+    assert due(held._replace(version="8"), now, AGE, GRACE, proof.by)
+    assert due(held, now, AGE, GRACE, f"{proof.by}-corrected")
     assert due(held._replace(probe=None), now, AGE, GRACE)
     if proof.accepted and 0 <= now - proof.at < AGE // 2:
         assert not again

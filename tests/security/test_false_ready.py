@@ -1,12 +1,14 @@
 """No lie, gap, clock or policy makes a path ready that is not: each test is an attack that must fail."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nhisync.model import CoverageStatus, CredentialState, Lifecycle, Moment, Word
-from nhisync.spi import ErrorKind, Locator, ProviderError, Unchanged
+from nhisync.spi import ErrorKind, InventoryRequest, Locator, Observation, ProviderError, Unchanged
+from nhisync.testing.provider import SCRIPTS
 
 if TYPE_CHECKING:
     from tests.security.conftest import Lab
@@ -395,3 +397,32 @@ def test_empty_complete_listing_is_no_pairs(lab: "Lab") -> None:
     lab.configure(TEMPLATE)
     lab.see([lab.covered(items=0)], [lab.covered(items=0)])
     assert word(lab.diff()) is Word.UNKNOWN
+
+
+def test_markers_of_another_configuration_are_not_known(lab: "Lab") -> None:
+    """A source that now leads to another place says "unchanged" of what was stored from the place before.
+
+    A cluster restored from a snapshot of the other one has its markers, too, and so has one replicated from it.
+    """
+    known: list[dict[str, str]] = []
+    state = [CredentialState.ACTIVE]
+
+    def backup(request: InventoryRequest) -> Iterator[Observation]:
+        known.append({str(locator): marker for locator, marker in request.known.items()})
+        item = lab.item("a", marker="v1", state=state[0])
+        same = request.known.get(item.locator) == "v1"
+        yield Unchanged(locator=item.locator, observed_at=lab.now) if same else item
+        yield lab.covered()
+
+    lab.see(lambda: [lab.item("a"), lab.covered()], [])
+    SCRIPTS[f"{lab.script}-b"] = backup
+    for _ in range(2):
+        lab.sync()
+        assert lab.served() is Word.READY
+    assert known == [{}, {"one:kv/a": "v1"}]
+    lab.configure(PAIR, more='runbook: "https://wiki.example/other-cluster"')
+    state[0] = CredentialState.DESTROYED
+    lab.sync()
+    assert lab.served() is Word.NOT_READY
+    lab.sync()
+    assert known[2:] == [{}, {"one:kv/a": "v1"}]

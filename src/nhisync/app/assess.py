@@ -29,6 +29,7 @@ from nhisync.parity.proof import proof_of
 from nhisync.parity.row import instant
 from nhisync.parity.rule import PASS, Outcome, Rule
 from nhisync.parity.rules import BY_CODE
+from nhisync.parity.rules.authorization import known_until
 from nhisync.parity.stream import SHOWN, STAMPED
 from nhisync.parity.text import span
 from nhisync.readiness import Tally, attested, blocks, fold
@@ -139,6 +140,7 @@ class Assessment:
             tally.oldest, tally.oldest_backup = min(tally.oldest, b), min(tally.oldest_backup, b)
         if terms.thresholds.live_depth and (proof := proof_of(judged.backup)) is not None:
             tally.proven_until = min(tally.proven_until, proof.at + terms.thresholds.live_max_age)
+        tally.proven_until = min(tally.proven_until, _rights_until(judged, terms))
         if judged.outcomes is None:
             tally.unchanged += 1
             kept = list(stored(judged.key))
@@ -279,6 +281,16 @@ class Assessment:
             infos=tally.beside[Severity.INFO],
             primary_fails=tally.beside[Severity.ERROR],
         )
+
+
+def _rights_until(judged: Judged, terms: AppTerms) -> int:
+    """When what is known of the backup's rights ends; a remembered result holds no longer than they do."""
+    if not terms.thresholds.compare_rights:
+        return FAR
+    if judged.outcomes is None:
+        return judged.recheck
+    until = known_until(judged.backup, terms.thresholds.rights_max_age)
+    return FAR if until is None else until
 
 
 def _layer(layer: Layer, counts: list[int] | None) -> LayerCount:

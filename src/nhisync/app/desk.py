@@ -19,6 +19,7 @@ from nhisync.parity.row import Row
 from nhisync.parity.stream import Stream
 from nhisync.store import Comparison, Reader, RunHandle, Scope, Store
 from nhisync.store.run import DONE
+from nhisync.store.runs import Run
 
 RUNS_SINCE = 50
 """Earlier runs whose time is looked at; the first of them that succeeded under the right clock judged every pair."""
@@ -55,6 +56,9 @@ class StoreDesk:
         self._run.forget_sources(path, self._session.configuration.paths[path].sources)
         with self._store.reader() as reader:
             counts = reader.believed_counts(path)
+            same = _last(reader, self._session.configuration.digest, self.run_id) is not None
+        if not same:  # a source that leads elsewhere now must not say "unchanged" of what stood at its old place
+            self._run.forget_markers(path)
         return StoreSink(self._run, path, pairing, counts, share)
 
     def rows(self, path: str) -> Iterator[Row]:
@@ -165,11 +169,18 @@ def uncompared(reader: Reader, digest: str, primary: str, backup: str, *, but: s
     None when that run did not succeed, or not with the configuration of `digest`: value groups go whenever a row is
     seen again, and come back at the end of a run that compares.
     """
-    last = next((run for run in reader.runs(RUNS_SINCE) if run.id != but), None)
-    if last is None or last.outcome != DONE or (last.config_digest, last.tool_version) != (digest, __version__):
+    if _last(reader, digest, but) is None:
         return None
     found = (one for one in reader.findings(primary, backup) if one.code == EQUAL_VALUE)
     return {one.key: one.observed for one in found if one.state is State.UNKNOWN}
+
+
+def _last(reader: Reader, digest: str, but: str) -> Run | None:
+    """The last run but one named `but`; None when it did not succeed, or not with the configuration of `digest`."""
+    last = next((run for run in reader.runs(2) if run.id != but), None)
+    if last is None or last.outcome != DONE or (last.config_digest, last.tool_version) != (digest, __version__):
+        return None
+    return last
 
 
 class StoreNotebook:

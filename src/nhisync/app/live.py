@@ -4,6 +4,7 @@ The parent never holds a value: it sends pair sides and gets depths, answers and
 answered for is a probe that was not made.
 """
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 
 from nhisync.app.reuse import CHANGED
 from nhisync.app.session import Session
+from nhisync.config import Probe
 from nhisync.model import App, Side
 from nhisync.parity.pairing import role_of
 from nhisync.parity.proof import Proof, current, depth_of, due, proof_of, text_of
@@ -21,6 +23,9 @@ from nhisync.spi import ErrorKind
 
 GRACE = 5.0
 """Seconds by which the child may be late before it is ended; what it told until then counts."""
+
+_DIGITS = 16
+"""Hexadecimal digits that tell one probe from another."""
 
 Told = tuple[str, str, int | None, str]
 """(key, locator, `Row.auth`, `Row.probe`)."""
@@ -33,18 +38,26 @@ class Probed:
     Attributes:
         path: name of the path.
         row: its row; the result belongs to this generation of it.
+        by: digest of the probe; the result belongs to this probe.
     """
 
     path: str
     row: Row
+    by: str = ""
 
 
-def configured(session: Session, app: App, path: str) -> frozenset[str]:
-    """Names of the pairs of `app` whose credential on `path` has a probe."""
+def configured(session: Session, app: App, path: str) -> Mapping[str, str]:
+    """Name of a pair of `app` whose credential on `path` has a probe → that probe's digest."""
     role = role_of(app, path)
     side = role.value if role in {Side.PRIMARY, Side.BACKUP} else ""
     probes = session.configuration.details[app.name].probes
-    return frozenset(name for name, sides in probes.items() if side in sides)
+    return {name: digest_of(sides[side]) for name, sides in probes.items() if side in sides}
+
+
+def digest_of(probe: Probe) -> str:
+    """Names a probe in what it proved: a proof of one that was corrected since is no proof (one asked a wrong host)."""
+    facts = {**asdict(probe), "expect": sorted(probe.expect)}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:_DIGITS]
 
 
 def asking(session: Session, app: App) -> bool:
@@ -61,20 +74,21 @@ def wanted(
 ) -> list[Probed]:
     """The sides to try: those that are due where a tier asks, or all that have a probe."""
     now = epoch(session.clock.now()) or 0
-    sides: dict[str, dict[str, App]] = {}
+    sides: dict[str, dict[str, tuple[App, str]]] = {}
     for app, *paths in targets:
         for path in paths if all_of_them or asking(session, app) else ():
-            sides.setdefault(path, {}).update((f"{app.name}/{name}", app) for name in configured(session, app, path))
+            made = configured(session, app, path)
+            sides.setdefault(path, {}).update((f"{app.name}/{name}", (app, by)) for name, by in made.items())
     found = []
     for path, keys in sides.items():
         for row in rows(path) if keys else ():
-            app_of_row = keys.get(row.key)
-            if app_of_row is None or row.presence != "present":
+            if row.key not in keys or row.presence != "present":
                 continue
+            app_of_row, by = keys[row.key]
             live = session.configuration.tiers[app_of_row.tier].live
             ages = int(live.max_age.total_seconds()), int(live.grace.total_seconds())
-            if all_of_them or due(row, now, *ages):
-                found.append(Probed(path, row))
+            if all_of_them or due(row, now, *ages, by):
+                found.append(Probed(path, row, by))
     return found
 
 
@@ -99,7 +113,7 @@ def authenticate(session: Session, probed: Sequence[Probed]) -> Mapping[str, lis
     answers, why = _asked(task, seconds + GRACE)
     found: dict[str, list[Told]] = {}
     for one in probed:
-        proof = _proof(answers.get((one.path, one.row.key)), why, one.row, began)
+        proof = _proof(answers.get((one.path, one.row.key)), why, one, began)
         found.setdefault(one.path, []).append((one.row.key, one.row.locator, proof.auth, text_of(proof)))
     return found
 
@@ -139,17 +153,18 @@ def _asked(task: Mapping[str, Any], seconds: float) -> tuple[dict[tuple[str, str
     return answers, why
 
 
-def _proof(answer: Mapping[str, Any] | None, why: str, row: Row, began: int) -> Proof:
-    """What is known now: an attempt that nobody judged takes no earlier answer about this generation away."""
-    made = _made(answer, why, row, began)
-    before = proof_of(row)
-    if made.accepted is not None or before is None or before.accepted is None or not current(before, row):
+def _proof(answer: Mapping[str, Any] | None, why: str, probed: Probed, began: int) -> Proof:
+    """What is known now: an attempt that nobody judged takes no earlier answer of this probe and generation away."""
+    made, before = _made(answer, why, probed, began), proof_of(probed.row)
+    if made.accepted is not None or before is None or before.accepted is None:
+        return made
+    if before.by != probed.by or not current(before, probed.row):
         return made
     return before._replace(error=made.error, message=made.message) if before.accepted else before
 
 
-def _made(answer: Mapping[str, Any] | None, why: str, row: Row, began: int) -> Proof:
-    blank = Proof(at=began, version=row.version, rotated=row.rotated)
+def _made(answer: Mapping[str, Any] | None, why: str, probed: Probed, began: int) -> Proof:
+    blank = Proof(at=began, version=probed.row.version, rotated=probed.row.rotated, by=probed.by)
     if answer is None:
         return blank._replace(error=ErrorKind.UNREACHABLE.value, message=why)
     return blank._replace(

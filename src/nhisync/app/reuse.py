@@ -7,6 +7,7 @@ cannot dump core and cannot be traced; its memory is gone with it.
 import ctypes
 import json
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,8 @@ from nhisync.errors import NhisyncError
 from nhisync.model import ErrorFact, Locator
 from nhisync.spi import Capability, ErrorKind, FieldValue, Fingerprinter, ProviderError, Remainder
 
-_PR_SET_DUMPABLE = 4
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
+"""Linux, prctl(2)."""
 
 _NOTHING = "no value was given, or none long enough and not public by its name: name the field in the pair (#field)"
 
@@ -110,10 +112,15 @@ def _read(lines: Iterable[str]) -> Reuse:
 
 
 def harden() -> None:
-    """No core dump, no tracing, no reading of /proc/self/mem by others: best effort where the platform allows it."""
+    """No core dump, no tracing, no reading of /proc/self/mem by others, no life after the parent's.
+
+    Best effort where the platform allows it. Without the parent nobody ends a process that a service keeps waiting.
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        prctl = ctypes.CDLL(None).prctl
+        prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def main(stdin: TextIO, stdout: TextIO) -> int:

@@ -208,7 +208,7 @@ def _split(value: str) -> SplitResult | None:
 
 def _http_url(value: str) -> str:
     parts = _split(value)
-    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+    if parts is None or not value.startswith(("http://", "https://")) or not parts.hostname:
         raise ValueError("must be a URL that begins with https:// or http://")
     if parts.username is not None or parts.password is not None:
         raise ValueError("must not hold credentials; name a file for them")

@@ -1,7 +1,9 @@
 """Probes from documents to values: which keys a kind takes, how deep it can prove, one for both sides or one each."""
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 from nhisync.config.probe_documents import ProbeDocument, ProbesDocument
 from nhisync.config.problems import Loc, Report, dotted
@@ -129,20 +131,9 @@ def _problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
         yield "", f"a check of type {kind} needs `{needed}`"
     if kind == "vault-approle" and not document.reusable:
         yield "", "a login may use the secret ID up; state `reusable: true` where secret_id_num_uses is 0"
-    yield from _clear_problems(document)
+    yield from _open_ways(document)
     yield from _auth_problems(document)
     yield from _depth_problems(document)
-
-
-def _clear_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
-    """Credentials that would travel where others can read them; PostgreSQL has a login that hides its password."""
-    kind = document.type
-    if not document.tls and kind not in _LOGINS:
-        yield "tls", f"a check of type {kind} takes no `tls`"
-    elif not document.tls and kind != "postgres" and not _loopback(f"tcp://{document.address}"):
-        yield "tls", "this type sends the password itself: `tls: false` is for this host's loopback only"
-    if _auth(document) != "none" and (document.url or "").startswith("http://") and not _loopback(document.url or ""):
-        yield "url", "a credential is sent over https:// only (http:// to this host's loopback excepted)"
 
 
 def _auth_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
@@ -157,6 +148,21 @@ def _auth_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
         yield "", "a login needs `user` or `user_field`"
     if auth != "none" and _REFUSALS & set(document.expect):
         yield "expect", "401 and 403 are refusals; they cannot mean accepted"
+
+
+def _open_ways(document: ProbeDocument) -> Iterator[tuple[str, str]]:
+    """Credentials that would travel where others can read them; PostgreSQL has a login that hides its password."""
+    kind, url = document.type, document.url or ""
+    if not document.tls and kind not in _LOGINS:
+        yield "tls", f"a check of type {kind} takes no `tls`"
+    elif not document.tls and kind != "postgres" and not _loopback(f"tcp://{document.address}"):
+        yield "tls", "this type sends the password itself: `tls: false` is for this host's loopback only"
+    if _auth(document) == "none" or not url.startswith("http://"):
+        return
+    if not _loopback(url):
+        yield "url", "a credential is sent over https:// only (http:// to this host's loopback excepted)"
+    if document.proxy is not None:
+        yield "proxy", "a credential goes through a proxy over https:// only"
 
 
 def _needs_user(document: ProbeDocument) -> bool:
@@ -183,5 +189,9 @@ def _deepest(document: ProbeDocument) -> str:
 
 
 def _loopback(url: str) -> bool:
-    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    return host.startswith(("127.", "[::1]", "localhost:")) or host == "localhost"
+    """Whether nobody but this host sees what is sent there; a name that only looks like an address is none."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

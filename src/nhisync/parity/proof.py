@@ -31,6 +31,7 @@ class Proof(NamedTuple):
         rotated: the row's rotation time when it was made, epoch seconds.
         error: kind of the typed reason it could not be made or was refused, or "".
         message: that reason for a person, or "".
+        by: digest of the probe that made it; another probe's answer is none of this one's, or "".
     """
 
     at: int
@@ -41,6 +42,7 @@ class Proof(NamedTuple):
     rotated: int | None = None
     error: str = ""
     message: str = ""
+    by: str = ""
 
     @property
     def auth(self) -> int | None:
@@ -70,20 +72,22 @@ def current(proof: Proof, row: Row) -> bool:
     return (proof.version, proof.rotated) == (row.version, row.rotated)
 
 
-def due(row: Row, now: int, max_age: int, grace: int) -> bool:
+def due(row: Row, now: int, max_age: int, grace: int, by: str = "") -> bool:
     """Whether the credential of `row` must be tried (again).
 
     A result is repeated at half of its age limit, refusals too: repeating those faster could lock an account. One that
-    could not be made, or that a rotation overtook, is repeated at once, one that fell into propagation after it.
+    could not be made, that another probe made or that a rotation overtook, is repeated at once, one that fell into
+    propagation after it.
 
     Args:
         row: the row, observed in this run.
         now: epoch seconds.
         max_age: seconds for which the policy believes a result.
         grace: seconds after a rotation in which a refusal may still be propagation.
+        by: digest of the probe that is configured.
     """
     proof = proof_of(row)
-    if proof is None or proof.accepted is None or not current(proof, row) or proof.at > now:
+    if proof is None or proof.accepted is None or not current(proof, row) or proof.at > now or proof.by != by:
         return True
     settled = settled_at(row, grace)
     if proof.accepted is False and settled is not None and proof.at < settled <= now:
@@ -115,7 +119,7 @@ def _typed(raw: Any) -> Proof:
     """
     found = {name: raw[name] for name in Proof._fields}
     fits = (
-        all(isinstance(found[name], str) for name in ("seen_as", "error", "message"))
+        all(isinstance(found[name], str) for name in ("seen_as", "error", "message", "by"))
         and all(_whole(found[name]) for name in ("at", "rung"))
         and 0 <= found["rung"] < len(LADDER)
         and _none_or(found["accepted"], bool)

@@ -9,7 +9,7 @@ import ssl
 from contextlib import suppress
 from typing import Any, Final
 
-from nhisync.probes.order import Order, Patience, Presented, Shown, not_made, refused, value_of
+from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, not_made, refused, value_of
 from nhisync.probes.wire import connect, context_of, place
 from nhisync.spi import ErrorKind, ProviderError
 
@@ -36,7 +36,7 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         return _failed(pika.exceptions, failure, "tls" if order.encrypted else "tcp")
     connection._impl.ioloop.call_later(patience.left, _late)  # noqa: SLF001 - its own timers run between calls only
     try:
-        return _logged_in(connection, order, presented.user, pika.exceptions.AMQPError)
+        return _logged_in(connection, order, presented, pika.exceptions.AMQPError)
     finally:
         with suppress(pika.exceptions.AMQPError, OSError):
             connection.close()
@@ -47,12 +47,14 @@ def _late() -> None:
     raise TimeoutError
 
 
-def _logged_in(connection: Any, order: Order, user: str, broken: type[Exception]) -> Shown:
+def _logged_in(connection: Any, order: Order, presented: Presented, broken: type[Exception]) -> Shown:
     told = connection._impl.server_properties  # noqa: SLF001 - pika shows it nowhere else
     name = told.get("cluster_name") if isinstance(told, dict) else None
     host, port = place(order.target)
     where = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-    seen = f"{user} at {where[:200] if isinstance(where, str) and where else f'{host}:{port}'}"
+    seen = f"{presented.user} at {name_of(where, presented) if isinstance(where, str) else ''}"
+    if seen.endswith(" at "):
+        seen += f"{host}:{port}"
     if order.depth != "txn":
         return Shown(depth="auth", accepted=True, seen_as=seen)
     try:

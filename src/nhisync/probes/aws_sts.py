@@ -8,7 +8,7 @@ import re
 from typing import Final
 
 from nhisync.probes.exchange import Request, exchange, resource_of, unexpected
-from nhisync.probes.order import Order, Patience, Presented, Shown, not_made, refused, value_of
+from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, not_made, refused, value_of
 from nhisync.spi import ErrorKind, ProviderError
 
 _BODY: Final = b"Action=GetCallerIdentity&Version=2011-06-15"
@@ -42,7 +42,7 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         arn = _ARN.search(answer.body)
         if arn is None:
             raise ProviderError(ErrorKind.MALFORMED, "what answered is no AWS STS")
-        return Shown(depth="auth", accepted=True, seen_as=arn[1].decode("utf-8", "replace")[:200])
+        return Shown(depth="auth", accepted=True, seen_as=name_of(arn[1].decode("utf-8", "replace"), presented))
     code = _CODE.search(answer.body)
     name = code[1].decode() if code else ""
     if name in _SKEWED or any(words in answer.body.lower().decode("utf-8", "replace") for words in _CLOCK):

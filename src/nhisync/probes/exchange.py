@@ -1,12 +1,13 @@
 """One HTTP request of a probe and its answer: bounded in time and size, over verified TLS, never redirected."""
 
 import http.client
+import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from nhisync.model import ErrorFact
@@ -81,13 +82,13 @@ def resource_of(url: str) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def unexpected(status: int) -> ErrorFact:
-    """What a status that neither accepts nor refuses says: nothing about the credential."""
-    kind, told = ErrorKind.MISCONFIGURED, f"the service answers {status}, which is not expected"
+def unexpected(status: int, when: str = "") -> ErrorFact:
+    """What a status that neither accepts nor refuses says: nothing about the credential; `when` begins the sentence."""
+    kind, told = ErrorKind.MISCONFIGURED, f"{when}the service answers {status}, which is not expected"
     if status == 429:
-        kind, told = ErrorKind.THROTTLED, "the service asks to slow down (429)"
+        kind, told = ErrorKind.THROTTLED, f"{when}the service asks to slow down (429)"
     elif status >= 500:
-        kind, told = ErrorKind.UNREACHABLE, f"the service fails ({status})"
+        kind, told = ErrorKind.UNREACHABLE, f"{when}the service fails ({status})"
     elif 300 <= status < 400:
         told = f"the service redirects ({status}); a credential does not follow"
     return ErrorFact(kind=kind.value, message=told)
@@ -111,20 +112,31 @@ def _connection(order: Order, mutual: Presented | None, patience: Patience) -> h
     return connection
 
 
-def _tunnel(order: Order, host: str, port: int, patience: Patience) -> Any:
+def _tunnel(order: Order, host: str, port: int, patience: Patience) -> socket.socket:
     """The socket to the service, through the proxy when one is configured."""
     if not order.proxy:
         return connect(host, port, patience)
     if order.target.startswith("http://"):
         return connect(*place(order.proxy), patience)
-    way = http.client.HTTPConnection(*place(order.proxy), timeout=patience.left)
-    way.set_tunnel(host, port)
-    try:
-        way.connect()
-    except (OSError, http.client.HTTPException):
+    way = connect(*place(order.proxy), patience)
+    if not _leads(way, f"[{host}]" if ":" in host else host, port, patience):
         way.close()
-        raise ProviderError(ErrorKind.UNREACHABLE, "the proxy does not lead to the service") from None
-    return way.sock
+        raise ProviderError(ErrorKind.UNREACHABLE, "the proxy does not lead to the service")
+    return way
+
+
+def _leads(way: socket.socket, host: str, port: int, patience: Patience) -> bool:
+    """Whether the proxy opens a tunnel (RFC 9110 §9.3.6); `http.client` would wait as long as it drips."""
+    with cut_at(way, patience):
+        way.settimeout(patience.left)
+        try:
+            target = f"{host.encode('idna').decode()}:{port}"
+            way.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nUser-Agent: {_AGENT}\r\n\r\n".encode())
+            with closing(http.client.HTTPResponse(way, method="CONNECT")) as answer:
+                answer.begin()
+                return 200 <= answer.status < 300
+        except (OSError, http.client.HTTPException, UnicodeError):
+            return False
 
 
 def _form(order: Order, resource: str) -> str:

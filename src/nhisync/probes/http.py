@@ -9,9 +9,13 @@ from base64 import b64encode
 from typing import Any
 
 from nhisync.probes.exchange import Answer, Request, exchange, resource_of, unexpected, unsendable
-from nhisync.probes.order import Order, Patience, Presented, Shown, nobody_judges, refused, value_of
+from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, refused, value_of
 from nhisync.probes.wire import ClientRefusedError, DeclinedError, place
-from nhisync.spi import ErrorKind
+from nhisync.spi import ErrorKind, ProviderError
+
+_TURNED_AWAY = frozenset({400, 401, 403, 404, 422, *range(300, 400)})
+"""How services answer a stranger: no, show something first, nothing here, or the way to a login page. Limits and faults
+tell nothing: the same request with the credential might meet them next."""
 
 
 def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
@@ -29,28 +33,44 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         return _unexpected(order, floor, answer.status)
     if order.auth == "none":
         return Shown(depth=floor, accepted=True)
-    if _open_to_all(order, patience):
-        return nobody_judges(floor, "the service answers the same without a credential: it judges none")
-    return Shown(depth=order.depth, accepted=True, seen_as=_seen_as(order, answer.body))
+    if (doubt := _doubt(order, floor, patience)) is not None:
+        return doubt
+    return Shown(depth=order.depth, accepted=True, seen_as=_seen_as(order, presented, answer.body))
 
 
-def _open_to_all(order: Order, patience: Patience) -> bool:
+def _doubt(order: Order, floor: str, patience: Patience) -> Shown | None:
+    """Why it may not have been the credential that opened; None when strangers are turned away."""
     try:
-        return _asked(order, None, patience).status in order.expect
+        status = _asked(order, None, patience).status
     except (ClientRefusedError, DeclinedError):
-        return False
+        if order.auth != "client-certificate":  # none was shown before either: a handshake says nothing of a token
+            raise
+        return None
+    if status in order.expect:
+        return nobody_judges(floor, "the service answers the same without a credential: it judges none")
+    return None if status in _TURNED_AWAY else _unjudged(floor, status, "without a credential ")
 
 
 def _unexpected(order: Order, floor: str, status: int) -> Shown:
     if status in {401, 403} and order.auth != "none":
         kind = ErrorKind.AUTH_FAILED if status == 401 else ErrorKind.DENIED
         return refused(floor, kind, f"the service answers {status}")
-    return Shown(depth=floor, accepted=None, error=unexpected(status))
+    return _unjudged(floor, status)
+
+
+def _unjudged(floor: str, status: int, when: str = "") -> Shown:
+    return Shown(depth=floor, accepted=None, error=unexpected(status, when))
 
 
 def _asked(order: Order, presented: Presented | None, patience: Patience) -> Answer:
-    mutual = presented if order.auth == "client-certificate" else None
-    return exchange(order, Request(resource_of(order.target), _credential(order, presented)), patience, mutual)
+    try:
+        mutual = presented if order.auth == "client-certificate" else None
+        return exchange(order, Request(resource_of(order.target), _credential(order, presented)), patience, mutual)
+    except ClientRefusedError:
+        if order.auth == "client-certificate":
+            raise
+        told = "the service wants a client certificate, which this probe does not present"
+        raise ProviderError(ErrorKind.MISCONFIGURED, told) from None
 
 
 def _credential(order: Order, presented: Presented | None) -> dict[str, str]:
@@ -65,7 +85,7 @@ def _credential(order: Order, presented: Presented | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"} if order.auth == "bearer" else {order.header: text}
 
 
-def _seen_as(order: Order, body: bytes) -> str:
+def _seen_as(order: Order, presented: Presented, body: bytes) -> str:
     """Who the service saw, with its host: names of two services have nothing to do with one another."""
     if not order.seen_as:
         return ""
@@ -78,4 +98,5 @@ def _seen_as(order: Order, body: bytes) -> str:
     if not isinstance(found, (str, int)) or isinstance(found, bool) or not str(found):
         return ""
     host, port = place(order.target)
-    return f"{str(found)[:200]} at {host}:{port}"
+    name = name_of(str(found), presented)
+    return f"{name} at {host}:{port}" if name else ""

@@ -5,6 +5,7 @@ The endpoints' own codes decide whether the credential was judged; their texts a
 """
 
 import json
+import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from nhisync.probes.exchange import Answer, Request, exchange, resource_of, unexpected
-from nhisync.probes.order import Order, Patience, Presented, Shown, not_made, refused, value_of
+from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, not_made, refused, value_of
 from nhisync.spi import ErrorKind, ProviderError
 
 _ENTRA: Final[Mapping[int, tuple[ErrorKind, str]]] = {
@@ -40,6 +41,9 @@ _GOOGLE: Final = (
 )
 """What descriptions of ``invalid_grant`` speak of when the credential was judged."""
 
+_ACCOUNT: Final = re.compile(r"[a-z0-9.-]{1,64}@[a-z0-9.-]{1,120}\.gserviceaccount\.com")
+"""The only part of a key file that is ever told: it is taken out of the value, so it must be what it claims to be."""
+
 _LIFE: Final = 300
 """Seconds that the signed request is good for; Google takes an hour at most."""
 
@@ -61,7 +65,8 @@ def probe_entra(order: Order, presented: Presented, patience: Patience) -> Shown
     if answer.status == 200:
         claims = _claims(_token(said))
         app, tenant = claims.get("appid") or claims.get("azp") or presented.user, claims.get("tid")
-        return Shown(depth="auth", accepted=True, seen_as=f"{app} at tenant {tenant}" if tenant else "")
+        seen = name_of(f"{app} at tenant {tenant}", presented) if tenant else ""
+        return Shown(depth="auth", accepted=True, seen_as=seen)
     code = next((one for one in _codes(said) if one in _ENTRA or one in _UNUSABLE), 0)
     if code in _ENTRA:
         return refused("tls", *_ENTRA[code])
@@ -98,7 +103,7 @@ def probe_google(order: Order, presented: Presented, patience: Patience) -> Show
     said = _json(answer)
     if answer.status == 200:
         _token(said, "access_token", "id_token")
-        return Shown(depth="auth", accepted=True, seen_as=account[:200])
+        return Shown(depth="auth", accepted=True, seen_as=account if _ACCOUNT.fullmatch(account) else "")
     if said.get("error") in {"invalid_grant", "invalid_client", "unauthorized_client"}:
         words = str(said.get("error_description", "")).lower()
         told = next((told for pattern, told in _GOOGLE if pattern in words), "")

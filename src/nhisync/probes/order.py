@@ -1,12 +1,19 @@
 """What a probe is asked to do, what it presents, and what came out."""
 
-from collections.abc import Callable
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nhisync.clock import Clock
 from nhisync.model import ErrorFact
 from nhisync.spi import ErrorKind, ProviderError, SecretBytes
+
+_LONGEST_NAME = 200
+"""Characters of a service's own name for an identity that are kept."""
+
+_TELLING = 12
+"""Characters in a row that tell something of a credential; of a short one half of it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +83,18 @@ class Presented:
         self.user, self.secret, self.token = user, secret, token
         self.certificate, self.key = certificate or secret, key or secret
 
+    @property
+    def forms(self) -> Iterator[str]:
+        """How the value may look in what a service tells back, in lower case."""
+        for secret in (self.secret, self.key, self.token):
+            if secret is not None:
+                value = secret.reveal()
+                yield value.hex()
+                for text in (value.decode("latin-1").casefold(), value.decode(errors="replace").casefold()):
+                    yield from (text, text[::-1])
+                for whole in (value, self.user.encode() + b":" + value):
+                    yield from (b64encode(whole).decode().casefold(), urlsafe_b64encode(whole).decode().casefold())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
@@ -121,6 +140,19 @@ class Patience:
         if left <= 0:
             raise ProviderError(ErrorKind.UNREACHABLE, "the service did not answer in time")
         return left
+
+
+def name_of(told: str, presented: Presented) -> str:
+    """What a service calls the identity, fit to be kept; "" when it tells something of the credential back.
+
+    Names go into the store and into reports, and a service may echo: a part of the value, turned round or encoded.
+    """
+    folded = told[: _LONGEST_NAME + _TELLING].casefold()  # a cut must not hide what it cuts through
+    for form in filter(None, presented.forms):
+        part = min(_TELLING, (len(form) + 1) // 2)
+        if any(folded[at : at + part] in form for at in range(len(folded) - part + 1)):
+            return ""
+    return told[:_LONGEST_NAME]
 
 
 Kind = Callable[[Order, Presented, Patience], Shown]

@@ -4,11 +4,12 @@ A server whose pg_hba.conf trusts everybody has not looked at the password; libp
 """
 
 import os
+import socket
 from contextlib import closing, suppress
 from typing import Any
 
-from nhisync.probes.order import Order, Patience, Presented, Shown, nobody_judges, not_made, refused
-from nhisync.probes.wire import connect, place
+from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, not_made, refused
+from nhisync.probes.wire import connect, cut_at, place
 from nhisync.spi import ErrorKind, ProviderError
 
 _REFUSED = ("password authentication failed", "is not permitted to log in", "authentication failed")
@@ -51,20 +52,22 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         return _failed(str(failure).lower())
     except (UnicodeError, ValueError):
         raise ProviderError(ErrorKind.MISCONFIGURED, "the value is no text that a login can carry") from None
-    with closing(connection):
+    # A server may let us in and then say nothing for ever: libpq itself waits as long.
+    with closing(connection), socket.socket(fileno=os.dup(connection.fileno())) as wire, cut_at(wire, patience):
         if not connection.pgconn.used_password:
             return nobody_judges("tls" if order.encrypted else "tcp", "the server lets this role in without a password")
-        return _logged_in(connection, order, psycopg.Error)
+        return _logged_in(connection, order, presented, psycopg.Error)
 
 
-def _logged_in(connection: Any, order: Order, broken: type[Exception]) -> Shown:
+def _logged_in(connection: Any, order: Order, presented: Presented, broken: type[Exception]) -> Shown:
     seen = ""
     with suppress(broken):  # some servers keep their identifier to themselves
         user, _, cluster = connection.execute(_WHO).fetchone()
-        seen = f"{user} at cluster {cluster}"
+        told = name_of(f"at cluster {cluster}" if user == presented.user else f"{user} at cluster {cluster}", presented)
+        seen = f"{presented.user} {told}" if told and user == presented.user else told
     if not seen:
         host, port = place(order.target)
-        seen = f"{connection.info.user} at {host}:{port}"
+        seen = f"{presented.user} at {host}:{port}"
     if order.depth != "txn":
         return Shown(depth="auth", accepted=True, seen_as=seen)
     if not _begins(connection, broken):

@@ -8,7 +8,7 @@ import socket
 from contextlib import ExitStack, closing, suppress
 from typing import Any, Final
 
-from nhisync.probes.order import Order, Patience, Presented, Shown, nobody_judges, not_made, refused, value_of
+from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, not_made, refused, value_of
 from nhisync.probes.wire import connect, context_of, cut_at, place, shake
 from nhisync.spi import ErrorKind, ProviderError
 
@@ -38,7 +38,7 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         raise ProviderError(ErrorKind.MISCONFIGURED, "the value is no text that a login can carry") from None
     try:
         with closing(_Line(order, presented.user, password, patience)) as line:
-            shown = _logged_in(line, order, exceptions.RedisError)
+            shown = _logged_in(line, order, presented, exceptions.RedisError)
     except exceptions.RedisError as failure:
         return _failed(str(failure).lower(), floor)
     if shown.accepted and _takes_anything(order, presented.user, patience, exceptions.RedisError):
@@ -96,12 +96,13 @@ class _Line:
         self._held.close()
 
 
-def _logged_in(line: _Line, order: Order, broken: type[Exception]) -> Shown:
+def _logged_in(line: _Line, order: Order, presented: Presented, broken: type[Exception]) -> Shown:
     host, port = place(order.target)
     name: Any = b""
     with suppress(broken):  # a user need not be allowed to ask
         name = line.ask("ACL", "WHOAMI")
-    seen = f"{name.decode('utf-8', 'replace')[:200]} at {host}:{port}" if isinstance(name, bytes) and name else ""
+    told = name_of(name.decode("utf-8", "replace"), presented) if isinstance(name, bytes) else ""
+    seen = f"{told} at {host}:{port}" if told else ""
     if order.depth != "txn":
         return Shown(depth="auth", accepted=True, seen_as=seen)
     problem = _written(line, broken)

@@ -38,16 +38,23 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
     if order.auth == "none":
         return _served(order, patience)
     try:
-        answered = _spoken(order, presented, patience)
+        judged = _spoken(order, presented, patience) and _judges(order, presented, patience)
     except ClientRefusedError:
         return refused("tls", ErrorKind.AUTH_FAILED, "the endpoint refuses the client certificate")
-    try:
-        judged = answered and not _spoken(order, None, patience)
-    except (ClientRefusedError, DeclinedError):
-        judged = True
     if judged:
         return Shown(depth="auth", accepted=True)
     return nobody_judges("tls", "the endpoint treats clients without a certificate alike: it judges none")
+
+
+def _judges(order: Order, presented: Presented, patience: Patience) -> bool:
+    """Whether the endpoint, which answered the certificate, turns others away."""
+    try:
+        if _spoken(order, None, patience):
+            return False
+    except (ClientRefusedError, DeclinedError):
+        return True
+    # Hung up on without a word why: a limit does that too, and then to everybody.
+    return _spoken(order, presented, patience)
 
 
 def _served(order: Order, patience: Patience) -> Shown:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from nhisync.probes.exchange import Answer, Request, exchange, unexpected, unsendable
-from nhisync.probes.order import Order, Patience, Presented, Shown, not_made, refused, value_of
+from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, not_made, refused, value_of
 from nhisync.probes.wire import place
 from nhisync.spi import ErrorKind, ProviderError
 
@@ -30,7 +30,7 @@ def probe_token(order: Order, presented: Presented, patience: Patience) -> Shown
     answer = exchange(order, Request(_LOOKUP, _headers(order, value_of(presented))), patience)
     if answer.status == 200:
         found = _member(answer, "data")
-        return Shown(depth="auth", accepted=True, seen_as=_seen(order, found, "display_name"))
+        return Shown(depth="auth", accepted=True, seen_as=_seen(order, presented, found, "display_name"))
     if answer.status != 403:
         return Shown(depth=_floor(order), accepted=None, error=unexpected(answer.status))
     if _INVALID in _said(answer):
@@ -53,7 +53,7 @@ def probe_approle(order: Order, presented: Presented, patience: Patience) -> Sho
     if answer.status == 200:
         found = _member(answer, "auth")
         _revoke(order, str(found.get("client_token", "")), patience)
-        return Shown(depth="auth", accepted=True, seen_as=_seen(order, found, "metadata", "role_name"))
+        return Shown(depth="auth", accepted=True, seen_as=_seen(order, presented, found, "metadata", "role_name"))
     if answer.status in {400, 403} and any(words in _said(answer) for words in _WRONG):
         return refused(_floor(order), ErrorKind.AUTH_FAILED, "the service refuses role ID and secret ID")
     return Shown(depth=_floor(order), accepted=None, error=unexpected(answer.status))
@@ -96,13 +96,12 @@ def _said(answer: Answer) -> str:
     return ""
 
 
-def _seen(order: Order, found: dict[str, Any], *steps: str) -> str:
+def _seen(order: Order, presented: Presented, found: dict[str, Any], *steps: str) -> str:
     """The entity, or the name the login carries, at this service."""
     name: Any = found.get("entity_id") or _dig(found, steps)
-    if not isinstance(name, str) or not name:
-        return ""
+    told = name_of(name, presented) if isinstance(name, str) else ""
     host, port = place(order.target)
-    return f"{name[:200]} at {host}:{port}"
+    return f"{told} at {host}:{port}" if told else ""
 
 
 def _dig(found: Any, steps: tuple[str, ...]) -> Any:

@@ -121,6 +121,9 @@ def shake(plain: socket.socket, context: ssl.SSLContext, name: str, patience: Pa
     except (OSError, ValueError) as failure:
         plain.close()
         raise read_failure(failure) from None
+    except ProviderError:  # no time is left
+        plain.close()
+        raise
 
 
 def read_failure(failure: OSError | ValueError) -> ProviderError | ClientRefusedError:

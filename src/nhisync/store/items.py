@@ -152,6 +152,12 @@ class ItemWriter:
             found = batches(sorted({storable(key) for key in keys}), KEYS)
             return sum(_delete(connection, path, items.c.key.in_(chunk)) for chunk in found)
 
+    def forget_markers(self, path: str) -> int:
+        """Forget by what the items of `path` would be known again; returns how many had a marker."""
+        marked = update(items).where(items.c.path == path, items.c.marker != "").values(marker="")
+        with self._writer.transaction() as connection:
+            return int(connection.execute(marked).rowcount)
+
     def group(self, path: str, groups: Mapping[str, str]) -> None:
         """Replace all equality classes of `path`: key → random group id of this run."""
         old = update(items).where(items.c.path == path, items.c.group.is_not(None)).values(group=None)

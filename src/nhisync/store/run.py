@@ -100,6 +100,10 @@ class RunHandle:
         """Delete the rows of pairs that the configuration no longer names; returns how many there were."""
         return self._items.forget(path, keys)
 
+    def forget_markers(self, path: str) -> int:
+        """Let every item of `path` be read in full again; returns how many had a marker."""
+        return self._items.forget_markers(path)
+
     def set_groups(self, path: str, groups: Mapping[str, str]) -> None:
         """Replace all equality classes of `path`: key → random group id of this run."""
         self._items.group(path, groups)

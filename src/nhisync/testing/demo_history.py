@@ -13,8 +13,8 @@ AGE = timedelta(hours=30)
 """How long ago that was."""
 
 
-def remember(store: Store, clock: Clock) -> None:
-    """Write yesterday's run: one item of the silent store, and a sweep that held 200 items."""
+def remember(store: Store, clock: Clock, probe: str) -> None:
+    """Write yesterday's run: items of the silent store, one tried by `probe` (its digest), and a sweep of 200 items."""
     then = clock.now() - AGE
     silent = Item(
         locator=Locator("attic", "kv", "secret/search/synonyms-old"),
@@ -26,7 +26,7 @@ def remember(store: Store, clock: Clock) -> None:
     sweep = Coverage(source="archive", kind="kv", scope="", status=CoverageStatus.COMPLETE, as_of=then, items=200)
     tried = replace(silent, locator=Locator("attic", "kv", "secret/wallet/vouchers"))
     voucher = row_of(tried, key="wallet/vouchers", domain="vault/eu-north-1")
-    proof = Proof(at=epoch(then) or 0, rung=TXN, accepted=True, rotated=voucher.rotated)
+    proof = Proof(at=epoch(then) or 0, rung=TXN, accepted=True, rotated=voucher.rotated, by=probe)
     with store.run("sync") as run:
         run.put_rows("backup", [row_of(silent, key="search/synonyms", domain="vault/eu-north-1"), voucher])
         run.set_probes("backup", [(voucher.key, voucher.locator, proof.auth, text_of(proof))])

@@ -322,6 +322,20 @@ def test_configured_roots_verify_chains(site: Site, tmp_path: Any) -> None:
         assert chain.builds is builds
 
 
+def test_other_roots_verify_a_known_chain_again(site: Site, tmp_path: Any) -> None:
+    """Neither the Certificate nor its issuer changes when the configured roots do; what they verified does."""
+    certificate = site.seed("certificate", "p/tls", expires=60 * DAY)
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(site.cluster.cert_manager.authority("cluster-ca", site.clock.now()).pem)
+    trusting: dict[str, Any] = {"trust_file": str(roots), "profile": "private"}
+    known = {certificate: site.observe(certificate, **trusting)[certificate].marker}
+    assert site.observe(certificate, known=known, **trusting).unchanged == {certificate}
+    roots.write_bytes(site.world._authority.pem)
+    chain = site.observe(certificate, known=known, **trusting)[certificate].chain
+    assert chain is not None
+    assert chain.builds is False
+
+
 def test_a_certificate_of_a_sweep_costs_nothing_more(site: Site) -> None:
     """Certificates that no pair names are told from the listing: neither issuers nor requests are read."""
     site.seed("certificate", "p/tls", expires=60 * DAY)

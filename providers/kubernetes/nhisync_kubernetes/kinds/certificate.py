@@ -4,10 +4,13 @@ Ready stays True while a renewal hangs beyond the end (cert-manager#3941), and t
 back to False (``pkg/controller/certificates/issuing``), so neither says that the renewal works.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from nhisync.spi import CredentialState, Item, Lifecycle, Moment, PublicId, Rotation, parse_duration
 from nhisync.spi.x509 import Profile, Trust, chain_facts, is_root, public_ids, purpose_of
@@ -89,13 +92,13 @@ class CertificateKind:
         return ""
 
     def marker(self, run: Run, found: Object, meta: Meta, *, deep: bool) -> str:
-        """Every change of the object, of its state by the clock, and of its issuer."""
+        """Every change of the object, of its state by the clock, of its issuer, and of the roots that verify it."""
         if not meta.marker:
             return ""
         parts = [meta.marker, _Status.of(found, meta.created).state(run.now()).value]
         if deep:
             needed = issuer(run, meta.namespace, mapping(found.get("spec")))
-            parts += [str(needed.usable), needed.detail]
+            parts += [str(needed.usable), needed.detail, run.once("roots", lambda: _mark(run.trust))]
         return "/".join(parts)
 
     def item(self, run: Run, found: Object, meta: Meta, *, deep: bool) -> Item:
@@ -144,6 +147,14 @@ def _chain(run: Run, meta: Meta, status: _Status) -> Signed:
     if status.ends is None or not status.revision:
         return Signed(why="nothing was issued yet")
     return signed(run, meta.namespace, meta.name, status.revision, status.ends)
+
+
+def _mark(trust: Trust | None) -> str:
+    """Changes with the configured roots and what else is known."""
+    if trust is None:
+        return ""
+    prints = sorted(one.fingerprint(SHA256()).hex() for one in (*trust.roots, *trust.intermediates))
+    return hashlib.sha256(" ".join((trust.profile.value, *prints)).encode()).hexdigest()[:16]
 
 
 def _ids(found: Signed) -> tuple[PublicId, ...]:

@@ -198,6 +198,16 @@ def _compared(view: PairView) -> Compared:
     return _difference(p.grants or "", b.grants or "")
 
 
+def known_until(row: Row | None, limit: int) -> int | None:
+    """Epoch seconds until which the rights of `row` count, `limit` seconds from their reading; None = none are held."""
+    text = getattr(row, "grants", None)  # a column that nobody asked for is not read
+    try:
+        rights = None if text is None else parse(text)
+    except UnreadableRightsError:
+        return None
+    return None if rights is None or rights.kind else rights.at + limit
+
+
 def _rights(row: Row) -> Rights | None:
     return None if row.grants is None else parse(row.grants)
 
