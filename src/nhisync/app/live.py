@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nhisync.app.reuse import CHANGED
+from nhisync.app.runner import HERE, position
 from nhisync.app.session import Session
 from nhisync.config import Probe
 from nhisync.model import App, Side
@@ -51,12 +52,14 @@ def configured(session: Session, app: App, path: str) -> Mapping[str, str]:
     role = role_of(app, path)
     side = role.value if role in {Side.PRIMARY, Side.BACKUP} else ""
     probes = session.configuration.details[app.name].probes
-    return {name: digest_of(sides[side]) for name, sides in probes.items() if side in sides}
+    paths = session.configuration.paths
+    found = ((name, sides[side]) for name, sides in probes.items() if side in sides)
+    return {name: digest_of(one, paths[position(app, path, one)].runner) for name, one in found}
 
 
-def digest_of(probe: Probe) -> str:
+def digest_of(probe: Probe, runner: Sequence[str] = ()) -> str:
     """Names a probe in what it proved: a proof of one that was corrected since is no proof (one asked a wrong host)."""
-    facts = {**asdict(probe), "expect": sorted(probe.expect)}
+    facts = {**asdict(probe), "expect": sorted(probe.expect), "runner": runner if probe.run_from != HERE else ()}
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:_DIGITS]
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO, cast
 
 from nhisync.app.reuse import CHANGED, harden
+from nhisync.app.runner import HERE, position, run_there
 from nhisync.app.session import Session
 from nhisync.config import Probe
 from nhisync.errors import NhisyncError
-from nhisync.model import Locator, Side
+from nhisync.model import App, Locator, Side
 from nhisync.parity.pairing import role_of
 from nhisync.probes import KINDS, Order, Presented, Shown, not_made
 from nhisync.probes.order import Patience
@@ -32,6 +33,7 @@ _KEY = "spki-sha256="
 class _Side(NamedTuple):
     """One side to try: `locator` with the field that the pair names, `keys` the item's own public keys."""
 
+    app: App
     path: str
     key: str
     locator: Locator
@@ -66,7 +68,7 @@ def _sides(session: Session, wanted: Sequence[Sequence[str]]) -> Iterator[_Side]
         bare = Locator.parse(text)
         locator = Locator(bare.source, bare.kind, bare.name, field)
         keys = frozenset(line.removeprefix(_KEY) for line in ids.split("\n") if line.startswith(_KEY))
-        yield _Side(path, key, locator, session.configuration.details[name].probes[pair][side.value], keys)
+        yield _Side(app, path, key, locator, session.configuration.details[name].probes[pair][side.value], keys)
 
 
 class _Bench:
@@ -137,11 +139,14 @@ class _Bench:
     def _try(self, side: _Side, fields: dict[str, SecretBytes]) -> None:
         probe = side.probe
         try:
-            if probe.run_from != "local":
-                told = f"nothing runs a probe from {probe.run_from} in this version"
-                raise ProviderError(ErrorKind.UNSUPPORTED, told)
-            patience = Patience(self._session.clock, min(probe.timeout.total_seconds(), self._left))
-            shown = KINDS[probe.type](self._order(side), presented(probe, side.locator.field, fields), patience)
+            order, shows = self._order(side), presented(probe, side.locator.field, fields)
+            seconds = min(probe.timeout.total_seconds(), self._left)
+            if probe.run_from == HERE:
+                shown = KINDS[probe.type](order, shows, Patience(self._session.clock, seconds))
+            else:
+                path = position(side.app, side.path, probe)
+                runner = self._session.configuration.paths[path].runner
+                shown = run_there(runner, probe.type, order, shows, seconds, where=path)
         except ProviderError as failure:
             shown = not_made("", failure)
         self._tell(side, shown)

@@ -35,12 +35,14 @@ class Known:
         sources: path → source → its document with the effective region ({} = unreadable); None = unreadable path.
         kinds: (path, source) → kinds of its provider, where they are known.
         tiers: names of tiers, unusable ones included.
+        alone: readable paths that have no runner.
         report: takes the problems.
     """
 
     sources: Mapping[str, Mapping[str, Mapping[str, Any]] | None]
     kinds: Mapping[tuple[str, str], Kinds]
     tiers: frozenset[str]
+    alone: frozenset[str]
     report: Report
 
 
@@ -176,8 +178,12 @@ class _AppBuilder:
             self._note(self._place(node, "class"), (*loc, "class"), text)
 
     def _probe(self, name: str, node: Node | None, loc: Loc) -> None:
-        if node is not None and (probes := build_probes(node, loc, self._report)):
-            self._probes[name] = probes
+        if node is None or not (probes := build_probes(node, loc, self._report)):
+            return
+        self._probes[name] = probes
+        for role in sorted({probe.run_from for probe in probes.values()} & self._roles.keys()):
+            for path in self._known.alone.intersection(self._roles[role]):
+                self._note(node.mark, loc, f"`run_from: {role}` needs a runner: paths.{path}.runner")
 
     def _rotation(self, name: str, node: Node | None, loc: Loc) -> None:
         rotate = validate(RotateDocument, node, loc, self._report) if node else None

@@ -67,6 +67,15 @@ class SourceDocument(Strict):
     region: NonEmpty | None = Field(default=None, description="Overrides the path's region.")
 
 
+class RunnerDocument(Strict):
+    """What makes probes where the consumers of a path stand."""
+
+    command: Annotated[list[NonEmpty], Field(min_length=1)] = Field(
+        description="Program and arguments, no shell; at its end stands `nhisync run-probe`.",
+        examples=[["ssh", "nhisync@probe.eu-north.example", "nhisync", "run-probe"]],
+    )
+
+
 class PathDocument(Strict):
     """One complete way to serve an app."""
 
@@ -78,6 +87,9 @@ class PathDocument(Strict):
         default={},
         description="Name → this path's value of what differs between paths inside rights: account, bucket, mount.",
         examples=[{"account": "111122223333", "bucket": "payments-eu-west-1"}],
+    )
+    runner: RunnerDocument | None = Field(
+        default=None, description="Makes the probes that are to be run from this path (`run_from`)."
     )
     sources: Annotated[dict[SourceName, Part[SourceDocument]], Field(min_length=1)] = Field(
         description="Provider instances by name; locators begin with the name."

@@ -186,6 +186,7 @@ class _Loader:
             fault_domains=tuple(sorted(set(domains))),
             sources=sources,
             substitutions=self._substitutions(document.substitutions, node, loc),
+            runner=tuple(document.runner.command) if document.runner else (),
         )
 
     def _substitutions(self, named: Mapping[str, str], node: Node, loc: Loc) -> dict[str, str]:
@@ -221,6 +222,7 @@ class _Loader:
             sources={name: _sources(path, self._root.get("paths", name, "sources")) for name, path in paths.items()},
             kinds=self._kinds,
             tiers=policies.names,
+            alone=frozenset(name for name, path in paths.items() if path and not path.runner),
             report=self._report,
         )
         entries = self._entries("apps")

@@ -132,6 +132,8 @@ def _problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
     if kind == "vault-approle" and not document.reusable:
         yield "", "a login may use the secret ID up; state `reusable: true` where secret_id_num_uses is 0"
     yield from _open_ways(document)
+    if kind == "provider" and document.run_from != "local":
+        yield "run_from", "a source's provider makes its probes here"
     yield from _auth_problems(document)
     yield from _depth_problems(document)
 

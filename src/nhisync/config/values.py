@@ -46,6 +46,7 @@ class PathConfig:
         fault_domains: what the path fails with, sorted: declared, or ``<provider>/<region>`` of each source.
         sources: name → source, in the order of the file.
         substitutions: name → this path's value, for the comparison of rights.
+        runner: program and arguments that make probes over there, empty = none.
     """
 
     name: str
@@ -53,6 +54,7 @@ class PathConfig:
     fault_domains: tuple[str, ...]
     sources: Mapping[str, SourceConfig]
     substitutions: Mapping[str, str] = field(default_factory=dict)
+    runner: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ class Probe:
         seen_as: dotted member of a JSON answer that names who was seen, or "".
         expect: HTTP status codes that mean accepted.
         depth: how deep it proves: ``tcp``, ``tls``, ``auth`` or ``txn``.
-        run_from: ``local``, ``primary`` or ``backup``.
+        run_from: ``local``, or the role whose path's runner makes it: ``primary`` or ``backup``.
         timeout: longest wait.
     """
 
