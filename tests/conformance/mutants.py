@@ -22,6 +22,7 @@ from nhisync.spi import (
     Effect,
     ErrorFact,
     ErrorKind,
+    FieldValue,
     GrantFacts,
     InventoryRequest,
     Item,
@@ -32,6 +33,7 @@ from nhisync.spi import (
     ProbeResult,
     ProviderError,
     Right,
+    SecretBytes,
     SystemClock,
     Unchanged,
 )
@@ -291,7 +293,8 @@ class Servant(FakeProvider):
     """A provider with the rarer capabilities."""
 
     info = replace(
-        FakeProvider.info, capabilities=FakeProvider.info.capabilities | {Capability.PROBE, Capability.GRANTS}
+        FakeProvider.info,
+        capabilities=FakeProvider.info.capabilities | {Capability.PROBE, Capability.ISSUE, Capability.GRANTS},
     )
     accepted: ClassVar[bool | None] = True
     rights: ClassVar[tuple[Right, ...]] = (
@@ -311,6 +314,11 @@ class Servant(FakeProvider):
                 error, accepted = failure.fact, None
             yield ProbeResult(locator=locator, depth="auth", accepted=accepted, observed_at=now, error=error)
 
+    def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """One field while there are calls."""
+        budget.spend()
+        yield FieldValue(wanted, "password", SecretBytes(b"canary-minted"))
+
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
         """Two rights for everybody."""
         for locator in wanted:
@@ -322,6 +330,11 @@ class Servant(FakeProvider):
         """One document, whatever is wanted."""
         del wanted, kinds
         return (PermissionDocument(title="rights", language="json", text="{}", actions=("fake:rights",)),)
+
+
+def minting(value: bytes = b"canary-minted", times: int = 1) -> Callable[..., Iterator[FieldValue]]:
+    """Mints without counting."""
+    return lambda _self, wanted, _budget: iter([FieldValue(wanted, "password", SecretBytes(value))] * times)
 
 
 def document(**changes: Any) -> Callable[..., tuple[PermissionDocument, ...]]:

@@ -337,6 +337,14 @@ MUTANTS: dict[str, tuple[Mutant, ...]] = {
             },
         ),
     ),
+    "test_issue_mints_or_says_why_not": (
+        Mutant(name="nothing", hooks={"provider": type("P", (m.Servant,), {"issue": lambda _s, _w, _b: iter(())})}),
+        Mutant(name="twice", hooks={"provider": type("P", (m.Servant,), {"issue": m.minting(times=2)})}),
+        Mutant(name="empty", hooks={"provider": type("P", (m.Servant,), {"issue": m.minting(value=b"")})}),
+    ),
+    "test_issue_keeps_the_budget": (
+        Mutant(name="free", hooks={"provider": type("P", (m.Servant,), {"issue": m.minting()})}),
+    ),
     "test_grants_answer_for_every_item": (
         Mutant(name="unsorted", hooks={"provider": type("P", (m.Servant,), {"rights": m.Servant.rights[::-1]})}),
         Mutant(name="nobody's words", hooks={"provider": type("P", (m.Servant,), {"scheme": ""})}),
@@ -388,7 +396,9 @@ def test_standard_test_bites(name: str, mutant: Mutant, tmp_path: Path, monkeypa
         run(name, mutant.conformance(), tmp_path)
 
 
-@pytest.mark.parametrize("name", sorted(name for name in DUTIES if name.startswith(("test_probe", "test_grant"))))
+@pytest.mark.parametrize(
+    "name", sorted(name for name in DUTIES if name.startswith(("test_probe", "test_issue", "test_grant")))
+)
 def test_rarer_capabilities_pass_when_they_are_honest(name: str, tmp_path: Path) -> None:
     """The double that is broken above passes when it is not."""
     run(name, Mutant(name="honest", hooks={"provider": m.Servant}).conformance(), tmp_path)

@@ -54,6 +54,7 @@ class VaultProvider:
                 Capability.FINGERPRINT,
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
+                Capability.ISSUE,
                 Capability.GRANTS,
             }
         ),
@@ -95,6 +96,14 @@ class VaultProvider:
             ProviderError: only when nothing at all could be asked.
         """
         return self._source.values(wanted, budget)
+
+    def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Mint a login of a dynamic database role; it ends with our own token, at the latest when we are closed.
+
+        Raises:
+            ProviderError: UNSUPPORTED for other kinds, or where our token is not ours to revoke; else why not.
+        """
+        return self._source.issue(wanted, budget)
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
         """Yield the rights of every wanted AppRole and token; other kinds hold none here.

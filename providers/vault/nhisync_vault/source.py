@@ -25,6 +25,7 @@ from nhisync_vault.doctor import Situation, examine, principal
 from nhisync_vault.granting import GrantRun, holds_rights, without_rights
 from nhisync_vault.grants import AUTH_KINDS
 from nhisync_vault.inventory import observe
+from nhisync_vault.issuing import check_issuing, minted
 from nhisync_vault.kinds import Run
 from nhisync_vault.login import Login
 from nhisync_vault.mounts import MountTable, discover
@@ -105,6 +106,16 @@ class Source:
         """
         api = self._api(self._connect(budget), budget)
         yield from values(api, discover(api, {locator.kind for locator in wanted}), wanted)
+
+    def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Mint a login of a dynamic database role; it ends with our own token, at the latest when we are closed.
+
+        Raises:
+            ProviderError: UNSUPPORTED for other kinds, or where our token is not ours to revoke; else why not.
+        """
+        check_issuing(self._settings, wanted)
+        api = self._api(self._connect(budget), budget)
+        yield from minted(api, discover(api, {wanted.kind}), wanted)
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
         """Yield the rights of every wanted item, or why they are not known.

@@ -21,7 +21,17 @@ from nhisync.model import App, Locator, Side
 from nhisync.parity.pairing import role_of
 from nhisync.probes import KINDS, Order, Presented, Shown, not_made
 from nhisync.probes.order import Patience
-from nhisync.spi import Capability, ErrorKind, FieldValue, Fingerprinter, Prober, ProviderError, Remainder, SecretBytes
+from nhisync.spi import (
+    Capability,
+    ErrorKind,
+    FieldValue,
+    Fingerprinter,
+    Issuer,
+    Prober,
+    ProviderError,
+    Remainder,
+    SecretBytes,
+)
 
 PARALLEL: Final = 16
 """Probes that run at once."""
@@ -92,7 +102,8 @@ class _Bench:
         jobs = [self._pool.submit(self._by_provider, side) for side in sides if side.probe.type == "provider"]
         asked = [side for side in sides if side.probe.type != "provider"]
         jobs += [self._pool.submit(self._try, side, {}) for side in asked if side.probe.auth == "none"]
-        presenting = [side for side in asked if side.probe.auth != "none"]
+        jobs += [self._pool.submit(self._issued, side) for side in asked if side.probe.issue]
+        presenting = [side for side in asked if side.probe.auth != "none" and not side.probe.issue]
         if presenting:
             jobs += [self._pool.submit(self._try, *read) for read in self._read(path, source, presenting)]
         return jobs
@@ -150,6 +161,22 @@ class _Bench:
         except ProviderError as failure:
             shown = not_made("", failure)
         self._tell(side, shown)
+
+    def _issued(self, side: _Side) -> None:
+        """Present what the item's own issuer mints now; closing its provider gives that back."""
+        path, locator = side.path, side.locator
+        try:
+            if Capability.ISSUE not in self._session.source_info(path, locator.source).capabilities:
+                raise ProviderError(ErrorKind.UNSUPPORTED, "this source's provider mints no credential")
+            provider = self._session.provider(path, locator.source)
+            try:
+                budget = self._session.budget(path, locator.source)
+                found = list(cast("Issuer", provider).issue(locator.item, budget))
+                self._try(side, {one.field: one.value for one in found})
+            finally:
+                provider.close()
+        except ProviderError as failure:
+            self._tell(side, not_made("", failure))
 
     def _by_provider(self, side: _Side) -> None:
         path, locator = side.path, side.locator

@@ -58,6 +58,10 @@ class ProbeDocument(Strict):
     session_field: NonEmpty | None = Field(
         default=None, description="Field with the session token of temporary AWS keys, for aws-sts."
     )
+    issue: bool = Field(
+        default=False,
+        description="Let the item's own issuer mint a credential for the probe, present that one and give it back.",
+    )
     database: NonEmpty | None = Field(default=None, description="Database of a postgres probe; default: the login's.")
     region: NonEmpty | None = Field(default=None, description="Region that an aws-sts request is signed for.")
     namespace: NonEmpty | None = Field(default=None, description="Namespace of a vault probe; default: the root.")

@@ -91,6 +91,7 @@ def _built(node: Node, loc: Loc, report: Report) -> Probe | None:
         certificate_field=document.certificate_field or "",
         key_field=document.key_field or "",
         session_field=document.session_field or "",
+        issue=document.issue,
         database=document.database or "",
         region=document.region or "",
         namespace=document.namespace or "",
@@ -129,13 +130,21 @@ def _problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
     needed = _NEEDED.get(kind)
     if needed and getattr(document, needed) is None:
         yield "", f"a check of type {kind} needs `{needed}`"
-    if kind == "vault-approle" and not document.reusable:
-        yield "", "a login may use the secret ID up; state `reusable: true` where secret_id_num_uses is 0"
     yield from _open_ways(document)
-    if kind == "provider" and document.run_from != "local":
-        yield "run_from", "a source's provider makes its probes here"
+    yield from _harm_problems(document)
     yield from _auth_problems(document)
     yield from _depth_problems(document)
+
+
+def _harm_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
+    """What would use something up, or be made for nothing."""
+    kind = document.type
+    if kind == "vault-approle" and not document.reusable:
+        yield "", "a login may use the secret ID up; state `reusable: true` where secret_id_num_uses is 0"
+    if document.issue and _auth(document) == "none":
+        yield "issue", "this probe presents no credential, so that none can be issued for it"
+    if kind == "provider" and document.run_from != "local":
+        yield "run_from", "a source's provider makes its probes here"
 
 
 def _auth_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:

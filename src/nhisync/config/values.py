@@ -104,6 +104,7 @@ class Probe:
         certificate_field: field with the PEM chain, or "".
         key_field: field with the PEM key, or "".
         session_field: field with the session token of temporary AWS keys, or "".
+        issue: a fresh credential is minted, presented and given back, instead of a stored one.
         database: database of a postgres probe, or "".
         region: region that an aws-sts request is signed for, or "".
         namespace: Vault namespace, or "" = the root.
@@ -131,6 +132,7 @@ class Probe:
     certificate_field: str
     key_field: str
     session_field: str
+    issue: bool
     database: str
     region: str
     namespace: str

@@ -33,6 +33,7 @@ class Capability(StrEnum):
     PERMISSIONS = "permissions"
     EXAMINE = "examine"
     PROBE = "probe"
+    ISSUE = "issue"
     GRANTS = "grants"
     ROTATE = "rotate"
 
@@ -330,6 +331,23 @@ class Prober(Protocol):
 
 
 @runtime_checkable
+class Issuer(Protocol):
+    """Mints what its own lifecycle gives out for a short time; only ever inside the probing process.
+
+    A token that will be gone in minutes proves nothing about a failover: that the backup's own issuer still mints one,
+    and that the minted one is let in, does (R16).
+    """
+
+    def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Mint one credential of `wanted` and yield its fields. `close` gives it back, or it was never asked for.
+
+        Raises:
+            ProviderError: UNSUPPORTED where this kind mints nothing or what is minted could not be given back.
+        """
+        ...
+
+
+@runtime_checkable
 class GrantReader(Protocol):
     """Reads what an identity may do: the documents, never by trying."""
 
@@ -383,6 +401,7 @@ PROTOCOLS: Mapping[Capability, type] = {
     Capability.PERMISSIONS: Permissions,
     Capability.EXAMINE: Examiner,
     Capability.PROBE: Prober,
+    Capability.ISSUE: Issuer,
     Capability.GRANTS: GrantReader,
     Capability.ROTATE: Rotator,
 }

@@ -4,7 +4,16 @@ from contextlib import suppress
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
-from nhisync.spi import AccessMode, Capability, Check, CheckState, ErrorKind, PermissionDocument, ProviderError
+from nhisync.spi import (
+    AccessMode,
+    Capability,
+    Check,
+    CheckState,
+    ErrorKind,
+    PermissionDocument,
+    ProviderError,
+    SecretBytes,
+)
 from nhisync.testing.conformance.duties import duty
 from nhisync.testing.conformance.hooks import Hooks
 from nhisync.testing.conformance.stand import Stand
@@ -15,7 +24,7 @@ _DEPTHS = frozenset({"tcp", "tls", "auth", "txn"})
 
 
 class ServiceTests(Hooks):
-    """Standard tests of `Identifier`, `Permissions`, `Examiner`, `Prober` and `GrantReader`."""
+    """Standard tests of `Identifier`, `Permissions`, `Examiner`, `Prober`, `Issuer` and `GrantReader`."""
 
     @duty(Capability.IDENTIFY)
     def test_identity_is_stable(self, stand: Stand) -> None:
@@ -107,6 +116,27 @@ class ServiceTests(Hooks):
             results = list(adapter.probe(tuple(stand.planted), stand.budget(calls=0)))
         assert {one.accepted for one in results} == {None}
         assert {one.error.kind for one in results if one.error is not None} == {ErrorKind.THROTTLED.value}
+
+    @duty(Capability.ISSUE)
+    def test_issue_mints_or_says_why_not(self, stand: Stand) -> None:
+        """Fields of the item that was asked for, in the type that does not show itself, or a typed refusal."""
+        for locator in stand.planted:
+            with stand.adapter() as adapter, suppress(ProviderError):
+                found = list(adapter.issue(locator, stand.budget()))
+                assert found, f"{locator}: neither a field nor a reason"
+                assert {one.locator for one in found} == {locator}
+                assert len({one.field for one in found}) == len(found)
+                assert all(type(one.value) is SecretBytes and one.value.reveal() for one in found)
+
+    @duty(Capability.ISSUE)
+    def test_issue_keeps_the_budget(self, stand: Stand) -> None:
+        """Without calls nothing is minted."""
+        for locator in stand.planted:
+            budget, minted = stand.budget(calls=0), []
+            with stand.adapter() as adapter, suppress(ProviderError):
+                minted = list(adapter.issue(locator, budget))
+            assert not minted, f"{locator}: minted without a call"
+            assert budget.spent == 0
 
     @duty(Capability.GRANTS)
     def test_grants_answer_for_every_item(self, stand: Stand) -> None:
