@@ -23,7 +23,7 @@ from nhisync.spi import (
 from nhisync.spi.oddities import one_item
 from nhisync_postgres.connection import Connection
 from nhisync_postgres.items import Cluster, item_of
-from nhisync_postgres.permissions import Grant, needed
+from nhisync_postgres.permissions import Grant, needed, select
 from nhisync_postgres.queries import CLUSTER, RIGHTS, ROLES, SITUATION
 from nhisync_postgres.settings import PostgresSettings
 
@@ -205,11 +205,20 @@ class Run:
         )
 
     def _named(self, failure: ProviderError) -> ProviderError:
-        """A denial with the very grant that is missing: asked of the server, because its text is not to be trusted."""
+        return self.lacking(failure, ())
+
+    def lacking(self, failure: ProviderError, catalogs: Sequence[str]) -> ProviderError:
+        """A denial with the very grant that is missing: asked of the server, because its text is not to be trusted.
+
+        Args:
+            failure: what the server answered.
+            catalogs: read beside those of the inventory.
+        """
         if failure.kind is not ErrorKind.DENIED:
             return failure
+        more = [select(one, self._settings.auth.user) for one in catalogs]
         try:
-            held = self.held(needed(self._settings, AccessMode.READ, ()))
+            held = self.held([*needed(self._settings, AccessMode.READ, ()), *more])
         except ProviderError:
             return failure
         missing = next((grant for grant, has in held.items() if not has), None)

@@ -42,10 +42,10 @@ def documents(
     grants = needed(settings, mode, wanted)
     if not grants:
         return ()
-    found = [_document(_TITLES[mode], grants)]
+    found = [script_of(_TITLES[mode], grants)]
     if mode is AccessMode.ROTATE:
         admin = [_admin(settings, locator) for locator in wanted]
-        found.append(_document("mode rotate, PostgreSQL 16 and newer, besides: administers only these roles", admin))
+        found.append(script_of("mode rotate, PostgreSQL 16 and newer, besides: administers only these roles", admin))
     return tuple(found)
 
 
@@ -63,7 +63,7 @@ def needed(settings: PostgresSettings, mode: AccessMode, wanted: Sequence[Locato
     if mode is AccessMode.PROBE:
         return [_connect(settings.database, name) for name in dict.fromkeys(one.name for one in wanted)]
     user = settings.auth.user
-    reading = [_connect(settings.database, user), *(_select(catalog, user) for catalog in CATALOGS), _execute(user)]
+    reading = [_connect(settings.database, user), *(select(catalog, user) for catalog in CATALOGS), _execute(user)]
     return reading if mode is AccessMode.READ else [*reading, _createrole(user)]
 
 
@@ -86,7 +86,8 @@ def _connect(database: str, user: str) -> Grant:
     )
 
 
-def _select(catalog: str, user: str) -> Grant:
+def select(catalog: str, user: str) -> Grant:
+    """Reading one catalog."""
     return Grant(
         f"SELECT ON pg_catalog.{catalog}",
         f"GRANT SELECT ON pg_catalog.{catalog} TO {identifier(user)};",
@@ -113,7 +114,8 @@ def _admin(settings: PostgresSettings, locator: Locator) -> Grant:
     return Grant(f"ADMIN OPTION ON ROLE {locator.name}", f"GRANT {role} TO {user} WITH ADMIN OPTION;", held)
 
 
-def _document(title: str, grants: Sequence[Grant]) -> PermissionDocument:
+def script_of(title: str, grants: Sequence[Grant]) -> PermissionDocument:
+    """One script with one statement a line."""
     lines = [f"-- {title}", *(grant.text for grant in grants)]
     return PermissionDocument(
         title=title, language="sql", text="\n".join(lines) + "\n", actions=tuple(grant.action for grant in grants)

@@ -10,11 +10,13 @@ from nhisync.spi import (
     Budget,
     Capability,
     Check,
+    GrantFacts,
     InventoryRequest,
     KindInfo,
     Locator,
     Observation,
     PermissionDocument,
+    ProviderError,
     ProviderInfo,
     Rate,
     SourceContext,
@@ -22,6 +24,7 @@ from nhisync.spi import (
 )
 from nhisync_postgres.connection import CONNECT, QUERY, Connection
 from nhisync_postgres.doctor import examine
+from nhisync_postgres.granting import CATALOGS, facts, permissions_for, strangers
 from nhisync_postgres.inventory import KIND, Run
 from nhisync_postgres.permissions import documents
 from nhisync_postgres.settings import PostgresSettings
@@ -36,7 +39,15 @@ class PostgresProvider:
     info: ClassVar[ProviderInfo] = ProviderInfo(
         name="postgres",
         title="PostgreSQL login roles",
-        capabilities=frozenset({Capability.INVENTORY, Capability.IDENTIFY, Capability.PERMISSIONS, Capability.EXAMINE}),
+        capabilities=frozenset(
+            {
+                Capability.INVENTORY,
+                Capability.IDENTIFY,
+                Capability.PERMISSIONS,
+                Capability.EXAMINE,
+                Capability.GRANTS,
+            }
+        ),
         kinds=(KindInfo(name=KIND, title="role that may log in", locator="role/payments_app"),),
         settings=PostgresSettings,
         sdk_roots=("psycopg",),
@@ -96,6 +107,27 @@ class PostgresProvider:
             run = Run(self._settings, self._context, connection, budget)
             roles = [one for one in dict.fromkeys(one.item for one in wanted) if one.kind == KIND]
             yield from examine(self._settings, self._context, run, mode, roles if roles or KIND in kinds else ())
+
+    def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
+        """Yield the effective rights of every wanted role in the configured database.
+
+        Raises:
+            ProviderError: nothing at all could be read; DENIED names the catalog.
+        """
+        now = self._context.clock.now()
+        yield from strangers(wanted, KIND, now)
+        roles = [one for one in dict.fromkeys(one.item for one in wanted) if one.kind == KIND]
+        if not roles:
+            return
+        with closing(self._connection(budget)) as connection:
+            try:
+                yield from facts(connection, roles, now, budget)
+            except ProviderError as failure:
+                raise Run(self._settings, self._context, connection, budget).lacking(failure, CATALOGS) from None
+
+    def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """The grants that reading these roles' rights needs beside the READ document; no IO."""
+        return permissions_for(self._settings, kinds | {one.kind for one in wanted}, KIND)
 
     def _connection(self, budget: Budget) -> Connection:
         configured = {family: Rate(per_second=rate) for family, rate in self._settings.limits.rates.items()}
