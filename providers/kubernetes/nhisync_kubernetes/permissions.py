@@ -42,14 +42,15 @@ def documents(
     grants = needed(settings, mode, wanted, kinds)
     if not grants:
         return ()
-    title = f"RBAC nhisync-{mode.value} for {settings.subject}: {_PURPOSE[mode]}"
-    manifests = objects(f"nhisync-{mode.value}", settings.subject, grants)
-    text = f"# {title}\n" + "".join(f"---\n{_yaml(one)}" for one in manifests)
-    return (
-        PermissionDocument(
-            title=title, language="yaml", text=text, actions=tuple(one for grant in grants for one in grant.actions)
-        ),
-    )
+    return (document_of(settings, f"nhisync-{mode.value}", _PURPOSE[mode], grants),)
+
+
+def document_of(settings: KubernetesSettings, name: str, purpose: str, grants: Sequence[Grant]) -> PermissionDocument:
+    """The manifest `name` for the configured subject."""
+    title = f"RBAC {name} for {settings.subject}: {purpose}"
+    text = f"# {title}\n" + "".join(f"---\n{_yaml(one)}" for one in objects(name, settings.subject, grants))
+    actions = tuple(one for grant in grants for one in grant.actions)
+    return PermissionDocument(title=title, language="yaml", text=text, actions=actions)
 
 
 def needed(

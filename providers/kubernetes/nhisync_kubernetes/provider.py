@@ -13,6 +13,7 @@ from nhisync.spi import (
     ErrorFact,
     ErrorKind,
     FieldValue,
+    GrantFacts,
     InventoryRequest,
     KindInfo,
     Locator,
@@ -28,6 +29,7 @@ from nhisync.spi.x509 import Profile, Trust, load_trust
 from nhisync_kubernetes.access import resolve
 from nhisync_kubernetes.api import Api
 from nhisync_kubernetes.doctor import Situation, examine
+from nhisync_kubernetes.granting import GrantRun, permissions_for
 from nhisync_kubernetes.identity import cluster_id, identify
 from nhisync_kubernetes.inventory import observe
 from nhisync_kubernetes.permissions import documents
@@ -72,6 +74,7 @@ class KubernetesProvider:
                 Capability.FINGERPRINT,
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
+                Capability.GRANTS,
             }
         ),
         kinds=_KINDS,
@@ -134,6 +137,19 @@ class KubernetesProvider:
         """
         with self._api(budget) as api:
             yield from values(api, wanted)
+
+    def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
+        """Yield the rights of every wanted service account, and of the accounts behind legacy tokens.
+
+        Raises:
+            ProviderError: only when nothing at all could be asked.
+        """
+        with self._api(budget) as api:
+            yield from GrantRun(api, self._context.clock.now).facts(wanted)
+
+    def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """The RBAC manifest that reading rights needs beside the READ manifest; no IO."""
+        return permissions_for(self._settings, kinds | {one.kind for one in wanted})
 
     def permissions(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]

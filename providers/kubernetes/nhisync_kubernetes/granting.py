@@ -1,0 +1,201 @@
+"""Reads what service accounts may do: the rules of every role that is bound to them or to one of their groups.
+
+RBAC only adds. A binding of a namespace gives its role's rules there, one of the cluster everywhere. A resource is
+written ``namespace/group/resource/subresource/name``, ``+`` stands for any one of these. Source: kubernetes.io/docs,
+Using RBAC Authorization; ``plugin/pkg/auth/authorizer/rbac`` of k8s.io/kubernetes.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from nhisync.spi import (
+    Effect,
+    ErrorFact,
+    ErrorKind,
+    GrantFacts,
+    Locator,
+    PermissionDocument,
+    ProviderError,
+    Right,
+    Syntax,
+)
+from nhisync_kubernetes.api import Api
+from nhisync_kubernetes.grants import Grant
+from nhisync_kubernetes.metadata import entries, word
+from nhisync_kubernetes.names import split
+from nhisync_kubernetes.permissions import RBAC, document_of
+from nhisync_kubernetes.resources import SECRETS, SERVICE_ACCOUNTS, Resource
+from nhisync_kubernetes.settings import KubernetesSettings
+
+SCHEME = "kubernetes"
+
+BINDINGS = Resource("rolebindings", RBAC)
+CLUSTER_BINDINGS = Resource("clusterrolebindings", RBAC, namespaced=False)
+ROLES = Resource("roles", RBAC)
+CLUSTER_ROLES = Resource("clusterroles", RBAC, namespaced=False)
+READ = (BINDINGS, CLUSTER_BINDINGS, ROLES, CLUSTER_ROLES)
+"""What rights are read from, each as one listing of the whole cluster."""
+
+_HOLDERS = frozenset({"service-account", "service-account-token"})
+_ACCOUNT = "kubernetes.io/service-account.name"
+"""Annotation of a legacy token that names its account."""
+
+_TITLE = "the rules of every role and who is bound to it, for tiers that compare rights"
+
+Rules = Sequence[Mapping[str, Any]]
+
+
+def grants_needed() -> list[Grant]:
+    """Listing bindings and roles; RBAC has no way to list only those of one account."""
+    return [Grant("", one.group, one.plural, "list") for one in READ]
+
+
+def permissions_for(settings: KubernetesSettings, kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+    """What reading rights needs beside the READ document; none where no account is asked about."""
+    if not kinds & _HOLDERS:
+        return ()
+    return (document_of(settings, "nhisync-rights", _TITLE, grants_needed()),)
+
+
+class GrantRun:
+    """One look at the rights of some accounts; every listing is read once.
+
+    Args:
+        api: of one cluster.
+        now: the time of observation.
+    """
+
+    def __init__(self, api: Api, now: Callable[[], datetime]) -> None:
+        self._api, self._now = api, now
+        self._listings: dict[Resource, list[Mapping[str, Any]]] = {}
+
+    def facts(self, wanted: Sequence[Locator]) -> Iterator[GrantFacts]:
+        """The rights of each wanted account, or why they are not known.
+
+        Raises:
+            ProviderError: nothing at all could be asked.
+        """
+        for locator in dict.fromkeys(one.item for one in wanted):
+            if locator.kind not in _HOLDERS:
+                told = f"the kind {locator.kind} holds no rights at this cluster"
+                error = ErrorFact(kind=ErrorKind.UNSUPPORTED.value, message=told)
+                yield GrantFacts(locator=locator, observed_at=self._now(), error=error)
+                continue
+            try:
+                yield self._single(locator)
+            except ProviderError as failure:
+                if failure.kind in {ErrorKind.AUTH_FAILED, ErrorKind.THROTTLED}:
+                    raise
+                yield GrantFacts(locator=locator, observed_at=self._now(), error=failure.fact)
+
+    def _single(self, locator: Locator) -> GrantFacts:
+        namespace, name = split(locator.name)
+        account = self._account(namespace, name) if locator.kind == "service-account-token" else name
+        self._api.get(SERVICE_ACCOUNTS, namespace, account, metadata=True)
+        return GrantFacts(
+            locator=locator,
+            observed_at=self._now(),
+            scheme=SCHEME,
+            syntax=Syntax.PATH,
+            rights=tuple(sorted(set(self._rights(namespace, account)))),
+        )
+
+    def _account(self, namespace: str, name: str) -> str:
+        """The account behind a legacy token.
+
+        Raises:
+            ProviderError: MALFORMED, the Secret names none.
+        """
+        found = self._api.get(SECRETS, namespace, name, metadata=True)
+        annotations = found["metadata"].get("annotations")
+        account = annotations.get(_ACCOUNT) if isinstance(annotations, dict) else None
+        if not isinstance(account, str) or not account:
+            raise ProviderError(ErrorKind.MALFORMED, "the Secret does not name the account that its token is for")
+        return account
+
+    def _rights(self, namespace: str, account: str) -> Iterator[Right]:
+        who = subjects_of(namespace, account)
+        for binding in self._listed(CLUSTER_BINDINGS):
+            if bound(binding, who):
+                yield from rights_of(self._rules(binding, ""), "")
+        for binding in self._listed(BINDINGS):
+            if bound(binding, who):
+                place = str(binding["metadata"].get("namespace", ""))
+                yield from rights_of(self._rules(binding, place), place)
+
+    def _rules(self, binding: Mapping[str, Any], namespace: str) -> Rules:
+        """The rules a binding gives; a role that is gone gives none."""
+        reference = binding.get("roleRef")
+        if not isinstance(reference, dict):
+            return ()
+        resource = ROLES if reference.get("kind") == "Role" else CLUSTER_ROLES
+        place = namespace if resource is ROLES else ""
+        for role in self._listed(resource):
+            about = role["metadata"]
+            if (about.get("namespace", ""), about.get("name")) == (place, reference.get("name")):
+                return entries(role.get("rules"))
+        return ()
+
+    def _listed(self, resource: Resource) -> list[Mapping[str, Any]]:
+        if resource not in self._listings:
+            self._listings[resource] = list(self._api.listed(resource))
+        return self._listings[resource]
+
+
+def subjects_of(namespace: str, account: str) -> frozenset[tuple[str, str]]:
+    """(kind, name) of everything that the account counts as."""
+    return frozenset(
+        {
+            ("User", f"system:serviceaccount:{namespace}:{account}"),
+            ("Group", "system:serviceaccounts"),
+            ("Group", f"system:serviceaccounts:{namespace}"),
+            ("Group", "system:authenticated"),
+        }
+    )
+
+
+def bound(binding: Mapping[str, Any], who: frozenset[tuple[str, str]]) -> bool:
+    """Whether a binding names one of `who`."""
+    for subject in entries(binding.get("subjects")):
+        kind, name = word(subject.get("kind")), word(subject.get("name"))
+        if kind == "ServiceAccount":
+            kind, name = "User", f"system:serviceaccount:{word(subject.get('namespace'))}:{name}"
+        if (kind, name) in who:
+            return True
+    return False
+
+
+def rights_of(rules: Rules, namespace: str) -> Iterator[Right]:
+    """The rights of rules that hold in one namespace, or everywhere (``""``); only there do bare URLs count."""
+    for rule in rules:
+        verbs = tuple(sorted(texts(rule.get("verbs"))))
+        named = [*_places(rule, namespace), *([] if namespace else _urls(rule))]
+        if verbs and named:
+            yield Right(Effect.ALLOW, verbs, tuple(sorted(set(named))))
+
+
+def _places(rule: Mapping[str, Any], namespace: str) -> Iterator[str]:
+    where = namespace or "+"
+    names = [_any(one) for one in texts(rule.get("resourceNames"))] or ["+"]
+    for group in texts(rule.get("apiGroups")):
+        for resource in texts(rule.get("resources")):
+            main, slash, sub = resource.partition("/")
+            below = sub if slash else ("+" if resource == "*" else "-")
+            for name in names:
+                yield f"{where}/{_any(group) or 'core'}/{_any(main)}/{below}/{name}"
+
+
+def _urls(rule: Mapping[str, Any]) -> Iterator[str]:
+    """Paths that are no resources; a star at the end is anything below."""
+    for path in texts(rule.get("nonResourceURLs")):
+        yield f"url:{path}"
+
+
+def _any(text: str) -> str:
+    return "+" if text == "*" else text
+
+
+def texts(value: Any) -> list[str]:
+    """The texts of a list; anything else in it is no word of RBAC."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []

@@ -1,0 +1,176 @@
+"""Rights of service accounts: what we read is what the API server says of every request, whatever roles are bound.
+
+These run against a real API server, too (see conftest); the server's own access review is the judge.
+"""
+
+import random
+from typing import Any
+
+import pytest
+
+from nhisync.parity.rights.patterns import matches, tokens
+from nhisync.spi import ErrorKind, GrantFacts, Locator, ProviderError
+from nhisync_kubernetes.granting import READ, grants_needed
+from nhisync_kubernetes.permissions import objects
+
+from .conftest import CANARY, Adapted, Target
+
+VERBS = ("get", "list", "create", "delete")
+RESOURCES = (("", "secrets"), ("", "pods"), ("apps", "deployments"), ("", "nodes"))
+SUBS = ("", "log", "scale")
+NAMES = ("", "one", "two")
+SUBJECT = "system:serviceaccount:{}:reader"
+
+
+class Stage:
+    """Two namespaces, an account whose rights are read, and one that reads."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.place, self.other = target.namespace(), target.namespace()
+        self.own = target.client(target.account(self.place, "api"))
+        self.token = target.account(self.place, "reader")
+        self.api = Locator.parse(f"cluster:service-account/{self.place}/api")
+
+    def allow(self) -> None:
+        """Give the reader the printed manifest, and sight of the account."""
+        subject = SUBJECT.format(self.place)
+        (document,) = self.reader().provider().grant_permissions((self.api,), frozenset())
+        assert {one.action for one in grants_needed()} <= set(document.actions)
+        self.target.apply(list(objects(f"rights-{self.place}", subject, grants_needed())))
+        self.see()
+
+    def see(self) -> None:
+        """What the READ document holds for the account."""
+        from nhisync_kubernetes.grants import Grant
+
+        grants = [Grant(self.place, "", "serviceaccounts", "get", ("api",)), Grant("", "", "namespaces", "get", ())]
+        self.target.apply(list(objects(f"see-{self.place}", SUBJECT.format(self.place), grants)))
+
+    def reader(self) -> Adapted:
+        """An adapter as the reading account."""
+        return self.target.adapted(self.token, subject=SUBJECT.format(self.place))
+
+    def rights(self, *wanted: Locator) -> list[GrantFacts]:
+        """What it reads."""
+        reader = self.reader()
+        return list(reader.provider().grants(wanted or (self.api,), reader.budget()))
+
+    def bind(self, dice: random.Random) -> None:
+        """Some roles, bound somewhere to the account or to one of its groups."""
+        subjects = [
+            {"kind": "ServiceAccount", "namespace": self.place, "name": "api"},
+            {"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": f"system:serviceaccounts:{self.place}"},
+            {"kind": "ServiceAccount", "namespace": self.other, "name": "api"},
+            {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "api"},
+        ]
+        for number in range(dice.randrange(1, 5)):
+            name = f"{self.place}-{number}"
+            namespace = dice.choice([self.place, self.other, ""])
+            kind = dice.choice(["Role", "ClusterRole"]) if namespace else "ClusterRole"
+            place = {"namespace": namespace} if kind == "Role" else {}
+            about = {"name": name, **({"namespace": namespace} if namespace else {})}
+            version = {"apiVersion": "rbac.authorization.k8s.io/v1"}
+            rules = [rule(dice) for _ in range(dice.randrange(1, 3))]
+            self.target.apply([{**version, "kind": kind, "metadata": {"name": name, **place}, "rules": rules}])
+            reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}
+            whom = dice.sample(subjects, dice.randrange(1, 3))
+            bound = "RoleBinding" if namespace else "ClusterRoleBinding"
+            self.target.apply([{**version, "kind": bound, "metadata": about, "roleRef": reference, "subjects": whom}])
+
+    def says(self, verb: str, where: str, group: str, resource: str, sub: str, name: str) -> bool:
+        """Whether the API server would let the account do it."""
+        attributes = {"verb": verb, "namespace": where, "group": group, "resource": resource, "subresource": sub}
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {**attributes, "name": name}},
+        }
+        answer = self.own.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json=body)
+        return bool(answer.json()["status"]["allowed"])
+
+
+def rule(dice: random.Random) -> dict[str, Any]:
+    """A rule with and without wildcards, subresources and names."""
+    main = dice.choice(["secrets", "pods", "deployments", "nodes", "*"])
+    sub = dice.choice(["", "", "/log", "/scale"])
+    made: dict[str, Any] = {
+        "verbs": dice.sample(VERBS, dice.randrange(1, 3)) if dice.random() < 0.8 else ["*"],
+        "apiGroups": dice.choice([[""], ["apps"], ["", "apps"], ["*"]]),
+        "resources": [f"{main}{sub}" if main != "*" or sub != "/log" else "*"],
+    }
+    return {**made, "resourceNames": dice.sample(["one", "two", "three"], 2)} if dice.random() < 0.4 else made
+
+
+def holds(facts: GrantFacts, verb: str, where: str, group: str, resource: str, sub: str, name: str) -> bool:
+    """What our patterns say of one request."""
+    text = f"{where}/{group or 'core'}/{resource}/{sub or '-'}/{name or 'nobody'}"
+    fitting = [right for right in facts.rights if {verb, "*"} & set(right.actions)]
+    return any(matches(tokens(one, facts.syntax), text) for right in fitting for one in right.resources)
+
+
+@pytest.fixture
+def stage(target: Target) -> Stage:
+    """The stage."""
+    return Stage(target)
+
+
+@pytest.mark.requirement("R19", "R20")
+@pytest.mark.parametrize("seed", range(12))
+def test_every_request_is_judged_as_the_server_judges_it(stage: Stage, seed: int) -> None:
+    """Groups, namespaces, wildcards, subresources, names: no request comes out otherwise."""
+    dice = random.Random(seed)
+    stage.bind(dice)
+    stage.allow()
+    (facts,) = stage.rights()
+    assert facts.error is None
+    for _ in range(60):
+        group, resource = dice.choice(RESOURCES)
+        where = dice.choice([stage.place, stage.other])
+        asked = (dice.choice(VERBS), where, group, resource, dice.choice(SUBS), dice.choice(NAMES))
+        assert holds(facts, *asked) is stage.says(*asked), asked
+
+
+@pytest.mark.requirement("R42")
+@pytest.mark.parametrize("missing", READ, ids=lambda one: one.plural)
+def test_each_line_of_the_document_is_needed(stage: Stage, missing: Any) -> None:
+    """Without any one line the rights are unknown, with the very permission that is missing; never empty."""
+    kept = [one for one in grants_needed() if one.resource != missing.plural]
+    stage.bind(random.Random(3))
+    stage.target.apply(list(objects(f"rights-{stage.place}", SUBJECT.format(stage.place), kept)))
+    stage.see()
+    (facts,) = stage.rights()
+    if facts.error is None:  # no binding of this arrangement names such a role, so that it was not asked for
+        assert missing.plural in {"roles", "clusterroles"}
+        return
+    assert facts.error.kind == ErrorKind.DENIED.value
+    assert missing.plural in facts.error.action
+    assert facts.rights == ()
+
+
+def test_the_account_behind_a_legacy_token_is_the_one_that_holds_rights(site: Any) -> None:
+    """The token is a Secret; what it opens is its account's."""
+    token = site.seed("service-account-token", "payments/ci-deploy")
+    reader = site.provider()
+    (facts,) = reader.grants((token,), site.budget())
+    assert CANARY not in str(facts)
+    assert facts.error is None or facts.error.kind == ErrorKind.DENIED.value
+
+
+def test_an_account_that_is_not_there_has_no_list(stage: Stage) -> None:
+    """Not an empty list: nothing is known of it."""
+    stage.allow()
+    gone = Locator.parse(f"cluster:service-account/{stage.place}/nobody")
+    try:
+        (facts,) = stage.rights(gone)
+    except ProviderError as failure:
+        pytest.fail(f"one account ended the run: {failure}")
+    assert facts.error is not None
+    assert facts.rights == ()
+
+
+def test_other_kinds_hold_no_rights(stage: Stage) -> None:
+    """A Secret is no identity."""
+    (facts,) = stage.rights(Locator.parse(f"cluster:secret/{stage.place}/stripe"))
+    assert facts.error is not None
+    assert facts.error.kind == ErrorKind.UNSUPPORTED.value
