@@ -143,6 +143,7 @@ def test_only_what_the_tier_asks_for_is_recorded(session: Session) -> None:
         "no backup path": replace(claim(), path="third"),
         "still to come": claim(age=-HOUR),
         "answers for it": replace(claim(), attested_by=" "),
+        "URL with credentials": replace(claim(), evidence="https://robot:canary-7f31@jira.example/SEC-1"),
         "no app is called": replace(claim(), app="payment"),
     }
     for message, attestation in wrong.items():

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -141,12 +142,14 @@ def test_the_task_reaches_the_child(files: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_child_is_closed_to_others() -> None:
-    """It leaves no core dump, and on Linux nobody may read its memory."""
+    """It leaves no core dump and no keys of its connections, and on Linux nobody may read its memory."""
     code = (
-        "import resource, ctypes, sys; from nhisync.app.reuse import harden; harden();"
+        "import os, resource, ctypes, sys; from nhisync.app.reuse import harden; harden();"
+        "assert 'SSLKEYLOGFILE' not in os.environ;"
         "print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environ = {**os.environ, "SSLKEYLOGFILE": os.devnull}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ)
     assert done.stdout.split(") ")[0] == "(0, 0"
     if sys.platform == "linux":
         assert done.stdout.strip().endswith("0")

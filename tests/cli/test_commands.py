@@ -351,6 +351,17 @@ def test_waivers_are_recorded_listed_and_withdrawn(world: World, golden: Golden)
         assert reader.verify_audit().problem == ""
 
 
+@pytest.mark.parametrize("where", ["--reason", "--ticket"])
+def test_no_login_is_recorded_with_a_waiver(world: World, where: str) -> None:
+    """The store keeps what is waived for ever; a pasted URL with a password is refused and not repeated."""
+    argv = ["--until", "2026-12-15", "--reason", "r", "--approved-by", "a", "--ticket", "T-1"]
+    argv[argv.index(where) + 1] = "see https://robot:canary-7f31@jira.example/SEC-1"
+    ended = world("waive", "payments/fx-feed", "NHS101", *argv)
+    assert ended.code == 2
+    assert "canary-7f31" not in ended.err
+    assert json.loads(world("waivers", "--format", "json").out) == []
+
+
 def test_waive_is_refused_while_a_daemon_writes(world: World) -> None:
     """Another writer holds the store: nothing is recorded, the code is 5 and the holder is named."""
     url = f"sqlite:///{world.folder / 'nhisync.db'}"

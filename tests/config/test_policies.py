@@ -167,6 +167,10 @@ def test_an_own_tier_without_parent_sets_everything(policies: Load) -> None:
 PROBLEMS = {
     "unknown key": ("lockstp: {}\n", "unknown key `lockstp`"),
     "unknown value": ("lockstep: {max_lags: 1h}\n", "unknown key `max_lags` in lockstep"),
+    "more than a century": (
+        "evidence: {inventory_max_age: 999999999d}\n",
+        "evidence.inventory_max_age: is longer than a",
+    ),
     "no unit": ("lockstep: {max_lag: 24}\n", "lockstep.max_lag: a duration needs a number and a unit"),
     "zero": ("evaluate: {every: 0s}\n", "evaluate.every: must be longer than zero"),
     "share of one": ("expiry: {warn_fraction: 1}\n", "expiry.warn_fraction: must be more than 0 and less than 1"),

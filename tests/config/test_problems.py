@@ -82,6 +82,8 @@ ONE_WRONG: dict[str, tuple[str, str, str, str]] = {
                               "apps.payments.pairs[0].probe.timeout: a duration needs a number and a unit", ""),
     "endless duration": (PAIR, PAIR.replace("kind", "probe: {type: provider, timeout: 9999999999999999d}, kind"),
                          "apps.payments.pairs[0].probe.timeout: this duration is longer than anything", ""),
+    "more than a century": (PAIR, PAIR.replace("kind", "probe: {type: provider, timeout: 36526d}, kind"),
+                            "apps.payments.pairs[0].probe.timeout: is longer than a century (36525d)", ""),
     "no duration": (PAIR, PAIR.replace("kind", "probe: {type: provider, timeout: 0s}, kind"),
                     "apps.payments.pairs[0].probe.timeout: must be longer than zero", ""),
     "rotation word": (PAIR, PAIR.replace("kind", "rotate: {backup: automatic}, kind"),

@@ -1,5 +1,8 @@
 """Live authentication against a real PostgreSQL server: accepted, refused, not judged, and what is undone."""
 
+import select
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -156,3 +159,36 @@ def test_the_environment_has_no_say(cluster: Cluster, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PGPASSWORD", VALUE)
     monkeypatch.setenv("PGSSLMODE", "disable")
     assert tried(cluster, "canary-of-yesterday").accepted is False
+
+
+@pytest.mark.timeout(60)
+def test_a_server_that_falls_silent_holds_nobody(cluster: Cluster) -> None:
+    """It lets the login in and then answers nothing more; the probe ends with its time, not with the server's."""
+
+    def between(channel: socket.socket) -> None:
+        with channel, socket.create_connection(("127.0.0.1", cluster.port)) as there:
+            while True:
+                ready, _, _ = select.select([channel, there], [], [], 30)
+                for one in ready:
+                    data = one.recv(65_536)
+                    if not data or b"SELECT session_user" in data:
+                        threading.Event().wait(30)
+                        return
+                    (there if one is channel else channel).sendall(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    channel, _ = listener.accept()
+                except OSError:
+                    return
+                threading.Thread(target=between, args=(channel,), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        clock = SystemClock()
+        began = clock.monotonic()
+        shown = tried(cluster, encrypted=False, seconds=4, target=f"127.0.0.1:{listener.getsockname()[1]}")
+        assert (shown.depth, shown.accepted) == ("auth", True)
+        assert clock.monotonic() - began < 20

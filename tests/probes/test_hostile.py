@@ -1,6 +1,7 @@
 """Services that lie, stall or echo: none of them makes a credential accepted, keeps a probe or tells of it."""
 
 import base64
+import os
 import socket
 import ssl
 import threading
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nhisync.clock import SystemClock
-from nhisync.probes import Order, http, tls
+from nhisync.probes import KINDS, Order, http, tls
 from nhisync.probes.order import Patience, name_of
 from nhisync.spi import ProviderError
 from nhisync.testing.judge import Account, Judge
@@ -137,6 +138,19 @@ def test_a_dripping_handshake_is_cut_off(raw: MakeRaw, tmp_path: Path) -> None:
     stop.set()
     assert told.value.kind.value == "unreachable"
     assert clock.monotonic() - began < 5
+
+
+def test_a_pipe_in_place_of_the_authorities_is_no_file(patience: Patience, tmp_path: Path) -> None:
+    """An ordinary open of a named pipe waits for a writer for ever; the setting is named instead."""
+    pipe = tmp_path / "ca.pem"
+    os.mkfifo(pipe)
+    for kind in ("http", "tls", "postgres"):
+        target = "https://127.0.0.1:9/" if kind == "http" else "127.0.0.1:9"
+        order = Order(target=target, auth="none" if kind == "tls" else "bearer", ca_file=pipe)
+        with pytest.raises(ProviderError) as told:
+            KINDS[kind](order, showing(user="robot"), patience)
+        assert told.value.kind.value == "misconfigured"
+        assert "ca_file" in told.value.message
 
 
 def test_a_dripping_proxy_is_cut_off(raw: MakeRaw) -> None:

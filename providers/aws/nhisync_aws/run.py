@@ -19,6 +19,7 @@ from nhisync.spi import (
     Observation,
     Precision,
     ProviderError,
+    PublicId,
     SourceContext,
 )
 from nhisync.spi.fanout import merged
@@ -110,6 +111,11 @@ class Run(SourceRun):
         wanted = self.settings.owner_tag.lower()
         owner = next((value for key, value in tags.items() if key.lower() == wanted), "")
         return Tags(owner, tags.get(LOGICAL_NAME_TAG))
+
+
+def itself(name: object) -> tuple[PublicId, ...]:
+    """An item by its own name in the whole of AWS: equal on both paths, there is one item."""
+    return (PublicId("resource", str(name)),) if name else ()
 
 
 def moment(value: Any, precision: Precision = Precision.EXACT) -> Moment | None:

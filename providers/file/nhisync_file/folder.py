@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from nhisync.spi import ErrorKind, ProviderError
+from nhisync.spi import ErrorKind, ProviderError, PublicId
 
 _ATTEMPTS = 3
 """How often a name is resolved again when it vanishes while being opened (the kubelet swaps folders)."""
@@ -35,12 +35,14 @@ class Looked:
         modified: last change of the content, aware UTC.
         parents: permission bits of the folders from the root down to it.
         real: last component of its real path; "" for the root.
+        id: what makes it this one, by whatever name and link it was reached on this host (device and inode).
     """
 
     mode: int
     modified: datetime
     parents: tuple[int, ...]
     real: str
+    id: PublicId
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class _Handle:
             modified=datetime.fromtimestamp(shape.st_mtime, UTC),
             parents=self.parents,
             real=self.parts[-1] if self.parts else "",
+            id=PublicId("file", f"{shape.st_dev:x}-{shape.st_ino:x}"),
         )
 
 

@@ -39,9 +39,11 @@ def parse_mount(folder: Folder, name: str) -> tuple[Parsed, datetime, str]:
     fields = tuple(key for key in keys if not key.startswith(".."))
     if len(fields) > _MOST_FIELDS:
         raise malformed("too-many-fields", f"it holds more than {_MOST_FIELDS} files")
+    secret = bool(set(fields) - _PUBLIC)
     parsed = Parsed(
         fields=fields,
-        secret=bool(set(fields) - _PUBLIC),
+        secret=secret,
+        ids=(generation.id,) if secret else (),
         certificates=_chain(folder, name) if CERTIFICATE in fields else (),
         version=generation.real,
     )

@@ -1,13 +1,12 @@
 """PEM texts (RFC 7468): certificates are read, keys are only named."""
 
-import re
 from collections.abc import Iterator
 from types import MappingProxyType
 
 from nhisync.spi.x509 import MalformedError, decode_pem
+from nhisync.spi.x509.pem import blocks
 from nhisync_file.parsed import Parsed, malformed
 
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----(.*?)-----END \1-----", re.DOTALL)
 _FIELDS = MappingProxyType(
     {
         b"CERTIFICATE": "certificate",
@@ -30,25 +29,25 @@ def parse_pem(content: bytes) -> Parsed:
     Raises:
         ProviderError: MALFORMED, when there is no PEM block or a certificate cannot be read.
     """
-    blocks = list(_BLOCK.finditer(content))
-    if not blocks:
+    found = list(blocks(content))
+    if not found:
         raise malformed("not-pem", "there is no PEM block in it")
     try:
         certificates = decode_pem(content)
     except MalformedError:
         raise malformed("certificate-unreadable", "one of its certificates cannot be parsed") from None
-    keys = [block for block in blocks if block[1].endswith(_KEY)]
-    names = {_FIELDS.get(block[1], PRIVATE_KEY if block in keys else "other") for block in blocks}
-    encrypted = sum(is_encrypted(block[1], block[2]) for block in keys)
+    keys = [block for block in found if block.label.endswith(_KEY)]
+    names = {_FIELDS.get(label, PRIVATE_KEY if label.endswith(_KEY) else "other") for label, _, _ in found}
+    encrypted = sum(is_encrypted(block.label, block.body) for block in keys)
     words = {"private-key": ("encrypted" if encrypted == len(keys) else "plain")} if keys else {}
     return Parsed(fields=tuple(sorted(names)), secret=bool(keys), certificates=tuple(certificates), attributes=words)
 
 
 def private_keys(content: bytes) -> Iterator[tuple[bytes, bool]]:
     """Each private key block as text with LF line ends, and whether it is encrypted; for the comparing process only."""
-    for block in _BLOCK.finditer(content):
-        if block[1].endswith(_KEY):
-            yield block[0].replace(b"\r\n", b"\n"), is_encrypted(block[1], block[2])
+    for block in blocks(content):
+        if block.label.endswith(_KEY):
+            yield block.whole.replace(b"\r\n", b"\n"), is_encrypted(block.label, block.body)
 
 
 def is_encrypted(label: bytes, body: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
@@ -145,6 +146,8 @@ class FileProvider:
             looked, content = self._folder.read(locator.name)
             parsed, modified = _parse(locator, content, password), looked.modified
             exposed = exposure(looked.mode, looked.parents, secret=parsed.secret)
+            if parsed.secret:  # equal bundles of authorities are no copy of anything
+                parsed = replace(parsed, ids=(*parsed.ids, looked.id))
         return item_of(locator, parsed, modified=modified, exposed=exposed, judging=judging, now=now)
 
     def _swept(

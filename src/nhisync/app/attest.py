@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from nhisync.app.session import Session
 from nhisync.app.waivers import reading, writing
+from nhisync.config.secrecy import holds_login
 from nhisync.errors import UsageError
 from nhisync.model import App, Attestation
 from nhisync.readiness import SKEW, Attested, attested
@@ -34,7 +35,7 @@ def attest(session: Session, attestation: Attestation, *, actor: str) -> int:
 
     Raises:
         UsageError: no such app or backup path, a kind that the app's tier does not ask for, a time that is still to
-            come, or nobody who answers for it.
+            come, nobody who answers for it, or evidence that holds a login.
         GuardError: another process writes to the store.
         StoreError: the store cannot be written.
     """
@@ -101,6 +102,8 @@ def _check(session: Session, attestation: Attestation) -> None:
     _check_time(attestation.observed_at, session.clock.now())
     if not attestation.attested_by.strip():
         raise UsageError("an attestation needs somebody who answers for it", fix="--by WHO")
+    if holds_login(attestation.evidence):
+        raise UsageError("the evidence is a URL with credentials, which would be kept", fix="Leave user:password@ out.")
 
 
 def _check_time(observed_at: datetime, now: datetime) -> None:

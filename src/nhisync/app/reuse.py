@@ -6,6 +6,7 @@ cannot dump core and cannot be traced; its memory is gone with it.
 
 import ctypes
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from nhisync.app.session import Session
+from nhisync.app.session import KEY_LOG, Session
 from nhisync.collect.cycle import GRACE
 from nhisync.collect.reuse import Classes, Wanted, compared
 from nhisync.errors import NhisyncError
@@ -112,10 +113,11 @@ def _read(lines: Iterable[str]) -> Reuse:
 
 
 def harden() -> None:
-    """No core dump, no tracing, no reading of /proc/self/mem by others, no life after the parent's.
+    """No core dump, no tracing, no reading of /proc/self/mem by others, no log of TLS keys, no life after the parent's.
 
     Best effort where the platform allows it. Without the parent nobody ends a process that a service keeps waiting.
     """
+    os.environ.pop(KEY_LOG, None)  # a probe without a credential uses no provider, and its URL may be one
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         prctl = ctypes.CDLL(None).prctl

@@ -6,6 +6,7 @@ from datetime import date
 from typing import TypeVar
 
 from nhisync.app.session import Session
+from nhisync.config.secrecy import holds_login
 from nhisync.errors import StoreError, UsageError
 from nhisync.model import Waiver
 from nhisync.parity.rules import BY_CODE
@@ -146,3 +147,5 @@ def _check(session: Session, waiver: Waiver) -> None:
         raise UsageError(f"{waiver.until} is over", fix="A waiver ends on a day to come; that day is its last.")
     if not waiver.reason.strip() or not waiver.approved_by.strip():
         raise UsageError("a waiver needs a reason and somebody who accepts the risk", fix="--reason, --approved-by")
+    if holds_login(f"{waiver.reason} {waiver.ticket}"):
+        raise UsageError("a URL of the waiver holds credentials, which would be kept", fix="Leave user:password@ out.")

@@ -89,10 +89,20 @@ def no_signal_word(value: str) -> str:
 
 _SPAN_SCHEMA = WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["90s", "15m", "1h30m", "7d"]})
 
-Span = Annotated[timedelta, BeforeValidator(parse_duration), _SPAN_SCHEMA]
+LONGEST = timedelta(days=36_525)
+"""A century: what is added to a date must stay in the calendar."""
+
+
+def _measurable(value: timedelta) -> timedelta:
+    if value > LONGEST:
+        raise ValueError("is longer than a century (36525d)")
+    return value
+
+
+Span = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(_measurable), _SPAN_SCHEMA]
 """A time span with a unit, zero included."""
 
-PositiveSpan = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(positive), _SPAN_SCHEMA]
+PositiveSpan = Annotated[Span, AfterValidator(positive)]
 """A time span with a unit, longer than zero."""
 
 

@@ -49,6 +49,11 @@ def without_credentials(line: str) -> str:
     return _QUERY.sub(rf"\1{CUT}", _USERINFO.sub(rf"\1{CUT}@", line))
 
 
+def holds_login(text: str) -> bool:
+    """Whether a URL in `text` carries user information; what is recorded and audited keeps it for ever."""
+    return bool(_USERINFO.search(text))
+
+
 def credentials_at(line: str) -> int | None:
     """0-based column where user information or a query of a URL begins in `line`, or None."""
     found = [match.end(1) for match in (_USERINFO.search(line), _QUERY.search(line)) if match]

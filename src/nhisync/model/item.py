@@ -86,8 +86,8 @@ class PublicId:
     """A public identifier; the same one on both paths means the same credential.
 
     `scheme` is one of ``access-key-id``, ``spki-sha256``, ``issuer-serial``, ``role-id``, ``service-account``,
-    ``login`` (``host/name``), ``token-accessor``, ``secret-version``, ``cluster-id``. A scheme in
-    `SHARED_TARGET_SCHEMES` means "both drive the same target".
+    ``login`` (``host/name``), ``token-accessor``, ``secret-version``, ``file``, ``resource`` (a cloud's own
+    name of the item), ``cluster-id``. A scheme in `SHARED_TARGET_SCHEMES` means "both drive the same target".
     """
 
     scheme: str
@@ -98,7 +98,10 @@ SHARED_TARGET_SCHEMES = frozenset({"login"})
 """Schemes whose equality means a shared target account rather than an equal credential."""
 
 COPY_SCHEMES = frozenset(
-    {"access-key-id", "spki-sha256", "issuer-serial", "role-id", "secret-version", "service-account", "token-accessor"}
+    {
+        *("access-key-id", "spki-sha256", "issuer-serial", "role-id"),
+        *("secret-version", "service-account", "token-accessor", "file", "resource"),
+    }
 )
 """Schemes whose equality means that the very same credential stands on both paths."""
 

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from typing import Any
 
 from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, not_made, refused
-from nhisync.probes.wire import connect, cut_at, place
+from nhisync.probes.wire import authorities, connect, cut_at, place
 from nhisync.spi import ErrorKind, ProviderError
 
 _REFUSED = ("password authentication failed", "is not permitted to log in", "authentication failed")
@@ -45,9 +45,10 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         raise ProviderError(ErrorKind.UNSUPPORTED, "the driver psycopg is not installed", fix=fix) from None
     if presented.secret is None:
         raise ProviderError(ErrorKind.MISCONFIGURED, "the item holds no field to present")
-    connect(*place(order.target), patience).close()
     try:
-        connection = psycopg.connect(**_arguments(order, presented, patience), autocommit=True)
+        arguments = _arguments(order, presented, patience)
+        connect(*place(order.target), patience).close()
+        connection = psycopg.connect(**arguments, autocommit=True)
     except psycopg.Error as failure:
         return _failed(str(failure).lower())
     except (UnicodeError, ValueError):
@@ -121,5 +122,5 @@ def _arguments(order: Order, presented: Presented, patience: Patience) -> dict[s
         "sslmode": "verify-full" if order.encrypted else "disable",
     }
     if order.encrypted:
-        found["sslrootcert"] = str(order.ca_file) if order.ca_file else "system"
+        found["sslrootcert"] = authorities(order.ca_file) or "system"
     return found

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from nhisync.probes.order import Patience, Presented
 from nhisync.spi import ErrorKind, ProviderError
+from nhisync.spi.files import ca_bundle
 
 SETTLE = 0.3
 """Seconds to wait for a refusal that TLS 1.3 sends after the handshake (RFC 8446 §4.4.2.4)."""
@@ -71,11 +72,17 @@ def context_of(ca_file: Path | None) -> ssl.SSLContext:
     Raises:
         ProviderError: MISCONFIGURED, the file cannot be used.
     """
-    try:
-        return ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-    except (OSError, ssl.SSLError):
-        fix = "Let ca_file name PEM certificates that nhisync's user may read."
-        raise ProviderError(ErrorKind.MISCONFIGURED, "the probe's ca_file cannot be used", fix=fix) from None
+    return ssl.create_default_context(cafile=authorities(ca_file))
+
+
+def authorities(ca_file: Path | None) -> str | None:
+    """The file's path, tried before a library opens it: one would wait at a named pipe for ever.
+
+    Raises:
+        ProviderError: MISCONFIGURED, the file cannot be used.
+    """
+    fix = "Let ca_file name PEM certificates that nhisync's user may read."
+    return None if ca_file is None else ca_bundle(ca_file, "the probe's ca_file", fix=fix)
 
 
 def show_certificate(context: ssl.SSLContext, presented: Presented) -> None:

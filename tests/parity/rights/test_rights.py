@@ -188,6 +188,11 @@ def test_too_much_is_said_and_not_guessed() -> None:
     """Too many states or conditions are no result."""
     with pytest.raises(TooManyError):
         classes([tokens(f"*{'a' * (i % 7)}*{chr(98 + i)}*", Syntax.GLOB) for i in range(14)], most=500)
+    few_states = [
+        tokens("*" + "*".join("abcdefghijklmnop"[(i * k) % 16] for i in range(400)), Syntax.GLOB) for k in (1, 3, 5)
+    ]
+    with pytest.raises(TooManyError):  # long patterns of a hostile policy: what a state costs counts, too
+        classes(few_states, most=10**9)
     words = tuple(f"c{i}" for i in range(MOST_CONDITIONS + 1))
     many = Right(Effect.ALLOW, ("a",), ("b",), conditions=words)
     assert diff([many], [many]) == NOTHING

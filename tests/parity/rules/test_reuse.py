@@ -35,6 +35,8 @@ CASES = [
     Case("NHS402", "same role id", both(ids="role-id=1"), "fail", PAIR, "role id"),
     Case("NHS402", "same account", both(ids="service-account=117"), "fail", PAIR, "the service account"),
     Case("NHS402", "same token", both(ids="token-accessor=1"), "fail", PAIR, "the token"),
+    Case("NHS402", "one file", both(ids="file=fe00-2a"), "fail", PAIR, "the file itself"),
+    Case("NHS402", "one item", both(ids="resource=arn:aws:iam::1:role/a"), "fail", PAIR, "the very same item"),
     Case("NHS402", "restored backup", both(ids="secret-version=0a"), "fail", PAIR, "restored backup"),
     Case(
         "NHS402",

@@ -24,6 +24,17 @@ def test_rotated_secret_has_its_generation_from_the_list(aws, backup):
     assert aws.world.calls("backup", "aws") == {"sts:AssumeRole": 1, "secretsmanager:ListSecrets": 1}
 
 
+@pytest.mark.requirement("R31")
+@pytest.mark.parametrize("kind", ["secret", "parameter", "role"])
+def test_an_item_is_itself_whoever_asks(aws, backup, kind):
+    """Two sources that lead to one account and region see one item: its own name says so on both paths (NHS402)."""
+    aws.seed(kind, "pay-stripe")
+    item = backup.see(f"{kind}/pay-stripe")[f"{kind}/pay-stripe"]
+    (found,) = [public for public in item.ids if public.scheme == "resource"]
+    assert found.value == item.provider_id
+    assert found.value.startswith("arn:aws:")
+
+
 @pytest.mark.requirement("R24", "R41")
 def test_never_rotated_secret_is_static(aws, backup):
     """No schedule and no change since creation: nobody rotates it; no single read is needed to say so."""

@@ -53,6 +53,7 @@ def test_the_generation_is_the_newest_version(gcp):
     item = gcp.see("secret/stripe")["secret/stripe"]
     now = gcp.clock.now()
     assert (item.presence.value, item.state.value, item.version) == ("present", "active", "2")
+    assert [(public.scheme, public.value) for public in item.ids] == [("resource", item.provider_id)]
     assert (item.created.at, item.rotated.at) == (now - 60 * DAY, now - 5 * DAY)
     assert item.rotated.precision is Precision.EXACT
     assert (item.owner, item.logical_name) == ("payments-oncall", "payments/stripe-api")

@@ -9,7 +9,7 @@ from nhisync.spi import CredentialState, ErrorKind, Item, Lifecycle, Locator, Mo
 from nhisync.spi.runs import Sweep
 from nhisync_aws.collectors.kms import KeyRing
 from nhisync_aws.paging import Listing
-from nhisync_aws.run import Run, attributes, marker, moment
+from nhisync_aws.run import Run, attributes, itself, marker, moment
 
 KIND = "parameter"
 _PAGE = 50
@@ -91,6 +91,7 @@ def _item(
         locator=locator,
         observed_at=run.now,
         provider_id=str(row.get("ARN") or ""),
+        ids=itself(row.get("ARN")),
         region=run.region,
         lifecycle=Lifecycle.STATIC if first else Lifecycle.OWN,
         state=CredentialState.ACTIVE,

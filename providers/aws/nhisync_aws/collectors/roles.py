@@ -7,7 +7,7 @@ from typing import Any
 from nhisync.spi import CredentialState, Dependency, Item, Lifecycle, Locator, Moment, Observation, Precision, Rotation
 from nhisync.spi.runs import Sweep
 from nhisync_aws.paging import Listing
-from nhisync_aws.run import Run, attributes, marker, moment
+from nhisync_aws.run import Run, attributes, itself, marker, moment
 
 KIND = "role"
 _LONGEST_SESSION = 43_200  # seconds; IAM's upper limit, for answers that do not tell (account details do not)
@@ -53,6 +53,7 @@ def _item(run: Run, locator: Locator, role: Mapping[str, Any]) -> Item:
         locator=locator,
         observed_at=run.now,
         provider_id=str(role.get("Arn") or ""),
+        ids=itself(role.get("Arn")),
         lifecycle=Lifecycle.OWN,
         state=CredentialState.ACTIVE,
         version=str(role.get("RoleId") or "") or None,

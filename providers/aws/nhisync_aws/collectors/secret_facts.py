@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from nhisync.spi import CredentialState, Dependency, Item, Lifecycle, Locator, Moment, Precision, Rotation
-from nhisync_aws.run import Run, attributes, marker, moment
+from nhisync_aws.run import Run, attributes, itself, marker, moment
 
 _SLACK = timedelta(minutes=10)
 """A rotation changes a secret several times within minutes; later changes are something else."""
@@ -129,6 +129,7 @@ def secret_item(run: Run, locator: Locator, facts: SecretFacts, key: Dependency 
         locator=locator,
         observed_at=run.now,
         provider_id=facts.arn,
+        ids=itself(facts.arn),
         region=run.region,
         lifecycle=_lifecycle(facts),
         state=_state(facts, deleted),

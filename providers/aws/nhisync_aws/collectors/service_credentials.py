@@ -17,7 +17,7 @@ from nhisync.spi import (
 )
 from nhisync.spi.runs import Sweep
 from nhisync_aws.paging import Listing
-from nhisync_aws.run import Run, attributes, marker
+from nhisync_aws.run import Run, attributes, itself, marker
 
 KIND = "service-credential"
 _STATES = {
@@ -74,6 +74,7 @@ def _item(run: Run, locator: Locator, rows: Sequence[Mapping[str, Any]]) -> Item
         locator=locator,
         observed_at=run.now,
         provider_id=current_id,
+        ids=itself(current_id),
         lifecycle=Lifecycle.OWN,
         state=_STATES.get(str(current.get("Status")), CredentialState.SUSPENDED),
         version=current_id,

@@ -15,6 +15,7 @@ from nhisync.spi import (
     Locator,
     Moment,
     ProviderError,
+    PublicId,
     Rotation,
 )
 from nhisync_gcp.names import is_region, kms_location, last_of
@@ -146,6 +147,7 @@ def secret_item(run: Run, locator: Locator, facts: SecretFacts) -> Item:
         locator=locator,
         observed_at=run.now,
         provider_id=entry.name,
+        ids=(PublicId("resource", entry.name),) if entry.name else (),
         region=_region(run, facts),
         lifecycle=_lifecycle(entry),
         state=_state(current),

@@ -16,6 +16,10 @@ ANY, SEGMENT, ONE, END = "<any>", "<segment>", "<one>", "<end>"
 MOST_STATES = 40_000
 """Most states of the walk; beyond them the comparison is given up, and says so."""
 
+MOST_STEPS = 4_000_000
+"""Most steps of the walk (places in patterns, for each character that is tried): seconds. The largest policies of AWS
+itself need a few hundred thousand; a hostile one must not take the cycle's time."""
+
 _LOOPS = frozenset({ANY, SEGMENT})
 _WILD = frozenset({ANY, SEGMENT, ONE})
 _ESCAPES = {"${*}": "*", "${?}": "?", "${$}": "$"}
@@ -87,18 +91,20 @@ def classes(patterns: Sequence[Tokens], most: int = MOST_STATES) -> dict[int, st
     begin = _closed(starts, line)
     # The start is walked but not yet seen: the empty text is no request, and a longer one may lead back there.
     seen, found = set[frozenset[int]](), dict[int, str]()
-    queue = [(begin, "")]
+    queue, steps = [(begin, "")], 0
     for state, text in queue:  # grows while it is walked
         mask = sum(bits[position] for position in state if position in bits)
         if mask and text:
             found.setdefault(mask, text)
-        for char in _chars(state, line):
+        ahead = _chars(state, line)
+        steps += len(state) * len(ahead)
+        for char in ahead:
             after = _closed(_step(state, line, char), line)
             if after and after not in seen:
                 seen.add(after)
                 queue.append((after, text + char))
-        if len(seen) > most:
-            raise TooManyError(f"the wildcards of both sides need more than {most} states")
+        if len(seen) > most or steps > MOST_STEPS:
+            raise TooManyError("the wildcards of both sides are too many to compare")
     return found
 
 

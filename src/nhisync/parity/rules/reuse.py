@@ -31,6 +31,8 @@ _SAME = {
     "service-account": "the service account",
     "token-accessor": "the token",
     "secret-version": "the version of the secret, as a restored backup does",
+    "file": "the file itself, by another name or link",
+    "resource": "the very same item of one account",
 }
 
 EQUAL_VALUE = RuleInfo(
@@ -81,7 +83,8 @@ SAME_CREDENTIAL = RuleInfo(
     block="REUSED",
     compared="Public identifiers that only one credential can have: access key id, public key of the certificate, "
     "issuer and serial number, AppRole role id, unique id of the service account, token accessor, the random id of a "
-    "secret's version (a restored backup keeps it). No value is read.",
+    "secret's version (a restored backup keeps it), the file behind its names and links, a cloud's own name of "
+    "the item. No value is read.",
     hurts="It is one credential in two places: one leak or one revocation hits both paths, and neither can be rotated "
     "without the other.",
     false_alarm="Both locators lead to one global item (an IAM user exists once per account). Then the pair is shared "

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import re
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
@@ -18,6 +17,7 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 
 from nhisync.model import CertificateFacts, PublicId
 from nhisync.spi.x509.der import subject_public_key_info
+from nhisync.spi.x509.pem import blocks
 
 PARSE_ERRORS = (
     ValueError,
@@ -32,7 +32,6 @@ PARSE_ERRORS = (
 
 _TEXT_LIMIT = 512
 _NAMES_LIMIT = 1_000
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _FILTERS = threading.RLock()
 
 _SIGNATURES = MappingProxyType(
@@ -83,10 +82,10 @@ def decode_pem(content: bytes) -> list[x509.Certificate]:
         MalformedError: one of the blocks cannot be read.
     """
     found: list[x509.Certificate] = []
-    for block in _PEM.findall(content):
+    for block in blocks(content, b"CERTIFICATE"):
         with quiet():
             try:
-                certificate = x509.load_pem_x509_certificate(block)
+                certificate = x509.load_pem_x509_certificate(block.whole)
                 _touch(certificate)
             except PARSE_ERRORS:
                 raise MalformedError(f"PEM block {len(found) + 1} is no certificate that can be parsed") from None

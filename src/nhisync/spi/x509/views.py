@@ -1,6 +1,5 @@
 """With what a chain is looked at besides the source's own trust: other trust stores, and revocation lists."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,12 +13,11 @@ from nhisync.spi.protocols import Check, CheckState
 from nhisync.spi.settings import SYSTEM_TRUST
 from nhisync.spi.x509.facts import PARSE_ERRORS, quiet
 from nhisync.spi.x509.paths import Profile, Trust
+from nhisync.spi.x509.pem import blocks
 from nhisync.spi.x509.trust import configured, load_trust
 
 CLIENT = "client:"
 """Begins the names of stores that are client bundles."""
-
-_LIST = re.compile(rb"-----BEGIN X509 CRL-----.+?-----END X509 CRL-----", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,10 +141,10 @@ def decode_lists(content: bytes) -> list[x509.CertificateRevocationList]:
     Raises:
         ValueError: there is none, or one of them cannot be parsed; the message never quotes them.
     """
-    blocks = _LIST.findall(content)
+    given = [block.whole for block in blocks(content, b"X509 CRL")]
     with quiet():
         try:
-            found = [x509.load_pem_x509_crl(block) for block in blocks] or [x509.load_der_x509_crl(content)]
+            found = [x509.load_pem_x509_crl(block) for block in given] or [x509.load_der_x509_crl(content)]
             for one in found:
                 _ = (one.issuer, one.last_update_utc, one.next_update_utc)
         except PARSE_ERRORS:
