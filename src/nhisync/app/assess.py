@@ -175,8 +175,11 @@ class Assessment:
     def _uncompared(self, judged: Judged, terms: AppTerms, found: Sequence[Finding]) -> Iterator[Finding]:
         """Policy asks for the comparison and it was not made: unknown, never "not equal".
 
-        Where the field to compare is missing and that blocks already, it is said once.
+        Where the field to compare is missing and that blocks already, it is said once. A pair that may share, or that
+        nothing is judged of, has no such question.
         """
+        if terms.spares(judged.key, int(self.now.timestamp())):
+            return
         if any(f.code == FIELD_MISSING and f.state is State.FAIL and f.severity is Severity.ERROR for f in found):
             return
         reason = self.uncompared.get(judged.key)
