@@ -1,6 +1,7 @@
 """What a restore must not undo: that something was found unfit, and that a waiver was withdrawn.
 
-Only what restricts is carried over from the replaced store: it can make nothing ready.
+Only what restricts is carried over from the replaced store: it can make nothing ready. Where that store cannot be read,
+nobody knows which words of the backup still stand: those that permit are taken back until somebody says them again.
 """
 
 from collections.abc import Mapping
@@ -11,8 +12,12 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from nhisync.model import Attestation
-from nhisync.store.attestations import latest, put
+from nhisync.store.attestations import latest, put, void
 from nhisync.store.schema import waivers
+from nhisync.store.waivers import withdraw_all
+
+BY = "nhisync store restore"
+"""Who withdraws a waiver that nobody knows to stand."""
 
 _WITHDRAWAL = ("withdrawn_at", "withdrawn_by")
 _ACCEPTED = tuple(column.name for column in waivers.columns if column.name not in {"number", *_WITHDRAWAL})
@@ -52,3 +57,13 @@ def carry(connection: Connection, found: Restrictions, *, actor: str, now: datet
         standing = update(waivers).where(*same, waivers.c.withdrawn_at.is_(None))
         carried += connection.execute(standing.values({name: row[name] for name in _WITHDRAWAL})).rowcount
     return carried
+
+
+def take_back(connection: Connection, *, now: datetime) -> tuple[str, ...]:
+    """Take back every word of a restored store that permits, in the caller's transaction; returns them for a person."""
+    fit = void(connection, now)
+    waived = [record.waiver for record in withdraw_all(connection, actor=BY, now=now)]
+    return (
+        *(f"attestation {one.app}/{one.path} {one.kind}, by {one.attested_by}" for one in fit),
+        *(f"waiver {one.pair} {one.code} until {one.until}, approved by {one.approved_by}" for one in waived),
+    )

@@ -308,10 +308,12 @@ attestations = Table(
     _text("evidence"),
     _number("created_at"),
     _text("created_by"),
+    _number("voided_at", null=True),
     Index(None, "app", "path", "kind", "observed_at"),
     sqlite_autoincrement=True,
 )
-"""What `nhisync attest` recorded; rows are never changed, the last observation of a kind counts."""
+"""What `nhisync attest` recorded: the last observation of a kind counts. A voided one is history from before a restore
+that could not read what was said since."""
 
 audit = Table(
     "audit",

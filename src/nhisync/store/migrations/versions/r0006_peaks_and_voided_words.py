@@ -1,9 +1,9 @@
-"""The largest sweep of each day, for the shrink guard."""
+"""The largest sweep of each day, for the shrink guard; attestations that a restore made void."""
 
 import sqlalchemy as sa
 from alembic import op
 
-from nhisync.store.migrations.columns import numbers, texts
+from nhisync.store.migrations.columns import number, numbers, texts
 
 revision = "0006"
 down_revision = "0005"
@@ -20,3 +20,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("path", "source", "kind", "scope", "day", name="pk_coverage_peaks"),
         sqlite_with_rowid=False,
     )
+    op.add_column("attestations", number("voided_at", null=True))
