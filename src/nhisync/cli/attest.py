@@ -39,8 +39,9 @@ def attest(
 
     A tier asks for kinds under `attestations:`, each with the time one counts. What is missing or too old is unknown
     (NHS910), what does not hold is a fail (NHS911) until a later one says otherwise; neither is ready. Recorded in
-    the store and audited; refused (5) while a daemon holds the store. Without KIND: what is asked for and what was
-    said; formats: table, json.
+    the store and audited. While a daemon holds the store, --result pass is refused (5); --result fail is heard at any
+    time: the listener blocks at once, and the daemon records it in its next cycle. Without KIND: what is asked for
+    and what was said; formats: table, json.
     """
     invocation = current(ctx)
     if name is None or kind is None:
@@ -75,7 +76,8 @@ def _record(
     )
     number = record(session, claim, actor=person())
     word = "holds" if holds else "does not hold"
-    said = f"attestation {number}: {name}/{claim.path} {kind} {word}"
+    first = f"attestation {number}" if number else "heard, recorded in the next cycle"
+    said = f"{first}: {name}/{claim.path} {kind} {word}"
     invocation.write(printable(f"{said}, seen {claim.observed_at:%Y-%m-%dT%H:%M:%SZ} by {by}") + "\n")
     invocation.hint(f"Next: nhisync attest {name}")
 
