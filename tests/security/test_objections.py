@@ -8,6 +8,7 @@ import pytest
 
 from nhisync.app.attest import attest, attestations
 from nhisync.app.objections import folder_of, standing
+from nhisync.app.restore import restore_store
 from nhisync.app.sync import PacedSession, sync
 from nhisync.errors import GuardError, StoreError, UsageError
 from nhisync.model import Attestation, Word
@@ -152,3 +153,39 @@ def test_who_cannot_be_heard_is_told(asked: "Lab") -> None:
         attest(asked.session(), word(asked), actor="alice")
     assert "the user that runs nhisync" in refused.value.fix
     assert attest(asked.session(), word(asked), actor="alice") > 0
+
+
+def test_somebody_on_call_needs_no_tier_that_asks(lab: "Lab") -> None:
+    """Under a built-in tier "not ready" is said beside the daemon, holds over cycles, and ends by a later word."""
+    lab.configure(PAIR)
+    lab.see(lambda: [lab.item("a"), lab.covered()], lambda: [lab.item("a"), lab.covered()])
+    assert cycle(lab) is Word.READY
+    with daemon(lab):
+        assert attest(lab.session(), word(lab, kind="on-call"), actor="alice") == 0
+    assert lab.served() is Word.NOT_READY
+    for _ in range(3):
+        lab.clock.advance(timedelta(seconds=30))
+        report = lab.sync()
+        assert report.verdicts[0].word is Word.NOT_READY
+        assert [f.expected for f in report.findings if f.code == "NHS911"] == ["on-call that holds"]
+    lab.clock.advance(timedelta(seconds=30))
+    attest(lab.session(), word(lab, kind="on-call", holds=True), actor="alice")
+    assert cycle(lab) is Word.READY
+
+
+def test_a_restore_over_a_damaged_store_blocks_every_app_until_somebody_looked(lab: "Lab") -> None:
+    """What was said against it since the backup may be lost: cycles alone never make it ready again."""
+    lab.configure(PAIR)
+    lab.see(lambda: [lab.item("a"), lab.covered()], lambda: [lab.item("a"), lab.covered()])
+    assert cycle(lab) is Word.READY
+    with daemon(lab) as store:
+        copy = store.backup(lab.folder / "copy.db")
+    (lab.folder / "store.db").write_bytes(b"\0" * 50_000)
+    lab.clock.advance(timedelta(seconds=5))
+    restore_store(lab.session().configuration, copy, clock=lab.clock, randomness=lab.randomness, actor="alice")
+    assert lab.served() is not Word.READY
+    for _ in range(3):
+        lab.clock.advance(timedelta(seconds=30))
+        assert cycle(lab) is Word.NOT_READY
+    attest(lab.session(), word(lab, kind="on-call", holds=True), actor="alice")
+    assert cycle(lab) is Word.READY

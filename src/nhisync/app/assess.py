@@ -234,7 +234,7 @@ class Assessment:
             said = [one for one in found if one.state is state]
             if said:
                 told = self._unknown(code, terms, "", "; ".join(f"{one.kind}: {one.told}" for one in said))
-                expected = "; ".join(f"{one.kind} within {span(int(one.max_age.total_seconds()))}" for one in said)
+                expected = "; ".join(f"{one.kind}{_within(one.max_age)}" for one in said)
                 self._block(tally, replace(told, state=state, side=Side.BACKUP, expected=expected))
 
     def _block(self, tally: _AppTally, finding: Finding) -> None:
@@ -282,6 +282,10 @@ class Assessment:
             infos=tally.beside[Severity.INFO],
             primary_fails=tally.beside[Severity.ERROR],
         )
+
+
+def _within(max_age: timedelta | None) -> str:
+    return " that holds" if max_age is None else f" within {span(int(max_age.total_seconds()))}"
 
 
 def _layer(layer: Layer, counts: list[int] | None) -> LayerCount:

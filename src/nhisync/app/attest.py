@@ -12,7 +12,7 @@ from nhisync.app.publish import load, moment
 from nhisync.app.session import Session
 from nhisync.app.waivers import reading, writing
 from nhisync.errors import GuardError, StoreError, UsageError, fix_of_write
-from nhisync.model import App, Attestation
+from nhisync.model import ON_CALL, App, Attestation
 from nhisync.readiness import SKEW, Attested, attested
 from nhisync.statement import Objection, StatementError
 from nhisync.store import Store
@@ -44,8 +44,8 @@ def attest(session: Session, attestation: Attestation, *, actor: str) -> int:
     one records it in its next cycle (number 0).
 
     Raises:
-        UsageError: no such app or backup path, a kind that the app's tier does not ask for, a time that is still to
-            come, or nobody who answers for it.
+        UsageError: no such app or backup path, a kind that the app's tier does not ask for (`ON_CALL` aside), a time
+            that is still to come, or nobody who answers for it.
         GuardError: another process writes to the store.
         StoreError: the store cannot be written.
     """
@@ -116,7 +116,7 @@ def hear(session: Session, store: Store) -> tuple[Path, ...]:
 
 def _asked(session: Session, attestation: Attestation) -> bool:
     app = session.configuration.app(attestation.app)
-    return app is not None and attestation.path in app.backups and attestation.kind in _wanted(session, app)
+    return app is not None and attestation.path in app.backups and attestation.kind in {*_wanted(session, app), ON_CALL}
 
 
 def told(session: Session, names: tuple[str, ...] = ()) -> tuple[Told, ...]:
@@ -169,11 +169,12 @@ def _check(session: Session, attestation: Attestation) -> None:
     path_of(session, attestation.app, attestation.path)
     (app,) = session.apps((attestation.app,))
     wanted = _wanted(session, app)
-    if attestation.kind not in wanted:
+    if attestation.kind not in {*wanted, ON_CALL}:
         have = ", ".join(sorted(wanted)) or "none"
         close = get_close_matches(attestation.kind, wanted, n=1)
         meant = f" Did you mean `{close[0]}`?" if close else ""
-        fix = f"It asks for: {have}.{meant} Add the kind with its greatest age under `attestations:` of the policy."
+        known = f"It asks for: {have}; `{ON_CALL}` is always heard.{meant}"
+        fix = f"{known} Add the kind with its greatest age under `attestations:` of the policy."
         raise UsageError(f"tier `{app.tier}` of `{app.name}` asks for no `{attestation.kind}`", fix=fix)
     _check_time(attestation.observed_at, session.clock.now())
     if not attestation.attested_by.strip():

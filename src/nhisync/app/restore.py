@@ -40,7 +40,10 @@ def restore_store(
             _take_back(configuration.publish.snapshot)
         tell(reached)
 
-    return restore(configuration.store_url, file, clock=clock, randomness=randomness, actor=actor, tell=step)
+    places = [(app.name, path) for app in configuration.apps for path in app.backups]
+    return restore(
+        configuration.store_url, file, clock=clock, randomness=randomness, actor=actor, places=places, tell=step
+    )
 
 
 def _take_back(publication: Path) -> None:

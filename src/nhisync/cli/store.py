@@ -76,8 +76,9 @@ def restore_command(
 
     What was published is taken back first, and the store that was there is kept beside the new one. Until the next full
     cycle nothing is ready: what a backup says was true when it was made. Where nobody can read what was said since then
-    (a damaged or lost store, PostgreSQL), attestations and recorded waivers of the backup do not count until somebody
-    says them again; they are listed. Refused (5) while another process writes to the store.
+    (a damaged or lost store, PostgreSQL), no app is ready before somebody looked (nhisync attest APP on-call), and
+    attestations and recorded waivers of the backup do not count until they are said again; they are listed. Refused
+    (5) while another process writes to the store.
     """
     from nhisync.app.restore import restore_store  # noqa: PLC0415 - only when called
     from nhisync.cli.person import person  # noqa: PLC0415
@@ -143,6 +144,7 @@ def restored(done: "Restored") -> str:
         lines.append(f"note: the backup came from another installation ({done.installation})")
     if done.doubted is not None:
         lines.append("WARNING: what was said against an app since the backup was made cannot be read, and may be lost")
+        lines.append("no app is ready until somebody looked: nhisync attest APP on-call --result pass --by WHO")
         lines.append(f"words of the backup that do not count until somebody says them again: {len(done.doubted)}")
         lines += [f"  {word}" for word in done.doubted]
     return "\n".join(lines)

@@ -7,7 +7,7 @@ it remembers of pairs is dropped, and its epoch rises above every epoch that was
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -102,6 +102,17 @@ class _Before:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _By:
+    """Who restores, with what, for whom: the arguments of `restore`."""
+
+    clock: Clock
+    randomness: Randomness
+    actor: str
+    places: Collection[tuple[str, str]]
+    tell: Told
+
+
 def backup(place: Address, target: Path) -> Path:
     """Copy an SQLite store to the new file `target` while it is in use; returns `target`.
 
@@ -123,20 +134,22 @@ def restore(
     clock: Clock,
     randomness: Randomness,
     actor: str,
+    places: Collection[tuple[str, str]] = (),
     tell: Told = untold,
 ) -> Restored:
     """Put the backup `file` in the place of the store at `url`; the replaced store is kept beside it.
 
     On PostgreSQL `file` is None: pg_restore brought the tables back, and this makes of them a restored store. What
-    `tell` raises ends the restore there.
+    `tell` raises ends the restore there. Where nobody can read what was said since the backup, `places` (app, backup
+    path) are objected to until a person says otherwise.
 
     Raises:
         GuardError: ``lock``: another process writes.
         StoreError: `file` is no sound backup this version can read, or the store cannot be written.
     """
-    place = addresses.parse(url)
+    place, by = addresses.parse(url), _By(clock, randomness, actor, places, tell)
     if place.file is None:
-        return _in_place(place, file, clock, randomness, actor, tell)
+        return _in_place(place, file, by)
     if file is None:
         raise StoreError("an SQLite store is restored from a file", fix="nhisync store restore FILE")
     source = file.absolute()
@@ -150,7 +163,7 @@ def restore(
         _discard(work)
         copied(source, work)
         detail = {"file": source.name, "sha256": sha256(source), "replaced": before.told()}
-        who, voided, doubted = _renewed(work, before, detail, clock, randomness, actor)
+        who, voided, doubted = _renewed(work, before, detail, by)
         tell(Step.REPLACING)
         replaced = _set_aside(place.file, before, clock)
         tell(Step.POURING)
@@ -182,28 +195,27 @@ def renew(
     return who, voided
 
 
-def _in_place(
-    place: Address, file: Path | None, clock: Clock, randomness: Randomness, actor: str, tell: Told
-) -> Restored:
+def _in_place(place: Address, file: Path | None, by: _By) -> Restored:
     if file is not None:
         raise StoreError(
             f"the store {place.shown} is restored with PostgreSQL's own tools",
             fix="pg_restore --clean --if-exists --dbname DATABASE FILE, then: nhisync store restore",
         )
+    # pg_restore left nothing to compare with: what was said since the backup is lost.
     with contextlib.ExitStack() as undo:
-        _database, writer = locked(place, _PURPOSE, clock, undo)
-        tell(Step.PREPARING)
+        _database, writer = locked(place, _PURPOSE, by.clock, undo)
+        by.tell(Step.PREPARING)
         with writer.transaction() as connection:
             found = meta.revision(connection, place.shown)
             if found not in REVISIONS:
                 raise meta.newer(found, place.shown) if found else StoreError(f"the store {place.shown} is empty")
             migrate(connection)
-            meta.introduce(connection, clock, randomness)
-            doubted = restrictions.take_back(connection, now=clock.now())  # pg_restore left nothing to compare with
+            meta.introduce(connection, by.clock, by.randomness)
+            doubted = restrictions.take_back(connection, by.places, now=by.clock.now())
             detail = {"taken_back": doubted}
-            who, voided = renew(connection, replaced_epoch=0, detail=detail, clock=clock, actor=actor)
-            tell(Step.REPLACING)
-        tell(Step.RESTORED)
+            who, voided = renew(connection, replaced_epoch=0, detail=detail, clock=by.clock, actor=by.actor)
+            by.tell(Step.REPLACING)
+        by.tell(Step.RESTORED)
     return Restored(
         store=place.shown,
         installation=who.installation,
@@ -264,7 +276,7 @@ def _trail(connection: Connection) -> tuple[int, str]:
 
 
 def _renewed(
-    work: Path, before: _Before, detail: Mapping[str, Any], clock: Clock, randomness: Randomness, actor: str
+    work: Path, before: _Before, detail: Mapping[str, Any], by: _By
 ) -> tuple[meta.Identity, int, tuple[str, ...] | None]:
     """Upgrade and renew the working copy, outside anybody's sight; (who, verdicts voided, words taken back)."""
     database = Database(addresses.of_file(work), writable=True)
@@ -274,14 +286,14 @@ def _renewed(
         writer.transaction() as connection,
     ):
         migrate(connection)
-        meta.introduce(connection, clock, randomness)
+        meta.introduce(connection, by.clock, by.randomness)
         own = meta.identity(connection).installation == before.installation
-        told, doubted, now = dict(detail), None, clock.now()
+        told, doubted, now = dict(detail), None, by.clock.now()
         if own and before.restrictions is not None:
-            told["carried"] = restrictions.carry(connection, before.restrictions, actor=actor, now=now)
+            told["carried"] = restrictions.carry(connection, before.restrictions, actor=by.actor, now=now)
         else:
-            told["taken_back"] = doubted = restrictions.take_back(connection, now=now)
-        who, voided = renew(connection, replaced_epoch=before.epoch, detail=told, clock=clock, actor=actor)
+            told["taken_back"] = doubted = restrictions.take_back(connection, by.places, now=now)
+        who, voided = renew(connection, replaced_epoch=before.epoch, detail=told, clock=by.clock, actor=by.actor)
     with connected(work) as single:
         single.execute("PRAGMA journal_mode=DELETE").close()  # one file, nothing beside it
     return who, voided, doubted
