@@ -162,8 +162,7 @@ def restore(
         undo.callback(_discard, work)
         _discard(work)
         copied(source, work)
-        detail = {"file": source.name, "sha256": sha256(source), "replaced": before.told()}
-        who, voided, doubted = _renewed(work, before, detail, by)
+        who, voided, doubted = _renewed(work, before, {"file": source.name, "sha256": sha256(source)}, by)
         tell(Step.REPLACING)
         replaced = _set_aside(place.file, before, clock)
         tell(Step.POURING)
@@ -288,7 +287,7 @@ def _renewed(
         migrate(connection)
         meta.introduce(connection, by.clock, by.randomness)
         own = meta.identity(connection).installation == before.installation
-        told, doubted, now = dict(detail), None, by.clock.now()
+        told, doubted, now = {**detail, "replaced": before.told()}, None, by.clock.now()
         if own and before.restrictions is not None:
             told["carried"] = restrictions.carry(connection, before.restrictions, actor=by.actor, now=now)
         else:
