@@ -178,6 +178,22 @@ def test_a_source_that_hangs_is_left_behind(asking: Session, monkeypatch: pytest
     assert made.budget("backup", "one").cancelled
 
 
+def test_a_bug_of_one_adapter_ends_the_others_too(asking: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is raised, not swallowed, and nobody goes on asking behind the back of a run that is over."""
+
+    def grants(provider: RightsProvider, _wanted: Any, budget: Any) -> Iterator[Any]:
+        if provider._settings.script == "p-rights":
+            raise ZeroDivisionError
+        while not budget.cancelled:
+            time.sleep(0.01)
+        yield from ()
+
+    monkeypatch.setattr(RightsProvider, "grants", grants)
+    with pytest.raises(ZeroDivisionError):
+        compared(asking)
+    assert asking.budget("backup", "one").cancelled
+
+
 def test_silence_without_anything_known_is_unknown(asking: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing was ever read: for every pair of the asking app whose other side is known."""
     monkeypatch.setitem(SILENT, "b-rights", ProviderError(ErrorKind.UNREACHABLE, "no answer"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nhisync.app.comparing import doubts, side_of
+from nhisync.app.comparing import doubts, side_of, valueless_kinds
 from nhisync.app.reuse import _read_source
 from nhisync.clock import SystemRandomness
 from nhisync.collect.reuse import Classes, Wanted
@@ -158,7 +158,7 @@ def test_a_value_that_nobody_reads_is_unknown(lab: "Lab", kind: str, ids: str, e
     """Only where there is no value, or a public id tells a copy, is UNSUPPORTED no doubt; any other reason is."""
     item = lab.item("a", kind=kind)
     row = row_of(item, key="payments/a", domain=None)._replace(ids=ids or None)
-    side = side_of(KINDS, "backup", row, None)
+    side = side_of(valueless_kinds(KINDS), "backup", row, None)
     found = doubts([side], [("backup", str(item.locator), ErrorFact(kind=error, message="the provider x reads none"))])
     assert found == ({"payments/a": "the value was not compared: the provider x reads none"} if told else {})
 

@@ -81,7 +81,7 @@ def _object(session: Session, objection: Objection) -> int:
                 held.guard, f"nobody here would hear it: {held.message}", fix="Say it on the machine of that process."
             ) from None
         return 0
-    if not publication.exists():
+    if said and not publication.exists():
         settle(said)  # nothing is served, and what is recorded needs no second place
     return number
 

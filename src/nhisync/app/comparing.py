@@ -86,16 +86,22 @@ def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iter
     for app in session.configuration.apps:
         for pair in app.pairs:
             fields[pair.key] = (pair.primary if app.primary == path else pair.backup).field
+    sources = session.configuration.paths[path].sources
+    valueless = {source: valueless_kinds(session.source_info(path, source).kinds) for source in sources}
     for row in desk.rows(path):
         if row.presence == "present" and row.key.partition("/")[0] in apps:
-            kinds = session.source_info(path, row.locator.partition(":")[0]).kinds
+            kinds = valueless.get(row.locator.partition(":")[0], frozenset())
             yield side_of(kinds, path, row, fields.get(row.key))
 
 
-def side_of(kinds: Iterable[KindInfo], path: str, row: Row, field: str | None) -> Side:
-    """The side in `row`, of a source with these `kinds`; `field` is the one that its pair names."""
+def valueless_kinds(kinds: Iterable[KindInfo]) -> frozenset[str]:
+    """Those of `kinds` that have no value to compare."""
+    return frozenset(kind.name for kind in kinds if not kind.valued)
+
+
+def side_of(valueless: frozenset[str], path: str, row: Row, field: str | None) -> Side:
+    """The side in `row`, of a source with these kinds without a value; `field` is the one that its pair names."""
     bare = Locator.parse(row.locator)
-    valued = {kind.name: kind.valued for kind in kinds}.get(bare.kind, True)
     told = {line.partition("=")[0] for line in (row.ids or "").split("\n")}
-    silent = not valued or not _TELLING.isdisjoint(told)
+    silent = bare.kind in valueless or not _TELLING.isdisjoint(told)
     return Side(Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, field)), silent)

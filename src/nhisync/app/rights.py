@@ -142,27 +142,41 @@ class _Source:
         return {locator: self._told.get(locator, lost) for locator in self._wanted}
 
 
+_Channel = queue.Queue[tuple[_Source, BaseException | None]]
+"""Who is ready, with the bug that ended it, if any."""
+
+
 def _ask(sources: Sequence[_Source], clock: Clock) -> None:
     """Ask all of them at once, and come back when each has answered or run out of its time."""
-    channel: queue.Queue[tuple[_Source, BaseException | None]] = queue.Queue()
+    channel: _Channel = queue.Queue()
     for source in sources:
         name = f"nhisync-rights-{'-'.join(source.where)}"
         threading.Thread(target=_work, args=(source, channel), name=name, daemon=True).start()
     ends = {source: clock.monotonic() + source.budget.remaining + GRACE for source in sources}
-    while ends:
-        try:
-            source, failure = channel.get(timeout=max(0.01, min(ends.values()) - clock.monotonic()))
-        except queue.Empty:
-            for late in [source for source, end in ends.items() if clock.monotonic() >= end]:
-                del ends[late]
-                late.leave()
-            continue
-        ends.pop(source, None)
-        if failure is not None:
-            raise failure
+    try:
+        while ends:
+            _next(channel, ends, clock)
+    except BaseException:
+        for source in ends:
+            source.leave()
+        raise
 
 
-def _work(source: _Source, channel: "queue.Queue[tuple[_Source, BaseException | None]]") -> None:
+def _next(channel: _Channel, ends: dict[_Source, float], clock: Clock) -> None:
+    """Wait for the next source that is ready, and leave those behind whose end has come; both go out of `ends`."""
+    try:
+        source, failure = channel.get(timeout=max(0.01, min(ends.values()) - clock.monotonic()))
+    except queue.Empty:
+        for late in [source for source, end in ends.items() if clock.monotonic() >= end]:
+            del ends[late]
+            late.leave()
+        return
+    ends.pop(source, None)
+    if failure is not None:
+        raise failure
+
+
+def _work(source: _Source, channel: _Channel) -> None:
     failure: BaseException | None = None
     try:
         source.work()
