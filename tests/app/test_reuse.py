@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nhisync.app import reuse
-from nhisync.app.reuse import Reuse, compare
+from nhisync.app.reuse import compare
 from nhisync.app.session import Session
 from nhisync.clock import SystemRandomness
 from nhisync.collect.reuse import Classes, Wanted
@@ -92,10 +92,13 @@ def test_no_value_leaves_the_child(files: Path) -> None:
     assert runs[0].stdout != runs[1].stdout
 
 
-def test_a_source_that_cannot_read_values_is_left_out(files: Path) -> None:
-    """An endpoint has no value to compare; that is no failure of anything."""
-    wanted = [Wanted("primary", "payments/tls", Locator("edge", "tls", "127.0.0.1:9"))]
-    assert compare(Session.open(files), wanted) == Reuse({}, ())
+def test_a_source_that_cannot_read_values_says_so(files: Path) -> None:
+    """Whether anything is lost by that is for the run to say, which knows the kind and its public ids."""
+    place = Locator("edge", "tls", "127.0.0.1:9")
+    found = compare(Session.open(files), [Wanted("primary", "payments/tls", place)])
+    ((path, locator, fact),) = found.unread
+    assert (found.groups, path, locator, fact.kind) == ({}, "primary", str(place), "unsupported")
+    assert fact.message.startswith("the provider tls reads no values: ")
 
 
 @pytest.mark.requirement("R6")

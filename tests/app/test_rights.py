@@ -1,5 +1,7 @@
 """Rights are read where a tier asks, stand in the rows with their age, and are printed as permissions of their own."""
 
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -8,16 +10,20 @@ from typing import Any
 
 import pytest
 
-from nhisync.app.diff import DiffOptions, diff
+from nhisync.app import rights
+from nhisync.app.diff import DiffOptions, diff, observe
+from nhisync.app.gather import scope_of
 from nhisync.app.permissions import permissions
 from nhisync.app.rights import names_of
 from nhisync.app.session import Session
+from nhisync.clock import SystemClock
+from nhisync.collect import cycle
 from nhisync.model import Coverage, CoverageStatus, ErrorFact, Item, Report
 from nhisync.parity.rights import parse
 from nhisync.registry import Registry
 from nhisync.spi import AccessMode, Effect, ErrorKind, InventoryRequest, Observation, ProviderError, Right
 from nhisync.testing.desk import MemoryDesk
-from nhisync.testing.provider import RIGHTS, RIGHTS_POINT, SCRIPTS, SILENT
+from nhisync.testing.provider import RIGHTS, RIGHTS_POINT, SCRIPTS, SILENT, RightsProvider
 
 from .scripted import session
 
@@ -135,6 +141,64 @@ def test_silence_keeps_what_was_known_until_it_is_too_old(asking: Session, monke
     asking.clock.advance(timedelta(minutes=2))  # type: ignore[attr-defined]
     (said,) = told(compared(asking, desk)).values()
     assert said.startswith("its rights were last read at ")
+
+
+@pytest.mark.parametrize("where", ["answer", "close"])
+@pytest.mark.requirement("R4b")
+def test_a_source_that_hangs_is_left_behind(asking: Session, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """Whatever holds the provider's thread: the cycle ends with its budget, and what was said until then holds."""
+    monkeypatch.setattr(rights, "GRACE", 0.1)
+    monkeypatch.setattr(cycle, "GRACE", 0.1)
+    text = (asking.configuration.base / "nhisync.yaml").read_text(encoding="utf-8")
+    text = text.replace("script: b-rights", "script: b-rights, limits: {deadline: 1s}")
+    made = session(asking.configuration.base, text, registry=asking.registry, clock=SystemClock())
+    CLOCKS.append(made.clock)
+    released, waiting = threading.Event(), threading.Event()
+    answered, closed = RightsProvider.grants, RightsProvider.close
+
+    def grants(provider: RightsProvider, wanted: Any, budget: Any) -> Iterator[Any]:
+        yield from answered(provider, [w for w in wanted if w.name == "svc"], budget)
+        if provider._settings.script == "b-rights":
+            waiting.set()
+            released.wait(20)
+
+    def close(provider: RightsProvider) -> None:
+        if where == "close" and waiting.is_set():
+            released.wait(20)
+        closed(provider)
+
+    monkeypatch.setattr(RightsProvider, "grants", grants)
+    monkeypatch.setattr(RightsProvider, "close", close)
+    desk, begun = MemoryDesk(), time.monotonic()
+    try:
+        targets = made.resolve("primary", "backup")
+        asked = rights.asked_of(made, targets)
+        observe(made, scope_of(made.apps(["payments"]), asked.paths), targets, desk, cycle.silent)
+        rights.read_rights(made, asked, desk, {})
+        spent = time.monotonic() - begun
+    finally:
+        released.set()
+    assert spent < 15, "it waited for the hanging thread"
+    documents = {row.key: parse(row.grants or "") for row in desk.rows("backup")}
+    assert documents["payments/svc"].rights
+    assert (documents["payments/plain"].kind, documents["payments/plain"].reason) == ("throttled", cycle.LATE)
+    assert made.budget("backup", "one").cancelled
+
+
+def test_a_bug_of_one_adapter_ends_the_others_too(asking: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is raised, not swallowed, and nobody goes on asking behind the back of a run that is over."""
+
+    def grants(provider: RightsProvider, _wanted: Any, budget: Any) -> Iterator[Any]:
+        if provider._settings.script == "p-rights":
+            raise ZeroDivisionError
+        while not budget.cancelled:
+            time.sleep(0.01)
+        yield from ()
+
+    monkeypatch.setattr(RightsProvider, "grants", grants)
+    with pytest.raises(ZeroDivisionError):
+        compared(asking)
+    assert asking.budget("backup", "one").cancelled
 
 
 def test_silence_without_anything_known_is_unknown(asking: Session, monkeypatch: pytest.MonkeyPatch) -> None:

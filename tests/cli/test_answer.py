@@ -7,7 +7,8 @@ import pytest
 
 from nhisync.cli.answer import FailOn, exit_code_of, nothing_judged
 from nhisync.cli.exit_codes import ExitCode
-from nhisync.model import Report, Severity, State, Word
+from nhisync.cli.output.prose import verdict_lines
+from nhisync.model import Report, Severity, Side, State, Word
 
 Reports = dict[str, Callable[[], Report]]
 
@@ -87,3 +88,34 @@ def test_passes_and_waived_never_count(reports: Reports) -> None:
     ready = reports["ready"]()
     waived = replace(reports["drift"]().findings[0], state=State.WAIVED)
     assert exit_code_of(replace(ready, findings=(waived,)), fail_on=FailOn.INFO) == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("name", "fails", "fail_on", "says"),
+    [
+        (
+            "unknown",
+            1,
+            FailOn.ERROR,
+            "1 unknown of 14 pairs, 1 fail of the primary alone. Treat it as not ready. Exit 1",
+        ),
+        ("ready", 2, FailOn.ERROR, "Exit 1: 2 fails of the primary alone."),
+        ("unknown", 0, FailOn.UNKNOWN, "Exit 1, as --fail-on asks."),
+        ("unknown", 0, FailOn.ERROR, "Treat it as not ready. Exit 3."),
+        ("drift", 1, FailOn.ERROR, "2 fail, 1 unknown of 14 pairs. Exit 1."),
+        ("ready", 0, FailOn.ERROR, "Exit 0."),
+    ],
+)
+def test_the_last_line_says_why_the_code_is_not_the_verdicts(
+    reports: Reports, name: str, fails: int, fail_on: FailOn, says: str
+) -> None:
+    """A fail outranks unknown in the code (contract, section 1); where no verdict is it, the line names what failed."""
+    report = reports[name]()
+    fail = replace(reports["drift"]().findings[0], side=Side.PRIMARY)
+    report = replace(
+        report,
+        apps=tuple(replace(app, primary_fails=fails) for app in report.apps),
+        findings=(*report.findings, *[fail] * fails),
+    )
+    (*_, (_, line)) = verdict_lines(report, exit_code_of(report, fail_on=fail_on))
+    assert says in line

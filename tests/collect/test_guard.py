@@ -51,7 +51,9 @@ def test_a_shrunk_sweep_proves_nothing_and_says_why() -> None:
     found = believed(sweep(10), {KEY: 100}, 0.2)
     assert (found.items, found.as_of, found.authoritative) == (10, AT, False)
     assert found.error is not None
-    assert found.error.message == "the sweep held 10 items, the last complete one 100; policy believes a loss of 20%"
+    assert found.error.message == (
+        "the sweep held 10 items, an earlier complete one 100; policy believes a loss of 20% within 30 days"
+    )
     assert presence_of(Locator("vault", "kv", "secret/a"), [found]) is Presence.UNKNOWN
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nhisync.model import Attestation, State
+from nhisync.model import ON_CALL, Attestation, State
 from nhisync.readiness import SKEW, attested
 
 pytestmark = [pytest.mark.requirement("R2"), pytest.mark.requirement("R23"), pytest.mark.requirement("R24")]
@@ -56,6 +56,28 @@ def test_a_time_beyond_the_calendar_ends_with_it() -> None:
 def test_nobody_who_does_not_ask_is_told() -> None:
     """A tier without attestations says nothing, whatever was attested."""
     assert attested({}, [said(DAY, holds=False)], app="pay", path="backup", now=NOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("claims", "state"),
+    [
+        ([], None),
+        ([said(DAY, kind=ON_CALL)], None),
+        ([said(900 * DAY, kind=ON_CALL, holds=False)], State.FAIL),
+        ([said(2 * DAY, kind=ON_CALL, holds=False), said(DAY, kind=ON_CALL)], None),
+        ([said(2 * DAY, kind=ON_CALL), said(DAY, kind=ON_CALL, holds=False)], State.FAIL),
+        ([said(-DAY, kind=ON_CALL)], State.UNKNOWN),
+        ([said(DAY, kind=ON_CALL, holds=False, app="other")], None),
+    ],
+)
+def test_the_word_of_somebody_on_call_counts_in_every_tier(claims: list[Attestation], state: State | None) -> None:
+    """Bad, it counts until a later one, however old; good, it adds nothing that nobody asked for."""
+    found = attested({}, claims, app="pay", path="backup", now=NOW)
+    assert [(one.kind, one.state, one.max_age) for one in found] == ([] if state is None else [(ON_CALL, state, None)])
+    kinds = [one.kind for one in attested(WANTED, claims, app="pay", path="backup", now=NOW)]
+    assert kinds == ["capacity-test"] + ([] if state is None else [ON_CALL])
+    (asked,) = attested({ON_CALL: DAY / 2}, claims, app="pay", path="backup", now=NOW)
+    assert (asked.max_age, asked.state is State.PASS) == (DAY / 2, False)
 
 
 ages = st.integers(-120, 200 * 86_400).map(lambda seconds: timedelta(seconds=seconds))

@@ -193,6 +193,34 @@ def _runs(pid: int) -> bool:
         return False
 
 
+@pytest.mark.requirement("R2")
+def test_not_ready_can_be_said_beside_the_daemon(serve: Callable[..., Daemon], folder: Path) -> None:
+    """The listener blocks though the sync process stands still; that one then records it, and keeps it blocked."""
+    policy = folder / "policies" / "quick.yaml"
+    policy.write_text(f"{POLICY}attestations: {{data-lag: 2h}}\n", encoding="utf-8")
+
+    def attest(result: str) -> subprocess.CompletedProcess[str]:
+        words = ["attest", "payments", "data-lag", "--result", result, "--by", "dba"]
+        return subprocess.run([*NHISYNC, *words], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+    assert attest("pass").returncode == 0
+    daemon = serve()
+    until(lambda: daemon.status() == 200)
+    assert attest("pass").returncode == 5
+    sync_process = daemon.child("--sync-only")
+    os.kill(sync_process, signal.SIGSTOP)
+    objected = attest("fail")
+    assert (objected.returncode, objected.stdout.partition(":")[0]) == (0, "heard, recorded in the next cycle")
+    until(lambda: daemon.status() == 503)
+    until(lambda: "a person objects: payments/north" in daemon.log.read_text())
+    os.kill(sync_process, signal.SIGCONT)
+    spool = next(folder.glob("*.objections"))
+    until(lambda: not list(spool.iterdir()))
+    until(lambda: daemon.status("primary") == 200)
+    assert daemon.status() == 503
+    assert daemon.end() == 0
+
+
 def test_second_service_is_refused(serve: Callable[..., Daemon]) -> None:
     """Exactly one writer: a second service on the same store ends with 5 and leaves the first one alone."""
     daemon = serve()

@@ -120,6 +120,24 @@ def test_a_further_loss_is_held_back_again(shrunk: "Lab") -> None:
     assert len(told(shrunk.sync())) == 2
 
 
+@pytest.mark.requirement("R6", "R34")
+def test_a_listing_that_is_cut_a_little_more_each_cycle_is_held_back(lab: "Lab") -> None:
+    """Nine of ten each time: what leaves less than four fifths of the first one is unknown, and all after it."""
+    lab.configure(TEMPLATE)
+    words = []
+    for count in (50, 45, 41, 37, 34, 31, 28):
+        hold(lab, count)
+        report = lab.sync()
+        words.append((word(report), len(told(report))))
+        lab.clock.advance(timedelta(seconds=30))
+    assert words == [(Word.READY, 0)] * 3 + [(Word.UNKNOWN, 2)] * 4
+    for path in ("primary", "backup"):
+        assert run(lab, "store", "accept", path, "one", "kv", "--items", "28", *WHO)[0] == 0
+    hold(lab, 28)
+    report = lab.sync()
+    assert (word(report), report.verdicts[0].pairs) == (Word.READY, 28)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

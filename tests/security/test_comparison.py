@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nhisync.app.comparing import doubts, side_of, valueless_kinds
 from nhisync.app.reuse import _read_source
 from nhisync.clock import SystemRandomness
 from nhisync.collect.reuse import Classes, Wanted
-from nhisync.model import Locator, Word
+from nhisync.model import ErrorFact, Locator, Word
+from nhisync.parity.row import row_of
+from nhisync.registry import Registry
+from nhisync.spi import KindInfo
 from nhisync.testing.provider import VALUES
 
 if TYPE_CHECKING:
@@ -94,3 +98,69 @@ def test_a_look_without_contact_takes_nothing_for_compared(lab: "Lab") -> None:
     assert lab.cached() is Word.UNKNOWN
     lab.sync()  # its child has no such provider: nothing is compared
     assert lab.cached() is Word.UNKNOWN
+
+
+SHARED = """
+    pairs:
+      - {name: a, kind: secret, class: shared, owner: x, until: 2026-12-20, reason: y,
+         primary: "one:kv/a", backup: "one:kv/a"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("pair", "policies"), [(SHARED, COMPARING), (PAIR, COMPARING + "off: [NHS401]\n")], ids=["shared", "off"]
+)
+@pytest.mark.requirement("R31", "R42")
+def test_who_may_share_is_not_asked(lab: "Lab", pair: str, policies: str) -> None:
+    """A value that was not compared is no doubt where an equal one is allowed, or where nobody asks NHS401."""
+    lab.configure(pair, policies=policies)
+    lab.see([lab.item("a"), lab.covered()], [lab.item("a"), lab.covered()])
+    (verdict,) = lab.sync().verdicts
+    assert verdict.word is Word.READY
+
+
+VALUED = {
+    "acme": {"account"},  # its public key tells a copy, too
+    "aws": {"parameter", "secret"},
+    "azure": {"secret"},
+    "file": {"json", "kubernetes-secret", "pem", "yaml"},
+    "gcp": {"regional-secret", "secret"},
+    "kubernetes": {"secret", "service-account-token"},
+    "postgres": {"role"},
+    "tls": set(),
+    "vault": {"db-static", "kv", "ldap-static"},
+}
+"""Provider → kinds whose values a comparison owes an answer about."""
+
+
+@pytest.mark.parametrize("name", VALUED)
+@pytest.mark.requirement("R31", "R42")
+def test_each_kind_that_may_hold_a_copied_value_says_so(name: str) -> None:
+    """A kind that is missing here would be left out of a comparison in silence."""
+    info = Registry(allow=("nhisync",)).load(name).info
+    assert {kind.name for kind in info.kinds if kind.valued} == VALUED[name]
+
+
+@pytest.mark.parametrize(
+    ("kind", "ids", "error", "told"),
+    [
+        ("kv", "", "unsupported", True),
+        ("kv", "login=svc@db\nsecret-version=1f", "unsupported", True),
+        ("kv", "login=svc@db\nspki-sha256=ab", "unsupported", False),
+        ("kv", "spki-sha256=ab", "denied", True),
+        ("unheard-of", "", "unsupported", True),
+        ("bare", "", "unsupported", False),
+        ("bare", "", "throttled", True),
+    ],
+)
+@pytest.mark.requirement("R31", "R42")
+def test_a_value_that_nobody_reads_is_unknown(lab: "Lab", kind: str, ids: str, error: str, told: bool) -> None:
+    """Only where there is no value, or a public id tells a copy, is UNSUPPORTED no doubt; any other reason is."""
+    item = lab.item("a", kind=kind)
+    row = row_of(item, key="payments/a", domain=None)._replace(ids=ids or None)
+    side = side_of(valueless_kinds(KINDS), "backup", row, None)
+    found = doubts([side], [("backup", str(item.locator), ErrorFact(kind=error, message="the provider x reads none"))])
+    assert found == ({"payments/a": "the value was not compared: the provider x reads none"} if told else {})
+
+
+KINDS = (KindInfo(name="kv", title="", locator="kv/a"), KindInfo(name="bare", title="", locator="bare/a", valued=False))

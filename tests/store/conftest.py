@@ -14,6 +14,8 @@ from nhisync.parity.row import Row, digest_of, epoch, unanswered
 from nhisync.store import Store
 from nhisync.testing.clocks import CountingRandomness, FakeClock
 
+from .archived import MakeRow, World
+
 POSTGRES = "NHISYNC_TEST_POSTGRES_URL"
 """A database that tests may make schemas in; `make e2e` sets it."""
 
@@ -75,3 +77,11 @@ def make_row(clock: FakeClock) -> Callable[..., Row]:
         return row if "digest" in columns else row._replace(digest=digest_of(row))
 
     return make
+
+
+@pytest.fixture
+def world(tmp_path: Path, clock: FakeClock, randomness: CountingRandomness, make_row: MakeRow) -> World:
+    """A store after one run."""
+    made = World(tmp_path, clock, randomness, make_row)
+    made.live("1")
+    return made

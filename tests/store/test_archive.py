@@ -3,88 +3,18 @@
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from nhisync.errors import GuardError, StoreError
-from nhisync.model import Attestation, Mode, Verdict, Waiver, Word
-from nhisync.parity.engine import FAR, Remembered
-from nhisync.parity.row import Row
-from nhisync.store import Restored, Store, restore
+from nhisync.store import Store, restore
 from nhisync.store.schema import HEAD
-from nhisync.store.upgrading import migrate
 from nhisync.testing.clocks import CountingRandomness, FakeClock
 
-MakeRow = Callable[..., Row]
-HOUR = timedelta(hours=1)
-WAIVER = Waiver(pair="pay/tls", code="NHS602", until=date(2026, 12, 15), approved_by="security", reason="cut-over")
-
-
-class World:
-    """A store with some history, and its folder."""
-
-    def __init__(self, folder: Path, clock: FakeClock, randomness: CountingRandomness, make_row: MakeRow) -> None:
-        self.folder, self.clock, self.randomness, self._row = folder, clock, randomness, make_row
-        self.file = folder / "nhisync.db"
-        self.url = f"sqlite:///{self.file}"
-
-    def open(self, mode: str = "write") -> Store:
-        """The store."""
-        return Store.open(self.url, clock=self.clock, randomness=self.randomness, mode=mode)  # type: ignore[arg-type]
-
-    def restore(self, file: Path | None) -> Restored:
-        """As the command does."""
-        return restore(self.url, file, clock=self.clock, randomness=self.randomness, actor="alice")
-
-    def live(self, version: str) -> None:
-        """One run with everything that a restore must think of."""
-        self.clock.advance(HOUR)
-        now = self.clock.now()
-        with self.open() as store, store.run("sync") as run:
-            run.put_rows("backup", [self._row("pay/db", version=version)])
-            run.put_verdict(ready(now))
-            with run.comparison("p", "b", policy_digest="d", now=now) as comparison:
-                comparison.remember(Remembered("pay/db", 1, 2, FAR))
-
-    def backup(self, name: str) -> Path:
-        """A backup."""
-        with self.open("read") as store:
-            return store.backup(self.folder / name)
-
-    def versions(self) -> list[str | None]:
-        """What the store holds."""
-        with self.open("read") as store:
-            return [row.version for row in store.cursor("backup")]
-
-
-@pytest.fixture
-def world(tmp_path: Path, clock: FakeClock, randomness: CountingRandomness, make_row: MakeRow) -> World:
-    """A store after one run."""
-    made = World(tmp_path, clock, randomness, make_row)
-    made.live("1")
-    return made
-
-
-def ready(now: datetime) -> Verdict:
-    """A verdict that lets traffic in."""
-    return Verdict(
-        app="pay",
-        path="backup",
-        word=Word.READY,
-        tier="critical",
-        mode=Mode.ENFORCE,
-        evaluated_at=now,
-        valid_until=now + 365 * 24 * HOUR,
-        pairs=1,
-        passing=1,
-        failing=0,
-        unknown=0,
-    )
+from .archived import HOUR, WAIVER, World, older, ready
 
 
 def test_a_backup_is_one_private_whole_file(world: World) -> None:
@@ -154,29 +84,6 @@ def test_restored_verdicts_are_void(world: World) -> None:
     world.live("3")
     with world.open("read") as store, store.reader() as reader:
         assert reader.verdict("pay", "backup") is not None
-
-
-@pytest.mark.requirement("R2", "R54")
-def test_a_restore_undoes_no_restriction(world: World) -> None:
-    """What was found unfit, and the waiver that was withdrawn, after the backup hold on."""
-    seen = world.clock.now()
-    fit = Attestation(app="pay", path="backup", kind="lag", holds=True, observed_at=seen - HOUR, attested_by="dba")
-    unfit = replace(fit, holds=False, observed_at=seen)
-    with world.open() as store:
-        store.attest(fit, actor="bob")
-        number = store.waive(WAIVER, actor="bob")
-    copy = world.backup("copy.db")
-    with world.open() as store:
-        store.attest(unfit, actor="bob")
-        store.withdraw(number, actor="bob")
-    for carried in (2, 0):  # the second time it is the restored store that is replaced
-        world.restore(copy) if carried else world.restore(world.backup("after.db"))
-        with world.open("read") as store, store.reader() as reader:
-            (last,) = reader.attestations()
-            assert replace(last, number=0) == unfit
-            assert reader.waivers() == ()
-            assert reader.verify_audit().problem == ""
-            assert list(reader.audit())[-1].detail["carried"] == carried
 
 
 @pytest.mark.requirement("R54")
@@ -253,15 +160,7 @@ def test_a_reader_keeps_its_state_through_a_restore(world: World) -> None:
 
 def test_an_older_backup_is_upgraded(world: World) -> None:
     """A backup made before an upgrade comes back in today's schema."""
-    from nhisync.store.address import parse
-    from nhisync.store.connection import Database, WriteConnection
-
-    database = Database(parse(f"sqlite:///{world.folder / 'old.db'}"), writable=True)
-    writer = WriteConnection(database)
-    with writer.transaction() as connection:
-        migrate(connection, "0001")
-    writer.close()
-    database.close()
+    older(world.folder / "old.db", "0001")
     world.restore(world.folder / "old.db")
     with world.open("read") as store, store._database.snapshot() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
@@ -330,6 +229,7 @@ def test_postgresql_is_restored_in_place(postgres_url: str, clock: FakeClock, ra
     with Store.open(postgres_url, clock=clock, randomness=randomness) as store:
         with store.run("sync") as run:
             run.put_verdict(ready(clock.now()))
+        store.waive(WAIVER, actor="bob")
         with pytest.raises(StoreError) as refused:
             store.backup(Path("copy.db"))
         assert "pg_dump" in refused.value.fix
@@ -340,6 +240,7 @@ def test_postgresql_is_restored_in_place(postgres_url: str, clock: FakeClock, ra
     done = restore(postgres_url, None, clock=clock, randomness=randomness, actor="alice")
     assert (done.voided, done.replaced) == (1, None)
     assert done.epoch > before
+    assert done.doubted == ("waiver pay/tls NHS602 until 2026-12-15, approved by security",)
     with Store.open(postgres_url, clock=clock, randomness=randomness) as store, store.reader() as reader:
         assert store.epoch == done.epoch
         assert reader.verdict("pay", "backup") is None

@@ -164,6 +164,21 @@ def test_the_shrink_guard_compares_with_the_last_complete_sweep(store: Store) ->
         assert reader.believed_counts("primary") == {}
 
 
+def test_the_largest_sweep_of_each_day_is_kept(store: Store, clock: FakeClock) -> None:
+    """A later smaller sweep of the day changes nothing; days pass out of the look-back and, later, out of the store."""
+    place = ("aws", "secret", "eu-north-1")
+    for days, items in ((0, 9), (0, 12), (0, 11), (20, 10), (20, 8)):
+        clock.advance(timedelta(days=days))
+        with store.run("sync") as run:
+            run.put_coverage("backup", [sweep(CoverageStatus.COMPLETE, items)])
+    with store.reader() as reader:
+        found = [reader.largest_counts("backup", clock.now() - timedelta(days=n)) for n in (40, 39, 19, -1)]
+    assert found == [{place: 12}, {place: 10}, {place: 8}, {place: 8}]
+    store.retire(Retention(runs=timedelta(days=30)))
+    with store.reader() as reader:
+        assert reader.largest_counts("backup", clock.now() - timedelta(days=40)) == {place: 10}
+
+
 def test_coverage_of_dropped_sources_goes(store: Store) -> None:
     """A source that is not configured any more must not count as seen."""
     with store.run("sync") as run:

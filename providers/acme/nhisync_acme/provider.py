@@ -44,6 +44,7 @@ class AcmeProvider:
                 title="certificate in a PEM file, with its renewal window",
                 locator="certificate/certs/api.pem",
                 authoritative=False,
+                valued=False,
             ),
         ),
         settings=AcmeSettings,

@@ -30,16 +30,26 @@ KINDS = (
         name="secret", title="Secrets Manager secret", locator="secret/payments/stripe#api_key", authoritative=False
     ),
     KindInfo(
-        name="access-key", title="access key of an IAM user", locator="access-key/svc-payments", authoritative=False
+        name="access-key",
+        title="access key of an IAM user",
+        locator="access-key/svc-payments",
+        authoritative=False,
+        valued=False,
     ),
-    KindInfo(name="role", title="IAM role", locator="role/payments-task"),
+    KindInfo(name="role", title="IAM role", locator="role/payments-task", valued=False),
     KindInfo(
         name="service-credential",
         title="service-specific credential of an IAM user",
         locator="service-credential/codecommit.amazonaws.com/svc-git",
+        valued=False,
     ),
-    KindInfo(name="server-certificate", title="certificate kept in IAM", locator="server-certificate/old-balancer"),
-    KindInfo(name="certificate", title="ACM certificate", locator="certificate/api.example.com"),
+    KindInfo(
+        name="server-certificate",
+        title="certificate kept in IAM",
+        locator="server-certificate/old-balancer",
+        valued=False,
+    ),
+    KindInfo(name="certificate", title="ACM certificate", locator="certificate/api.example.com", valued=False),
     KindInfo(name="parameter", title="SSM SecureString parameter", locator="parameter//payments/stripe"),
 )
 

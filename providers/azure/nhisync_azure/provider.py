@@ -37,7 +37,7 @@ from nhisync_azure.values import values
 
 def _kind(name: str, title: str, locator: str) -> KindInfo:
     """No listing proves absence: vaults and directories are replicated, a recovered name may be missing in one."""
-    return KindInfo(name=name, title=title, locator=locator, authoritative=False)
+    return KindInfo(name=name, title=title, locator=locator, authoritative=False, valued=name == "secret")
 
 
 class AzureProvider:

@@ -53,23 +53,27 @@ KINDS = (
         title="IAM service account",
         locator="service-account/payments@payments-backup.iam.gserviceaccount.com",
         authoritative=False,
+        valued=False,
     ),
     KindInfo(
         name="service-account-key",
         title="user-managed keys of a service account",
         locator="service-account-key/payments@payments-backup.iam.gserviceaccount.com",
         authoritative=False,
+        valued=False,
     ),
     KindInfo(
         name="certificate",
         title="certificate in Certificate Manager",
         locator="certificate/global/www",
         authoritative=False,
+        valued=False,
     ),
     KindInfo(
         name="cas-certificate",
         title="certificate of Certificate Authority Service",
         locator="cas-certificate/europe-north1/payments/cn/api.example.com",
+        valued=False,
     ),
 )
 

@@ -47,9 +47,11 @@ RATES: Mapping[str, Rate] = {
 over; kubectl allows itself 50 a second with a burst of 300 (k8s.io/cli-runtime ``pkg/genericclioptions``)."""
 
 _KINDS = (
-    KindInfo(name="certificate", title="cert-manager Certificate", locator="certificate/payments/api-tls"),
+    KindInfo(
+        name="certificate", title="cert-manager Certificate", locator="certificate/payments/api-tls", valued=False
+    ),
     KindInfo(name="secret", title="Secret, by metadata", locator="secret/payments/stripe#api_key"),
-    KindInfo(name="service-account", title="ServiceAccount", locator="service-account/payments/api"),
+    KindInfo(name="service-account", title="ServiceAccount", locator="service-account/payments/api", valued=False),
     KindInfo(
         name="service-account-token",
         title="legacy service account token",

@@ -61,6 +61,7 @@ class TlsProvider:
                 locator="tls/192.0.2.10:443?name=api.example.com",
                 check=Target.parse,
                 authoritative=False,
+                valued=False,
             ),
         ),
         settings=TlsSettings,

@@ -27,14 +27,31 @@ from nhisync_vault.permissions import documents
 from nhisync_vault.settings import VaultSettings
 
 _KINDS = (
-    KindInfo(name="approle", title="AppRole and its secret IDs", locator="approle/approle/payments"),
-    KindInfo(name="db-dynamic", title="database role that mints logins", locator="db-dynamic/database/payments-app"),
+    KindInfo(name="approle", title="AppRole and its secret IDs", locator="approle/approle/payments", valued=False),
+    KindInfo(
+        name="db-dynamic",
+        title="database role that mints logins",
+        locator="db-dynamic/database/payments-app",
+        valued=False,
+    ),
     KindInfo(name="db-static", title="database login that the server rotates", locator="db-static/database/payments"),
     KindInfo(name="kv", title="key/value secret, version 2", locator="kv/secret/payments/stripe#api_key"),
     KindInfo(name="ldap-static", title="LDAP account that the server rotates", locator="ldap-static/ldap/payments"),
-    KindInfo(name="pki", title="issuer or certificate", locator="pki/pki/cn/api.example.com", authoritative=False),
-    KindInfo(name="token", title="token, by accessor", locator="token/5q0XwWkp1TfhrLGgKVzqYL2z", authoritative=False),
-    KindInfo(name="transit", title="encryption key", locator="transit/transit/payments"),
+    KindInfo(
+        name="pki",
+        title="issuer or certificate",
+        locator="pki/pki/cn/api.example.com",
+        authoritative=False,
+        valued=False,
+    ),
+    KindInfo(
+        name="token",
+        title="token, by accessor",
+        locator="token/5q0XwWkp1TfhrLGgKVzqYL2z",
+        authoritative=False,
+        valued=False,
+    ),
+    KindInfo(name="transit", title="encryption key", locator="transit/transit/payments", valued=False),
 )
 
 

@@ -177,8 +177,11 @@ class Assessment:
     def _uncompared(self, judged: Judged, terms: AppTerms, found: Sequence[Finding]) -> Iterator[Finding]:
         """Policy asks for the comparison and it was not made: unknown, never "not equal".
 
-        Where the field to compare is missing and that blocks already, it is said once.
+        Where the field to compare is missing and that blocks already, it is said once. A pair that may share, or that
+        nothing is judged of, has no such question.
         """
+        if terms.spares(judged.key, int(self.now.timestamp())):
+            return
         if any(f.code == FIELD_MISSING and f.state is State.FAIL and f.severity is Severity.ERROR for f in found):
             return
         reason = self.uncompared.get(judged.key)
@@ -233,7 +236,7 @@ class Assessment:
             said = [one for one in found if one.state is state]
             if said:
                 told = self._unknown(code, terms, "", "; ".join(f"{one.kind}: {one.told}" for one in said))
-                expected = "; ".join(f"{one.kind} within {span(int(one.max_age.total_seconds()))}" for one in said)
+                expected = "; ".join(f"{one.kind}{_within(one.max_age)}" for one in said)
                 self._block(tally, replace(told, state=state, side=Side.BACKUP, expected=expected))
 
     def _block(self, tally: _AppTally, finding: Finding) -> None:
@@ -291,6 +294,10 @@ def _rights_until(judged: Judged, terms: AppTerms) -> int:
         return judged.recheck
     until = known_until(judged.backup, terms.thresholds.rights_max_age)
     return FAR if until is None else until
+
+
+def _within(max_age: timedelta | None) -> str:
+    return " that holds" if max_age is None else f" within {span(int(max_age.total_seconds()))}"
 
 
 def _layer(layer: Layer, counts: list[int] | None) -> LayerCount:

@@ -1,16 +1,25 @@
 """`nhisync attest`: record what nhisync cannot observe itself, and show what a tier asks for and was told."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from pathlib import Path
 
+from nhisync.app.objections import folder_of, say, settle, standing
+from nhisync.app.publish import load, moment
 from nhisync.app.session import Session
 from nhisync.app.waivers import reading, writing
 from nhisync.config.secrecy import holds_login
-from nhisync.errors import UsageError
-from nhisync.model import App, Attestation
+from nhisync.errors import GuardError, StoreError, UsageError, fix_of_write
+from nhisync.model import ON_CALL, App, Attestation
 from nhisync.readiness import SKEW, Attested, attested
+from nhisync.statement import Objection, StatementError
+from nhisync.store import Store
+from nhisync.store.address import parse
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +41,83 @@ def attest(session: Session, attestation: Attestation, *, actor: str) -> int:
     """Record `attestation` in the store, audited; returns its number.
 
     One that a fast clock dates ahead counts as seen now: else it would outlast what is found unfit within that skew.
+    One that does not hold is heard by the listener at once, and also while another process writes to the store: that
+    one records it in its next cycle (number 0).
 
     Raises:
-        UsageError: no such app or backup path, a kind that the app's tier does not ask for, a time that is still to
-            come, nobody who answers for it, or evidence that holds a login.
+        UsageError: no such app or backup path, a kind that the app's tier does not ask for (`ON_CALL` aside), a time
+            that is still to come, nobody who answers for it, or evidence that holds a login.
         GuardError: another process writes to the store.
         StoreError: the store cannot be written.
     """
     _check(session, attestation)
-    with writing(session, "nhisync attest") as store:
-        seen = min(attestation.observed_at, session.clock.now())
-        return store.attest(replace(attestation, observed_at=seen), actor=actor)
+    seen = min(attestation.observed_at, session.clock.now()).replace(microsecond=0)  # the store keeps whole seconds
+    attestation = replace(attestation, observed_at=seen)
+    if attestation.holds:
+        with writing(session, "nhisync attest") as store:
+            return store.attest(attestation, actor=actor)
+    return _object(session, Objection(attestation, actor))
+
+
+def _object(session: Session, objection: Objection) -> int:
+    """Say it where the listener hears it, then record it if this process may."""
+    publication, name = session.configuration.publish.snapshot, f"{session.randomness.hex(8)}.json"
+    trouble, said = None, list[Path]()
+    try:
+        said = [say(publication, objection, name)]
+    except OSError as failure:
+        trouble = failure
+    try:
+        with writing(session, "nhisync attest") as store:
+            number = store.attest(objection.attestation, actor=objection.actor)
+    except GuardError as held:
+        if trouble is not None:
+            raise StoreError(
+                f"nothing was said: {folder_of(publication)} cannot be written: {trouble.strerror}; {held.message}",
+                fix=fix_of_write(trouble, "Say it as the user that runs nhisync, or stop the daemon and say it again."),
+            ) from None
+        if not _heard_here(session):
+            settle(said)
+            raise GuardError(
+                held.guard, f"nobody here would hear it: {held.message}", fix="Say it on the machine of that process."
+            ) from None
+        return 0
+    if said and not publication.exists():
+        settle(said)  # nothing is served, and what is recorded needs no second place
+    return number
+
+
+def _heard_here(session: Session) -> bool:
+    """Whether the process that writes to the store reads the objections of this machine."""
+    if parse(session.configuration.store_url).file is not None:
+        return True
+    try:
+        return load(session.configuration.publish.snapshot).boot_id == moment(session.clock).boot_id
+    except (StatementError, OSError):
+        return False
+
+
+def hear(session: Session, store: Store) -> tuple[Path, ...]:
+    """Record what was objected to while this process held the store; the files that a later publication settles.
+
+    An objection that the configuration does not ask for (any more) stays, and blocks, until a person removes it.
+    """
+    found = standing(session.configuration.publish.snapshot)
+    heard = [(file, one) for file, one in found.said if _asked(session, one.attestation)]
+    with store.reader() as reader:
+        known = {replace(one, number=0) for one in reader.attestations()}
+    for _, one in heard:
+        if one.attestation not in known:
+            store.attest(one.attestation, actor=one.actor)
+    left = [file for file, _ in found.said if file not in {file for file, _ in heard}]
+    for file in (*left, *found.unreadable):
+        _log.warning("%s blocks, and is not recorded: it cannot be read, or no tier asks for its kind", file)
+    return tuple(file for file, _ in heard)
+
+
+def _asked(session: Session, attestation: Attestation) -> bool:
+    app = session.configuration.app(attestation.app)
+    return app is not None and attestation.path in app.backups and attestation.kind in {*_wanted(session, app), ON_CALL}
 
 
 def told(session: Session, names: tuple[str, ...] = ()) -> tuple[Told, ...]:
@@ -62,12 +137,14 @@ def told(session: Session, names: tuple[str, ...] = ()) -> tuple[Told, ...]:
 
 
 def attestations(session: Session) -> tuple[Attestation, ...]:
-    """The last attestations of the configured store; none where no store was made yet.
+    """The last attestations of the configured store, none where no store was made yet; and what is objected to.
 
     Raises:
         StoreError: there is a store, and it cannot be read.
     """
-    return reading(session, lambda reader: reader.attestations(), ())
+    objections = standing(session.configuration.publish.snapshot).said
+    recorded: tuple[Attestation, ...] = reading(session, lambda reader: reader.attestations(), ())
+    return (*recorded, *(one.attestation for _, one in objections))
 
 
 def path_of(session: Session, app: str, path: str) -> str:
@@ -93,11 +170,12 @@ def _check(session: Session, attestation: Attestation) -> None:
     path_of(session, attestation.app, attestation.path)
     (app,) = session.apps((attestation.app,))
     wanted = _wanted(session, app)
-    if attestation.kind not in wanted:
+    if attestation.kind not in {*wanted, ON_CALL}:
         have = ", ".join(sorted(wanted)) or "none"
         close = get_close_matches(attestation.kind, wanted, n=1)
         meant = f" Did you mean `{close[0]}`?" if close else ""
-        fix = f"It asks for: {have}.{meant} Add the kind with its greatest age under `attestations:` of the policy."
+        known = f"It asks for: {have}; `{ON_CALL}` is always heard.{meant}"
+        fix = f"{known} Add the kind with its greatest age under `attestations:` of the policy."
         raise UsageError(f"tier `{app.tier}` of `{app.name}` asks for no `{attestation.kind}`", fix=fix)
     _check_time(attestation.observed_at, session.clock.now())
     if not attestation.attested_by.strip():

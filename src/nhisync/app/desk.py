@@ -11,7 +11,7 @@ from nhisync.app.listing import Reference, vanished
 from nhisync.app.ports import Stored
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected
-from nhisync.collect.guard import Counts, believed
+from nhisync.collect.guard import LOOK_BACK, Counts, believed
 from nhisync.model import Attestation, Coverage, CoverageStatus, Item, Locator, State, Verdict, Waiver
 from nhisync.parity.engine import Remembered
 from nhisync.parity.pairing import UNMAPPED, Pairing
@@ -55,7 +55,7 @@ class StoreDesk:
         self._pairings[path] = pairing
         self._run.forget_sources(path, self._session.configuration.paths[path].sources)
         with self._store.reader() as reader:
-            counts = reader.believed_counts(path)
+            counts = reader.largest_counts(path, self._run.started - LOOK_BACK)
             same = _last(reader, self._session.configuration.digest, self.run_id) is not None
         if not same:  # a source that leads elsewhere now must not say "unchanged" of what stood at its old place
             self._run.forget_markers(path)
@@ -210,7 +210,7 @@ class StoreSink:
         run: the run.
         path: the path.
         pairing: which keys its items stand for.
-        before: items of the last complete sweeps.
+        before: items of the largest complete sweeps of late.
         share: largest share of items a sweep may lose and still be believed.
     """
 

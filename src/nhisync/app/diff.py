@@ -1,6 +1,6 @@
 """`nhisync diff`: inventory two paths, judge every pair, say what a person on call can act on."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -8,17 +8,16 @@ from typing import TypedDict
 
 from nhisync.app.assess import Assessment, shrunk
 from nhisync.app.blackout import READS, clocked
-from nhisync.app.gather import Known, Scope, confirm, gather, missing_of, places_of, scope_of, unconfirmed
+from nhisync.app.comparing import compare_values, not_compared
+from nhisync.app.gather import Known, Scope, confirm, gather, groups, missing_of, places_of, scope_of, unconfirmed
 from nhisync.app.listing import unlisted
 from nhisync.app.live import asking, authenticate
 from nhisync.app.live import wanted as due_sides
 from nhisync.app.ports import Desk, Notebook
-from nhisync.app.reuse import compare
 from nhisync.app.rights import asked_of, held, read_rights
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected, Progress, silent
-from nhisync.collect.reuse import Wanted
-from nhisync.errors import NhisyncError, UsageError
+from nhisync.errors import UsageError
 from nhisync.model import (
     App,
     AppReport,
@@ -27,7 +26,6 @@ from nhisync.model import (
     CoverageStatus,
     Finding,
     Layer,
-    Locator,
     PathSummary,
     Report,
     Waiver,
@@ -36,13 +34,9 @@ from nhisync.parity.book import AppTerms, app_terms
 from nhisync.parity.engine import Missing
 from nhisync.parity.rules import RULES, codes
 from nhisync.policy import Waivers
-from nhisync.spi import ErrorKind
 
 SUGGESTED = 10_000
 """Most names among which a near one is looked for."""
-
-
-_NOT_COMPARED = "no finished cycle of this configuration compared the values that are stored"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +83,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     scope = scope_of(apps, paths)
     collected = None if options.cached else _observe_all(session, scope, targets, desk, progress)
     _refuse_unseen(options, apps, paths, desk)
-    look = _uncompared if options.cached else _learn
-    uncompared = look(session, apps, targets, desk, progress, options)
+    uncompared = _learn(session, apps, targets, desk, progress, options)
     now = session.clock.now()
     coverage = {path: desk.coverage(path) for path in paths}
     assessments: list[Assessment] = []
@@ -205,72 +198,11 @@ def _learn(
     options: DiffOptions,
 ) -> dict[str, str]:
     """What no inventory tells: equal values, and credentials that are let in; returns key → why it was not compared."""
+    if options.cached:
+        return not_compared(session, apps, targets, desk)
     if options.live or options.paced:
         _authenticate(session, targets, desk, progress, everything=options.live)
-    return _compare_values(session, apps, targets, desk, progress)
-
-
-def _compare_values(
-    session: Session,
-    apps: Sequence[App],
-    targets: Sequence[tuple[App, str, str]],
-    desk: Desk,
-    progress: Progress,
-) -> dict[str, str]:
-    """Run the opt-in value comparison for apps whose tier asks for it; returns key → why it was not compared."""
-    asking = _asking(session, apps)
-    if not asking:
-        return {}
-    paths = dict.fromkeys(path for app, p, b in targets if app.name in asking for path in (p, b))
-    wanted = [one for path in paths for one in _comparable(session, path, asking, desk)]
-    progress("both paths", "comparing values in a child process")
-    try:
-        reuse = compare(session, wanted)
-    except NhisyncError as failure:
-        return {one.key: failure.message for one in wanted}
-    desk.group(reuse.groups)
-    lost = {
-        (path, locator): error.message
-        for path, locator, error in reuse.unread
-        if error.kind != ErrorKind.UNSUPPORTED.value  # such a kind has no readable value; NHS402 compares its public id
-    }
-    reasons = ((one.key, lost.get((one.path, str(one.locator.item)))) for one in wanted)
-    return {key: f"the value was not compared: {reason}" for key, reason in reasons if reason}
-
-
-def _uncompared(
-    session: Session,
-    apps: Sequence[App],
-    targets: Sequence[tuple[App, str, str]],
-    desk: Desk,
-    progress: Progress,
-    options: DiffOptions,
-) -> dict[str, str]:
-    """Without a comparison now: key → why the last run did not make it, or that none did as this look asks for it."""
-    del progress, options
-    asking, found = _asking(session, apps), dict[str, str]()
-    for primary, backup, group in groups(targets):
-        if not asking.isdisjoint(app.name for app in group):
-            told = desk.uncompared(primary, backup)
-            rows = (one for path in (primary, backup) for one in _comparable(session, path, asking, desk))
-            found.update(dict.fromkeys((one.key for one in rows), _NOT_COMPARED) if told is None else told)
-    return found
-
-
-def _asking(session: Session, apps: Sequence[App]) -> set[str]:
-    """Names of the apps whose tier asks for the comparison of values."""
-    return {app.name for app in apps if session.configuration.tiers[app.tier].evidence.compare_values}
-
-
-def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iterator[Wanted]:
-    fields: dict[str, str | None] = {}
-    for app in session.configuration.apps:
-        for pair in app.pairs:
-            fields[pair.key] = (pair.primary if app.primary == path else pair.backup).field
-    for row in desk.rows(path):
-        if row.presence == "present" and row.key.partition("/")[0] in apps:
-            bare = Locator.parse(row.locator)
-            yield Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, fields.get(row.key)))
+    return compare_values(session, apps, targets, desk, progress)
 
 
 def _authenticate(
@@ -295,15 +227,6 @@ def _authenticate(
 def _record(desk: Desk, reports: Iterable[AppReport]) -> None:
     for report in reports:
         desk.verdict(report.verdict)
-
-
-def groups(targets: Sequence[tuple[App, str, str]]) -> Iterator[tuple[str, str, tuple[App, ...]]]:
-    """Apps that share a primary and a backup path are judged in one join."""
-    found: dict[tuple[str, str], list[App]] = {}
-    for app, primary, backup in targets:
-        found.setdefault((primary, backup), []).append(app)
-    for (primary, backup), apps in found.items():
-        yield primary, backup, tuple(apps)
 
 
 def _book(session: Session, apps: Sequence[App], primary: str, recorded: Iterable[Waiver]) -> Mapping[str, AppTerms]:

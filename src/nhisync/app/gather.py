@@ -1,6 +1,6 @@
 """From apps to inventories: which sources to ask for what, and the second look that proves an absence."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nhisync.app.session import Session
@@ -42,6 +42,15 @@ def scope_of(apps: Iterable[App], paths: Iterable[str]) -> Scope:
     """The scope of judging `apps` on `paths`."""
     kept = tuple(apps)
     return Scope(pairings={path: Pairing(path, kept) for path in paths})
+
+
+def groups(targets: Sequence[tuple[App, str, str]]) -> Iterator[tuple[str, str, tuple[App, ...]]]:
+    """Apps that share a primary and a backup path are judged in one join."""
+    found: dict[tuple[str, str], list[App]] = {}
+    for app, primary, backup in targets:
+        found.setdefault((primary, backup), []).append(app)
+    for (primary, backup), apps in found.items():
+        yield primary, backup, tuple(apps)
 
 
 def plans_of(session: Session, scope: Scope, known: Known) -> list[SourcePlan]:

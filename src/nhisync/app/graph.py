@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nhisync.app.diff import groups, observe
-from nhisync.app.gather import scope_of
+from nhisync.app.diff import observe
+from nhisync.app.gather import groups, scope_of
 from nhisync.app.ports import Desk
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Progress, silent

@@ -9,8 +9,10 @@ import socket
 import stat
 from pathlib import Path
 
+from nhisync.app.folders import sync_folder
+from nhisync.app.objections import standing
 from nhisync.clock import Clock
-from nhisync.statement import LARGEST, Moment, Publication, StatementError, admit, encode, parse
+from nhisync.statement import LARGEST, Moment, Publication, StatementError, admit, encode, parse, restricted
 
 FILE_MODE = 0o640
 """Owner writes, group reads: the listener may run as another user of the group."""
@@ -56,7 +58,7 @@ def publish(file: Path, publication: Publication) -> None:
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    _sync_folder(file.parent)
+    sync_folder(file.parent)
 
 
 def retract(file: Path) -> None:
@@ -66,7 +68,7 @@ def retract(file: Path) -> None:
         OSError: the file system refused.
     """
     file.unlink(missing_ok=True)
-    _sync_folder(file.parent)
+    sync_folder(file.parent)
 
 
 def read(file: Path) -> bytes:
@@ -98,7 +100,11 @@ def load(file: Path) -> Publication:
 
 
 def believed(file: Path, here: Moment) -> tuple[Publication | None, str]:
-    """The publication in `file` if it may be believed at `here`, or None and why not (for a person)."""
+    """The publication in `file` if it may be believed at `here`, or None and why not (for a person).
+
+    What was objected to since it was written is blocked in it, as the listener blocks it.
+    """
+    against = standing(file).against  # before the file: what is recorded by then stands in it
     try:
         publication = load(file)
         admit(publication, here)
@@ -106,7 +112,7 @@ def believed(file: Path, here: Moment) -> tuple[Publication | None, str]:
         return None, "nothing is published yet: run nhisync sync, or start nhisync serve"
     except (StatementError, OSError) as refusal:
         return None, f"the publication is not believed: {refusal}"
-    return publication, ""
+    return restricted(publication, against), ""
 
 
 def _write(draft: Path, data: bytes) -> None:
@@ -117,11 +123,3 @@ def _write(draft: Path, data: bytes) -> None:
         stream.write(data)
         stream.flush()
         os.fsync(handle)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

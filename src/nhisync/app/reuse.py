@@ -29,6 +29,11 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
 _NOTHING = "no value was given, or none long enough and not public by its name: name the field in the pair (#field)"
 
+_MUTE = (
+    "the provider {} reads no values: pair the item that holds the value, or make the pair shared or exempt, with "
+    "owner and end"
+)
+
 CHANGED = 6
 """Exit code of a child that found another configuration than the one that is being judged."""
 
@@ -167,7 +172,10 @@ def _read_source(
     holders: dict[Locator, list[Wanted]] = {}
     for one in wanted:
         holders.setdefault(one.locator.item, []).append(one)
-    if Capability.FINGERPRINT not in session.source_info(path, source).capabilities:
+    info = session.source_info(path, source)
+    if Capability.FINGERPRINT not in info.capabilities:
+        mute = _MUTE.format(info.name)
+        yield from (_unread(path, str(locator), ErrorKind.UNSUPPORTED.value, mute) for locator in holders)
         return
     provider, budget = session.provider(path, source), session.budget(path, source)
     owed = {(w.locator.item, w.locator.field) for w in wanted}

@@ -1,22 +1,23 @@
 """Asking providers what the identities of pairs may do, for apps whose tier compares rights.
 
-It runs after the sweep, for the pairs' own items that are present, each source in a thread of its own. What was learnt
-stands in the row (`Row.grants`) with its own age: a source that gives no answer today keeps what it said before.
+It runs after the sweep, for the pairs' own items that are present, each source in a thread of its own and with what the
+sweep left of its budget: one that hangs beyond it is left behind. What was learnt stands in the row (`Row.grants`) with
+its own age: a source that gives no answer today keeps what it said before.
 """
 
+import queue
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, cast
 
 from nhisync.app.session import Session
+from nhisync.clock import Clock
+from nhisync.collect.cycle import GRACE, LATE, leave_behind
 from nhisync.model import App, Locator
 from nhisync.parity.rights import Rights, render, unread
 from nhisync.parity.row import Row
-from nhisync.spi import Budget, Capability, ErrorKind, GrantFacts, GrantReader, ProviderError
-
-SOURCES_AT_ONCE = 8
-"""Sources asked at the same time."""
+from nhisync.spi import Capability, ErrorKind, GrantFacts, GrantReader, Provider, ProviderError
 
 _IGNORANCE = frozenset({ErrorKind.UNREACHABLE.value, ErrorKind.THROTTLED.value})
 _PRESENT = "present"
@@ -79,12 +80,13 @@ def read_rights(session: Session, asked: Asked, desk: RightsDesk, before: Held) 
                 locator = Locator.parse(row.locator)
                 jobs.setdefault((path, locator.source), {}).setdefault(locator.item, []).append(row.key)
     found: dict[str, dict[str, str]] = {path: {} for path in asked.paths}
-    with ThreadPoolExecutor(max_workers=SOURCES_AT_ONCE) as pool:
-        answers = pool.map(lambda job: _answers(session, job[0], tuple(job[1])), jobs.items())
-        for ((path, _), keys), told in zip(jobs.items(), answers, strict=True):
-            for locator, document in told.items():
-                for key in keys[locator]:
-                    found[path][key] = _kept(document, before.get((path, key)), locator)
+    sources = [_Source(session, where, tuple(keys)) for where, keys in jobs.items()]
+    _ask(sources, session.clock)
+    for source in sources:
+        path = source.where[0]
+        for locator, document in source.documents().items():
+            for key in jobs[source.where][locator]:
+                found[path][key] = _kept(document, before.get((path, key)), locator)
     for path, documents in found.items():
         desk.grant(path, documents)
 
@@ -101,32 +103,86 @@ def _kept(document: _Document, before: tuple[str, str] | None, locator: Locator)
     return before[1] if document.ignorant and before is not None and before[0] == str(locator) else document.text
 
 
-def _answers(session: Session, where: tuple[str, str], wanted: Sequence[Locator]) -> dict[Locator, _Document]:
-    """What one source (path and name) says of each wanted item; never raises `ProviderError`."""
-    path, source = where
-    if Capability.GRANTS not in session.source_info(path, source).capabilities:
-        reason = "the provider does not read rights"
-        return dict.fromkeys(wanted, _unread(session, ErrorKind.UNSUPPORTED.value, reason))
-    provider = session.provider(path, source)
-    try:
-        told = _asked(session, path, cast("GrantReader", provider), wanted, session.budget(path, source))
-    finally:
-        provider.close()
-    silent = _unread(session, ErrorKind.MALFORMED.value, "the provider said nothing of its rights")
-    return {locator: told.get(locator, silent) for locator in wanted}
+class _Source:
+    """What one source (path and name) says of the wanted items; `work` runs in a thread of its own."""
+
+    def __init__(self, session: Session, where: tuple[str, str], wanted: Sequence[Locator]) -> None:
+        self.where, self.budget = where, session.budget(*where)
+        self._session, self._wanted = session, wanted
+        self._told: dict[Locator, _Document] = {}
+        self._provider: Provider | None = None
+        self._lost = (ErrorKind.MALFORMED.value, "the provider said nothing of its rights")
+
+    def work(self) -> None:
+        """Ask; what the provider does not answer is told by `documents`."""
+        path = self.where[0]
+        if Capability.GRANTS not in self._session.source_info(*self.where).capabilities:
+            self._lost = (ErrorKind.UNSUPPORTED.value, "the provider does not read rights")
+            return
+        self._provider = self._session.provider(*self.where)
+        try:
+            self.budget.check()
+            for facts in cast("GrantReader", self._provider).grants(self._wanted, self.budget):
+                self._told[facts.locator] = _document(self._session, path, facts)
+        except ProviderError as failure:
+            self._lost = (failure.kind.value, failure.message)
+        finally:
+            self._provider.close()
+
+    def leave(self) -> None:
+        """Leave it behind; what it said until now holds."""
+        self._told, self._lost = dict(self._told), (ErrorKind.THROTTLED.value, LATE)
+        if self._provider is not None:
+            leave_behind(self.budget, self._provider, f"nhisync-close-{'-'.join(self.where)}")
+        self.budget.cancel()
+
+    def documents(self) -> dict[Locator, _Document]:
+        """One document for every wanted item."""
+        lost = _unread(self._session, *self._lost)
+        return {locator: self._told.get(locator, lost) for locator in self._wanted}
 
 
-def _asked(
-    session: Session, path: str, reader: GrantReader, wanted: Sequence[Locator], budget: Budget
-) -> dict[Locator, _Document]:
-    told: dict[Locator, _Document] = {}
+_Channel = queue.Queue[tuple[_Source, BaseException | None]]
+"""Who is ready, with the bug that ended it, if any."""
+
+
+def _ask(sources: Sequence[_Source], clock: Clock) -> None:
+    """Ask all of them at once, and come back when each has answered or run out of its time."""
+    channel: _Channel = queue.Queue()
+    for source in sources:
+        name = f"nhisync-rights-{'-'.join(source.where)}"
+        threading.Thread(target=_work, args=(source, channel), name=name, daemon=True).start()
+    ends = {source: clock.monotonic() + source.budget.remaining + GRACE for source in sources}
     try:
-        for facts in reader.grants(wanted, budget):
-            told[facts.locator] = _document(session, path, facts)
-    except ProviderError as failure:
-        lost = _unread(session, failure.kind.value, failure.message)
-        return {locator: told.get(locator, lost) for locator in wanted}
-    return told
+        while ends:
+            _next(channel, ends, clock)
+    except BaseException:
+        for source in ends:
+            source.leave()
+        raise
+
+
+def _next(channel: _Channel, ends: dict[_Source, float], clock: Clock) -> None:
+    """Wait for the next source that is ready, and leave those behind whose end has come; both go out of `ends`."""
+    try:
+        source, failure = channel.get(timeout=max(0.01, min(ends.values()) - clock.monotonic()))
+    except queue.Empty:
+        for late in [source for source, end in ends.items() if clock.monotonic() >= end]:
+            del ends[late]
+            late.leave()
+        return
+    ends.pop(source, None)
+    if failure is not None:
+        raise failure
+
+
+def _work(source: _Source, channel: _Channel) -> None:
+    failure: BaseException | None = None
+    try:
+        source.work()
+    except BaseException as bug:  # noqa: BLE001 - handed to the main thread, which raises it
+        failure = bug
+    channel.put((source, failure))
 
 
 def _document(session: Session, path: str, facts: GrantFacts) -> _Document:

@@ -1,13 +1,16 @@
 """`nhisync sync`: one cycle of inventory, diff, verdict, store and publication; `nhisync serve` runs it for ever."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from nhisync.app.attest import hear
 from nhisync.app.desk import StoreDesk
 from nhisync.app.diff import DiffOptions, diff
+from nhisync.app.objections import settle
 from nhisync.app.publish import instance, load, moment, publish, retract
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Progress, silent
@@ -18,6 +21,8 @@ from nhisync.spi import Budget
 from nhisync.spi.settings import format_duration
 from nhisync.statement import Publication, Signal, StatementError, blocked, compose, next_sequence
 from nhisync.store import Store
+
+_log = logging.getLogger(__name__)
 
 CYCLE_SHARE = 0.8
 """Part of its period that a cycle may take. Even with a source that never answers, the next publication then comes
@@ -81,6 +86,7 @@ def sync(session: PacedSession, store: Store, progress: Progress = silent) -> Re
         GuardError: one identity on both paths; nothing was published, what is served ends by itself.
         StoreError: the store or the publication cannot be written; likewise.
     """
+    heard = hear(session, store)
     with store.run("sync", config_digest=session.configuration.digest) as run:
         desk = _Desk(session, store, run)
         options = DiffOptions(primary="primary", backup="backup", command="sync", paced=True)
@@ -88,6 +94,10 @@ def sync(session: PacedSession, store: Store, progress: Progress = silent) -> Re
         for verdict in report.verdicts:
             run.put_verdict(verdict)
     publish_signals(session, compose(session.configuration.apps, report.verdicts, report.generated_at, _ages(session)))
+    try:
+        settle(heard)  # only now: until then the listener had nothing else to know it by
+    except OSError as failure:
+        _log.warning("objections are recorded and cannot be removed: %s; they block on", failure.strerror)
     return report
 
 

@@ -35,12 +35,16 @@ def attest(
     Examples:
         nhisync attest payments capacity-test --result pass --by load-team --evidence CI-812
         nhisync attest payments data-lag --result fail --by dba-oncall --observed-at 2026-11-28T02:00:00Z
+        nhisync attest payments on-call --result fail --by me --evidence INC-4711
         nhisync attest payments
 
     A tier asks for kinds under `attestations:`, each with the time one counts. What is missing or too old is unknown
-    (NHS910), what does not hold is a fail (NHS911) until a later one says otherwise; neither is ready. Recorded in
-    the store and audited; refused (5) while a daemon holds the store. Without KIND: what is asked for and what was
-    said; formats: table, json.
+    (NHS910), what does not hold is a fail (NHS911) until a later one says otherwise; neither is ready. The kind on-call
+    needs no tier: say with it that a backup is not ready, whatever else was found. Recorded in the store and audited.
+
+    While a daemon holds the store, --result pass is refused (5). --result fail is heard at any time: the listener
+    blocks at once, and the daemon records it in its next cycle. Without KIND: what is asked for and what was said;
+    formats: table, json.
     """
     invocation = current(ctx)
     if name is None or kind is None:
@@ -75,7 +79,8 @@ def _record(
     )
     number = record(session, claim, actor=person())
     word = "holds" if holds else "does not hold"
-    said = f"attestation {number}: {name}/{claim.path} {kind} {word}"
+    first = f"attestation {number}" if number else "heard, recorded in the next cycle"
+    said = f"{first}: {name}/{claim.path} {kind} {word}"
     invocation.write(printable(f"{said}, seen {claim.observed_at:%Y-%m-%dT%H:%M:%SZ} by {by}") + "\n")
     invocation.hint(f"Next: nhisync attest {name}")
 
@@ -101,7 +106,7 @@ def _table(found: "Sequence[Told]", invocation: Invocation) -> str:
             one.app,
             one.path,
             one.attested.kind,
-            format_duration(one.attested.max_age),
+            "until it holds" if one.attested.max_age is None else format_duration(one.attested.max_age),
             one.attested.told,
         )
         for one in found
@@ -112,13 +117,14 @@ def _table(found: "Sequence[Told]", invocation: Invocation) -> str:
 
 def _document(one: "Told") -> dict[str, object]:
     attested = one.attested
+    counts = None if attested.max_age is None else int(attested.max_age.total_seconds())
     return {
         "app": one.app,
         "path": one.path,
         "kind": attested.kind,
         "state": attested.state.value,
         "told": attested.told,
-        "max_age_seconds": int(attested.max_age.total_seconds()),
+        "max_age_seconds": counts,
         "expires_at": attested.expires.isoformat() if attested.expires else None,
     }
 

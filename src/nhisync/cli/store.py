@@ -74,18 +74,18 @@ def restore_command(
         nhisync store restore /var/backups/nhisync.db
         nhisync store restore                           PostgreSQL, after pg_restore
 
-    The store that was there is kept beside it, and what was published is taken back. Until the next full cycle nothing
-    is ready: what a backup says was true when it was made. Refused (5) while another process writes to the store.
+    What was published is taken back first, and the store that was there is kept beside the new one. Until the next full
+    cycle nothing is ready: what a backup says was true when it was made. Where nobody can read what was said since then
+    (a damaged or lost store, PostgreSQL), no app is ready before somebody looked (nhisync attest APP on-call), and
+    attestations and recorded waivers of the backup do not count until they are said again; they are listed. Refused
+    (5) while another process writes to the store.
     """
-    from nhisync.cli.person import person  # noqa: PLC0415 - only when called
-    from nhisync.store import restore  # noqa: PLC0415
+    from nhisync.app.restore import restore_store  # noqa: PLC0415 - only when called
+    from nhisync.cli.person import person  # noqa: PLC0415
 
     invocation = _plain(ctx)
-    configuration = _configuration(invocation)
-    done = restore(
-        configuration.store_url, file, clock=invocation.clock, randomness=invocation.randomness, actor=person()
-    )
-    _retract(configuration.publish.snapshot)
+    clock, randomness = invocation.clock, invocation.randomness
+    done = restore_store(_configuration(invocation), file, clock=clock, randomness=randomness, actor=person())
     _write(invocation, restored(done))
     invocation.hint("Next: nhisync sync")
 
@@ -142,6 +142,11 @@ def restored(done: "Restored") -> str:
         lines.append(f"the replaced store is kept in {done.replaced}")
     if done.foreign:
         lines.append(f"note: the backup came from another installation ({done.installation})")
+    if done.doubted is not None:
+        lines.append("WARNING: what was said against an app since the backup was made cannot be read, and may be lost")
+        lines.append("no app is ready until somebody looked: nhisync attest APP on-call --result pass --by WHO")
+        lines.append(f"words of the backup that do not count until somebody says them again: {len(done.doubted)}")
+        lines += [f"  {word}" for word in done.doubted]
     return "\n".join(lines)
 
 
@@ -149,26 +154,6 @@ def _plain(ctx: typer.Context) -> Invocation:
     invocation = current(ctx)
     invocation.chosen_format("plain")
     return invocation
-
-
-def _retract(publication: Path) -> None:
-    """Take back what was published from the replaced store: its file would open the gate until its valid_until.
-
-    Raises:
-        StoreError: the file stands and cannot be removed.
-    """
-    from nhisync.app.publish import retract  # noqa: PLC0415 - only when called
-    from nhisync.errors import StoreError  # noqa: PLC0415
-
-    try:
-        retract(publication)
-    except FileNotFoundError:
-        return  # not even its folder stands
-    except OSError as failure:
-        raise StoreError(
-            f"the store is restored, but what was published before still stands: {failure.strerror}",
-            fix=f"Remove {publication}: until it ends, it says what the replaced store knew.",
-        ) from None
 
 
 def _url(invocation: Invocation) -> str:

@@ -11,13 +11,16 @@ from nhisync.collect.sink import Sink
 from nhisync.collect.source import Emitted, SourcePlan, SourceRun
 from nhisync.model import Coverage, CoverageStatus, ErrorFact, Presence, SourceSummary
 from nhisync.parity.row import Row, unanswered
-from nhisync.spi import ErrorKind, SourceIdentity, Unchanged
+from nhisync.spi import Budget, ErrorKind, Provider, SourceIdentity, Unchanged
 
 BATCH = 500
 """Rows handed to the sink at once."""
 
 GRACE = 5.0
 """Seconds a source may overrun its deadline before its thread is left behind."""
+
+LATE = "the source did not finish within its deadline"
+"""Why nothing is known of what a source owed that was left behind."""
 
 _IGNORANCE = frozenset({Presence.UNREACHABLE.value, Presence.THROTTLED.value})
 
@@ -174,29 +177,39 @@ def _next(channel: _Channel, seconds: float) -> tuple[int, Emitted | _Done | Non
         return -1, None
 
 
-def _stop(run: SourceRun) -> None:
-    """Cancel a run and close its provider, which is not waited for when it waits for its own hanging thread."""
+def leave_behind(budget: Budget, provider: Provider, name: str) -> None:
+    """Cancel a source's cycle and close its provider, which is not waited for when it waits for its own hanging thread.
+
+    Args:
+        budget: of the source.
+        provider: whose close may hang.
+        name: of the closing thread.
+    """
     failures: list[BaseException] = []
 
     def close() -> None:
         try:
-            run.plan.provider.close()
+            provider.close()
         except BaseException as bug:  # noqa: BLE001 - raised below, in the thread that asked
             failures.append(bug)
 
-    run.plan.budget.cancel()
-    closer = threading.Thread(target=close, name=f"nhisync-close-{run.plan.path}-{run.plan.name}", daemon=True)
+    budget.cancel()
+    closer = threading.Thread(target=close, name=name, daemon=True)
     closer.start()
     closer.join(GRACE)
     if failures:
         raise failures[0]
 
 
+def _stop(run: SourceRun) -> None:
+    leave_behind(run.plan.budget, run.plan.provider, f"nhisync-close-{run.plan.path}-{run.plan.name}")
+
+
 def _abandon(run: SourceRun, writer: _Writer) -> list[Coverage]:
     """Leave a hanging source behind; whatever it still owes is not known."""
     _stop(run)
     now = run.clock.now()
-    run.error = ErrorFact(kind=ErrorKind.THROTTLED.value, message="the source did not finish within its deadline")
+    run.error = ErrorFact(kind=ErrorKind.THROTTLED.value, message=LATE)
     lost = [
         Coverage(source=run.plan.name, kind=kind, scope="", status=CoverageStatus.THROTTLED, as_of=now, error=run.error)
         for kind in sorted(run.plan.kinds | {w.kind for w in run.plan.wanted})

@@ -1,6 +1,6 @@
 """Frozen values that everything else speaks in; no IO, no clock, no SDK."""
 
-from nhisync.model.attestation import Attestation
+from nhisync.model.attestation import ON_CALL, Attestation
 from nhisync.model.chain import CertificateFacts, Chain, Outlook, Revocation
 from nhisync.model.coverage import Coverage
 from nhisync.model.finding import EvidenceRef, Finding, Verdict
@@ -38,6 +38,7 @@ __all__ = [
     "BOUNDARY",
     "COPY_SCHEMES",
     "HELD",
+    "ON_CALL",
     "SCHEMA_VERSION",
     "SHARED_TARGET_SCHEMES",
     "TRUST",

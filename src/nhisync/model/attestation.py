@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+ON_CALL = "on-call"
+"""The kind that needs no tier to ask: somebody says "not ready", and it counts until somebody says otherwise."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attestation:

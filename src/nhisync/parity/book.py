@@ -98,8 +98,12 @@ class AppTerms:
 
     def exempts(self, key: str, now: int) -> bool:
         """Whether the pair with this key is exempt at `now` (epoch seconds), so that nothing about it was judged."""
+        return self.terms(key).exempt and self.spares(key, now)
+
+    def spares(self, key: str, now: int) -> bool:
+        """Whether the pair with this key is shared by design or exempt, and still is at `now` (epoch seconds)."""
         pair = self.terms(key)
-        return pair.exempt and pair.until is not None and now <= pair.until
+        return (pair.exempt or pair.shared) and pair.until is not None and now <= pair.until
 
     def severity(self, rule: Rule) -> Severity:
         """The rule's severity in this tier; ignorance always blocks, whatever a tier says."""

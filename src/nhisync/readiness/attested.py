@@ -1,34 +1,37 @@
-"""What a tier wants to be told, held against what it was told (pure): missing, old and dated ahead are unknown."""
+"""What a tier wants to be told, held against what it was told (pure): missing, old and dated ahead are unknown.
+
+Without being asked for, one kind counts as far as it is bad: `ON_CALL`.
+"""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from nhisync.model import Attestation, State
+from nhisync.model import ON_CALL, Attestation, State
 
 SKEW = timedelta(seconds=30)
 """How far ahead of the assessment an attestation may lie (skew between clocks)."""
 
-_EVER = datetime(9999, 12, 31, tzinfo=UTC)
-"""The end of the calendar: a policy may name a longer time."""
+_BEGIN, _EVER = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+"""The ends of the calendar: a policy may name a longer time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attested:
-    """One kind that the tier asks for.
+    """One kind that the tier asks for, or the word of somebody on call.
 
     Attributes:
         kind: what it is about.
         state: pass, fail, or unknown.
         told: what was said, or why it is not known, for a person.
-        max_age: how long one such attestation counts.
+        max_age: how long one such attestation counts; None = the tier does not ask, so that a pass would count nothing.
         expires: when a pass ends, or None.
     """
 
     kind: str
     state: State
     told: str
-    max_age: timedelta
+    max_age: timedelta | None
     expires: datetime | None = None
 
 
@@ -36,6 +39,8 @@ def attested(
     wanted: Mapping[str, timedelta], attestations: Iterable[Attestation], *, app: str, path: str, now: datetime
 ) -> tuple[Attested, ...]:
     """Every wanted kind, in order of its name; the last observation counts, whatever was recorded after it.
+
+    And `ON_CALL`, when the last word of that kind is no pass.
 
     Args:
         wanted: kind → how long one such attestation counts.
@@ -45,10 +50,12 @@ def attested(
         now: the instant of the assessment.
     """
     said = [one for one in attestations if (one.app, one.path) == (app, path)]
-    return tuple(
-        _judged(kind, max_age, [one for one in said if one.kind == kind], now)
-        for kind, max_age in sorted(wanted.items())
-    )
+    found = [_judged(kind, max_age, [one for one in said if one.kind == kind], now) for kind, max_age in wanted.items()]
+    objected = [one for one in said if one.kind == ON_CALL and ON_CALL not in wanted]
+    if objected:
+        word = _judged(ON_CALL, _EVER - _BEGIN, objected, now)
+        found += [] if word.state is State.PASS else [replace(word, max_age=None)]
+    return tuple(sorted(found, key=lambda one: one.kind))
 
 
 def _judged(kind: str, max_age: timedelta, said: list[Attestation], now: datetime) -> Attested:

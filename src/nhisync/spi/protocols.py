@@ -56,6 +56,8 @@ class KindInfo:
         title: what it is, for a person.
         locator: an example locator without the source (``kv/secret/payments/stripe#api_key``).
         authoritative: a complete listing proves absence (False = the adapter confirms absences by a single read).
+        valued: an item may hold a secret value of which no public id tells a copy; where it cannot be read, the value
+            comparison is unknown. False = there is none to compare.
         check: what is wrong with the name of a locator as far as its text tells: raises ValueError with one sentence
             for the reader. Pure; asked when the configuration is loaded. None = every name may be right.
     """
@@ -64,6 +66,7 @@ class KindInfo:
     title: str
     locator: str
     authoritative: bool = True
+    valued: bool = True
     check: Callable[[str], object] | None = field(default=None, compare=False)
 
 

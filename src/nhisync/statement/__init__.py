@@ -2,6 +2,7 @@
 
 from nhisync.statement.codec import LARGEST, StatementError, encode, parse
 from nhisync.statement.compose import blocked, compose
+from nhisync.statement.objections import Against, Objection, objection_in, restricted, written
 from nhisync.statement.publication import (
     BLOCK_WORDS,
     SCHEMA_VERSION,
@@ -17,8 +18,10 @@ __all__ = [
     "FUTURE_TOLERANCE",
     "LARGEST",
     "SCHEMA_VERSION",
+    "Against",
     "Decision",
     "Moment",
+    "Objection",
     "Publication",
     "Role",
     "Signal",
@@ -31,6 +34,9 @@ __all__ = [
     "decide",
     "encode",
     "next_sequence",
+    "objection_in",
     "parse",
+    "restricted",
     "word_of",
+    "written",
 ]

@@ -3,7 +3,7 @@
 Open it with `Store.open` or `Store.temporary`; write through `Store.run`; read through `Store.reader`.
 """
 
-from nhisync.store.archive import Restored, restore
+from nhisync.store.archive import Restored, Step, Told, restore, untold
 from nhisync.store.audit import AuditCheck, AuditRecord
 from nhisync.store.comparison import Comparison
 from nhisync.store.findings import PastFinding, Stored
@@ -30,11 +30,14 @@ __all__ = [
     "Run",
     "RunHandle",
     "Scope",
+    "Step",
     "Store",
     "Stored",
+    "Told",
     "Upgraded",
     "VerdictRecord",
     "WaiverRecord",
     "restore",
+    "untold",
     "upgrade",
 ]

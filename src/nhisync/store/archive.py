@@ -7,8 +7,9 @@ it remembers of pairs is dropped, and its epoch rises above every epoch that was
 import contextlib
 import os
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,30 @@ from nhisync.store.schema import HEAD, REVISIONS
 from nhisync.store.schema import audit as audit_table
 from nhisync.store.upgrading import migrate
 
-_PURPOSE = "nhisync store restore"
+_PURPOSE = restrictions.BY
 
 TAILS = ("-wal", "-shm", "")
 """Endings of the files that make one SQLite database; the main file goes last."""
+
+
+class Step(StrEnum):
+    """How far a restore has come; it is told before the next thing happens."""
+
+    PREPARING = "preparing"
+    """The backup is sound and the lock is held; nothing was changed."""
+    REPLACING = "replacing"
+    """The restored store is prepared beside the one in place, which is changed from here on."""
+    POURING = "pouring"
+    """The store in place is kept beside it."""
+    RESTORED = "restored"
+    """The restored store is in place."""
+
+
+Told = Callable[[Step], None]
+
+
+def untold(_reached: Step) -> None:
+    """Nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +66,8 @@ class Restored:
         epoch: the new epoch.
         voided: verdicts that became void.
         replaced: where the store that was there is kept, or None when there was none.
+        doubted: words of the backup that permitted and do not count any more, because nobody could read what was said
+            since it was made; None = that was read.
     """
 
     store: str
@@ -53,6 +76,7 @@ class Restored:
     epoch: int
     voided: int
     replaced: Path | None
+    doubted: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +88,7 @@ class _Before:
     epoch: int = 0
     audit_rows: int = 0
     audit_head: str = ""
-    restrictions: Restrictions = field(default_factory=Restrictions)
+    restrictions: Restrictions | None = None
 
     def told(self) -> Mapping[str, Any] | None:
         """For the audit trail: enough to see later how far the lost trail had come."""
@@ -76,6 +100,17 @@ class _Before:
             "audit_rows": self.audit_rows,
             "audit_head": self.audit_head,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _By:
+    """Who restores, with what, for whom: the arguments of `restore`."""
+
+    clock: Clock
+    randomness: Randomness
+    actor: str
+    places: Collection[tuple[str, str]]
+    tell: Told
 
 
 def backup(place: Address, target: Path) -> Path:
@@ -92,33 +127,47 @@ def backup(place: Address, target: Path) -> Path:
     return copied(place.file, target.absolute())
 
 
-def restore(url: str, file: Path | None, *, clock: Clock, randomness: Randomness, actor: str) -> Restored:
+def restore(
+    url: str,
+    file: Path | None,
+    *,
+    clock: Clock,
+    randomness: Randomness,
+    actor: str,
+    places: Collection[tuple[str, str]] = (),
+    tell: Told = untold,
+) -> Restored:
     """Put the backup `file` in the place of the store at `url`; the replaced store is kept beside it.
 
-    On PostgreSQL `file` is None: pg_restore brought the tables back, and this makes of them a restored store.
+    On PostgreSQL `file` is None: pg_restore brought the tables back, and this makes of them a restored store. What
+    `tell` raises ends the restore there. Where nobody can read what was said since the backup, `places` (app, backup
+    path) are objected to until a person says otherwise.
 
     Raises:
         GuardError: ``lock``: another process writes.
         StoreError: `file` is no sound backup this version can read, or the store cannot be written.
     """
-    place = addresses.parse(url)
+    place, by = addresses.parse(url), _By(clock, randomness, actor, places, tell)
     if place.file is None:
-        return _in_place(place, file, clock, randomness, actor)
+        return _in_place(place, file, by)
     if file is None:
         raise StoreError("an SQLite store is restored from a file", fix="nhisync store restore FILE")
     source = file.absolute()
     _require_backup(source)
     with contextlib.ExitStack() as undo:
         lock_file(place, _PURPOSE, clock, undo)
+        tell(Step.PREPARING)
         before = _look(place)
         work = place.file.with_name(f"{place.file.name}.restoring")
         undo.callback(_discard, work)
         _discard(work)
         copied(source, work)
-        detail = {"file": source.name, "sha256": sha256(source), "replaced": before.told()}
-        who, voided = _renewed(work, before, detail, clock, randomness, actor)
+        who, voided, doubted = _renewed(work, before, {"file": source.name, "sha256": sha256(source)}, by)
+        tell(Step.REPLACING)
         replaced = _set_aside(place.file, before, clock)
+        tell(Step.POURING)
         poured(work, place.file)
+        tell(Step.RESTORED)
     return Restored(
         store=place.shown,
         installation=who.installation,
@@ -126,6 +175,7 @@ def restore(url: str, file: Path | None, *, clock: Clock, randomness: Randomness
         epoch=who.epoch,
         voided=voided,
         replaced=replaced,
+        doubted=doubted,
     )
 
 
@@ -144,21 +194,27 @@ def renew(
     return who, voided
 
 
-def _in_place(place: Address, file: Path | None, clock: Clock, randomness: Randomness, actor: str) -> Restored:
+def _in_place(place: Address, file: Path | None, by: _By) -> Restored:
     if file is not None:
         raise StoreError(
             f"the store {place.shown} is restored with PostgreSQL's own tools",
             fix="pg_restore --clean --if-exists --dbname DATABASE FILE, then: nhisync store restore",
         )
+    # pg_restore left nothing to compare with: what was said since the backup is lost.
     with contextlib.ExitStack() as undo:
-        _database, writer = locked(place, _PURPOSE, clock, undo)
+        _database, writer = locked(place, _PURPOSE, by.clock, undo)
+        by.tell(Step.PREPARING)
         with writer.transaction() as connection:
             found = meta.revision(connection, place.shown)
             if found not in REVISIONS:
                 raise meta.newer(found, place.shown) if found else StoreError(f"the store {place.shown} is empty")
             migrate(connection)
-            meta.introduce(connection, clock, randomness)
-            who, voided = renew(connection, replaced_epoch=0, detail={}, clock=clock, actor=actor)
+            meta.introduce(connection, by.clock, by.randomness)
+            doubted = restrictions.take_back(connection, by.places, now=by.clock.now())
+            detail = {"taken_back": doubted}
+            who, voided = renew(connection, replaced_epoch=0, detail=detail, clock=by.clock, actor=by.actor)
+            by.tell(Step.REPLACING)
+        by.tell(Step.RESTORED)
     return Restored(
         store=place.shown,
         installation=who.installation,
@@ -166,6 +222,7 @@ def _in_place(place: Address, file: Path | None, clock: Clock, randomness: Rando
         epoch=who.epoch,
         voided=voided,
         replaced=None,
+        doubted=doubted,
     )
 
 
@@ -198,8 +255,8 @@ def _look(place: Address) -> _Before:
                 return _Before(sound=False)
             who = meta.identity(snapshot)
             rows, head = _trail(snapshot)
-            against = restrictions.held(snapshot) if revision == HEAD else Restrictions()
-    except StoreError:
+            against = restrictions.held(snapshot) if revision == HEAD else None
+    except (StoreError, KeyError):  # the latter: it never got an identity
         return _Before(sound=False)
     return _Before(
         sound=True,
@@ -218,9 +275,9 @@ def _trail(connection: Connection) -> tuple[int, str]:
 
 
 def _renewed(
-    work: Path, before: _Before, detail: Mapping[str, Any], clock: Clock, randomness: Randomness, actor: str
-) -> tuple[meta.Identity, int]:
-    """Upgrade and renew the working copy, outside anybody's sight."""
+    work: Path, before: _Before, detail: Mapping[str, Any], by: _By
+) -> tuple[meta.Identity, int, tuple[str, ...] | None]:
+    """Upgrade and renew the working copy, outside anybody's sight; (who, verdicts voided, words taken back)."""
     database = Database(addresses.of_file(work), writable=True)
     with (
         contextlib.closing(database),
@@ -228,14 +285,17 @@ def _renewed(
         writer.transaction() as connection,
     ):
         migrate(connection)
-        meta.introduce(connection, clock, randomness)
+        meta.introduce(connection, by.clock, by.randomness)
         own = meta.identity(connection).installation == before.installation
-        against = before.restrictions if own else Restrictions()
-        told = {**detail, "carried": restrictions.carry(connection, against, actor=actor, now=clock.now())}
-        done = renew(connection, replaced_epoch=before.epoch, detail=told, clock=clock, actor=actor)
+        told, doubted, now = {**detail, "replaced": before.told()}, None, by.clock.now()
+        if own and before.restrictions is not None:
+            told["carried"] = restrictions.carry(connection, before.restrictions, actor=by.actor, now=now)
+        else:
+            told["taken_back"] = doubted = restrictions.take_back(connection, by.places, now=now)
+        who, voided = renew(connection, replaced_epoch=before.epoch, detail=told, clock=by.clock, actor=by.actor)
     with connected(work) as single:
         single.execute("PRAGMA journal_mode=DELETE").close()  # one file, nothing beside it
-    return done
+    return who, voided, doubted
 
 
 def _discard(work: Path) -> None:

@@ -1,10 +1,10 @@
-"""What people and tools attested with `nhisync attest`: appended and audited, never changed."""
+"""What people and tools attested with `nhisync attest`: appended and audited; only a restore makes one void."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from nhisync.model import Attestation
 from nhisync.parity.row import epoch, instant
@@ -31,14 +31,28 @@ def put(connection: Connection, attestation: Attestation, *, actor: str, now: da
 def latest(connection: Connection, app: str | None = None) -> Iterator[Attestation]:
     """The attestations of the last instant that was observed, per app, path and kind; of one app, or of all."""
     table = attestations
-    last = select(table.c.app, table.c.path, table.c.kind, func.max(table.c.observed_at).label("at"))
+    standing = table.c.voided_at.is_(None)
+    last = select(table.c.app, table.c.path, table.c.kind, func.max(table.c.observed_at).label("at")).where(standing)
     newest = last.group_by(table.c.app, table.c.path, table.c.kind).subquery()
     same = [table.c[name] == newest.c[name] for name in ("app", "path", "kind")]
-    statement = select(table).join(newest, (table.c.observed_at == newest.c.at) & same[0] & same[1] & same[2])
+    here = (table.c.observed_at == newest.c.at) & same[0] & same[1] & same[2]
+    statement = select(table).join(newest, here).where(standing)
     if app is not None:
         statement = statement.where(table.c.app == app)
     for row in connection.execute(statement.order_by(table.c.number)):
         yield _attestation(row)
+
+
+def void(connection: Connection, now: datetime) -> list[Attestation]:
+    """Make void whatever speaks for an app, in the caller's transaction; what was last found unfit stays.
+
+    Returns the last ones that became void.
+    """
+    last = list(latest(connection))
+    unfit = {one.number for one in last if not one.holds}
+    gone = attestations.c.voided_at.is_(None) & attestations.c.number.not_in(sorted(unfit))
+    connection.execute(update(attestations).where(gone).values(voided_at=epoch(now)))
+    return [one for one in last if one.holds]
 
 
 def _attestation(row: Any) -> Attestation:

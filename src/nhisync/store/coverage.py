@@ -1,20 +1,22 @@
-"""What each run saw of a path, and how much the last complete sweep held."""
+"""What each run saw of a path, and how much its complete sweeps held."""
 
 import json
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, case, delete, func, select, update
 
 from nhisync.model import Coverage, CoverageStatus, ErrorFact
 from nhisync.parity.row import epoch, instant
 from nhisync.store.connection import Batch, Database, WriteConnection
-from nhisync.store.schema import coverage
+from nhisync.store.schema import coverage, coverage_peaks
 from nhisync.store.text import canonical, storable
 from nhisync.store.upsert import upsert
 
 _COLUMNS = tuple(column.name for column in coverage.columns)
+_PEAK = tuple(column.name for column in coverage_peaks.columns)
+_DAY = 86_400
 
 
 class CoverageWriter:
@@ -24,27 +26,33 @@ class CoverageWriter:
         database: the store.
         writer: its write connection.
         run: number of the run.
+        started: when it began.
     """
 
-    def __init__(self, database: Database, writer: WriteConnection, run: int) -> None:
+    def __init__(self, database: Database, writer: WriteConnection, run: int, started: datetime) -> None:
         self._writer = writer
-        self._run = run
+        self._run, self._day = run, _day(started)
         self._upsert = Batch(database, _upsert(database.engine.dialect.name), _COLUMNS)
+        self._peak = Batch(database, _upsert_peak(database.engine.dialect.name), _PEAK)
 
     def put(self, path: str, entries: Iterable[Coverage]) -> None:
-        """Insert or replace; a sweep that is not COMPLETE leaves the last complete one's count as it was."""
+        """Insert or replace; a sweep that is not COMPLETE leaves the complete ones' counts as they were."""
+        seen = list(entries)
+        complete = [entry for entry in seen if entry.status is CoverageStatus.COMPLETE]
         with self._writer.transaction() as connection:
-            self._upsert.run(connection, [_values(path, entry, self._run) for entry in entries])
+            self._upsert.run(connection, [_values(path, entry, self._run) for entry in seen])
+            self._peak.run(connection, [_peak(path, entry, self._day) for entry in complete])
 
     def forget_sources(self, path: str, configured: Collection[str]) -> None:
         """Delete the entries of sources that are not `configured` (any more)."""
-        c = coverage.c
         with self._writer.transaction() as connection:
-            connection.execute(delete(coverage).where(c.path == path, c.source.not_in(sorted(configured))))
+            for table in (coverage, coverage_peaks):
+                gone = table.c.path == path, table.c.source.not_in(sorted(configured))
+                connection.execute(delete(table).where(*gone))
 
 
-def accept(connection: Connection, path: str, entry: Coverage) -> bool:
-    """Believe a sweep that shrank: its count is what the next one is compared with.
+def accept(connection: Connection, path: str, entry: Coverage, now: datetime) -> bool:
+    """Believe a sweep that shrank: its count, and no larger one before it, is what the next ones are compared with.
 
     False when the stored entry is not SHRUNK with exactly the items of `entry` (any more). What the sweep lost stays
     stored until the next complete one.
@@ -54,7 +62,13 @@ def accept(connection: Connection, path: str, entry: Coverage) -> bool:
     held = update(coverage).where(*place, c.status == CoverageStatus.SHRUNK.value, c["items"] == entry.items)
     complete = CoverageStatus.COMPLETE.value
     made = held.values(status=complete, error=None, believed_items=c["items"], believed_at=c.as_of)
-    return int(connection.execute(made).rowcount) == 1
+    if int(connection.execute(made).rowcount) != 1:
+        return False
+    p = coverage_peaks.c
+    older = (p.path == path, p.source == entry.source, p.kind == entry.kind, p.scope == storable(entry.scope))
+    connection.execute(delete(coverage_peaks).where(*older))
+    connection.execute(coverage_peaks.insert().values(_peak(path, entry, _day(now))))
+    return True
 
 
 def coverage_of(connection: Connection, path: str, run: int | None) -> tuple[Coverage, ...]:
@@ -67,10 +81,44 @@ def coverage_of(connection: Connection, path: str, run: int | None) -> tuple[Cov
 
 
 def believed_counts(connection: Connection, path: str) -> dict[tuple[str, str, str], int]:
-    """(source, kind, scope) → items of the last COMPLETE sweep, for the shrink guard."""
+    """(source, kind, scope) → items of the last COMPLETE sweep."""
     c = coverage.c
     statement = select(c.source, c.kind, c.scope, c.believed_items).where(c.path == path, c.believed_items.is_not(None))
     return {(source, kind, scope): count for source, kind, scope, count in connection.execute(statement)}
+
+
+def largest_counts(connection: Connection, path: str, since: datetime) -> dict[tuple[str, str, str], int]:
+    """(source, kind, scope) → items of the largest COMPLETE sweep from the day of `since` on, the last one included."""
+    p = coverage_peaks.c
+    statement = select(p.source, p.kind, p.scope, func.max(p["items"])).where(p.path == path, p.day >= _day(since))
+    found = believed_counts(connection, path)
+    for source, kind, scope, count in connection.execute(statement.group_by(p.source, p.kind, p.scope)):
+        found[source, kind, scope] = max(count, found.get((source, kind, scope), 0))
+    return found
+
+
+def forget_peaks(connection: Connection, before: datetime) -> None:
+    """Delete the counts of days before that of `before`."""
+    connection.execute(delete(coverage_peaks).where(coverage_peaks.c.day < _day(before)))
+
+
+def _day(instant: datetime) -> int:
+    """The first second of the day (UTC)."""
+    seconds = int(instant.timestamp())
+    return seconds - seconds % _DAY
+
+
+def _peak(path: str, entry: Coverage, day: int) -> tuple[Any, ...]:
+    return path, entry.source, entry.kind, storable(entry.scope), day, entry.items
+
+
+def _upsert_peak(dialect: str) -> Any:
+    held = coverage_peaks.c["items"]
+    return upsert(
+        dialect,
+        coverage_peaks,
+        changed=lambda new: {"items": case((new["items"] > held, new["items"]), else_=held)},
+    )
 
 
 def _upsert(dialect: str) -> Any:

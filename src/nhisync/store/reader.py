@@ -12,7 +12,7 @@ from nhisync.parity.stream import Stream
 from nhisync.store import attestations, audit, findings, memory, runs, verdicts, waivers
 from nhisync.store.audit import AuditCheck, AuditRecord
 from nhisync.store.connection import Database
-from nhisync.store.coverage import believed_counts, coverage_of
+from nhisync.store.coverage import believed_counts, coverage_of, largest_counts
 from nhisync.store.findings import PastFinding, Stored
 from nhisync.store.items import Claim, ItemReader
 from nhisync.store.runs import Run
@@ -62,8 +62,12 @@ class Reader:
         return coverage_of(self._connection, path, run)
 
     def believed_counts(self, path: str) -> dict[tuple[str, str, str], int]:
-        """(source, kind, scope) → items of the last COMPLETE sweep, for the shrink guard."""
+        """(source, kind, scope) → items of the last COMPLETE sweep."""
         return believed_counts(self._connection, path)
+
+    def largest_counts(self, path: str, since: datetime) -> dict[tuple[str, str, str], int]:
+        """(source, kind, scope) → items of the largest COMPLETE sweep since, or of the last; for the shrink guard."""
+        return largest_counts(self._connection, path, since)
 
     def remembered(self, primary: str, backup: str, policy_digest: str) -> Iterator[Remembered]:
         """What earlier runs under the same policy remember, in bytewise order of key; streamed."""

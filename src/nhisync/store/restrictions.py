@@ -1,19 +1,25 @@
 """What a restore must not undo: that something was found unfit, and that a waiver was withdrawn.
 
-Only what restricts is carried over from the replaced store: it can make nothing ready.
+Only what restricts is carried over from the replaced store: it can make nothing ready. Where that store cannot be read,
+nobody knows which words of the backup still stand: those that permit are taken back until somebody says them again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from nhisync.model import Attestation
-from nhisync.store.attestations import latest, put
+from nhisync.model import ON_CALL, Attestation
+from nhisync.store.attestations import latest, put, void
 from nhisync.store.schema import waivers
+from nhisync.store.waivers import withdraw_all
 
+BY = "nhisync store restore"
+"""Who withdraws a waiver that nobody knows to stand."""
+
+_UNREAD = "what was said since the backup was made cannot be read"
 _WITHDRAWAL = ("withdrawn_at", "withdrawn_by")
 _ACCEPTED = tuple(column.name for column in waivers.columns if column.name not in {"number", *_WITHDRAWAL})
 
@@ -52,3 +58,21 @@ def carry(connection: Connection, found: Restrictions, *, actor: str, now: datet
         standing = update(waivers).where(*same, waivers.c.withdrawn_at.is_(None))
         carried += connection.execute(standing.values({name: row[name] for name in _WITHDRAWAL})).rowcount
     return carried
+
+
+def take_back(connection: Connection, places: Iterable[tuple[str, str]], *, now: datetime) -> tuple[str, ...]:
+    """Take back every word of a restored store that permits, in the caller's transaction; returns them for a person.
+
+    And object to `places` (app, path): somebody may have said "not ready" of each of them.
+    """
+    fit = void(connection, now)
+    for app, path in places:
+        doubt = Attestation(
+            app=app, path=path, kind=ON_CALL, holds=False, observed_at=now, attested_by=BY, evidence=_UNREAD
+        )
+        put(connection, doubt, actor=BY, now=now)
+    waived = [record.waiver for record in withdraw_all(connection, actor=BY, now=now)]
+    return (
+        *(f"attestation {one.app}/{one.path} {one.kind}, by {one.attested_by}" for one in fit),
+        *(f"waiver {one.pair} {one.code} until {one.until}, approved by {one.approved_by}" for one in waived),
+    )

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, func, select, union
 
 from nhisync.parity.row import epoch
+from nhisync.store.coverage import forget_peaks
 from nhisync.store.schema import comparisons, coverage, finding_history, findings, items, runs, verdicts
 
 
@@ -14,7 +15,7 @@ class Retention:
     """Ages after which history goes.
 
     Attributes:
-        runs: log entries of ended runs that nothing refers to any more.
+        runs: log entries of ended runs that nothing refers to any more, and how much their sweeps held.
         findings: ended states of findings.
         verdicts: verdicts, except the latest of every app and path.
     """
@@ -38,6 +39,7 @@ def retire(connection: Connection, retention: Retention, now: datetime) -> Retir
     old_verdicts = _retire_verdicts(connection, epoch(now - retention.verdicts) or 0)
     ended = finding_history.c.ended < (epoch(now - retention.findings) or 0)
     old_findings = connection.execute(delete(finding_history).where(ended)).rowcount
+    forget_peaks(connection, now - retention.runs)
     old_runs = _retire_runs(connection, epoch(now - retention.runs) or 0)
     return Retired(runs=old_runs, findings=int(old_findings), verdicts=old_verdicts)
 

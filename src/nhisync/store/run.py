@@ -41,7 +41,7 @@ class RunHandle:
         self._clock = clock
         self._epoch = store_epoch
         self._items = ItemWriter(database, writer, run.number)
-        self._coverage = CoverageWriter(database, writer, run.number)
+        self._coverage = CoverageWriter(database, writer, run.number, run.started)
 
     @property
     def id(self) -> str:

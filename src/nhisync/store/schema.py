@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from nhisync.parity.row import Row
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """All schema revisions, oldest first; the last one is what this version reads and writes."""
 
 HEAD = REVISIONS[-1]
@@ -143,7 +143,22 @@ coverage = Table(
     PrimaryKeyConstraint("path", "source", "kind", "scope"),
     sqlite_with_rowid=False,
 )
-"""The latest coverage; ``believed_*`` is the last COMPLETE sweep, which the shrink guard compares with."""
+"""The latest coverage; ``believed_*`` is the last COMPLETE sweep."""
+
+coverage_peaks = Table(
+    "coverage_peaks",
+    metadata,
+    _text("path"),
+    _text("source"),
+    _text("kind"),
+    _text("scope"),
+    _number("day"),
+    _number("items"),
+    PrimaryKeyConstraint("path", "source", "kind", "scope", "day"),
+    sqlite_with_rowid=False,
+)
+"""The largest COMPLETE sweep of each day (its first second, UTC): with ``believed_items`` what the shrink guard
+compares with, so that many small losses are seen as the large one that they are."""
 
 comparisons = Table(
     "comparisons",
@@ -293,10 +308,12 @@ attestations = Table(
     _text("evidence"),
     _number("created_at"),
     _text("created_by"),
+    _number("voided_at", null=True),
     Index(None, "app", "path", "kind", "observed_at"),
     sqlite_autoincrement=True,
 )
-"""What `nhisync attest` recorded; rows are never changed, the last observation of a kind counts."""
+"""What `nhisync attest` recorded: the last observation of a kind counts. A voided one is history from before a restore
+that could not read what was said since."""
 
 audit = Table(
     "audit",

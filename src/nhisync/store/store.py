@@ -183,7 +183,7 @@ class Store:
     def accept_sweep(self, path: str, entry: Coverage, *, actor: str, approved_by: str, reason: str) -> bool:
         """Believe a sweep that shrank and audit it, in one transaction; False when another one is stored by now."""
         with self._writing().transaction() as connection:
-            accepted = coverage.accept(connection, path, entry)
+            accepted = coverage.accept(connection, path, entry, self._clock.now())
             if accepted:
                 detail = {
                     "path": path,

@@ -58,6 +58,13 @@ def withdraw(connection: Connection, number: int, *, actor: str, now: datetime) 
     return None if row is None else _record(row)
 
 
+def withdraw_all(connection: Connection, *, actor: str, now: datetime) -> list[WaiverRecord]:
+    """Withdraw every waiver that stands, in the caller's transaction."""
+    standing = update(waivers).where(waivers.c.withdrawn_at.is_(None))
+    rows = connection.execute(standing.values(withdrawn_at=epoch(now), withdrawn_by=actor).returning(waivers))
+    return sorted((_record(row) for row in rows), key=lambda record: record.number)
+
+
 def records(connection: Connection, *, withdrawn: bool) -> Iterator[WaiverRecord]:
     """Recorded waivers, oldest first; expired ones are included, as they are said to have expired.
 

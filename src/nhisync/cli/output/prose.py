@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from nhisync.cli.exit_codes import ExitCode
 from nhisync.cli.output.options import RenderOptions
 from nhisync.model import AppReport, Blackout, Finding, LayerCount, Mode, PathSummary, Report, Severity, State, Word
 from nhisync.parity.text import span
@@ -139,6 +140,7 @@ def verdict_sentence(app: AppReport) -> str:
     elif verdict.word is Word.NOT_READY:
         text = f"{verdict.path} cannot take {verdict.app}: {told}."
     else:
+        told = ", ".join([told, *_of_primary(app.primary_fails)])
         text = f"nobody knows whether {verdict.path} can take {verdict.app}: {told}. Treat it as not ready."
     if verdict.primary_baseline:
         text += f" {sentence(verdict.primary_baseline)}"
@@ -150,18 +152,30 @@ def verdict_sentence(app: AppReport) -> str:
 def _beside(app: AppReport) -> list[str]:
     """What does not block, so that nobody reads "all pass" beside rows that say fail."""
     told = [plural(count, word) for count, word in ((app.warnings, "warning"), (app.infos, "info")) if count]
-    return told + ([f"{plural(app.primary_fails, 'fail')} of the primary alone"] if app.primary_fails else [])
+    return [*told, *_of_primary(app.primary_fails)]
+
+
+def _of_primary(fails: int) -> list[str]:
+    return [f"{plural(fails, 'fail')} of the primary alone"] if fails else []
+
+
+def _exit(report: Report, code: int) -> str:
+    """The exit code; where it is 1 and no verdict says NOT READY, the reason with it."""
+    if code != ExitCode.DRIFT or any(verdict.word is Word.NOT_READY for verdict in report.verdicts):
+        return f"Exit {code}."
+    of_primary = _of_primary(sum(app.primary_fails for app in report.apps))
+    return f"Exit {code}: {of_primary[0]}." if of_primary else f"Exit {code}, as --fail-on asks."
 
 
 def verdict_lines(report: Report, exit_code: int) -> list[tuple[Word, str]]:
-    """(word, line) per app, the worst last; the exit code ends the last line."""
+    """(word, line) per app, the worst last; the exit code, with its reason if no verdict is it, ends the last line."""
     order = (Word.READY, Word.UNKNOWN, Word.NOT_READY)
     apps = sorted(report.apps, key=lambda app: order.index(app.verdict.word))
     lines = [(app.verdict.word, f"{WORDS[app.verdict.word]:<9}  {verdict_sentence(app)}") for app in apps]
     if not lines:
         lines = [(Word.UNKNOWN, "UNKNOWN    no app was judged. Treat every path as not ready.")]
     word, text = lines[-1]
-    return [*lines[:-1], (word, f"{text} Exit {exit_code}.")]
+    return [*lines[:-1], (word, f"{text} {_exit(report, exit_code)}")]
 
 
 def final_step(report: Report) -> str:

@@ -43,7 +43,7 @@ ATTESTED_UNFIT = RuleInfo(
     consequence=Consequence.OUTAGE,
     block="ATTESTATION",
     compared="What the last attestation of every kind that the tier asks for says. A bad one counts until a later one "
-    "says otherwise; it does not grow old. Asked of the app, not of a pair.",
+    "says otherwise; it does not grow old. The kind on-call counts so in every tier. Asked of the app, not of a pair.",
     hurts="Somebody looked and found the backup unfit. Whoever fails over now does it against better knowledge.",
     false_alarm="What was found has been repaired: look again, and attest that.",
     remediation={

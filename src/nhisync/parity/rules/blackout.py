@@ -118,7 +118,7 @@ def _chain(row: Row) -> tuple[list[tuple[int, str]], str]:
     ends = [(one.not_after, clean(one.subject, 80) or "a certificate") for one in path]
     if chain.anchor_not_after is not None:
         return [*ends, (chain.anchor_not_after, clean(chain.anchor, 80) or "the root")], ""
-    return ends, "the end of its root is not known" if path else chain.problem or "its chain was not read"
+    return ends, "the end of its root is not known" if path else clean(chain.problem) or "its chain was not read"
 
 
 def _without_end(row: Row, place: tuple[str, str], declared: int | None) -> Ending:

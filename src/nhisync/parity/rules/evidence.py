@@ -245,12 +245,13 @@ SHRUNK = RuleInfo(
     layer=Layer.EXISTS,
     consequence=Consequence.OUTAGE,
     block="UNKNOWN",
-    compared="How many items of a kind the sweep found, with the sweep before it.",
+    compared="How many items of a kind the sweep found, with the last complete sweep and the largest one of 30 days: "
+    "many small losses add up to a large one.",
     hurts="A cut answer, a lost permission or a wrong filter looks like many deletions; believing it would call "
     "living credentials missing, and orphans of the rest.",
     false_alarm="Many items were really removed. No number of equal sweeps proves that: a lost permission is just as "
-    "lasting. Somebody who looked says it once (nhisync store accept, audited); until then the last complete sweep "
-    "stays the reference.",
+    "lasting. Somebody who looked says it once (nhisync store accept, audited); that sweep is then the reference, and "
+    "no earlier one.",
     remediation={
         "aws": "Compare with the console's count; check pagination limits and new tag conditions in nhisync's policy",
         "azure": "Compare with az keyvault secret list and list-deleted; check the rights of nhisync's application to "
