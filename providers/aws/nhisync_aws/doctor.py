@@ -22,6 +22,7 @@ from nhisync_aws.connection import Connection
 from nhisync_aws.held import Need, check_permissions
 from nhisync_aws.settings import AssumeRoleAuth, AwsSettings, KeysFileAuth
 from nhisync_aws.statements import Scope
+from nhisync_aws.surplus import examine_surplus
 from nhisync_aws.trust import CERTIFICATE_KINDS, NO_ROOTS, load
 
 _SKEW = timedelta(minutes=2)  # AWS refuses signatures that are off by more than five minutes
@@ -58,6 +59,7 @@ def examine(
     yield from _clock(situation, budget)
     need = Need(mode=mode, wanted=wanted, kinds=kinds, scope=situation.scope)
     yield from check_permissions(situation.connection, need, identity.authority, budget)
+    yield examine_surplus(situation.connection, identity.principal, need.actions, mode.value, budget)
     if CERTIFICATE_KINDS & (kinds | {locator.kind for locator in wanted}):
         yield _trust(situation)
 
