@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from nhisync.spi import (
     AccessMode,
@@ -25,6 +26,7 @@ from nhisync_aws.statements import Scope
 from nhisync_aws.surplus import examine_surplus
 from nhisync_aws.trust import CERTIFICATE_KINDS, NO_ROOTS, load
 
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SKEW = timedelta(minutes=2)  # AWS refuses signatures that are off by more than five minutes
 
 
@@ -55,6 +57,7 @@ def examine(
         yield _check("identity", error.message, ok=False, error=error)
         return
     yield _check("reachable", f"{identity.endpoint} answers", ok=True)
+    yield _tls(situation, budget)
     yield _check("identity", f"{identity.principal} at {identity.authority}", ok=True)
     yield from _clock(situation, budget)
     need = Need(mode=mode, wanted=wanted, kinds=kinds, scope=situation.scope)
@@ -82,6 +85,17 @@ def _keys_files(situation: Situation) -> Iterator[Check]:
         yield Check(name="keys-file", state=CheckState.WARNING, observed=observed, fix=f"chmod 600 {base.file}")
     else:
         yield _check("keys-file", f"{base.file} is private", ok=True)
+
+
+def _tls(situation: Situation, budget: Budget) -> Check:
+    """An answer over https came from a server whose certificate was verified; botocore is never told otherwise."""
+    parts = urlsplit(situation.connection.endpoint("sts", budget))
+    if parts.scheme == "https":
+        return _check("tls", "the server's certificate is trusted", ok=True)
+    if parts.hostname in _LOOPBACK:
+        return _check("tls", "without TLS, on this machine", ok=True)
+    fix = "Name an https URL in endpoint."
+    return Check(name="tls", state=CheckState.WARNING, observed="no TLS: nobody vouches for the server", fix=fix)
 
 
 def _clock(situation: Situation, budget: Budget) -> Iterator[Check]:

@@ -13,11 +13,11 @@ def permission_documents(
     mode: AccessMode, targets: Iterable[Target], settings: TlsSettings, context: SourceContext
 ) -> tuple[PermissionDocument, ...]:
     """Outbound TCP for `targets` and, when files are configured, their modes; nothing for fingerprint and rotate."""
-    if mode not in (AccessMode.READ, AccessMode.PROBE):
-        return ()
     endpoints = sorted({target.endpoint for target in targets})
+    if mode not in (AccessMode.READ, AccessMode.PROBE) or not endpoints:
+        return ()
     files = files_of(mode, settings, context)
-    return (*([egress("tls", endpoints)] if endpoints else []), *([modes(files)] if files else []))
+    return (egress("tls", endpoints), *([modes(files)] if files else []))
 
 
 def files_of(mode: AccessMode, settings: TlsSettings, context: SourceContext) -> list[Readable]:
