@@ -133,7 +133,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         config = private.write("config.json", json.dumps({"pebble": settings}))
         ca_file = tmp_path_factory.mktemp("pebble") / "ca.pem"
         ca_file.write_bytes(pem(root.certificate))
-        # By itself Pebble refuses 5 % of good nonces, and the library repeats a request once: two in a row would fail it.
+        # By itself Pebble refuses 5 % of good nonces, and the library repeats a request only once.
         told = ("PEBBLE_VA_ALWAYS_VALID=1", "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
         private.start("/usr/bin/env", *told, found, "-config", str(config))
         until(lambda: _answers(port, ca_file), "Pebble answers")
