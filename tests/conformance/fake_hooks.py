@@ -52,7 +52,6 @@ class FakeHooks(ProviderConformance, abstract=True):
     request_ids = True
     value_options: ClassVar = {"reveal": True}
     value_actions = ("fake:fingerprint:*",)
-    crowd_size = 300
     reasons: ClassVar = {"test_entry_point_belongs_to_the_distribution": DOUBLE}
 
     @classmethod

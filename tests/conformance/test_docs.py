@@ -20,6 +20,14 @@ def test_excerpts_are_those_of_the_sample() -> None:
         assert excerpt.rstrip() in (INITECH / file).read_text(encoding="utf-8"), f"{file} differs"
 
 
+def test_the_shape_is_that_of_the_sample() -> None:
+    """The lines of `pyproject.toml` on the page stand in the sample's, in their order."""
+    found = re.search(r"## Shape\n```toml\n(.*?)```", PAGE, re.DOTALL)
+    assert found is not None
+    theirs = iter((INITECH / "pyproject.toml").read_text(encoding="utf-8").splitlines())
+    assert [line for line in found[1].splitlines() if line and line not in theirs] == []
+
+
 def test_table_of_standard_tests_is_complete() -> None:
     """The page ends with what `python -m nhisync.testing.conformance` prints."""
     command = [sys.executable, "-m", "nhisync.testing.conformance"]

@@ -5,5 +5,3 @@ from .fake_hooks import FakeHooks
 
 class TestFake(FakeHooks):
     """With an honest script."""
-
-    crowd_size = 10_000

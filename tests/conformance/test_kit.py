@@ -50,6 +50,9 @@ def own_test(_self: object) -> None:
         ({"reasons": {"test_invented": "x"}}, "there is no standard test called test_invented"),
         ({"reasons": {"test_close_is_patient": " "}}, "test_close_is_patient has no reason"),
         ({"reasons": {"test_probe_keeps_the_budget": "x"}}, "test_probe_keeps_the_budget does not apply"),
+        ({"crowd_size": 9_999}, "crowd_size: 9999 instead of 10000 needs a `crowd_reason`"),
+        ({"crowd_size": 9_999, "crowd_reason": " "}, "needs a `crowd_reason`"),
+        ({"crowd_reason": "x"}, "the large sweep has 10000 items; drop the reason"),
     ],
 )
 def test_what_is_missing_without_a_reason_is_refused(body: dict[str, Any], complaint: str) -> None:

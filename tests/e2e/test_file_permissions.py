@@ -1,14 +1,11 @@
 """The file provider's permission document on real access control lists: every line of it is needed, and says so."""
 
 import os
-import pickle
 import pwd
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,6 +23,7 @@ from nhisync.testing.clocks import CountingRandomness, FakeClock
 from nhisync_file import FileProvider
 
 from .conftest import program
+from .other_user import as_user, open_folder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.requirement("R32")]
 
@@ -81,23 +79,6 @@ class Estate:
         """Run the commands as the administrator would."""
         subprocess.run(["/bin/sh", "-e", "-c", "\n".join(commands)], check=True)
 
-    def as_user(self, question: Callable[[], Any]) -> Any:
-        """What `question` answers in a process of the unprivileged user."""
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.setgroups([])
-            os.setgid(self.user.pw_gid)
-            os.setuid(self.user.pw_uid)
-            with os.fdopen(writing, "wb") as pipe:
-                pickle.dump(question(), pipe)
-            os._exit(0)
-        os.close(writing)
-        with os.fdopen(reading, "rb") as pipe:
-            answer = pickle.load(pipe)
-        os.waitpid(child, 0)
-        return answer
-
     def warm(self) -> None:
         """Import everything while this process may: the unprivileged user cannot read where Python is installed."""
         list(self.provider().inventory(InventoryRequest(budget=Budget(FakeClock(), seconds=60), wanted=NAMED)))
@@ -114,7 +95,7 @@ class Estate:
                 return dict.fromkeys((locator.name for locator in NAMED), refused.kind.value)
             return {item.locator.name: item.presence.value for item in items}
 
-        found: dict[str, str] = self.as_user(ask)
+        found: dict[str, str] = as_user(self.user.pw_name, ask)
         return found
 
     def doctor(self, mode: AccessMode) -> dict[str, tuple[str, str]]:
@@ -124,17 +105,14 @@ class Estate:
             checks = self.provider().examine(mode, NAMED, frozenset(), Budget(FakeClock(), seconds=60))
             return {c.name: (c.observed, c.fix) for c in checks if c.state is CheckState.FAILED}
 
-        found: dict[str, tuple[str, str]] = self.as_user(ask)
+        found: dict[str, tuple[str, str]] = as_user(self.user.pw_name, ask)
         return found
 
 
 @pytest.fixture
 def estate() -> Iterator[Estate]:
     """A closed folder outside pytest's own, which no other user may enter."""
-    if os.geteuid() != 0:
-        pytest.fail("a second user is needed, and only root can become one: run make e2e as root", pytrace=False)
-    base = Path(tempfile.mkdtemp(prefix="nhisync-acl-"))
-    base.chmod(0o755)
+    base = open_folder("acl")
     made = Estate(base)
     yield made
     shutil.rmtree(base)
@@ -151,7 +129,7 @@ def test_with_the_document_everything_named_is_read(estate: Estate, mode: Access
     estate.apply(estate.document(mode, frozenset()))
     assert estate.answers() == NEEDED
     assert estate.doctor(mode) == {}
-    unasked = estate.as_user(lambda: os.access(estate.root / "other/unasked.json", os.R_OK))
+    unasked = as_user(estate.user.pw_name, lambda: os.access(estate.root / "other/unasked.json", os.R_OK))
     assert unasked is False
 
 

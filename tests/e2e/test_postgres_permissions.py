@@ -130,6 +130,22 @@ def test_rotate_document_sets_a_password_and_nothing_less_does(stage: Stage) -> 
         stage.cluster.run(f"ALTER ROLE {ROLE} VALID UNTIL 'infinity'")
 
 
+@pytest.mark.parametrize("grant", READ, ids=lambda grant: grant.action)
+def test_each_other_line_of_the_rotate_document_is_needed(stage: Stage, grant: Grant) -> None:
+    """What rotation reads before and after is granted line by line, and the doctor names the one that is gone."""
+    *reading, last = needed(stage.settings(), AccessMode.ROTATE, (stage.role,))
+    assert [one.action for one in reading] == [one.action for one in READ]
+    stage.cluster.run(last.text)
+    try:
+        assert [one for one in stage.checks(AccessMode.ROTATE).values() if one.state is CheckState.FAILED] == []
+        with without(stage, grant):
+            checks = stage.checks(AccessMode.ROTATE).values()
+            gone = {one.error.action for one in checks if one.error and one.error.action}
+        assert gone == {grant.action}
+    finally:
+        stage.cluster.run(revoke(last))
+
+
 def test_fingerprint_has_no_document(stage: Stage) -> None:
     """Stored hashes are salted: nothing could be compared, so nothing is granted."""
     assert documents(stage.settings(), AccessMode.FINGERPRINT, (stage.role,)) == ()

@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from nhisync.spi import (
     InventoryRequest,
     Lifecycle,
     Locator,
+    Moment,
     Presence,
     ProviderError,
 )
@@ -42,7 +43,7 @@ __all__ = ["stage"]
 
 
 def test_rights_and_states_are_facts(stage: Stage) -> None:
-    """Memberships, grants, ownership and powers of a wanted role; suspended and ended roles say so."""
+    """Memberships, grants, ownership and powers of a wanted role; suspended and ended roles say so, and when."""
     for statement in (
         "CREATE ROLE readers",
         "CREATE TABLE IF NOT EXISTS public.ledger (id int)",
@@ -53,12 +54,18 @@ def test_rights_and_states_are_facts(stage: Stage) -> None:
         "CREATE ROLE retired NOLOGIN",
         "CREATE ROLE ended LOGIN VALID UNTIL '2001-01-01'",
         "CREATE ROLE never LOGIN VALID UNTIL '-infinity'",
+        "CREATE ROLE later LOGIN VALID UNTIL '2031-02-03 04:05:06+02'",
+        "CREATE ROLE always LOGIN VALID UNTIL 'infinity'",
     ):
         stage.cluster.run(statement)
     try:
-        names = ("rich", "retired", "ended", "never")
+        names = ("rich", "retired", "ended", "never", "later", "always")
         wanted = [Locator("db", "role", name) for name in names]
-        rich, retired, ended, never = (one for one in stage.look(*wanted, sweep=False))
+        rich, retired, ended, never, later, always = (one for one in stage.look(*wanted, sweep=False))
+        assert later.expires == Moment(datetime(2031, 2, 3, 2, 5, 6, tzinfo=UTC))
+        assert ended.expires is not None
+        assert ended.expires.at.year in (2000, 2001)  # midnight of the server's time zone
+        assert (rich.expires, always.expires) == (None, None)
         assert dict(rich.attributes)["rights"].split(", ") == [
             "INSERT on public.ledger",
             "SELECT on public.ledger",
@@ -76,7 +83,7 @@ def test_rights_and_states_are_facts(stage: Stage) -> None:
         assert swept >= {"rich", "ended", "never", ROLE}
         assert not swept & {"retired", "readers", "pg_monitor"}
     finally:
-        for statement in ("DROP OWNED BY rich", "DROP ROLE rich, readers, retired, ended, never"):
+        for statement in ("DROP OWNED BY rich", "DROP ROLE rich, readers, retired, ended, never, later, always"):
             stage.cluster.run(statement)
 
 

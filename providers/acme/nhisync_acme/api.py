@@ -25,6 +25,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from nhisync.spi import Budget, ErrorKind, ProviderError, SourceContext
 from nhisync.spi.files import ca_bundle, small_file
 from nhisync_acme.errors import SDK_ERRORS, lost, malformed, problem, status_error
+from nhisync_acme.permissions import dialled
 from nhisync_acme.settings import AcmeSettings
 
 REQUEST = "request"
@@ -206,7 +207,7 @@ class Api:
             if last is not None and not last.ok:
                 raise status_error(last.status_code, where, self._retry_after()) from None
             self._budget.check()  # when our own cycle cut the wait short, the authority's silence says nothing
-            raise lost(error, where) from None
+            raise lost(error, where, dialled(self._settings)) from None
 
     def _refused(self, error: messages.Error, *, absent: bool) -> ProviderError:
         last = self._adapter.last

@@ -1,10 +1,11 @@
 """What `nhisync doctor` asks of an ACME source: reachability, TLS, clock, renewal information, account, files."""
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from nhisync.spi import Check, CheckState, ErrorKind, ProviderError, SourceContext, format_duration
+from nhisync.spi.host import Readable, examine_files
 from nhisync.spi.x509 import Profile, load_trust
 from nhisync_acme.api import Api
 from nhisync_acme.settings import AcmeSettings
@@ -13,8 +14,9 @@ _SKEW = timedelta(seconds=60)
 _OTHERS = 0o077
 
 
-def examine(settings: AcmeSettings, context: SourceContext, api: Api) -> Iterator[Check]:
+def examine(settings: AcmeSettings, context: SourceContext, api: Api, files: Iterable[Readable]) -> Iterator[Check]:
     """Yield checks in the order in which they can fail; the rest is left out when nothing can be asked."""
+    yield from examine_files(files)
     yield from _files(settings, context)
     try:
         directory = api.directory

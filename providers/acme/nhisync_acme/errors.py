@@ -11,6 +11,7 @@ from acme import messages
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
 from nhisync.spi import ErrorKind, ProviderError
+from nhisync.spi.host import connect
 
 _PROBLEMS: Final = MappingProxyType(
     {
@@ -49,8 +50,15 @@ def problem(error: messages.Error, where: str, retry_after: timedelta | None) ->
     return ProviderError(kind, f"{where}: {message}", resource=where, reason=reason, retry_after=retry_after, fix=fix)
 
 
-def lost(error: BaseException, where: str) -> ProviderError:
-    """The typed error of an exchange that brought no believable answer."""
+def lost(error: BaseException, where: str, dialled: str) -> ProviderError:
+    """The typed error of an exchange that brought no believable answer.
+
+    Args:
+        error: as the library raised it.
+        where: the authority's host.
+        dialled: ``host:port`` of the connection; named as what may not be open when there was none.
+    """
+    action = ""
     if isinstance(error, requests.exceptions.SSLError) or _holds(error, ssl.SSLError):
         message, fix = "the TLS handshake failed, or the certificate is not trusted", "Set ca_file to its authority."
     elif isinstance(error, requests.exceptions.TooManyRedirects):
@@ -61,13 +69,15 @@ def lost(error: BaseException, where: str) -> ProviderError:
         message, fix = "the name has no address here (DNS)", "Look at directory and at the resolver."
     elif isinstance(error, requests.exceptions.Timeout):
         message, fix = "no answer in time", "Look at the network, or raise read_timeout."
+        action = connect(dialled) if isinstance(error, requests.exceptions.ConnectTimeout) else ""
     elif _holds(error, NewConnectionError) or _holds(error, ConnectionRefusedError):
-        message, fix = "nobody listens there", "Look at directory, and whether the authority runs."
+        message, action = "nobody listens there", connect(dialled)
+        fix = f"Open {action} for this host; look at directory, and whether the authority runs."
     elif isinstance(error, requests.exceptions.ConnectionError):
         message, fix = "the connection was lost", "Look at the network and at proxies in between."
     else:
         return malformed(where, "the answer is cut, or is none of an ACME server")
-    return ProviderError(ErrorKind.UNREACHABLE, f"{where}: {message}", resource=where, fix=fix)
+    return ProviderError(ErrorKind.UNREACHABLE, f"{where}: {message}", action=action, resource=where, fix=fix)
 
 
 def malformed(where: str, what: str) -> ProviderError:

@@ -3,7 +3,6 @@
 import errno
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import PurePosixPath
 
 from cryptography import x509
 
@@ -22,10 +21,12 @@ from nhisync.spi import (
     SourceContext,
 )
 from nhisync.spi.files import read_file
+from nhisync.spi.host import Readable
 from nhisync.spi.oddities import one_item
 from nhisync.spi.x509 import Loaded, MalformedError, Profile, decode_pem, load_trust, quiet
 from nhisync_acme.api import Api
 from nhisync_acme.items import ISSUER, account_item, certificate_item, unknown_item
+from nhisync_acme.permissions import below
 from nhisync_acme.renewal import Window, identifier
 from nhisync_acme.settings import AcmeSettings
 
@@ -134,17 +135,18 @@ class Run:
             ProviderError: NOT_FOUND only when the file system says that there is no such file.
         """
         name = locator.name
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\0" in name:
+        if not below(name):
             fix = f"Name a PEM file below root, like {locator.source}:certificate/certs/api.pem."
             raise ProviderError(ErrorKind.MISCONFIGURED, f"{name} leads out of root", resource=name, fix=fix)
+        file = Readable(self._context.file(self._settings.root) / name)
         try:
-            content = read_file(self._context.file(self._settings.root) / name)
+            content = read_file(file.file)
         except FileNotFoundError:
             raise ProviderError(ErrorKind.NOT_FOUND, f"there is no file {name}", resource=name) from None
         except PermissionError:
-            fix = f"chmod 0644 '{name}', and let nhisync pass the folders above it."
+            fix = f"{file.command}; the folders above must let nhisync pass."
             raise ProviderError(
-                ErrorKind.DENIED, f"{name} may not be read", action="read", resource=name, fix=fix
+                ErrorKind.DENIED, f"{name} may not be read", action=file.action, resource=name, fix=fix
             ) from None
         except OSError as error:
             fix = "Name the PEM file with the certificate and its chain."

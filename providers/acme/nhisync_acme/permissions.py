@@ -1,48 +1,41 @@
 """What the provider needs: one connection out and readable files; an authority grants nothing else."""
 
-from pathlib import Path
-from shlex import quote
+from collections.abc import Iterable
+from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from nhisync.spi import AccessMode, PermissionDocument
+from nhisync.spi import AccessMode, PermissionDocument, SourceContext
+from nhisync.spi.host import Readable, egress, modes
 from nhisync_acme.settings import AcmeSettings
 
 
-def documents(settings: AcmeSettings, mode: AccessMode, certificates: list[str]) -> tuple[PermissionDocument, ...]:
+def documents(
+    settings: AcmeSettings, context: SourceContext, mode: AccessMode, certificates: Iterable[str]
+) -> tuple[PermissionDocument, ...]:
     """Outbound HTTPS and file modes; fingerprint has none, because public keys tell a copy."""
     if mode is AccessMode.FINGERPRINT:
         return ()
-    return (_egress(settings), *_modes(settings, certificates))
+    files = files_of(settings, context, certificates)
+    return (egress("acme", [dialled(settings)]), *([modes(files)] if files else []))
 
 
-def _egress(settings: AcmeSettings) -> PermissionDocument:
+def dialled(settings: AcmeSettings) -> str:
+    """``host:port`` that connections are made to: the proxy's, or the authority's."""
     parts = urlsplit(settings.proxy or settings.directory)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    target = f"{parts.hostname}:{port}"
-    lines = ["# Outbound connection of nhisync for provider acme.", "egress:", f'  - {{to: "{target}", protocol: tcp}}']
-    return PermissionDocument(
-        title="network opening for the host that runs nhisync",
-        language="yaml",
-        text="\n".join(lines) + "\n",
-        actions=(f"connect:{target}",),
-    )
+    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
-def _modes(settings: AcmeSettings, certificates: list[str]) -> tuple[PermissionDocument, ...]:
-    public = [settings.ca_file, settings.trust_file, settings.intermediates_file, *map(Path, certificates)]
-    files = [(file, "root:root", "0644") for file in public if file is not None]
+def below(name: str) -> bool:
+    """Whether the name of a certificate stays below `root`."""
+    return not PurePosixPath(name).is_absolute() and ".." not in PurePosixPath(name).parts and "\0" not in name
+
+
+def files_of(settings: AcmeSettings, context: SourceContext, certificates: Iterable[str]) -> list[Readable]:
+    """Configured files, and those of `certificates`, which stand below `root`."""
+    named = (settings.ca_file, settings.trust_file, settings.intermediates_file)
+    root = context.file(settings.root)
+    found = [Readable(context.file(file)) for file in named if file is not None]
+    found += [Readable(root / name) for name in certificates if below(name)]
     if settings.account_key_file is not None:
-        files.append((settings.account_key_file, "nhisync:nhisync", "0600"))
-    if not files:
-        return ()
-    lines = ["# Files that the user nhisync must read, and nobody else may change."]
-    for file, owner, bits in files:
-        lines += [f"chown {owner} {quote(str(file))}", f"chmod {bits} {quote(str(file))}"]
-    return (
-        PermissionDocument(
-            title="file modes on the host that runs nhisync",
-            language="sh",
-            text="\n".join(lines) + "\n",
-            actions=tuple(f"read:{file}" for file, _, _ in files),
-        ),
-    )
+        found.append(Readable(context.file(settings.account_key_file), secret=True))
+    return list(dict.fromkeys(found))

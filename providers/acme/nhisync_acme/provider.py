@@ -23,7 +23,7 @@ from nhisync.spi import (
 from nhisync_acme.api import REQUEST, Api
 from nhisync_acme.doctor import examine
 from nhisync_acme.inventory import ACCOUNT, CERTIFICATE, Run
-from nhisync_acme.permissions import documents
+from nhisync_acme.permissions import documents, files_of
 from nhisync_acme.settings import AcmeSettings
 
 RATES: Mapping[str, Rate] = {REQUEST: Rate(per_second=10, burst=20)}
@@ -92,17 +92,21 @@ class AcmeProvider:
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]
     ) -> tuple[PermissionDocument, ...]:
         """The connection and the files for exactly these items; no IO."""
-        swept = self._settings.certificates if CERTIFICATE in kinds else ()
-        named = (one.name for one in wanted if one.kind == CERTIFICATE)
-        return documents(self._settings, mode, list(dict.fromkeys((*named, *swept))))
+        return documents(self._settings, self._context, mode, self._certificates(wanted, kinds))
 
     def examine(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget
     ) -> Iterator[Check]:
         """Yield checks, reachability first; never raises ProviderError. Every mode needs the same."""
-        del mode, wanted, kinds
+        del mode
+        files = files_of(self._settings, self._context, self._certificates(wanted, kinds))
         with self._api(budget) as api:
-            yield from examine(self._settings, self._context, api)
+            yield from examine(self._settings, self._context, api, files)
+
+    def _certificates(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> Iterator[str]:
+        """Names below `root`: those that were asked for, and when swept those that the settings name."""
+        yield from (one.name for one in wanted if one.kind == CERTIFICATE)
+        yield from self._settings.certificates if CERTIFICATE in kinds else ()
 
     @contextmanager
     def _api(self, budget: Budget) -> Iterator[Api]:

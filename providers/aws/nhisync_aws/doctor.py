@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from nhisync.spi import (
     AccessMode,
@@ -22,8 +23,10 @@ from nhisync_aws.connection import Connection
 from nhisync_aws.held import Need, check_permissions
 from nhisync_aws.settings import AssumeRoleAuth, AwsSettings, KeysFileAuth
 from nhisync_aws.statements import Scope
+from nhisync_aws.surplus import examine_surplus
 from nhisync_aws.trust import CERTIFICATE_KINDS, NO_ROOTS, load
 
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SKEW = timedelta(minutes=2)  # AWS refuses signatures that are off by more than five minutes
 
 
@@ -54,10 +57,12 @@ def examine(
         yield _check("identity", error.message, ok=False, error=error)
         return
     yield _check("reachable", f"{identity.endpoint} answers", ok=True)
+    yield _tls(situation, budget)
     yield _check("identity", f"{identity.principal} at {identity.authority}", ok=True)
     yield from _clock(situation, budget)
     need = Need(mode=mode, wanted=wanted, kinds=kinds, scope=situation.scope)
     yield from check_permissions(situation.connection, need, identity.authority, budget)
+    yield examine_surplus(situation.connection, identity.principal, need.actions, mode.value, budget)
     if CERTIFICATE_KINDS & (kinds | {locator.kind for locator in wanted}):
         yield _trust(situation)
 
@@ -80,6 +85,17 @@ def _keys_files(situation: Situation) -> Iterator[Check]:
         yield Check(name="keys-file", state=CheckState.WARNING, observed=observed, fix=f"chmod 600 {base.file}")
     else:
         yield _check("keys-file", f"{base.file} is private", ok=True)
+
+
+def _tls(situation: Situation, budget: Budget) -> Check:
+    """An answer over https came from a server whose certificate was verified; botocore is never told otherwise."""
+    parts = urlsplit(situation.connection.endpoint("sts", budget))
+    if parts.scheme == "https":
+        return _check("tls", "the server's certificate is trusted", ok=True)
+    if parts.hostname in _LOOPBACK:
+        return _check("tls", "without TLS, on this machine", ok=True)
+    fix = "Name an https URL in endpoint."
+    return Check(name="tls", state=CheckState.WARNING, observed="no TLS: nobody vouches for the server", fix=fix)
 
 
 def _clock(situation: Situation, budget: Budget) -> Iterator[Check]:

@@ -70,17 +70,26 @@ def facts(connection: Connection, wanted: Sequence[Locator], budget: Budget, clo
         try:
             if item.kind not in KINDS:
                 raise ProviderError(ErrorKind.UNSUPPORTED, f"the kind {item.kind} holds no rights at AWS")
-            account = account or _account(connection, budget, clock.now())
+            account = account or _account(connection, budget)
             if isinstance(account, ProviderError):
                 raise account
-            yield account.facts(item, connection, budget)
+            yield account.facts(item, connection, budget, clock.now())
         except ProviderError as error:
             yield GrantFacts(locator=item, observed_at=clock.now(), error=error.fact)
 
 
-def _account(connection: Connection, budget: Budget, now: datetime) -> "Account | ProviderError":
+def account_of(connection: Connection, budget: Budget) -> "Account":
+    """All identities of the account.
+
+    Raises:
+        ProviderError: they cannot be listed.
+    """
+    return Account(_details(connection, budget))
+
+
+def _account(connection: Connection, budget: Budget) -> "Account | ProviderError":
     try:
-        return Account(_details(connection, budget), now)
+        return account_of(connection, budget)
     except ProviderError as error:
         return error
 
@@ -114,24 +123,29 @@ class Account:
 
     Args:
         details: kind → name → what was listed.
-        now: the time of observation.
     """
 
-    def __init__(self, details: Mapping[str, Mapping[str, Mapping[str, Any]]], now: datetime) -> None:
-        self._details, self._now = details, now
+    def __init__(self, details: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+        self._details = details
 
-    def facts(self, item: Locator, connection: Connection, budget: Budget) -> GrantFacts:
+    def policies(self, item: Locator) -> Found:
+        """What one user or role holds, within its boundary.
+
+        Raises:
+            ProviderError: NOT_FOUND when the account has no such identity.
+        """
+        kind, _, entity = self._entity(item)
+        (held, lost), (bounds, missed) = self._held(entity, kind), self._boundary(entity)
+        return (*held, *bounds), (*lost, *missed)
+
+    def facts(self, item: Locator, connection: Connection, budget: Budget, now: datetime) -> GrantFacts:
         """The rights of one user or role.
 
         Raises:
             ProviderError: NOT_FOUND when the account has no such identity, else why its session limit is not known.
         """
-        kind = "user" if item.kind == "access-key" else "role"
-        name = item.name.partition("/")[0] if kind == "user" else item.name
-        entity = self._details[kind].get(name)
-        if entity is None:
-            raise ProviderError(ErrorKind.NOT_FOUND, f"the account lists no {kind} of this name", resource=item.name)
-        parts = [self._held(entity, kind), self._boundary(entity)]
+        kind, name, entity = self._entity(item)
+        parts = [self.policies(item)]
         limits: tuple[Limit, ...] = ()
         if kind == "role":
             parts.append(statements_of([("trust", entity.get("AssumeRolePolicyDocument"))], layer=TRUST))
@@ -139,13 +153,21 @@ class Account:
             limits = (Limit(TTL, str(int(role.get("MaxSessionDuration") or 0))),)
         return GrantFacts(
             locator=item,
-            observed_at=self._now,
+            observed_at=now,
             scheme=SCHEME,
             syntax=Syntax.GLOB,
             rights=tuple(sorted({right for rights, _ in parts for right in rights})),
             limits=limits,
             gaps=tuple(sorted({gap for _, gaps in parts for gap in gaps})),
         )
+
+    def _entity(self, item: Locator) -> tuple[str, str, Mapping[str, Any]]:
+        kind = "user" if item.kind == "access-key" else "role"
+        name = item.name.partition("/")[0] if kind == "user" else item.name
+        entity = self._details[kind].get(name)
+        if entity is None:
+            raise ProviderError(ErrorKind.NOT_FOUND, f"the account lists no {kind} of this name", resource=item.name)
+        return kind, name, entity
 
     def _held(self, entity: Mapping[str, Any], kind: str) -> Found:
         """Inline and attached policies of the identity, and of a user's groups."""

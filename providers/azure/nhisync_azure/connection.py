@@ -20,7 +20,7 @@ from nhisync_azure.errors import Called, malformed, translate
 from nhisync_azure.identity import Tokens, Who
 from nhisync_azure.permissions import grant_text, needed
 from nhisync_azure.settings import AzureSettings
-from nhisync_azure.transport import LOGIN, Ongoing, Wire, ongoing, quiet_sdk
+from nhisync_azure.transport import LOGIN, Ongoing, Wire, current, ongoing, quiet_sdk
 
 VAULT, VALUE, GRAPH, ARM = "keyvault", "keyvault-value", "graph", "arm"
 """API families of the budget's rates; `transport.LOGIN` is the fifth."""
@@ -101,7 +101,7 @@ class Connection:
         return self._made(family, name, budget, lambda: getattr(client, method)(*args, **options), on=on)
 
     def pages(self, service: str, method: str, budget: Budget, *args: Any, **options: Any) -> Iterator[list[Any]]:
-        """The pages of one of the SDK's lists, each held against being none, cut, or endless.
+        """The pages of one of the SDK's lists, each held against being none, cut, or endless; odd rows as `OddRow`.
 
         Raises:
             ProviderError: any page failed; pages that were yielded before are real, the list is not complete.
@@ -111,10 +111,13 @@ class Connection:
         on = f"{self._settings.vault}/{service}" + (f"/{args[0]}" if args else "")
 
         def page() -> tuple[list[Any], str]:
-            found = list(next(paged, ()))
+            found = [*next(paged, ()), *current().odd]
             return found, str(paged.continuation_token or "")
 
-        yield from _to_the_end(Called(name=name), lambda: self._made(VAULT, name, budget, page, member="value", on=on))
+        def made() -> tuple[list[Any], str]:
+            return self._made(VAULT, name, budget, page, member="value", on=on, sift=True)
+
+        yield from _to_the_end(Called(name=name), made)
 
     def graph(self, call: str, path: str, budget: Budget, member: str = "", **params: str) -> dict[str, Any]:
         """One read of Microsoft Graph below ``/v1.0``.
@@ -169,11 +172,19 @@ class Connection:
             wire.close()
 
     def _made(
-        self, family: str, name: str, budget: Budget, act: Callable[[], T], *, member: str = "", on: str = ""
+        self,
+        family: str,
+        name: str,
+        budget: Budget,
+        act: Callable[[], T],
+        *,
+        member: str = "",
+        on: str = "",
+        sift: bool = False,
     ) -> T:
         """Run one SDK call; a token that a service no longer takes is worth one more try."""
         for last in (False, True):
-            call = Ongoing(budget, family, member)
+            call = Ongoing(budget, family, member, sift)
             try:
                 with ongoing(call):
                     return act()

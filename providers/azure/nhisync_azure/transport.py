@@ -9,19 +9,19 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from azure.core.pipeline.policies import RetryPolicy
 from azure.core.pipeline.transport import RequestsTransport
-from requests.adapters import HTTPAdapter
 
 from nhisync.spi import Budget, Clock, ErrorKind, ProviderError, SourceContext
 from nhisync.spi.files import ca_bundle
 from nhisync_azure.errors import UnbelievableError
 from nhisync_azure.settings import AzureSettings
+from nhisync_azure.sifting import OddRow, SiftingAdapter, is_flag
 
 LOGIN = "sts"
 """API family of the token service."""
@@ -43,6 +43,8 @@ class Ongoing:
         budget: what every request is spent from.
         family: API family of the call itself; logins have their own.
         member: list that a good answer must hold, "" = none.
+        sift: the answer is a vault's page, whose rows are looked at before the SDK sees them.
+        odd: its rows that are none.
         status: HTTP status of the last answer.
         request_id: Azure's id of the last answer.
         date: Date header of the last answer, "" = none.
@@ -53,6 +55,8 @@ class Ongoing:
     budget: Budget
     family: str
     member: str = ""
+    sift: bool = False
+    odd: list[OddRow] = field(default_factory=list)
     status: int = 0
     request_id: str = ""
     date: str = ""
@@ -76,6 +80,12 @@ def ongoing(call: Ongoing) -> Iterator[Ongoing]:
 def current() -> Ongoing:
     """The call this thread is making."""
     return _ongoing.get()
+
+
+def _kept() -> list[OddRow] | None:
+    """Where the call under way keeps odd rows; None = its answer is no page of a vault."""
+    call = _ongoing.get(None)
+    return call.odd if call is not None and call.sift else None
 
 
 class Wire:
@@ -189,7 +199,7 @@ def quiet_sdk() -> None:
 
 
 def _believable(response: Any, member: str) -> None:
-    """A good answer is a JSON object, and a list's page holds its list.
+    """A good answer is a JSON object, a list's page holds its list, and a flag of an item is one.
 
     Raises:
         UnbelievableError: it does not; azure-core would make an empty page of it.
@@ -200,7 +210,8 @@ def _believable(response: Any, member: str) -> None:
             body = response.json()
         except (ValueError, RecursionError):
             body = None
-    if not isinstance(body, dict) or (member and not isinstance(body.get(member), list)):
+    listed = isinstance(body, dict) and (not member or isinstance(body.get(member), list))
+    if not listed or not is_flag(body.get("managed")):  # the SDK makes True of the text "false"
         raise UnbelievableError("an answer without what it must hold")
 
 
@@ -210,7 +221,8 @@ def _session(settings: AzureSettings) -> requests.Session:
     session.trust_env = False
     if settings.proxy:
         session.proxies = {"https": settings.proxy}
-    session.mount("https://", HTTPAdapter(pool_connections=8, pool_maxsize=settings.workers, max_retries=0))
+    options = {"pool_connections": 8, "pool_maxsize": settings.workers, "max_retries": 0}
+    session.mount("https://", SiftingAdapter(_kept, _MOST_BODY, **options))
     return session
 
 

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from nhisync.spi import AccessMode, Check, CheckState, Locator, ProviderError, SourceContext
+from nhisync.spi.host import examine_files
 from nhisync.spi.x509 import Loaded, Profile, examine_views, load_trust, load_views
 from nhisync_tls.handshake import Served
+from nhisync_tls.permissions import files_of
 from nhisync_tls.settings import TlsSettings
 
 _OTHERS = 0o077
@@ -17,9 +19,10 @@ def examine(
     context: SourceContext,
     answers: Iterable[tuple[Locator, Served | ProviderError]],
 ) -> Iterator[Check]:
-    """Reachability first, then trust, then (for probes) the client certificate."""
+    """Reachability first, then the files by themselves, then trust and (for probes) the client certificate."""
     for locator, answer in sorted(answers, key=lambda pair: pair[0]):
         yield _reachable(locator, answer)
+    yield from examine_files(files_of(mode, settings, context))
     yield from _trust(settings, context)
     profile = Profile(settings.profile)
     views = load_views(settings.client_trust, settings.crl_files, context.file, profile, system=False)

@@ -15,6 +15,7 @@ from typing import Any
 
 from nhisync.spi import Clock, ErrorKind, ProviderError
 from nhisync.spi.files import read_file
+from nhisync.spi.host import connect
 from nhisync_tls.starttls import PREAMBLES, RefusedError, StrangeError
 from nhisync_tls.target import Target, is_address
 
@@ -195,8 +196,10 @@ def _not_connected(target: Target, failure: OSError) -> ProviderError:
         reason, said = "connect-timeout", "no answer to the connection: host down or traffic dropped"
     else:
         reason, said = "no-route", "there is no way to the address"
-    fix = f"From this host try: openssl s_client -connect {target.endpoint}"
-    return _failure(ErrorKind.UNREACHABLE, reason, f"{target.endpoint}: {said}", target, fix)
+    needed = connect(target.endpoint)
+    fix = f"Open {needed} for this host, then try from it: openssl s_client -connect {target.endpoint}"
+    message = f"{target.endpoint}: {said}"
+    return _failure(ErrorKind.UNREACHABLE, reason, message, target, fix, action=needed)
 
 
 def _countdown(seconds: float, clock: Clock) -> Callable[[], float]:
@@ -336,5 +339,7 @@ def _chain(tls: ssl.SSLSocket) -> tuple[bytes, ...]:
     return tuple(item.public_bytes(_ENCODING_DER) for item in found or ())
 
 
-def _failure(kind: ErrorKind, reason: str, message: str, target: Target, fix: str) -> ProviderError:
-    return ProviderError(kind, message, resource=target.endpoint, reason=reason, fix=fix)
+def _failure(
+    kind: ErrorKind, reason: str, message: str, target: Target, fix: str, *, action: str = ""
+) -> ProviderError:
+    return ProviderError(kind, message, action=action, resource=target.endpoint, reason=reason, fix=fix)

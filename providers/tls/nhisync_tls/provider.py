@@ -108,12 +108,12 @@ class TlsProvider:
     ) -> tuple[PermissionDocument, ...]:
         """Network openings and file modes for exactly these endpoints; an endpoint grants nothing else."""
         targets = self._targets([item.item for item in wanted], kinds)
-        return permission_documents(mode, [target for _, target in targets], self._settings)
+        return permission_documents(mode, [target for _, target in targets], self._settings, self._context)
 
     def examine(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget
     ) -> Iterator[Check]:
-        """Reachability of every endpoint, then the trust files and the client certificate."""
+        """Reachability of every endpoint, then whether the files can be read, and what they are."""
         from nhisync_tls.doctor import examine  # noqa: PLC0415 - see above
 
         locators = [locator for locator, _ in self._targets([item.item for item in wanted], kinds)]

@@ -14,7 +14,6 @@ from josepy.jwk import JWK
 from pydantic import ValidationError
 
 from nhisync.spi import AccessMode, CheckState, CredentialState, ErrorKind, Locator, Presence
-from nhisync_acme.permissions import documents
 from nhisync_acme.settings import AcmeSettings
 
 
@@ -241,16 +240,36 @@ def test_settings_that_cannot_work_are_refused() -> None:
             AcmeSettings.model_validate({**good, **change})
 
 
-def test_permissions_name_connection_and_files() -> None:
-    """One opening, and the modes of exactly these files; nothing for fingerprint."""
-    settings = AcmeSettings.model_validate(
-        {"provider": "acme", "directory": "https://ca.example/directory", "account_key_file": "an account.key"}
-    )
-    egress, files = documents(settings, AccessMode.READ, ["certs/api.pem"])
+def test_permissions_name_connection_and_files(stage: Any) -> None:
+    """One opening, and the modes of exactly these files, as absolute paths; nothing for fingerprint or outside root."""
+    wanted = [Locator("ca", "certificate", name) for name in ("certs/api.pem", "../out.pem")]
+    with stage.adapter(
+        directory="https://ca.example/directory", account_key_file="an account.key", trust_file=None, ca_file=None
+    ) as adapter:
+        egress, files = adapter.permissions(AccessMode.READ, wanted, frozenset())
+        assert adapter.permissions(AccessMode.FINGERPRINT, wanted, frozenset()) == ()
+    root = stage.folder / stage.document["root"]
     assert egress.actions == ("connect:ca.example:443",)
-    assert files.actions == ("read:certs/api.pem", "read:an account.key")
-    assert "chmod 0600 'an account.key'" in files.text
-    assert documents(settings, AccessMode.FINGERPRINT, []) == ()
+    assert set(files.actions) == {f"read:{root / 'certs/api.pem'}", f"read:{stage.folder / 'an account.key'}"}
+    assert f"chmod 0600 '{stage.folder / 'an account.key'}'" in files.text
+
+
+@pytest.mark.requirement("R32")
+def test_the_one_opening_is_needed(stage: Any) -> None:
+    """With it sweep and doctor work; without it both name that very permission, and nothing is called absent."""
+    where = stage.plant()
+    with stage.adapter() as adapter:
+        (opening,) = adapter.permissions(AccessMode.READ, [where], frozenset())[0].actions
+    assert stage.look(where)[0].error is None
+    assert {check.state for check in stage.checks().values()} == {CheckState.OK}
+    stage.world.fault("backup", "ca", "unreachable")
+    (item,) = stage.look(where)
+    assert item.presence is Presence.UNREACHABLE
+    assert item.error.action == opening
+    closed = stage.checks()["reachable"]
+    assert closed.error is not None
+    assert closed.error.action == opening
+    assert opening in closed.fix
 
 
 def test_only_this_library_is_imported() -> None:

@@ -2,10 +2,12 @@
 
 import datetime as dt
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from nhisync.spi import AccessMode, CheckState, FieldValue, ProviderError
+from nhisync_aws.doctor import _tls
 
 DAY = dt.timedelta(days=1)
 
@@ -288,3 +290,19 @@ def test_values_raise_only_when_nothing_can_be_asked(aws, comparing):
     aws.world.fault("backup", "aws", "denied", action="sts:AssumeRole")
     with pytest.raises(ProviderError):
         read(comparing, "secret/pay/a")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "state", "observed"),
+    [
+        ("https://sts.eu-north-1.amazonaws.com", CheckState.OK, "certificate is trusted"),
+        ("http://127.0.0.1:5000", CheckState.OK, "on this machine"),
+        ("http://aws.example:5000", CheckState.WARNING, "nobody vouches"),
+    ],
+)
+def test_doctor_says_who_vouches_for_the_server(endpoint, state, observed):
+    """TLS is verified wherever it is spoken; a plain endpoint elsewhere is a warning."""
+    connection = SimpleNamespace(endpoint=lambda _service, _budget: endpoint)
+    check = _tls(SimpleNamespace(connection=connection), None)
+    assert (check.name, check.state) == ("tls", state)
+    assert observed in check.observed

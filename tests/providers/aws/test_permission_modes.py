@@ -195,7 +195,7 @@ def test_every_call_succeeds_with_the_document(place, mode):
     assert [one for one in checks if one.state is CheckState.FAILED] == []
     wanted = lines(mode, "named")
     unsure = {one.name.removeprefix("permission:") for one in checks if one.state is CheckState.WARNING}
-    assert unsure == {action for _, action in wanted} - TRIED
+    assert unsure == {action for _, action in wanted} - TRIED | {"permissions-surplus"}  # it may not read policies
     granted = {action for _, action in wanted}
     for action in [one for one in CALLS if one in granted]:
         CALLS[action](here)

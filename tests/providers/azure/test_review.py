@@ -3,13 +3,14 @@
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from nhisync.spi import CredentialState, InventoryRequest, Moment, Presence, ProviderError
+from nhisync.spi import CredentialState, ErrorKind, InventoryRequest, Moment, Presence, ProviderError
 from nhisync_azure.emulator.server import fresh_port
 from nhisync_azure.holdings import _by_policy
 from nhisync_azure.kinds.certificates import _after, renewal
@@ -282,3 +283,15 @@ def test_a_failure_drags_nothing_of_the_sdk_along(backup, attempts, seconds):
     with pytest.raises(ProviderError) as caught:
         list(provider._connection.pages("secrets", "list_properties_of_secrets", backup.budget(seconds)))
     assert (caught.value.__context__, caught.value.__cause__) == (None, None)
+
+
+def test_a_flag_of_a_single_answer_is_a_flag_too(bent, backup):
+    """A key whose answer says ``managed: "true"`` is no answer: the SDK would make True of any text."""
+    key = {"key": {"kid": f"{bent.url}/keys/x/{ID}", "kty": "RSA"}, "attributes": {"enabled": True, **MADE}}
+    with closing(backup.provider(vault=bent.url)) as provider:
+        bent.answers = {"/keys/x": {**key, "managed": True}}
+        assert provider._connection.call("keys", "get_key", backup.budget(), "x").properties.managed is True
+        bent.answers = {"/keys/x": {**key, "managed": "true"}}
+        with pytest.raises(ProviderError) as caught:
+            provider._connection.call("keys", "get_key", backup.budget(), "x")
+    assert caught.value.kind is ErrorKind.MALFORMED

@@ -6,7 +6,7 @@ import pytest
 from google.api_core.exceptions import PermissionDenied
 from ruamel.yaml import YAML
 
-from nhisync.spi import AccessMode, FieldValue, Locator
+from nhisync.spi import AccessMode, CheckState, FieldValue, Locator
 from nhisync_gcp.permissions import ACCESS, READ, bindings, documents
 
 from .conftest import ACCOUNT, REGION
@@ -109,6 +109,29 @@ def test_the_comparison_opens_each_secret_alone(stocked, closed):
     denied = {f"{a[0].kind}/{a[0].name}": a[1].action for a in answers if not isinstance(a, FieldValue)}
     assert read == {SECRET, REGIONAL} - {closed}
     assert denied == dict.fromkeys({"secret/other", closed} - {None}, ACCESS)
+
+
+COMPARE_LINES = [
+    (b.role, p)
+    for b in bindings(AccessMode.FINGERPRINT, locators(SECRET, REGIONAL), frozenset(), PROJECT)
+    for p in b.permissions
+]
+
+
+@pytest.mark.requirement("R42", "R55")
+@pytest.mark.parametrize("line", sorted(set(COMPARE_LINES)), ids=lambda line: line[1])
+def test_every_line_of_the_comparison_is_needed(stocked, line):
+    """Without any one line doctor, inventory or the reading of values miss that very permission; nothing is absent."""
+    names = (SECRET, REGIONAL)
+    stocked.world.grant("backup", "gcp", granted(AccessMode.FINGERPRINT, *names, kinds=frozenset(), without=line))
+    seen = stocked.see(*names, *ABSENT[:2])
+    answers = list(stocked.provider().values(locators(*names), stocked.budget()))
+    errors = [item.error for item in seen.items.values()] + [a[1] for a in answers if not isinstance(a, FieldValue)]
+    checks = stocked.provider().examine(AccessMode.FINGERPRINT, locators(*names), frozenset(), stocked.budget())
+    failed = [one for one in checks if one.name.startswith("permission:") and one.state is CheckState.FAILED]
+    assert {error.action for error in errors if error is not None} <= {line[1]}
+    assert {one.name for one in failed} == {f"permission:{line[1]}"}
+    assert not {name for name in names if seen[name].presence.value == "absent"}
 
 
 def test_the_comparison_needs_the_list_of_versions(stocked):

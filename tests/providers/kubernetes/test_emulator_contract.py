@@ -336,3 +336,35 @@ def test_subresources_are_known(target: Target, name: str) -> None:
     namespace = target.namespace()
     target.secret(namespace, "one")
     assert target.admin.get(f"{V1}/{namespace}/secrets/one/{name}").status_code == 404
+
+
+def test_a_full_store_refuses_writes_alone(emulated: Target, world: Any) -> None:
+    """With ``read-only`` nothing is stored or removed, everything is read, and tokens are still minted."""
+    namespace = emulated.namespace()
+    emulated.secret(namespace, "one")
+    emulated.account(namespace, "minter")
+    path = f"{V1}/{namespace}/secrets"
+    world.fault("primary", "admin", "read-only")
+    for answer in (
+        emulated.admin.post(path, json={"metadata": {"name": "two"}}),
+        emulated.admin.delete(f"{path}/one"),
+        emulated.admin.patch(
+            f"{path}/one", json={"data": {}}, headers={"Content-Type": "application/merge-patch+json"}
+        ),
+    ):
+        assert status_of(answer) == (500, "InternalError")
+    assert [one["metadata"]["name"] for one in emulated.admin.get(path).json()["items"]] == ["one"]
+    assert emulated.token(namespace, "minter")
+    world.fault("primary", "admin", "read-only", off=True)
+    assert emulated.admin.delete(f"{path}/one").status_code == 200
+
+
+def test_new_bindings_spread_slowly(emulated: Target, world: Any, clock: Any) -> None:
+    """With ``role-lag`` a binding of the last seconds opens nothing yet; older ones hold."""
+    namespace = emulated.namespace()
+    world.fault("primary", "admin", "role-lag", seconds=30)
+    client = limited(emulated, namespace, rule("secrets", "list"))
+    path = f"{V1}/{namespace}/secrets"
+    assert status_of(client.get(path)) == (403, "Forbidden")
+    clock.sleep(31)
+    assert client.get(path).status_code == 200

@@ -208,6 +208,30 @@ def test_the_fingerprint_document_opens_named_values(stage: Stage) -> None:
     assert [one[0] for one in found if not isinstance(one, FieldValue)] == [neighbour]
 
 
+@pytest.mark.requirement("R42")
+@pytest.mark.parametrize("line", grants(AccessMode.FINGERPRINT, WANTED), ids=said)
+def test_every_line_of_the_fingerprint_document_is_needed(stage: Stage, line: Grant) -> None:
+    """Without any one the doctor names that very right, and no other."""
+    lines = grants(AccessMode.FINGERPRINT, WANTED)
+    stage.allow(one for one in lines if one != line)
+    adapter, missing = stage.adapter(), stage.here(line)
+    assert failing(adapter.checks(*stage.wanted(), mode=AccessMode.FINGERPRINT)) == [f"permission:{missing.action}"]
+    found = adapter.checks(*stage.wanted(), mode=AccessMode.FINGERPRINT)[f"permission:{missing.action}"]
+    assert flow(missing.rule) in found.fix
+
+
+@pytest.mark.requirement("R42")
+def test_the_fingerprint_document_is_enough(stage: Stage) -> None:
+    """With all of its lines the doctor misses no right."""
+    stage.allow(grants(AccessMode.FINGERPRINT, WANTED))
+    assert failing(stage.adapter().checks(*stage.wanted(), mode=AccessMode.FINGERPRINT)) == []
+
+
+def failing(checks: Any) -> list[str]:
+    """Names of the rights that the doctor misses."""
+    return [name for name, one in checks.items() if one.state is CheckState.FAILED and name.startswith("permission:")]
+
+
 def test_the_fingerprint_document_without_its_line(stage: Stage) -> None:
     """The value is refused, and the missing right is told with the object's name."""
     stage.allow(one for one in grants(AccessMode.FINGERPRINT, WANTED) if one.resource != "secrets")

@@ -17,6 +17,7 @@ from nhisync_postgres.items import Cluster, item_of
 from nhisync_postgres.settings import PostgresSettings
 
 CANARY = "canary-of-the-environment"
+LATER = datetime(2031, 2, 3, 4, 5, 6, tzinfo=UTC)
 _ASKS = b"R\x00\x00\x00\x08\x00\x00\x00\x03"
 """AuthenticationCleartextPassword (PostgreSQL protocol 3.0)."""
 
@@ -151,3 +152,17 @@ def test_a_standby_that_replayed_nothing_is_not_fresh() -> None:
     item = facts({"standby": True})
     assert item.source_as_of is not None
     assert item.source_as_of < datetime(1971, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("row", "expires"),
+    [
+        ({"until": LATER}, LATER),
+        ({"until": None}, None),
+        ({"until": None, "ended": True}, datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_valid_until_is_the_end(row: dict[str, Any], expires: datetime | None) -> None:
+    """The end that the server keeps is the item's; no end is none, and ``-infinity`` has ended since ever."""
+    found = facts(**row).expires
+    assert (found.at if found else None) == expires

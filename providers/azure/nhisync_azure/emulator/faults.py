@@ -36,6 +36,10 @@ FAULTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "secret-lag": (("sts",), "the first `attempts` tries with a new credential answer AADSTS7000215 / 700027"),
     "empty-pages": (("kv", "graph", "arm"), "every page is preceded by an empty one"),
     "short-pages": (("kv", "graph", "arm"), "pages hold at most `size` rows, whatever was asked"),
+    "odd-row": (
+        ("kv",),
+        "in the middle of a page of items (with `versions`: of versions) stands `row`, or its own row with `fields`",
+    ),
     "endless-paging": (("kv", "graph", "arm"), "the last page links to the first"),
     "clock-skew": (SURFACES, "the Date header is off by `seconds`"),
     "policy-refusal": (("graph",), "the tenant's app management policy forbids new credentials (400)"),

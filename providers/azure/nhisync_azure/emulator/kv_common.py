@@ -188,7 +188,12 @@ def paged(call: Call, keys: Sequence[str], render: Callable[[str], dict[str, Any
     link = _next_link(call, keys[end - 1]) if end < len(keys) else None
     if link is None and faults.state("endless-paging", "kv") is not None:
         link = _next_link(call, "")
-    return reply({"value": [render(key) for key in keys[start:end]], "nextLink": link})
+    rows: list[Any] = [render(key) for key in keys[start:end]]
+    odd = faults.state("odd-row", "kv")
+    if odd is not None and rows and bool(odd.options.get("versions")) == bool(call.name):
+        middle = len(rows) // 2
+        rows[middle] = odd.options["row"] if "row" in odd.options else {**rows[middle], **odd.options["fields"]}
+    return reply({"value": rows, "nextLink": link})
 
 
 def delete(call: Call, shelf: Shelf[V], kind: str) -> Entry[V]:

@@ -8,6 +8,7 @@ from nhisync.spi import Moment, ProviderError
 from nhisync.spi.oddities import one_item
 from nhisync_azure.errors import Called, malformed
 from nhisync_azure.facts import moment
+from nhisync_azure.sifting import OddRow
 
 _STORAGE = "application/vnd.ms-sastoken-storage"
 """Content type of what a vault makes of a managed storage account: managed, and no certificate's twin."""
@@ -101,8 +102,10 @@ def row_of(raw: Any, service: str, *, gone: bool = False) -> Row:
     """An SDK's properties (or deleted item, then `gone`) as a row; what is judged is well-formed, or the row is none.
 
     Raises:
-        ProviderError: MALFORMED when it has no name, does not say whether it is enabled, or a date of it is none.
+        ProviderError: MALFORMED: it is none, has no name, does not say whether it is enabled, or a date of it is none.
     """
+    if isinstance(raw, OddRow):
+        raise malformed(Called(name=f"{service}.list"), "a row of the list has another shape than the documented one")
     held = getattr(raw, "properties", None) or raw
     name = _name_of(raw)
     if not name:

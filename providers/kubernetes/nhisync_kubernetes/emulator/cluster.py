@@ -29,6 +29,7 @@ from nhisync_kubernetes.resources import CERT_MANAGER
 
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 _HANG = 30.0
+_WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 _PAGE = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
@@ -55,7 +56,7 @@ class Cluster:
         self.store = Store(clock, randomness)
         self.faults = Faults()
         self.tokens = Tokens(self.store)
-        self.rbac = Rbac(self.store)
+        self.rbac = Rbac(self.store, self.faults)
         self.reviews = Reviews(self.rbac)
         self.cert_manager = CertManager(self.store, randomness)
         self.lock = threading.RLock()
@@ -161,6 +162,9 @@ class Cluster:
         definition = ALL.get((asked.group, asked.resource))
         if definition is None or (asked.group == CERT_MANAGER and self.faults.on("no-cert-manager") is not None):
             raise NotServedError
+        # Tokens are minted, not stored: a full etcd does not stop them.
+        if asked.verb in _WRITES and asked.subresource != "token" and self.faults.hit("read-only", asked):
+            raise StatusError(500, "InternalError", "etcdserver: mvcc: database space exceeded")
         return self._handlers.serve(definition, asked, request)
 
     def _document(self, path: str) -> Reply:

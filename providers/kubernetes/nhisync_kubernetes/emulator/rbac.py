@@ -6,6 +6,7 @@ Source: k8s.io/kubernetes ``plugin/pkg/auth/authorizer/rbac/rbac.go``, ``pkg/api
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from nhisync_kubernetes.emulator.definitions import (
@@ -14,8 +15,10 @@ from nhisync_kubernetes.emulator.definitions import (
     ROLE_BINDINGS,
     ROLES,
     Attributes,
+    Definition,
 )
-from nhisync_kubernetes.emulator.store import Store
+from nhisync_kubernetes.emulator.faults import Faults
+from nhisync_kubernetes.emulator.store import Object, Store, stamp
 
 MASTERS = "system:masters"
 AUTHENTICATED = "system:authenticated"
@@ -47,10 +50,10 @@ class User:
 
 
 class Rbac:
-    """Authorization by the roles and bindings in a store."""
+    """Authorization by the roles and bindings in a store; the authorizer's cache may lag behind it."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, faults: Faults) -> None:
+        self._store, self._faults = store, faults
         self.issuer_hidden = False
 
     def allows(self, user: User, asked: Attributes) -> bool:
@@ -67,12 +70,20 @@ class Rbac:
             yield from _BASIC
         if MASTERS in user.groups:
             yield {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
-        for binding in self._store.all(CLUSTER_ROLE_BINDINGS):
+        for binding in self._known(CLUSTER_ROLE_BINDINGS, ""):
             if _bound(binding, user):
                 yield from self._role(binding, "")
-        for binding in self._store.all(ROLE_BINDINGS, namespace) if namespace else []:
+        for binding in self._known(ROLE_BINDINGS, namespace) if namespace else []:
             if _bound(binding, user):
                 yield from self._role(binding, namespace)
+
+    def _known(self, definition: Definition, namespace: str) -> list[Object]:
+        """Bindings that the cache holds; with ``role-lag`` not those of the last `seconds`."""
+        found, lag = self._store.all(definition, namespace), self._faults.on("role-lag")
+        if lag is None:
+            return found
+        newest = stamp(self._store.now() - timedelta(seconds=lag.options.get("seconds", 60)))
+        return [one for one in found if one["metadata"]["creationTimestamp"] <= newest]
 
     def _path(self, user: User, path: str) -> bool:
         if path in _PUBLIC:

@@ -18,7 +18,7 @@ from nhisync_vault.emulator.engine import Mount
 from nhisync_vault.emulator.faults import NAMES
 from nhisync_vault.emulator.ids import Ids
 from nhisync_vault.emulator.node import Modes, Node
-from nhisync_vault.emulator.policy_store import put_policy
+from nhisync_vault.emulator.policy_store import PolicyEntry, put_policy
 from nhisync_vault.emulator.seeding import (
     Plot,
     seed_approle,
@@ -304,6 +304,9 @@ class VaultWorld:
         """Write the inventory policy anew: what `nhisync permissions` prints, plus planted denials."""
         with place.core.lock:
             text = render("nhisync inventory (emulated)", _policy(place))
+            stored: PolicyEntry | None = place.core.policies().get(place.policy)
+            if stored is not None and stored.text == text:
+                return  # most seeds change nothing of it, and reading it takes longer than planting them
             put_policy(place.core.policies(), place.policy, text, now=self._clock.now())
             place.core.storage.commit()
 

@@ -52,7 +52,8 @@ def settle(cls: type[Hooks]) -> None:
     """
     if not hasattr(cls, "provider"):
         raise TypeError(f"{cls.__name__}: `provider` is missing; a class of hooks only is declared with abstract=True")
-    problems = [*_reasons(cls), *(found for name, one in DUTIES.items() for found in _duty(cls, name, one))]
+    duties = (found for name, one in DUTIES.items() for found in _duty(cls, name, one))
+    problems = [*_reasons(cls), *_crowd(cls), *duties]
     if problems:
         raise TypeError(f"{cls.__name__} does not conform:\n" + "\n".join(f"  - {problem}" for problem in problems))
     left_out = {
@@ -85,6 +86,14 @@ def _reasons(cls: type[Hooks]) -> Iterator[str]:
             yield f"reasons: {name} has no reason"
         elif not _applies(cls, DUTIES[name]):
             yield f"reasons: {name} does not apply to the declared capabilities; drop its reason"
+
+
+def _crowd(cls: type[Hooks]) -> Iterator[str]:
+    smaller = cls.crowd_size < Hooks.crowd_size
+    if smaller and not cls.crowd_reason.strip():
+        yield f"crowd_size: {cls.crowd_size} instead of {Hooks.crowd_size} needs a `crowd_reason`"
+    if cls.crowd_reason and not smaller:
+        yield f"crowd_reason: the large sweep has {cls.crowd_size} items; drop the reason"
 
 
 def _duty(cls: type[Hooks], name: str, one: Duty) -> Iterator[str]:

@@ -33,7 +33,8 @@ class Hooks:
         request_ids: whether a denial carries the provider's id of the call.
         value_options: further options of a source whose identity may read values (`Capability.FINGERPRINT`).
         value_actions: patterns (`fnmatch`) of `PermissionDocument.actions` that grant reading a value.
-        crowd_size: items of the large sweep.
+        crowd_size: items of the large sweep; fewer than the default need a reason.
+        crowd_reason: why the large sweep is smaller than the default, as where nothing can be listed.
         reasons: standard test → why it is left out, or replaced by one's own.
         left_out: standard tests that do not apply, filled in by the kit.
     """
@@ -54,7 +55,8 @@ class Hooks:
     request_ids: ClassVar[bool] = False
     value_options: ClassVar[Mapping[str, Any] | None] = None
     value_actions: ClassVar[tuple[str, ...]] = ()
-    crowd_size: ClassVar[int] = 1_000
+    crowd_size: ClassVar[int] = 10_000
+    crowd_reason: ClassVar[str] = ""
     reasons: ClassVar[Mapping[str, str]] = {}
     left_out: ClassVar[frozenset[str]] = frozenset()
 

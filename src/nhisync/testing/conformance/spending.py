@@ -42,6 +42,8 @@ class SpendingTests(Hooks):
         for calls in sorted({0, 1, full.calls // 2, full.calls - 1} & set(range(max(1, full.calls)))):
             seen = stand.look(stand.everything(budget=stand.budget(calls=calls)))
             assert seen.calls <= calls, f"{seen.calls} calls of {calls}"
+            if calls == full.calls - 1 and _whole(seen, full):
+                continue  # readers at once may log in once more or once less
             _cut_short(seen, stand, full, f"{calls} of {full.calls} calls")
 
     @duty(Capability.INVENTORY)
@@ -83,6 +85,12 @@ def _cancelled(budget: Budget) -> int:
     thread.start()
     thread.join(_PATIENCE)
     return budget.spent
+
+
+def _whole(seen: Seen, full: Seen) -> bool:
+    """Nothing is missing that the full run showed."""
+    complete = all(entry.status is CoverageStatus.COMPLETE for entry in seen.coverage)
+    return seen.error is None and complete and seen.present() == full.present()
 
 
 def _cut_short(seen: Seen, stand: Stand, full: Seen, where: str) -> None:
