@@ -67,8 +67,11 @@ class Watcher:
         except FileNotFoundError:
             self._seen, self._site.table = None, self._unpublished
             self._complain("nothing is published: every signal is blocked")
-        except (StatementError, OSError) as refusal:
+        except StatementError as refusal:
             self._complain(f"the publication is refused: {refusal}")
+        except OSError as failure:
+            told = f"the publication {self._file} cannot be read: {failure.strerror}"
+            self._complain(f"{told}; what is served ends by itself")
 
     def _take(self, data: bytes) -> None:
         if data == self._seen:
