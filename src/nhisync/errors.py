@@ -56,13 +56,18 @@ class Problem:
     suggestion: str = ""
     excerpt: str = ""
 
+    @property
+    def place(self) -> str:
+        """``file:line:column``, or the file alone when it is the place."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
 
 class ConfigurationError(NhisyncError):
     """All problems of a configuration at once (never only the first)."""
 
     def __init__(self, problems: tuple[Problem, ...], *, fix: str = "") -> None:
         self.problems = problems
-        super().__init__("; ".join(f"{p.file}:{p.line}:{p.column} {p.message}" for p in problems), fix=fix)
+        super().__init__("; ".join(f"{p.place} {p.message}" for p in problems), fix=fix)
 
 
 class UsageError(NhisyncError):

@@ -26,6 +26,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from nhisync.app.sync import PacedSession, announce, sync
 from nhisync.clock import Clock
+from nhisync.config.values import Listener
 from nhisync.errors import NhisyncError
 from nhisync.store import Store
 
@@ -272,6 +273,13 @@ class SyncProcess:
         if (old.store_url, old.publish.snapshot) != (new.store_url, new.publish.snapshot):
             _log.error("the configuration was not reloaded: store.url and publish.files.snapshot need a restart")
             return
+        if _served(old.listener) != _served(new.listener):
+            _log.warning("listener.bind and listener.tls were changed: the listener keeps the old ones until a restart")
         self._session = session
         _log.info("configuration reloaded")
         scheduler.run_now(session.every)
+
+
+def _served(listener: Listener | None) -> object:
+    """What a listener that runs has taken from the configuration for good; the rest comes with each publication."""
+    return listener and (listener.bind, listener.tls)

@@ -1,12 +1,17 @@
 """A document whose list is written as it comes is the document, and one entry is one line."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nhisync.app.inventory import Held, Inventory
 from nhisync.cli.output.listing import as_json, as_json_lines
+from nhisync.cli.output.stock import render_json
+from nhisync.model import Item, Locator, Presence
+from nhisync.parity.row import row_of
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -34,3 +39,15 @@ def test_one_entry_is_one_line(entries: list[Any]) -> None:
     assert [json.loads(line.rstrip(",")) for line in lines[3:-2]] == entries
     assert lines[-2:] == ["  ]", "}"]
     assert len(parts) == len(entries) + 2
+
+
+def test_an_inventory_shows_what_its_provider_noted() -> None:
+    """Facts that no rule asks for, like the client certificate that an endpoint demands, are in the JSON form."""
+    now = datetime(2026, 11, 23, 3, 12, 9, tzinfo=UTC)
+    edge = Locator("edge", "tls", "192.0.2.10:443")
+    noted = (("client-certificate", "required"), ("tls-version", "TLSv1.3"))
+    item = Item(locator=edge, observed_at=now, presence=Presence.PRESENT, attributes=noted)
+    held = Held(row=row_of(item, key="payments/edge", domain=None))
+    inventory = Inventory(path="p", region="", taken_at=now, items=(held,), sources=(), coverage=())
+    (shown,) = json.loads("".join(render_json(inventory)))["items"]
+    assert shown["facts"] == {"client-certificate": "required", "tls-version": "TLSv1.3"}

@@ -214,3 +214,24 @@ def test_only_a_process_of_its_own_tunes_its_collector(folder: Path, call: str, 
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=folder, env=FRESH, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == told
+
+
+INTERRUPTED_WHILE_LOADING = """
+import sys
+
+class Finger:
+    def find_spec(self, name, path=None, target=None):
+        if name == "nhisync.cli.group":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Finger())
+from nhisync.cli import main
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_while_the_command_is_being_loaded_is_no_traceback(folder: Path) -> None:
+    """Whoever mistypes and presses Ctrl-C at once gets the same word and code as later."""
+    command = [sys.executable, "-c", INTERRUPTED_WHILE_LOADING]
+    done = subprocess.run(command, cwd=folder, env=FRESH, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

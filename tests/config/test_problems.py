@@ -287,3 +287,16 @@ def test_dotted_places() -> None:
     """Keys and indexes read like a path in the document."""
     assert dotted(("apps", "a", "pairs", 0, "kind")) == "apps.a.pairs[0].kind"
     assert dotted(()) == ""
+
+
+def test_two_things_wrong_in_one_entry_are_told_at_once(problems_of: Find) -> None:
+    """A wrong class does not hide a wrong probe of the same pair, a wrong date not a code that no waiver can have."""
+    entry = PAIR.replace("kind", "class: shard, probe: {type: htpp}, kind")
+    waiver = "waivers: [{pair: payments/stripe-api, code: NHS902, until: soon, approved_by: a, reason: b}]\n"
+    places = {problem.where for problem in problems_of(SMALL.replace(PAIR, entry) + waiver)}
+    assert places == {
+        "apps.payments.pairs[0].class",
+        "apps.payments.pairs[0].probe.type",
+        "waivers[0].code",
+        "waivers[0].until",
+    }

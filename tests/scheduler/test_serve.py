@@ -243,6 +243,15 @@ def test_configuration_is_reloaded(serve: Callable[..., Daemon], folder: Path) -
     config.write_text(CONFIG.replace("  payments:", "  payments2:"), encoding="utf-8")
     daemon.process.send_signal(signal.SIGHUP)
     until(lambda: daemon.status() == 404)
+    assert "until a restart" not in daemon.log.read_text()
+    config.write_text(CONFIG.replace("bind:", "public_profile: false, bind:") + "# changed\n", encoding="utf-8")
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: daemon.status() == 200)
+    assert "until a restart" not in daemon.log.read_text()
+    config.write_text(CONFIG.replace("127.0.0.1:0", "127.0.0.2:0"), encoding="utf-8")
+    daemon.process.send_signal(signal.SIGHUP)
+    until(lambda: "the listener keeps the old ones until a restart" in daemon.log.read_text())
+    assert daemon.status() == 200
 
 
 def test_listener_alone_serves_what_a_timer_publishes(serve: Callable[..., Daemon], folder: Path) -> None:

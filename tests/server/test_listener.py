@@ -237,8 +237,32 @@ def test_certificate_is_reloaded_and_a_bad_one_is_not(
     assert ask_tls(served.port, authority)[1] == "second"
     cert.write_text("no certificate")
     served.listener.reload_certificate()
-    assert "was not reloaded" in caplog.text
+    assert f"cert {cert} with key {key}: no usable PEM; the earlier certificate stays in use" in caplog.text
     assert ask_tls(served.port, authority)[1] == "second"
+
+
+@pytest.mark.parametrize("half", ["cert", "key", "pipe", "encrypted"])
+def test_half_a_renewal_leaves_the_old_pair_in_use(
+    serve: Callable[..., Any], authority: Authority, caplog: pytest.LogCaptureFixture, half: str
+) -> None:
+    """A reload between the writing of certificate and key, or of a key that would wait, breaks no connection."""
+    cert, key = authority.issue("first")
+    served = serve(tls=TlsFiles(cert=cert, key=key))
+    renewed, renewed_key = authority.issue("second")
+    if half == "cert":
+        renewed.replace(cert)
+    elif half == "key":
+        renewed_key.replace(key)
+    elif half == "pipe":
+        key.unlink()
+        os.mkfifo(key)
+    else:
+        secret = serialization.load_pem_private_key(key.read_bytes(), password=None)
+        form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8)
+        key.write_bytes(secret.private_bytes(*form, serialization.BestAvailableEncryption(b"canary-passphrase")))
+    served.listener.reload_certificate()
+    assert "the earlier certificate stays in use" in caplog.text
+    assert ask_tls(served.port, authority)[1] == "first"
 
 
 def test_client_certificate_is_demanded_when_a_client_ca_is_named(

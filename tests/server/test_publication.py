@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nhisync.app.publish import boot_id, load, moment, publish, read
+from nhisync.app.publish import believed, boot_id, load, moment, publish, read
 from nhisync.model import App, Mode, Verdict, Word
 from nhisync.server.answers import LARGEST_BODY, READY, table_of
 from nhisync.statement import (
@@ -368,6 +368,16 @@ def test_reader_refuses_what_is_no_plain_small_file(tmp_path: Path) -> None:
     for file in (pipe, huge):
         with pytest.raises(StatementError, match="no publication"):
             read(file)
+
+
+def test_a_publication_that_may_not_be_read_says_so_in_words(tmp_path: Path, clock: FakeClock) -> None:
+    """The operating system's refusal is told with the file and the next step, without its number or a repr."""
+    (tmp_path / "file").write_text("")
+    publication, why = believed(tmp_path / "file" / "publication", moment(clock))
+    assert publication is None
+    assert why == (
+        f"{tmp_path}/file/publication cannot be read (Not a directory): ask as the user that runs nhisync serve"
+    )
 
 
 def test_boot_id_is_the_kernels() -> None:

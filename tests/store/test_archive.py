@@ -191,6 +191,17 @@ def test_what_is_no_backup_changes_nothing(world: World, content: bytes | None) 
     assert not list(world.folder.glob("*restoring*"))
 
 
+def test_a_broken_backup_is_not_called_a_broken_store(world: World) -> None:
+    """Whoever restores at night must not read that the store is broken, nor be sent to the command at hand."""
+    backup = world.backup("copy.db")
+    backup.write_bytes(b"no database" * 800)
+    with pytest.raises(StoreError) as caught:
+        world.restore(backup)
+    assert caught.value.message == f"nothing was restored: the backup {backup} is no SQLite database"
+    assert "the store in place was not touched" in caught.value.fix
+    assert "nhisync store restore" not in caught.value.fix
+
+
 def test_a_newer_backup_is_refused(world: World) -> None:
     """An old program does not guess at a newer schema."""
     copy = world.backup("copy.db")

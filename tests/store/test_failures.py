@@ -34,7 +34,7 @@ class Said(sqlite3.Error):
         ("SQLITE_BUSY", "locked by another program", "End the program"),
         ("SQLITE_BUSY_SNAPSHOT", "locked by another program", "End the program"),
         ("SQLITE_LOCKED", "locked by another program", "End the program"),
-        ("SQLITE_CANTOPEN", "cannot be opened", "folder exists"),
+        ("SQLITE_CANTOPEN", "cannot be opened", "folder must exist"),
         ("SQLITE_IOERR_SHMSIZE", "disk is full", "Free space"),
         ("SQLITE_IOERR_WRITE", "disk reports an error", "Check the disk"),
         ("SQLITE_PERM", "may not be opened", "read and write access"),

@@ -25,6 +25,9 @@ _PASSING = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | 
 
 _LOST = frozenset({errno.ENOENT, errno.ENOTDIR})
 
+_ROOT = "the root folder"
+"""How messages call the root: its own path stays in the configuration."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
@@ -100,10 +103,10 @@ class Folder:
             else:
                 os.stat(f"{real}/.")  # a Path would drop the dot, and with it the question
         except FileNotFoundError:
-            raise _failure(ErrorKind.SCOPE_MISSING, "root-missing", "the root folder does not exist", ".") from None
+            raise _failure(ErrorKind.SCOPE_MISSING, "root-missing", f"{_ROOT} does not exist", _ROOT) from None
         except NotADirectoryError:
             message = "the root is a file, not a folder"
-            raise _failure(ErrorKind.MISCONFIGURED, "root-not-a-folder", message, ".") from None
+            raise _failure(ErrorKind.MISCONFIGURED, "root-not-a-folder", message, _ROOT) from None
         except OSError as failure:
             raise _translated(failure, ".") from None
         return real
@@ -242,6 +245,7 @@ def _expect(handle: _Handle, is_kind: Callable[[int], bool], reason: str, messag
 
 def _translated(failure: OSError, name: str) -> ProviderError:
     """What the operating system says, in our kinds; its text (with full paths) stays behind."""
+    name = _ROOT if name == "." else name
     if isinstance(failure, PermissionError):
         message = f"{name} may not be read by the user that runs nhisync"
         return _failure(ErrorKind.DENIED, "unreadable", message, name, action="read")

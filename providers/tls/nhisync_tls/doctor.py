@@ -35,7 +35,9 @@ def _reachable(locator: Locator, answer: Served | ProviderError) -> Check:
     name = f"reachable:{locator.name.partition('?')[0]}"
     if isinstance(answer, ProviderError):
         return Check(name=name, state=CheckState.FAILED, observed=answer.message, fix=answer.fix, error=answer.fact)
-    words = [answer.version or "handshake refused", f"{len(answer.certificates)} certificates"]
+    count = len(answer.certificates)
+    # Whoever demands a client certificate ends the connection after having shown the chain, which is all we came for.
+    words = [answer.version or "chain shown, then refused", f"{count} certificate{'s' * (count != 1)}"]
     words.append(f"as {answer.sni}" if answer.sni else "without SNI")
     if answer.client_certificate in ("requested", "required"):
         words.append(f"client certificate {answer.client_certificate}")

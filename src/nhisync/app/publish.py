@@ -110,8 +110,10 @@ def believed(file: Path, here: Moment) -> tuple[Publication | None, str]:
         admit(publication, here)
     except FileNotFoundError:
         return None, "nothing is published yet: run nhisync sync, or start nhisync serve"
-    except (StatementError, OSError) as refusal:
+    except StatementError as refusal:
         return None, f"the publication is not believed: {refusal}"
+    except OSError as failure:
+        return None, f"{file} cannot be read ({failure.strerror}): ask as the user that runs nhisync serve"
     return restricted(publication, against), ""
 
 

@@ -45,14 +45,13 @@ def status(
 
     invocation = current(ctx)
     fmt = invocation.chosen_format("table", "plain", "json")
+    if nagios:
+        return _nagios(invocation, tuple(apps or ()))
     session = open_session(invocation)
     while watch:
         invocation.write(_rendered(stand(session, tuple(apps or ())), fmt, invocation))
         invocation.clock.sleep(WATCH_SECONDS)
     found = stand(session, tuple(apps or ()))
-    if nagios:
-        invocation.write(nagios_line(found) + "\n")
-        return nagios_code(found)
     invocation.write(_rendered(found, fmt, invocation))
     return exit_code_of(found)
 
@@ -63,6 +62,21 @@ def exit_code_of(found: "Status") -> ExitCode:
     if Word.NOT_READY in words:
         return ExitCode.DRIFT
     return ExitCode.OK if words == {Word.READY} else ExitCode.UNKNOWN
+
+
+def _nagios(invocation: Invocation, apps: tuple[str, ...]) -> int:
+    """One line and a code of the plugin API, whatever happens: exit 2 would be an alarm about the backup there."""
+    from nhisync.app.status import status as stand  # noqa: PLC0415 - only when needed
+    from nhisync.cli.opening import open_session  # noqa: PLC0415
+    from nhisync.errors import NhisyncError  # noqa: PLC0415
+
+    try:
+        found = stand(open_session(invocation), apps)
+    except NhisyncError as failure:
+        invocation.write(f"NHISYNC UNKNOWN - {' '.join(failure.message.split()).replace('|', ' ')}\n")
+        return ExitCode.UNKNOWN
+    invocation.write(nagios_line(found) + "\n")
+    return nagios_code(found)
 
 
 def nagios_code(found: "Status") -> int:

@@ -135,6 +135,8 @@ class _AppBuilder:
         if document is None:
             for side, text in _readable(node):
                 self._locator(side, text, node, loc)
+            if (probe := node.get("probe")) is not None:
+                build_probes(probe, (*loc, "probe"), self._report)
             return
         if document.name in self._pairs:
             first = self._pairs[document.name].line

@@ -353,7 +353,10 @@ SourceName = Annotated[str, Matching(r"[a-z0-9][a-z0-9_-]*", "lower-case letters
 Word = Annotated[str, Matching(r"[a-z0-9][a-z0-9-]*", "lower-case letters, digits and hyphens")]
 """A word of the user's, like a kind."""
 
-Code = Annotated[str, Matching(r"NHS[1-9]\d\d", "a rule code like NHS201")]
+RULE_CODE = r"NHS[1-9]\d\d"
+"""How a rule's code is written."""
+
+Code = Annotated[str, Matching(RULE_CODE, "a rule code like NHS201")]
 """A rule's code."""
 
 FaultDomain = Annotated[str, Matching(r"[A-Za-z0-9_-]+/\S+", "<provider>/<region>, like aws/eu-north-1")]

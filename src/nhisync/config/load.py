@@ -1,6 +1,7 @@
 """From ``nhisync.yaml`` to a `Configuration`, or to every problem at once. Nothing is contacted."""
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +21,7 @@ from nhisync.config.documents import (
     TlsDocument,
     WaiverDocument,
 )
-from nhisync.config.fields import AppName, split_bind
+from nhisync.config.fields import RULE_CODE, AppName, split_bind
 from nhisync.config.policies import Policies, digest_of, load_policies
 from nhisync.config.problems import Loc, Report, dotted, nearest
 from nhisync.config.reading import YamlFile, read_yaml
@@ -240,9 +241,11 @@ class _Loader:
         named = node.get("pair")
         if named is not None and isinstance(named.value, str) and "/" in named.value:
             self._check_waived_pair(named.value.strip(), named, loc)
+        code = node.get("code")
+        if code is not None and isinstance(code.value, str) and re.fullmatch(RULE_CODE, code.value):
+            self._check_waived_code(code.value, code, (*loc, "code"))
         if document is None:
             return None
-        self._check_waived_code(document.code, node.get("code") or node, (*loc, "code"))
         return Waiver(
             pair=document.pair,
             code=document.code,

@@ -125,7 +125,7 @@ def render_problems(error: ConfigurationError) -> str:
 
 
 def _block(problem: Problem) -> str:
-    place = f"{problem.file}:{problem.line}:{problem.column}" if problem.line else problem.file
+    place = problem.place
     stop = "" if problem.message.endswith((".", "!", "?")) else "."
     hint = f" Did you mean `{problem.suggestion}`?" if problem.suggestion else ""
     head = f"{place}  {problem.message}{stop}{hint}"

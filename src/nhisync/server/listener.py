@@ -137,9 +137,12 @@ class Listener:
         if context is None or tls is None:
             return
         try:
-            context.load_cert_chain(tls.cert, tls.key)
-        except (OSError, ssl.SSLError) as error:
-            _log.error("the listener's certificate was not reloaded: %s", _reason(error))
+            check_tls(tls)  # apart: half a pair, loaded into the context in use, would end every handshake
+            context.load_cert_chain(tls.cert, tls.key, password=_no_password)
+        except UsageError as problem:
+            _log.error("%s; the earlier certificate stays in use until a SIGHUP. %s", problem.message, problem.fix)
+        except (OSError, ValueError) as error:  # changed since the look; ssl.SSLError is an OSError
+            _log.error("the listener's certificate was not reloaded: %s; send SIGHUP again", _reason(error))
 
     def _load_tls(self) -> None:
         if self._settings.tls is not None:

@@ -75,8 +75,11 @@ class Watcher:
             self._seen = self._publication = None
             self._site.table = self._unpublished
             self._complain("nothing is published: every signal is blocked")
-        except (StatementError, OSError) as refusal:
+        except StatementError as refusal:
             self._complain(f"the publication is refused: {refusal}")
+        except OSError as failure:
+            told = f"the publication {self._file} cannot be read: {failure.strerror}"
+            self._complain(f"{told}; what is served ends by itself")
         self._serve(said.against if news else said.against | self._against, news=news)
         for file in (*said.unreadable, *said.foreign):
             self._grumble(file)

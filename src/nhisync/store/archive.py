@@ -229,8 +229,14 @@ def _in_place(place: Address, file: Path | None, by: _By) -> Restored:
 def _require_backup(source: Path) -> None:
     if not source.is_file():
         raise StoreError(f"there is no backup at {source}", fix="Name a file that `nhisync store backup` wrote.")
-    with translated(str(source), sqlite3.Error), connected(source, read_only=True) as connection:
-        require_sound(connection, source)
+    try:
+        with translated(str(source), sqlite3.Error), connected(source, read_only=True) as connection:
+            require_sound(connection, source)
+    except StoreError as failure:
+        raise StoreError(
+            f"nothing was restored: {failure.message.replace('the store', 'the backup', 1)}",
+            fix="Name another file that `nhisync store backup` wrote; the store in place was not touched.",
+        ) from None
     database = Database(addresses.of_file(source), writable=False)
     with contextlib.closing(database), database.snapshot() as connection:
         found = meta.revision(connection, str(source))

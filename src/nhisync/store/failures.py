@@ -31,7 +31,7 @@ _SQLITE: dict[str, tuple[str, str]] = {
     "SQLITE_LOCKED": ("is locked by another program", "End the program that holds it and run it again."),
     "SQLITE_CANTOPEN": (
         "cannot be opened",
-        "Check that its folder exists and that the user that runs nhisync may read and write there.",
+        "Run this as the user that runs nhisync serve; its folder must exist, and be no read-only file system.",
     ),
     "SQLITE_IOERR_SHMSIZE": ("cannot grow: its disk is full", _ROOM),
     "SQLITE_IOERR": (

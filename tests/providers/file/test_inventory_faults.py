@@ -88,6 +88,19 @@ def test_an_unreadable_file_is_denied_not_absent(files: Files, passable: Path) -
     assert coverage.error.kind == "denied"
 
 
+def test_a_closed_root_is_called_by_its_name(files: Files, passable: Path) -> None:
+    """Whoever reads that the root may not be read is told "the root folder", not a dot."""
+    passable.chmod(0o000)
+    provider = files.provider(root=str(passable), trust_file=None, password_file=None)
+    with ordinary_user():
+        request = InventoryRequest(budget=files.budget(), wanted=(Locator("files", "pem", "api.pem"),))
+        with pytest.raises(ProviderError) as caught:
+            list(provider.inventory(request))
+    passable.chmod(0o755)
+    assert caught.value.fact.resource == "the root folder"
+    assert caught.value.fact.message == "the root folder may not be read by the user that runs nhisync"
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [

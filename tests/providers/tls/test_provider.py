@@ -155,6 +155,20 @@ def test_doctor_on_a_healthy_source(edge: Edge) -> None:
     assert checks[-2].observed == "1 roots from trust_file"
 
 
+def test_doctor_tells_a_demanded_client_certificate(edge: Edge) -> None:
+    """An endpoint that ends the connection for want of a client certificate showed its chain, which is what counts."""
+    planted = edge.plant(client_certificate="required", version="1.2")
+    (check,) = (
+        one
+        for one in edge.provider(settle="50ms").examine(AccessMode.READ, [planted], frozenset(), edge.budget())
+        if one.name.startswith("reachable")
+    )
+    assert (check.state, check.observed) == (
+        CheckState.OK,
+        "chain shown, then refused, 2 certificates, as api.example.com, client certificate required",
+    )
+
+
 def test_doctor_names_every_fault_with_its_fix(edge: Edge, tmp_path: Path) -> None:
     """A dead endpoint, unusable trust and an open key must each be a failed check with a next step."""
     planted = edge.plant()

@@ -139,6 +139,7 @@ def _item(held: Held) -> dict[str, Any]:
         "ids": row.ids.splitlines() if row.ids else [],
         "fields": detail.get("fields"),
         "exposure": detail.get("exposure", ""),
+        "facts": detail.get("attributes", {}),
         "observed_at": _instant(row.observed),
         "error": detail.get("error"),
     }
