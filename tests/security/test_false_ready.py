@@ -426,3 +426,36 @@ def test_markers_of_another_configuration_are_not_known(lab: "Lab") -> None:
     assert lab.served() is Word.NOT_READY
     lab.sync()
     assert known[2:] == [{}, {"one:kv/a": "v1"}]
+
+
+def silent(_request: InventoryRequest) -> Iterator[Observation]:
+    """A source that gives no answer."""
+    raise ProviderError(ErrorKind.UNREACHABLE, "no answer")
+    yield
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "word"),
+    [
+        ("{provider: fake, script: %s-b}", "{provider: fake, region: far, script: %s-b}", Word.UNKNOWN),
+        ("{provider: fake, script: %s-b}", "{provider: fake, limits: {deadline: 7s}, script: %s-b}", READY),
+        ("{provider: fake, script: %s-b2}", "{provider: fake, region: far, script: %s-b2}", READY),
+        ("owner: payments-oncall", "owner: others", READY),
+    ],
+    ids=["moved", "slower", "neighbour", "another owner"],
+)
+def test_what_an_old_place_said_is_no_evidence_for_a_new_one(lab: "Lab", before: str, after: str, word: Word) -> None:
+    """A source that leads elsewhere now, and is silent there, is not vouched for by the last answer of its old place.
+
+    Any other edit keeps what is known, with its age: in an outage of the primary people do edit the configuration.
+    """
+    lab.see(lambda: [lab.item("a"), lab.covered()], lambda: [lab.item("a"), lab.covered()])
+    lab.sync()
+    assert lab.served() is Word.READY
+    before, after = (text % lab.script if "%s" in text else text for text in (before, after))
+    text = lab.file.read_text(encoding="utf-8")
+    assert before in text
+    lab.file.write_text(text.replace(before, after), encoding="utf-8")
+    SCRIPTS[f"{lab.script}-b"] = silent
+    lab.sync()
+    assert lab.served() is word

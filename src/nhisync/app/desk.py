@@ -53,7 +53,8 @@ class StoreDesk:
     def sink(self, path: str, pairing: Pairing, share: float) -> "StoreSink":
         """Where the rows of `path` go; sweeps that lost more than `share` are not believed."""
         self._pairings[path] = pairing
-        self._run.forget_sources(path, self._session.configuration.paths[path].sources)
+        sources = self._session.configuration.paths[path].sources
+        self._run.forget_moved(path, {name: source.place for name, source in sources.items()})
         with self._store.reader() as reader:
             counts = reader.largest_counts(path, self._run.started - LOOK_BACK)
             same = _last(reader, self._session.configuration.digest, self.run_id) is not None

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from nhisync.config.policies import digest_of
 from nhisync.config.problems import Mark
 from nhisync.config.reading import YamlFile
 from nhisync.model import App, Waiver
@@ -29,6 +30,12 @@ class SourceConfig:
     region: str | None
     document: Mapping[str, Any] = field(repr=False)
     position: Mark
+
+    @property
+    def place(self) -> str:
+        """Digest of where it leads: all of it but how much it may be asked."""
+        own = {key: value for key, value in self.document.items() if key != "limits"}
+        return digest_of([self.provider, self.region, own])
 
     @property
     def domain(self) -> str | None:

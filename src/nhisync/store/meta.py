@@ -1,5 +1,6 @@
 """Who the store is: its installation, its epoch, its schema revision."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -103,6 +104,25 @@ def identity(connection: Connection) -> Identity:
 
 def _held(connection: Connection) -> dict[str, str]:
     return {row.name: row.value for row in connection.execute(select(meta))}
+
+
+def unmoved(connection: Connection, path: str, places: Mapping[str, str]) -> list[str]:
+    """The sources of `path` that lead where they led in the last run, or of which no run told; keeps the new places.
+
+    Args:
+        connection: the caller's transaction.
+        path: name of the path.
+        places: name of a source → digest of where it leads.
+    """
+    held = _held(connection)
+    names = {source: f"source {path}/{source}" for source in places}
+    same = [source for source, place in places.items() if held.get(names[source], place) == place]
+    for source, place in places.items():
+        if names[source] not in held:
+            connection.execute(insert(meta).values(name=names[source], value=place))
+        elif source not in same:
+            connection.execute(update(meta).where(meta.c.name == names[source]).values(value=place))
+    return same
 
 
 def next_epoch(connection: Connection, now: datetime, replaced: int) -> int:

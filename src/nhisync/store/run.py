@@ -9,7 +9,7 @@ from typing import Self
 from nhisync.clock import Clock
 from nhisync.model import Coverage, Verdict
 from nhisync.parity.row import Row
-from nhisync.store import memory, runs, verdicts
+from nhisync.store import memory, meta, runs, verdicts
 from nhisync.store.comparison import Comparison
 from nhisync.store.connection import Database, WriteConnection
 from nhisync.store.coverage import CoverageWriter
@@ -95,6 +95,18 @@ class RunHandle:
         with self._writer.transaction():
             self._coverage.forget_sources(path, configured)
             return self._items.forget_sources(path, configured)
+
+    def forget_moved(self, path: str, places: Mapping[str, str]) -> int:
+        """Delete rows and coverage of sources that are not configured (any more) or lead elsewhere now.
+
+        What an item's old place said is no evidence for its new one. Returns how many rows went.
+
+        Args:
+            path: name of the path.
+            places: name of each configured source → digest of where it leads.
+        """
+        with self._writer.transaction() as connection:
+            return self.forget_sources(path, meta.unmoved(connection, path, places))
 
     def forget(self, path: str, keys: Iterable[str]) -> int:
         """Delete the rows of pairs that the configuration no longer names; returns how many there were."""

@@ -66,7 +66,8 @@ meta = Table(
     PrimaryKeyConstraint("name"),
     sqlite_with_rowid=False,
 )
-"""``installation`` (random, stays), ``epoch`` (rises with every restore) and ``created``."""
+"""``installation`` (random, stays), ``epoch`` (rises with every restore), ``created``; ``source <path>/<name>``
+is a digest of where a source leads."""
 
 runs = Table(
     "runs",
