@@ -92,6 +92,7 @@ def test_every_command_that_reads_is_covered() -> None:
         "init",
         "waive",
         "attest",
+        "run-probe",
         "status",
         "ready",
     }

@@ -70,7 +70,7 @@ def scenario() -> Scenario:
             _source("backup", "bao", "vault", NORTH, fingerprint=True, census=True, rights=True),
             _source("backup", "edge", "tls", NORTH),
             _source("backup", "files", "file", NORTH),
-            _source("backup", "cluster", "kubernetes", NORTH, mode="fingerprint"),
+            _source("backup", "cluster", "kubernetes", NORTH, mode="fingerprint", rights=True),
             _source("backup", "google", "gcp", HERE, project=PROJECT, fingerprint=True),
             _source("backup", "stray", "aws", WEST, account=STRAY_ACCOUNT, mode="fingerprint"),
             _source("backup", "archive", "vault", NORTH),

@@ -26,6 +26,7 @@ from nhisync_kubernetes.emulator.faults import NAMES
 from nhisync_kubernetes.emulator.seeding import Seeder
 from nhisync_kubernetes.emulator.server import Listener
 from nhisync_kubernetes.emulator.tls import ListenerAuthority, Subject, secret_file
+from nhisync_kubernetes.granting import grants_needed
 from nhisync_kubernetes.grants import Grant
 from nhisync_kubernetes.permissions import needed, objects
 from nhisync_kubernetes.resources import KINDS
@@ -55,6 +56,7 @@ class SourceOptions:
         version: that the server claims.
         reviews: the server knows SelfSubjectReview.
         expected: locators that pairs name, although nothing is planted there.
+        rights: it may also list roles and bindings.
         masters: nhisync belongs to ``system:masters``, which no RBAC limits.
     """
 
@@ -67,6 +69,7 @@ class SourceOptions:
     version: str = "v1.34.1"
     reviews: bool = True
     expected: tuple[str, ...] = ()
+    rights: bool = False
     masters: bool = False
 
 
@@ -270,8 +273,9 @@ class KubernetesWorld:
             kinds = frozenset(KINDS if namespaces or everywhere else ())
             wanted = [Locator.parse(f"x:{one}") for one in (*open_, *place.options.expected)]
             grants = needed(settings, AccessMode(place.options.mode), wanted, kinds)
-            lister = () if everywhere else (Grant("", "", NAMESPACES.plural, "list"),)
-            self._write(place, objects("nhisync-world", place.user, [*grants, *lister]))
+            lister = [] if everywhere else [Grant("", "", NAMESPACES.plural, "list")]
+            rights = grants_needed() if place.options.rights else []
+            self._write(place, objects("nhisync-world", place.user, [*grants, *lister, *rights]))
 
     @staticmethod
     def _write(place: Source, manifests: list[dict[str, Any]]) -> None:
