@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nhisync.app.attest import Told
+    from nhisync.model import Attestation
 
 app = typer.Typer()
+
+MOST = 65_536
+"""Characters of a signed attestation that are read from stdin."""
 
 _COLUMNS = ("STATE", "APP", "PATH", "KIND", "COUNTS FOR", "TOLD")
 
@@ -29,6 +33,9 @@ def attest(
         str | None, typer.Option("--observed-at", metavar="TIME", help="When, like 2026-11-28T02:00:00Z; default: now.")
     ] = None,
     path: Annotated[str, typer.Option(metavar="PATH", help="The backup path, where the app has several.")] = "",
+    signed: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A signed attestation instead; - reads stdin.")
+    ] = None,
 ) -> None:
     """Record what nhisync cannot observe, or show what is asked for.
 
@@ -36,6 +43,7 @@ def attest(
         nhisync attest payments capacity-test --result pass --by load-team --evidence CI-812
         nhisync attest payments data-lag --result fail --by dba-oncall --observed-at 2026-11-28T02:00:00Z
         nhisync attest payments on-call --result fail --by me --evidence INC-4711
+        nhisync attest --signed capacity-2026-11.jws
         nhisync attest payments
 
     A tier asks for kinds under `attestations:`, each with the time one counts. What is missing or too old is unknown
@@ -44,9 +52,14 @@ def attest(
 
     While a daemon holds the store, --result pass is refused (5). --result fail is heard at any time: the listener
     blocks at once, and the daemon records it in its next cycle. Without KIND: what is asked for and what was said;
-    formats: table, json.
+    formats: table, json. --signed takes a file of one who may sign (`attesters`) and needs nothing else.
     """
     invocation = current(ctx)
+    if signed is not None:
+        _refuse_beside(name, kind, result, by, evidence, observed_at, path)
+        invocation.chosen_format("plain")
+        _record_signed(invocation, signed)
+        return
     if name is None or kind is None:
         _refuse_stray(result, by, evidence, observed_at)
         fmt = invocation.chosen_format("table", "json")
@@ -56,6 +69,17 @@ def attest(
     _record(invocation, name, kind.lower(), path, _holds(result), (by, evidence, observed_at))
 
 
+def _record_signed(invocation: Invocation, name: str) -> None:
+    from nhisync.app.attest import attest as record  # noqa: PLC0415 - only when something is recorded
+    from nhisync.app.signed import read, verified  # noqa: PLC0415
+    from nhisync.cli.opening import open_session  # noqa: PLC0415
+
+    session = open_session(invocation)
+    text = invocation.stdin.read(MOST).encode() if name == "-" else read(name)
+    claim, signer = verified(session, text)
+    _said(invocation, claim, record(session, claim, actor=f"attester {signer}"))
+
+
 def _record(
     invocation: Invocation, name: str, kind: str, path: str, holds: bool, told: tuple[str, str, str | None]
 ) -> None:
@@ -63,7 +87,6 @@ def _record(
     from nhisync.app.attest import path_of  # noqa: PLC0415
     from nhisync.cli.opening import open_session  # noqa: PLC0415
     from nhisync.cli.person import person  # noqa: PLC0415
-    from nhisync.cli.safe import printable  # noqa: PLC0415
     from nhisync.model import Attestation  # noqa: PLC0415
 
     session = open_session(invocation)
@@ -77,12 +100,18 @@ def _record(
         attested_by=by,
         evidence=evidence,
     )
-    number = record(session, claim, actor=person())
-    word = "holds" if holds else "does not hold"
+    _said(invocation, claim, record(session, claim, actor=person()))
+
+
+def _said(invocation: Invocation, claim: "Attestation", number: int) -> None:
+    from nhisync.cli.safe import printable  # noqa: PLC0415 - only when something was recorded
+
+    word = "holds" if claim.holds else "does not hold"
     first = f"attestation {number}" if number else "heard, recorded in the next cycle"
-    said = f"{first}: {name}/{claim.path} {kind} {word}"
-    invocation.write(printable(f"{said}, seen {claim.observed_at:%Y-%m-%dT%H:%M:%SZ} by {by}") + "\n")
-    invocation.hint(f"Next: nhisync attest {name}")
+    said = f"{first}: {claim.app}/{claim.path} {claim.kind} {word}"
+    seen = f"seen {claim.observed_at:%Y-%m-%dT%H:%M:%SZ} by {claim.attested_by}"
+    invocation.write(printable(f"{said}, {seen}") + "\n")
+    invocation.hint(f"Next: nhisync attest {claim.app}")
 
 
 def _show(invocation: Invocation, names: tuple[str, ...], fmt: str) -> None:
@@ -142,6 +171,13 @@ def _refuse_stray(*given: str | None) -> None:
 
     if any(given):
         raise UsageError("nothing says what was looked at", fix="nhisync attest APP KIND --result pass --by WHO")
+
+
+def _refuse_beside(*given: str | None) -> None:
+    from nhisync.errors import UsageError  # noqa: PLC0415
+
+    if any(given):
+        raise UsageError("a signed attestation says everything itself", fix="nhisync attest --signed FILE")
 
 
 def _instant(text: str) -> datetime:

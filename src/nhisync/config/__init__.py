@@ -7,6 +7,7 @@ from nhisync.config.problems import render_problems
 from nhisync.config.settings import Declared, Offered, source_settings
 from nhisync.config.values import (
     AppDetails,
+    Attester,
     Bind,
     Configuration,
     Health,
@@ -26,6 +27,7 @@ __all__ = [
     "IDLE_KEYS",
     "IDLE_POLICY_KEYS",
     "AppDetails",
+    "Attester",
     "Bind",
     "Configuration",
     "Declared",

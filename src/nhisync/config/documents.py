@@ -237,6 +237,15 @@ class SigningDocument(Strict):
     next_key_file: FileName | None = Field(default=None, description="Its successor, announced before it signs.")
 
 
+class AttesterDocument(Strict):
+    """Whose signed attestations count, and about what."""
+
+    key_file: FileName = Field(description="Public key in PEM: Ed25519, P-256 or RSA.")
+    kinds: Annotated[list[NonEmpty], Field(min_length=1)] = Field(
+        description="Kinds it may attest.", examples=[["capacity-test"]]
+    )
+
+
 class FilesDocument(Strict):
     """Files that are written whenever the signal changes."""
 
@@ -291,6 +300,9 @@ class ConfigurationDocument(Strict):
     waivers: list[Part[WaiverDocument]] = Field(default=[], description="Accepted exceptions.")
     listener: Part[ListenerDocument] | None = Field(default=None, description="What controllers poll.")
     operator: Part[OperatorDocument] | None = Field(default=None, description="What operators use.")
+    attesters: dict[Word, Part[AttesterDocument]] = Field(
+        default={}, description="Who may sign attestations, by name (the signature's kid)."
+    )
     signing: Part[SigningDocument] | None = Field(default=None, description="Keys that sign statements.")
     publish: Part[PublishDocument] | None = Field(default=None, description="Where the signal goes besides HTTP.")
     providers: ProvidersDocument = Field(default=ProvidersDocument(), description="Whose code may run.")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from nhisync.config.apps import Known, build_app
 from nhisync.config.documents import (
+    AttesterDocument,
     ConfigurationDocument,
     ListenerDocument,
     OperatorDocument,
@@ -31,6 +32,7 @@ from nhisync.config.tree import Node
 from nhisync.config.validation import refuse_empty, validate
 from nhisync.config.values import (
     AppDetails,
+    Attester,
     Bind,
     Configuration,
     Listener,
@@ -101,7 +103,7 @@ class _Loader:
         apps = self._apps(policies, paths)
         waivers = self._waivers()
         listener, operator = self._listener(), self._operator()
-        signing, publish = self._signing(), self._publish(document)
+        attesters, signing, publish = self._attesters(), self._signing(), self._publish(document)
         problems = (*self._report.problems(), *policies.problems)
         if problems or document is None or publish is None:
             raise ConfigurationError(problems)
@@ -117,6 +119,7 @@ class _Loader:
             waivers=tuple(waivers),
             listener=listener,
             operator=operator,
+            attesters=attesters,
             signing=signing,
             publish=publish,
             allow=tuple(document.providers.allow),
@@ -311,6 +314,15 @@ class _Loader:
             place = node.get("bind") or node
             self._note(place, ("operator", "bind"), "needs `tls`: only loopback is served without it")
         return Operator(bind=bind, tls=tls, token_file=self._maybe(document.token_file))
+
+    def _attesters(self) -> dict[str, Attester]:
+        found = {}
+        for name, node in self._entries("attesters"):
+            document = validate(AttesterDocument, node, ("attesters", name), self._report)
+            if document is not None:
+                key_file = self._resolved(document.key_file)
+                found[name] = Attester(key_file=key_file, kinds=frozenset(document.kinds))
+        return found
 
     def _signing(self) -> Signing | None:
         document = self._section(SigningDocument, "signing")

@@ -238,6 +238,19 @@ class Signing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attester:
+    """Whose signed attestations count.
+
+    Attributes:
+        key_file: public key in PEM.
+        kinds: what it may attest.
+    """
+
+    key_file: Path
+    kinds: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Publish:
     """Where the signal goes besides HTTP.
 
@@ -274,6 +287,7 @@ class Configuration:
         waivers: declared ones; ``origin`` is ``file:line``.
         listener: None = not configured.
         operator: None = not configured.
+        attesters: name → whose signed attestations count.
         signing: None = not configured.
         publish: files, webhook, program.
         allow: distributions whose providers may be imported.
@@ -292,6 +306,7 @@ class Configuration:
     waivers: tuple[Waiver, ...]
     listener: Listener | None
     operator: Operator | None
+    attesters: Mapping[str, Attester]
     signing: Signing | None
     publish: Publish
     allow: tuple[str, ...]

@@ -338,7 +338,7 @@ class Issuer(Protocol):
     """Mints what its own lifecycle gives out for a short time; only ever inside the probing process.
 
     A token that will be gone in minutes proves nothing about a failover: that the backup's own issuer still mints one,
-    and that the minted one is let in, does (R16).
+    and that the minted one is let in, does.
     """
 
     def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:

@@ -1,0 +1,174 @@
+"""Signed attestations: a file of somebody whom the configuration names, checked before a word of it counts.
+
+A compact JWS (RFC 7515). Its ``typ`` says what it is, so that no other token of the same key passes for one; its
+``kid`` names the attester, whose key decides the algorithm (RFC 8725 §3.1); its payload is one JSON object. An old file
+that is shown again changes nothing: what was observed last counts, not what was recorded last.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from nhisync.app.attest import path_of
+from nhisync.app.session import Session
+from nhisync.config import Attester
+from nhisync.errors import UsageError
+from nhisync.model import Attestation
+
+TYPE: Final = "nhisync-attestation+jws"
+MOST: Final = 65_536
+"""Bytes of a file that are read."""
+
+_KEYS: Final = frozenset({"app", "path", "kind", "result", "observed_at", "by", "evidence"})
+_NEEDED: Final = ("app", "kind", "result", "observed_at")
+
+
+def read(name: str) -> bytes:
+    """The content of a signed file.
+
+    Raises:
+        UsageError: it cannot be read, or is none.
+    """
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(handle, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise UsageError(f"{name} is no regular file", fix="Name the file with the signed attestation.")
+            return stream.read(MOST + 1)
+    except OSError as failure:
+        raise UsageError(f"{name} cannot be read: {failure.strerror}", fix="Name a file that you may read.") from None
+
+
+def verified(session: Session, text: bytes) -> tuple[Attestation, str]:
+    """What a signed attestation says, and the attester's name.
+
+    Raises:
+        UsageError: it is none, nobody known signed it, or it speaks about what its attester may not attest.
+    """
+    if len(text) > MOST:
+        raise _none("it is larger than any")
+    name = _signer(text)
+    attester = session.configuration.attesters.get(name)
+    if attester is None:
+        fix = f"attesters of nhisync.yaml: {', '.join(sorted(session.configuration.attesters)) or 'none'}."
+        raise UsageError("nobody of the configuration's attesters signed this", fix=fix)
+    said = _said(_payload(text, name, attester))
+    if said["kind"] not in attester.kinds:
+        fix = f"It may attest: {', '.join(sorted(attester.kinds))} (attesters.{name}.kinds)."
+        raise UsageError(f"the attester `{name}` may not attest this kind", fix=fix)
+    by = said.get("by") or name
+    claim = Attestation(
+        app=said["app"],
+        path=path_of(session, said["app"], said.get("path", "")),
+        kind=said["kind"],
+        holds=said["result"] == "pass",
+        observed_at=_instant(said["observed_at"]),
+        attested_by=by if by == name else f"{by}, signed by {name}",
+        evidence=said.get("evidence", ""),
+    )
+    return claim, name
+
+
+def _signer(text: bytes) -> str:
+    """The name in the header, which is believed only after its key verified the whole.
+
+    Raises:
+        UsageError: this is no attestation.
+    """
+    from joserfc import errors, jws  # noqa: PLC0415 - only this use case needs it
+
+    try:
+        header = jws.extract_compact(text.strip()).headers()
+    except (errors.JoseError, ValueError, RecursionError):
+        raise _none("it is no compact JWS") from None
+    name = header.get("kid")
+    if header.get("typ") != TYPE or not isinstance(name, str):
+        raise _none(f"its header does not say typ {TYPE} and kid")
+    return name
+
+
+def _payload(text: bytes, name: str, attester: Attester) -> bytes:
+    """The payload, verified.
+
+    Raises:
+        UsageError: the signature or the key is wrong.
+    """
+    from joserfc import errors, jws  # noqa: PLC0415 - only this use case needs it
+
+    key, algorithms = _key(name, attester.key_file)
+    try:
+        return jws.deserialize_compact(text.strip(), key, algorithms=algorithms).payload
+    except (errors.JoseError, ValueError):
+        told = f"the key of the attester `{name}` did not sign this"
+        raise UsageError(told, fix=f"Compare attesters.{name}.key_file with the key that signs.") from None
+
+
+def _key(name: str, file: Path) -> tuple[Any, list[str]]:
+    """The attester's key and the algorithms that it may be used with.
+
+    Raises:
+        UsageError: the file cannot be used.
+    """
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - only this use case needs it
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: PLC0415
+    from joserfc.jwk import ECKey, OKPKey, RSAKey  # noqa: PLC0415
+
+    fix = f"Let attesters.{name}.key_file name a public key in PEM: Ed25519, P-256, or RSA of 2048 bits or more."
+    try:
+        pem = file.read_bytes()
+        found = serialization.load_pem_public_key(pem)
+    except (OSError, ValueError):
+        raise UsageError(f"the key of the attester `{name}` cannot be read", fix=fix) from None
+    if isinstance(found, ed25519.Ed25519PublicKey):
+        return OKPKey.import_key(pem), ["Ed25519", "EdDSA"]
+    if isinstance(found, ec.EllipticCurvePublicKey) and isinstance(found.curve, ec.SECP256R1):
+        return ECKey.import_key(pem), ["ES256"]
+    if isinstance(found, rsa.RSAPublicKey) and found.key_size >= 2048:
+        return RSAKey.import_key(pem), ["PS256", "RS256"]
+    raise UsageError(f"the key of the attester `{name}` is of a kind that is not used", fix=fix)
+
+
+def _said(payload: bytes) -> Mapping[str, str]:
+    """The words of a payload: texts under known names, none twice.
+
+    Raises:
+        UsageError: it holds anything else.
+    """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len({name for name, _ in pairs}) != len(pairs):
+            raise ValueError
+        return dict(pairs)
+
+    try:
+        found = json.loads(payload, object_pairs_hook=once)
+    except (ValueError, RecursionError):
+        raise _none("its payload is no JSON object, or names something twice") from None
+    if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+        raise _none("its payload is no JSON object of texts")
+    if strange := sorted(found.keys() - _KEYS):
+        raise _none(f"its payload holds {len(strange)} names that mean nothing here")
+    if missing := [one for one in _NEEDED if not found.get(one)]:
+        raise _none(f"its payload lacks {', '.join(missing)}")
+    if found["result"] not in {"pass", "fail"}:
+        raise _none("its result is neither pass nor fail")
+    return found
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise _none("its observed_at is no time with a zone")
+
+
+def _none(why: str) -> UsageError:
+    fix = f"A compact JWS with typ {TYPE}, kid and the payload of docs/readiness.md."
+    return UsageError(f"this is no signed attestation: {why}", fix=fix)
