@@ -41,13 +41,14 @@ def status(
     a sync that fell silent. ACTIVE is not observed by this version. Formats: table, plain, json.
     """
     from nhisync.app.status import status as stand  # noqa: PLC0415 - only this command needs it
-    from nhisync.cli.opening import open_session  # noqa: PLC0415
+    from nhisync.cli.opening import open_session, tell_certificate  # noqa: PLC0415
 
     invocation = current(ctx)
     fmt = invocation.chosen_format("table", "plain", "json")
     if nagios:
         return _nagios(invocation, tuple(apps or ()))
     session = open_session(invocation)
+    tell_certificate(invocation, session.configuration)
     while watch:
         invocation.write(_rendered(stand(session, tuple(apps or ())), fmt, invocation))
         invocation.clock.sleep(WATCH_SECONDS)
