@@ -297,6 +297,7 @@ def test_status_as_json(world: Any) -> None:
         "valid_until": "2026-11-23T03:13:39Z",
         "blockers": [],
         "primary_baseline": "",
+        "remark": "",
         "blackout": {
             "until": None,
             "horizon_seconds": None,
@@ -329,6 +330,23 @@ def test_nagios_codes_and_line(world: Any) -> None:
     ended = world.run("status", "--nagios")
     assert (ended.code, ended.out.split(" - ")[0]) == (1, "NHISYNC WARNING")
     world.clock.advance(timedelta(seconds=90))
+    assert world.run("status", "--nagios").code == 3
+
+
+def test_swapped_roles_that_are_not_in_force_are_no_ready_backup(world: Any) -> None:
+    """A primary's signal is always open; an edited file must not turn it into the word of a backup."""
+    world.answer("b", rotated=timedelta(days=200))
+    world.run("sync")
+    assert world.run("status").code == 1
+    world.file.write_text(
+        world.file.read_text().replace("{primary: west, backup: [north]}", "{primary: north, backup: [west]}")
+    )
+    ended = world.run("status", "--format", "json")
+    assert ended.code == 3
+    (standing,) = json.loads(ended.out)["apps"]
+    assert (standing["path"], standing["backup"]) == ("west", "unknown")
+    assert "send SIGHUP to nhisync serve" in standing["remark"]
+    assert "send SIGHUP to nhisync serve" in world.run("status").out
     assert world.run("status", "--nagios").code == 3
 
 
