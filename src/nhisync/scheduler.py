@@ -24,6 +24,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from nhisync.app.listening import certificate_trouble
 from nhisync.app.sync import PacedSession, announce, sync
 from nhisync.clock import Clock
 from nhisync.config.values import Listener
@@ -49,7 +50,7 @@ MOST_FAILURES = 5
 """Failed cycles in a row after which the process is replaced: a lost database session comes back only in a new one."""
 
 RETIRE_EVERY = 3600.0
-"""Seconds between two removals of old history."""
+"""Seconds between two removals of old history, and two looks at the end of the listener's certificate."""
 
 JOB = "sync"
 _EVENTS = EVENT_JOB_EXECUTED | EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES
@@ -261,6 +262,11 @@ class SyncProcess:
         if self._retired is None or now - self._retired > RETIRE_EVERY:
             store.retire()
             self._retired = now
+            self._look_at_certificate()
+
+    def _look_at_certificate(self) -> None:
+        if trouble := certificate_trouble(self._session.configuration, self._clock.now()):
+            _log.warning("%s", trouble)
 
     def _reload(self, scheduler: SyncScheduler) -> None:
         """Take the new configuration for the next cycle; one that cannot be used changes nothing."""
@@ -277,6 +283,7 @@ class SyncProcess:
             _log.warning("listener.bind and listener.tls were changed: the listener keeps the old ones until a restart")
         self._session = session
         _log.info("configuration reloaded")
+        self._look_at_certificate()
         scheduler.run_now(session.every)
 
 

@@ -14,7 +14,7 @@ from nhisync.parity.engine import FAR
 from nhisync.parity.row import instant
 from nhisync.parity.stream import Stream
 from nhisync.policy import Tier, Waivers
-from nhisync.statement import Moment, Publication, Signal, SignalState, decide, word_of
+from nhisync.statement import Moment, Publication, Role, Signal, SignalState, decide, word_of
 from nhisync.store import Reader, Store
 
 STALE = "STALE"
@@ -22,6 +22,9 @@ STALE = "STALE"
 
 INIT = "INIT"
 """The only blocker of a signal whose sync process has not evaluated once since it started."""
+
+_NOT_IN_FORCE = "the published roles are others: the configuration was edited; send SIGHUP to nhisync serve"
+"""Remark on a backup path that is published as a primary."""
 
 _WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=7), None)
 """How far back to look for the last change of a verdict, step by step: most changed lately or long ago."""
@@ -44,6 +47,7 @@ class Standing:
         valid_until: end of the verdict, or None when there is none.
         blockers: what keeps it from ready, worst first.
         note: remark on the primary's age, or "".
+        remark: that other roles are in force than the configuration has, or "".
         blackout: how long the backup lives without issuers, or None when nothing is stored.
     """
 
@@ -59,6 +63,7 @@ class Standing:
     valid_until: datetime | None = None
     blockers: tuple[str, ...] = ()
     note: str = ""
+    remark: str = ""
     blackout: Blackout | None = None
 
     @property
@@ -117,7 +122,9 @@ def _standing(
     reader: Reader, app: App, tier: Tier, path: str, publication: Publication | None, here: Moment
 ) -> Standing:
     verdict = reader.verdict(app.name, path)
-    signals = publication.find(app.name, path) if publication else ()
+    published = publication.find(app.name, path) if publication else ()
+    # A primary's signal is open while evaluations take place; under swapped roles it would pass for a ready backup.
+    signals = tuple(signal for signal in published if signal.role is Role.BACKUP)
     fresh = publication is not None and decide(publication, signals, here).fresh
     since, blockers = _held(reader, verdict, signals, fresh=fresh, now=here.now)
     return Standing(
@@ -126,13 +133,14 @@ def _standing(
         mode=app.mode,
         path=path,
         primary=_word(publication, app.name, "primary", here),
-        backup=_word(publication, app.name, path, here),
+        backup=word_of(publication, signals, here) if publication else Word.UNKNOWN,
         observed=fresh and any(signal.would_block and signal.opens for signal in signals),
         since=since,
         evidence=_evidence(reader, app.name, path, here.now),
         valid_until=verdict.valid_until if verdict else None,
         blockers=blockers,
         note=verdict.primary_baseline if verdict else "",
+        remark=_NOT_IN_FORCE if published and not signals else "",
         blackout=_blackout(reader, app, tier, path, here.now),
     )
 

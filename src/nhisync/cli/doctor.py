@@ -39,7 +39,7 @@ def doctor(
     table, json.
     """
     from nhisync.app.doctor import examine  # noqa: PLC0415 - only this command needs it
-    from nhisync.cli.opening import open_session, tell_comparisons, tell_idle_keys  # noqa: PLC0415
+    from nhisync.cli.opening import open_session, tell_certificate, tell_comparisons, tell_idle_keys  # noqa: PLC0415
     from nhisync.cli.output.listing import as_json  # noqa: PLC0415
     from nhisync.cli.progress import progress  # noqa: PLC0415
 
@@ -47,6 +47,7 @@ def doctor(
     fmt = invocation.chosen_format("table", "json")
     session = open_session(invocation)
     tell_idle_keys(invocation, session.configuration)
+    tell_certificate(invocation, session.configuration)
     if mode is AccessMode.READ:
         tell_comparisons(invocation, session.configuration, "doctor")
     with progress(invocation) as say:

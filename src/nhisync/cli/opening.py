@@ -30,6 +30,15 @@ def tell_idle_keys(invocation: Invocation, configuration: Configuration) -> None
         invocation.hint(f"{invocation.config}:{idle.line}  {idle.key} is checked, but this version does not act on it")
 
 
+def tell_certificate(invocation: Invocation, configuration: Configuration) -> None:
+    """Say when the listener's own certificate is over or about to be: pollers then go away, and no log says why."""
+    if configuration.listener is not None and configuration.listener.tls is not None:
+        from nhisync.app.listening import certificate_trouble  # noqa: PLC0415 - loads a parser of certificates
+
+        if trouble := certificate_trouble(configuration, invocation.clock.now()):
+            invocation.warn(trouble)
+
+
 def tell_comparisons(invocation: Invocation, configuration: Configuration, command: str) -> None:
     """Say which policies compare values: with what mode read grants, and its denials, they would find nothing."""
     used = {app.tier for app in configuration.apps}

@@ -44,7 +44,7 @@ def serve(
     dies or hangs, answers turn to 503 at their valid_until by themselves. SIGTERM ends, SIGHUP reloads the
     configuration and the certificate. Exit 5 when another process holds the store.
     """
-    from nhisync.cli.opening import tell_idle_keys  # noqa: PLC0415 - only this command needs it
+    from nhisync.cli.opening import tell_certificate, tell_idle_keys  # noqa: PLC0415 - only this command needs it
     from nhisync.cli.ready import configuration_of  # noqa: PLC0415
     from nhisync.errors import UsageError  # noqa: PLC0415
 
@@ -56,6 +56,7 @@ def serve(
         return _sync(invocation)
     configuration = configuration_of(invocation)  # sources' own settings are the sync process's affair
     tell_idle_keys(invocation, configuration)
+    tell_certificate(invocation, configuration)
     return _listen(invocation, configuration) if listener_only else _supervise(invocation, configuration)
 
 

@@ -41,13 +41,14 @@ def status(
     a sync that fell silent. ACTIVE is not observed by this version. Formats: table, plain, json.
     """
     from nhisync.app.status import status as stand  # noqa: PLC0415 - only this command needs it
-    from nhisync.cli.opening import open_session  # noqa: PLC0415
+    from nhisync.cli.opening import open_session, tell_certificate  # noqa: PLC0415
 
     invocation = current(ctx)
     fmt = invocation.chosen_format("table", "plain", "json")
     if nagios:
         return _nagios(invocation, tuple(apps or ()))
     session = open_session(invocation)
+    tell_certificate(invocation, session.configuration)
     while watch:
         invocation.write(_rendered(stand(session, tuple(apps or ())), fmt, invocation))
         invocation.clock.sleep(WATCH_SECONDS)
@@ -122,8 +123,8 @@ def _table(found: "Status", invocation: Invocation, *, plain: bool) -> Iterator[
     rows = [_row(standing, found, all_blockers=every) for standing in found.standings]
     yield painter.table(COLUMNS, rows, [WORD_STYLES[standing.worst] for standing in found.standings])
     for standing in found.standings:
-        if standing.note:
-            yield painter.prose(f"{standing.app}: {standing.note}")
+        for told in filter(None, (standing.note, standing.remark)):
+            yield painter.prose(f"{standing.app}: {told}")
     if any(standing.blockers == ("INIT",) for standing in found.standings):
         yield painter.prose("INIT: the sync process has not evaluated since it started, and blocks until it has.")
     for standing in found.standings:
@@ -198,6 +199,7 @@ def _json(found: "Status") -> Iterator[str]:
                 "valid_until": s.valid_until and zulu(s.valid_until),
                 "blockers": list(s.blockers),
                 "primary_baseline": s.note,
+                "remark": s.remark,
                 "blackout": None if s.blackout is None else blackout_document(s.blackout),
             }
             for s in found.standings
