@@ -50,7 +50,8 @@ with Store.open(url, clock=clock, randomness=SystemRandomness()) as store:
 def acknowledged_until_killed(url: str, first: int, seconds: float) -> tuple[int, int]:
     """Let a child write, kill it `seconds` after its first acknowledgement; returns (last number, how many)."""
     command = [sys.executable, "-c", CHILD, url, str(first), str(BATCH)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    # Unbuffered: communicate() does not see what a buffered readline() took ahead, and acknowledgements would be lost.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as child:
         assert child.stdout is not None
         said = child.stdout.readline()
         end = time.monotonic() + seconds
