@@ -65,6 +65,7 @@ def item_of(locator: Locator, name: str, served: Served, judging: Judging, now: 
             surplus=chain.surplus + unreadable,
             weak=tuple(sorted({*chain.weak, *([UNREADABLE] if unreadable else [])})),
             asks_client_certificate=_demand(served.client_certificate),
+            wishes_client_certificate=served.client_certificate == "requested",
         )
         leaf = certificates[0]
         return Item(

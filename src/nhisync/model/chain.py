@@ -95,7 +95,8 @@ class Chain:
         problem: why it does not build, in our words, or "".
         name: the name that was asked for (SNI or configured), or "".
         covers_name: the leaf covers `name`; None = no name was asked for.
-        asks_client_certificate: the server demands one; None = not tested.
+        asks_client_certificate: the server demands one; None = not tested, or not to be told.
+        wishes_client_certificate: it asked for one, got none and went on: whether anything behind it refuses is not known.
         weak: what our own checks found (``rsa-1024-leaf``, ``dsa-leaf``, ``no-eku`` …), sorted.
         outlooks: what each trust store says of it, ``own`` first.
         revocation: what revocation lists say of it; None = no list is configured.
@@ -112,6 +113,7 @@ class Chain:
     name: str = ""
     covers_name: bool | None = None
     asks_client_certificate: bool | None = None
+    wishes_client_certificate: bool = False
     weak: tuple[str, ...] = ()
     outlooks: tuple[Outlook, ...] = ()
     revocation: Revocation | None = None

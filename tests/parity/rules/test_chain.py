@@ -26,6 +26,7 @@ BACKUP, PRIMARY, PAIR = Side.BACKUP, Side.PRIMARY, Side.PAIR
 SERVER, CLIENT, ANY = "1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
 GARBAGE = {"detail": '{"chain":{"certificates":7}}'}
 BROKEN = {"builds": False, "builds_with_known": False, "problem": "no path to a configured root"}
+WISHES = {"asks_client_certificate": None, "wishes_client_certificate": True}
 LACKING = {"builds": False, "builds_with_known": True}
 
 
@@ -195,6 +196,10 @@ CASES = [
     Case("NHS610", "backup lets everyone in", pair(p={"asks_client_certificate": True}), "fail", BACKUP, "demands no"),
     Case("NHS610", "backup refuses", pair({"asks_client_certificate": True}), "fail", BACKUP, "demands a client"),
     Case("NHS610", "not tested", pair({"asks_client_certificate": None}), None),
+    Case("NHS610", "backup only asks", pair(WISHES, {"asks_client_certificate": True}), "unknown", BACKUP, "goes on"),
+    Case("NHS610", "primary only asks", pair({"asks_client_certificate": True}, WISHES), "unknown", PRIMARY, "goes on"),
+    Case("NHS610", "both only ask", pair(WISHES, WISHES), None),
+    Case("NHS610", "backup only asks, primary does not", pair(WISHES), None),
     Case("NHS610", "no chain", both(), None),
 ]
 

@@ -74,6 +74,7 @@ chains = st.builds(
     problem=texts,
     covers_name=maybe(st.booleans()),
     asks_client_certificate=maybe(st.booleans()),
+    wishes_client_certificate=st.booleans(),
     weak=st.lists(texts, max_size=2).map(tuple),
 )
 dependencies = st.builds(

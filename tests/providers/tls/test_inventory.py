@@ -238,6 +238,7 @@ def test_a_requested_client_certificate_is_not_a_demanded_one(edge: Edge, versio
     """A server that asks but goes on without one demands nothing that we could prove."""
     (item,) = edge.look(edge.plant(client_certificate="requested", version=version), settle="50ms")
     assert chain_of(item).asks_client_certificate is None
+    assert chain_of(item).wishes_client_certificate
     assert dict(item.attributes)["client-certificate"] == "requested"
 
 

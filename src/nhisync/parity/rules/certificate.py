@@ -208,12 +208,20 @@ CLIENT_TRUST = RuleInfo(
 
 
 def check_client_trust(view: PairView) -> Outcome | None:
-    """Fail when exactly one endpoint demands a client certificate; None when that was not tested on both."""
+    """Fail when exactly one endpoint demands a client certificate; None when that was not tested on both.
+
+    Unknown when one demands it and the other only asks: whether something behind that one refuses was not tried.
+    """
     found = chains(view)
     if found is None:
         return None
     b, p = found
-    if b is None or p is None or b.asks_client_certificate is None or p.asks_client_certificate is None:
+    if b is None or p is None:
+        return None
+    for side, here, there in ((Side.BACKUP, b, p), (Side.PRIMARY, p, b)):
+        if here.wishes_client_certificate and there.asks_client_certificate:
+            return unknown(side, "asks for a client certificate and goes on without one", "the other endpoint's demand")
+    if b.asks_client_certificate is None or p.asks_client_certificate is None:
         return None
     if b.asks_client_certificate is p.asks_client_certificate:
         return PASS

@@ -76,6 +76,7 @@ class ChainRow(NamedTuple):
     name: str = ""
     covers_name: bool | None = None
     asks_client_certificate: bool | None = None
+    wishes_client_certificate: bool = False
     weak: tuple[str, ...] = ()
     outlooks: tuple[OutlookRow, ...] = ()
     revocation: RevocationRow | None = None
@@ -229,6 +230,7 @@ def _chain_row(raw: dict[str, Any]) -> ChainRow:
         name=_text(raw["name"]),
         covers_name=_answer(raw["covers_name"]),
         asks_client_certificate=_answer(raw["asks_client_certificate"]),
+        wishes_client_certificate=_answer(raw.get("wishes_client_certificate")) is True,  # older rows do not say
         weak=_texts(raw["weak"]),
         outlooks=tuple(_outlook(o) for o in raw.get("outlooks", ())),  # rows of older versions have none
         revocation=_revocation(raw.get("revocation")),
