@@ -96,7 +96,7 @@ class Chain:
         name: the name that was asked for (SNI or configured), or "".
         covers_name: the leaf covers `name`; None = no name was asked for.
         asks_client_certificate: the server demands one; None = not tested, or not to be told.
-        wishes_client_certificate: it asked for one, got none and went on: whether anything behind it refuses is not known.
+        wishes_client_certificate: it asked for one, got none and went on; what is behind it may still refuse.
         weak: what our own checks found (``rsa-1024-leaf``, ``dsa-leaf``, ``no-eku`` …), sorted.
         outlooks: what each trust store says of it, ``own`` first.
         revocation: what revocation lists say of it; None = no list is configured.
