@@ -19,7 +19,7 @@ from nhisync.probes import Order, Presented, Shown
 from nhisync.spi import ProviderError, SecretBytes
 from nhisync.testing.judge import Account, Judge
 
-from .test_live import World, told
+from .judged import World, told
 
 CANARY = "canary-runner-value-51c0de"
 OVER_THERE = [sys.executable, "-c", "import sys; from nhisync.cli import main; sys.exit(main())", "run-probe"]

@@ -91,7 +91,7 @@ def clear(stage: Stage) -> None:
         stage.cluster.run(f"REVOKE {group} FROM {members}")
 
 
-@pytest.mark.requirement("R19", "R20")
+@pytest.mark.requirement("R20")
 @pytest.mark.parametrize("seed", range(25))
 def test_every_table_privilege_is_what_the_server_says(stage: Stage, seed: int) -> None:
     """Whatever groups, owners, PUBLIC and inheritance do: the server's own function is the judge."""
@@ -104,7 +104,7 @@ def test_every_table_privilege_is_what_the_server_says(stage: Stage, seed: int) 
                 assert ((privilege, f"table/public.{table}") in found[name]) is says, (name, table, privilege)
 
 
-@pytest.mark.requirement("R19")
+@pytest.mark.requirement("R20")
 def test_defaults_that_nobody_changed_are_rights(stage: Stage) -> None:
     """PUBLIC may execute functions and use what it was given; a database that was closed is closed."""
     found = allowed(rights(stage, "app_a")["app_a"])
@@ -118,7 +118,7 @@ def test_defaults_that_nobody_changed_are_rights(stage: Stage) -> None:
     assert {("USAGE", "sequence/public.numbers"), ("USAGE with grant option", "sequence/public.numbers")} <= found
 
 
-@pytest.mark.requirement("R19")
+@pytest.mark.requirement("R20")
 def test_columns_memberships_and_attributes_are_rights(stage: Stage) -> None:
     """A column's grant is its own thing; who may become another role, and what no membership passes on, is told."""
     run = stage.cluster.run
@@ -134,7 +134,7 @@ def test_columns_memberships_and_attributes_are_rights(stage: Stage) -> None:
     run("ALTER ROLE app_b NOCREATEDB CONNECTION LIMIT -1")
 
 
-@pytest.mark.requirement("R19", "R21")
+@pytest.mark.requirement("R20", "R33")
 def test_row_security_is_a_condition(stage: Stage) -> None:
     """The same privilege under another policy is another right; where no policy lets anything through, that is told."""
     run = stage.cluster.run
@@ -152,7 +152,7 @@ def test_row_security_is_a_condition(stage: Stage) -> None:
     run("DROP TABLE public.ledger")
 
 
-@pytest.mark.requirement("R19")
+@pytest.mark.requirement("R20")
 def test_a_superuser_may_do_everything(stage: Stage) -> None:
     """No list says more than that."""
     stage.cluster.run("CREATE ROLE admin_app LOGIN SUPERUSER")

@@ -115,7 +115,7 @@ def stage(target: Target) -> Stage:
     return Stage(target)
 
 
-@pytest.mark.requirement("R19", "R20")
+@pytest.mark.requirement("R20")
 @pytest.mark.parametrize("seed", range(12))
 def test_every_request_is_judged_as_the_server_judges_it(stage: Stage, seed: int) -> None:
     """Groups, namespaces, wildcards, subresources, names: no request comes out otherwise."""
