@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nhisync.app import runner
 from nhisync.app.runner import VERSION, _shown, run_there
 from nhisync.cli import main
 from nhisync.clock import SystemClock
@@ -160,6 +161,20 @@ def test_what_is_no_task_is_a_usage_error(task: str, capsys: pytest.CaptureFixtu
     stderr = io.StringIO()
     assert main(["run-probe"], stdin=io.StringIO(task), stderr=stderr) == 2
     assert "stdin holds no probe that this version can make" in stderr.getvalue()
+
+
+def test_a_bug_of_a_probe_is_no_wrong_task(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as a bug (70), and nobody is sent to look for another version."""
+
+    def broken(*_arguments: object) -> Shown:
+        raise TypeError(CANARY)
+
+    monkeypatch.setattr(runner, "KINDS", {"http": broken})
+    stderr = io.StringIO()
+    task = runner._task("http", order(judge), presented(), 30).decode()
+    assert main(["run-probe"], stdin=io.StringIO(task), stderr=stderr) == 70
+    assert "no probe that this version can make" not in stderr.getvalue()
+    assert CANARY not in stderr.getvalue()
 
 
 @pytest.fixture
