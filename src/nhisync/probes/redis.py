@@ -66,7 +66,6 @@ class _Line:
         self._held = ExitStack()
         self._held.callback(channel.close)
         self._held.enter_context(cut_at(channel, patience))
-        channel.settimeout(patience.left)
         retry = Retry(NoBackoff(), 0)
         own: Any = Own
         self._connection: Any = own(
@@ -79,6 +78,7 @@ class _Line:
             driver_info=None,
         )
         try:
+            channel.settimeout(patience.left)
             self._connection.connect()
         except BaseException:
             self._held.close()
