@@ -2,8 +2,10 @@
 
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,17 @@ def test_a_runner_that_gives_no_result_proves_nothing(judge: Judge, command: Seq
     assert failed.value.kind.value in {"unreachable", "misconfigured"}
     assert "publickey" not in str(failed.value)
     assert "canary" not in str(failed.value)
+
+
+def test_a_pipe_in_place_of_the_authorities_is_no_file(judge: Judge, tmp_path: Path) -> None:
+    """An ordinary open of it would wait for a writer for ever; the setting is named instead, and nothing is sent."""
+    pipe, sent = tmp_path / "ca.pem", tmp_path / "sent"
+    os.mkfifo(pipe)
+    with pytest.raises(ProviderError) as failed:
+        run_there(["touch", str(sent)], "http", replace(order(judge), ca_file=pipe), presented(), 30, where="north")
+    assert failed.value.kind.value == "misconfigured"
+    assert "the probe's ca_file cannot be used" in failed.value.message
+    assert not sent.exists()
 
 
 def test_a_runner_that_hangs_is_ended_with_all_it_started(judge: Judge) -> None:
