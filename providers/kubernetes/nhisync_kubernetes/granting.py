@@ -177,7 +177,8 @@ def rights_of(rules: Rules, namespace: str) -> Iterator[Right]:
 
 def _places(rule: Mapping[str, Any], namespace: str) -> Iterator[str]:
     where = namespace or "+"
-    names = [_any(one) for one in texts(rule.get("resourceNames"))] or ["+"]
+    # Among names a star stands for nothing but itself, which no object is called (rbac/v1 ResourceNameMatches).
+    names = [one for one in texts(rule["resourceNames"]) if one != "*"] if rule.get("resourceNames") else ["+"]
     for group in texts(rule.get("apiGroups")):
         for resource in texts(rule.get("resources")):
             main, slash, sub = resource.partition("/")

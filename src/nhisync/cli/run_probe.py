@@ -4,7 +4,6 @@ import typer
 
 from nhisync.cli.exit_codes import ExitCode
 from nhisync.cli.invocation import current
-from nhisync.errors import UsageError
 
 app = typer.Typer()
 
@@ -29,10 +28,6 @@ def run_probe(ctx: typer.Context) -> ExitCode:
 
     invocation = current(ctx)
     harden()
-    try:
-        result = run_here(invocation.stdin.read(MOST).encode(), invocation.clock)
-    except (ValueError, KeyError, TypeError):
-        fix = "Name this command as `runner` of a path; the nhisync that starts it must be of the same major version."
-        raise UsageError("stdin holds no probe that this version can make", fix=fix) from None
-    invocation.write(f"{result}\n")
+    task = invocation.stdin.read(MOST).encode(errors="replace")
+    invocation.write(f"{run_here(task, invocation.clock)}\n")
     return ExitCode.OK

@@ -11,6 +11,7 @@ import pytest
 from nhisync.parity.rights.patterns import matches, tokens
 from nhisync.spi import ErrorKind, GrantFacts, Locator, ProviderError
 from nhisync_kubernetes.granting import READ, grants_needed
+from nhisync_kubernetes.grants import Grant
 from nhisync_kubernetes.permissions import objects
 
 from .conftest import CANARY, Adapted, Target
@@ -42,8 +43,6 @@ class Stage:
 
     def see(self) -> None:
         """What the READ document holds for the account."""
-        from nhisync_kubernetes.grants import Grant
-
         grants = [Grant(self.place, "", "serviceaccounts", "get", ("api",)), Grant("", "", "namespaces", "get", ())]
         self.target.apply(list(objects(f"see-{self.place}", SUBJECT.format(self.place), grants)))
 
@@ -99,7 +98,7 @@ def rule(dice: random.Random) -> dict[str, Any]:
         "apiGroups": dice.choice([[""], ["apps"], ["", "apps"], ["*"]]),
         "resources": [f"{main}{sub}" if main != "*" or sub != "/log" else "*"],
     }
-    return {**made, "resourceNames": dice.sample(["one", "two", "three"], 2)} if dice.random() < 0.4 else made
+    return {**made, "resourceNames": dice.sample(["one", "two", "three", "*"], 2)} if dice.random() < 0.4 else made
 
 
 def holds(facts: GrantFacts, verb: str, where: str, group: str, resource: str, sub: str, name: str) -> bool:
@@ -148,13 +147,23 @@ def test_each_line_of_the_document_is_needed(stage: Stage, missing: Any) -> None
     assert facts.rights == ()
 
 
-def test_the_account_behind_a_legacy_token_is_the_one_that_holds_rights(site: Any) -> None:
+def test_the_account_behind_a_legacy_token_is_the_one_that_holds_rights(stage: Stage) -> None:
     """The token is a Secret; what it opens is its account's."""
-    token = site.seed("service-account-token", "payments/ci-deploy")
-    reader = site.provider()
-    (facts,) = reader.grants((token,), site.budget())
-    assert CANARY not in str(facts)
-    assert facts.error is None or facts.error.kind == ErrorKind.DENIED.value
+    about = {"name": "old", "namespace": stage.place, "annotations": {"kubernetes.io/service-account.name": "api"}}
+    kind = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token"}
+    stage.target.create(
+        f"/api/v1/namespaces/{stage.place}/secrets", {**kind, "metadata": about, "stringData": {"note": CANARY}}
+    )
+    stage.bind(random.Random(3))
+    stage.allow()
+    subject = SUBJECT.format(stage.place)
+    stage.target.apply(
+        list(objects(f"old-{stage.place}", subject, [Grant(stage.place, "", "secrets", "get", ("old",))]))
+    )
+    token, account = stage.rights(Locator.parse(f"cluster:service-account-token/{stage.place}/old"), stage.api)
+    assert token.error is None
+    assert token.rights == account.rights != ()
+    assert CANARY not in str(token)
 
 
 def test_an_account_that_is_not_there_has_no_list(stage: Stage) -> None:
