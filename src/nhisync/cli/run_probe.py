@@ -13,15 +13,17 @@ MOST = 4_000_000
 
 @app.command()
 def run_probe(ctx: typer.Context) -> ExitCode:
-    """Make one probe on this host for a nhisync elsewhere: a task on stdin, its result on stdout.
+    """Make one probe here for a nhisync elsewhere, which starts it.
 
     Examples:
-        runner: {command: [ssh, nhisync@probe.eu-north.example, nhisync, run-probe]}     of a path, in nhisync.yaml
+        ssh probe.eu-north.example nhisync run-probe < task.json
 
-    Nobody types this. A pair whose probe says `run_from: backup` is tried from where the backup's consumers stand:
-    nhisync starts the path's runner command, this reads the task, presents the credential, tells what the service
-    said and forgets it. The task holds the credential, so the channel must be one that nobody else reads. Needs no
-    configuration and keeps nothing. Answers 2 when stdin holds no task of this version.
+    Nobody types this: nhisync does, with what a path names as its runner, such as
+    runner: {command: [ssh, nhisync@probe.eu-north.example, nhisync, run-probe]}
+    The task comes on stdin, the result goes to stdout. A pair whose probe says `run_from: backup` is tried from where
+    the backup's consumers stand: this presents the credential, tells what the service said and forgets it. The task
+    holds the credential, so the channel must be one that nobody else reads. Needs no configuration and keeps nothing.
+    Answers 2 when stdin holds no task of this version.
     """
     from nhisync.app.reuse import harden  # noqa: PLC0415 - only this command needs it
     from nhisync.app.runner import run_here  # noqa: PLC0415

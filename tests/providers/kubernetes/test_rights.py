@@ -10,9 +10,8 @@ import pytest
 
 from nhisync.parity.rights.patterns import matches, tokens
 from nhisync.spi import ErrorKind, GrantFacts, Locator, ProviderError
-from nhisync_kubernetes.granting import READ, grants_needed
 from nhisync_kubernetes.grants import Grant
-from nhisync_kubernetes.permissions import objects
+from nhisync_kubernetes.permissions import RULED_BY, objects, rights_needed
 
 from .conftest import CANARY, Adapted, Target
 
@@ -37,8 +36,8 @@ class Stage:
         """Give the reader the printed manifest, and sight of the account."""
         subject = SUBJECT.format(self.place)
         (document,) = self.reader().provider().grant_permissions((self.api,), frozenset())
-        assert {one.action for one in grants_needed()} <= set(document.actions)
-        self.target.apply(list(objects(f"rights-{self.place}", subject, grants_needed())))
+        assert {one.action for one in rights_needed()} <= set(document.actions)
+        self.target.apply(list(objects(f"rights-{self.place}", subject, rights_needed())))
         self.see()
 
     def see(self) -> None:
@@ -131,10 +130,10 @@ def test_every_request_is_judged_as_the_server_judges_it(stage: Stage, seed: int
 
 
 @pytest.mark.requirement("R42")
-@pytest.mark.parametrize("missing", READ, ids=lambda one: one.plural)
+@pytest.mark.parametrize("missing", RULED_BY, ids=lambda one: one.plural)
 def test_each_line_of_the_document_is_needed(stage: Stage, missing: Any) -> None:
     """Without any one line the rights are unknown, with the very permission that is missing; never empty."""
-    kept = [one for one in grants_needed() if one.resource != missing.plural]
+    kept = [one for one in rights_needed() if one.resource != missing.plural]
     stage.bind(random.Random(3))
     stage.target.apply(list(objects(f"rights-{stage.place}", SUBJECT.format(stage.place), kept)))
     stage.see()
