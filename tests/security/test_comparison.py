@@ -123,7 +123,7 @@ VALUED = {
     "acme": {"account"},  # its public key tells a copy, too
     "aws": {"parameter", "secret"},
     "azure": {"secret"},
-    "file": {"json", "kubernetes-secret", "pem", "yaml"},
+    "file": {"json", "kubernetes-secret", "pem", "pkcs12", "yaml"},  # a closed store shows no public key
     "gcp": {"regional-secret", "secret"},
     "kubernetes": {"secret", "service-account-token"},
     "postgres": {"role"},
@@ -146,6 +146,8 @@ def test_each_kind_that_may_hold_a_copied_value_says_so(name: str) -> None:
     [
         ("kv", "", "unsupported", True),
         ("kv", "login=svc@db\nsecret-version=1f", "unsupported", True),
+        ("kv", "file=fd00-1a2b", "unsupported", True),
+        ("kv", "resource=arn:aws:secretsmanager:eu-west-1:111122223333:secret:a", "unsupported", True),
         ("kv", "login=svc@db\nspki-sha256=ab", "unsupported", False),
         ("kv", "spki-sha256=ab", "denied", True),
         ("unheard-of", "", "unsupported", True),

@@ -22,7 +22,8 @@ def documents(
 def dialled(settings: AcmeSettings) -> str:
     """``host:port`` that connections are made to: the proxy's, or the authority's."""
     parts = urlsplit(settings.proxy or settings.directory)
-    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+    host = parts.hostname or ""
+    return f"{f'[{host}]' if ':' in host else host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
 
 def below(name: str) -> bool:

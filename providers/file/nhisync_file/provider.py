@@ -48,7 +48,7 @@ FAMILY = "file"
 
 KINDS = (
     KindInfo(name="pem", title="PEM chain, key or trust bundle", locator="pem/tls/api.pem", check=check_name),
-    KindInfo(name="pkcs12", title="PKCS#12 store", locator="pkcs12/tls/keystore.p12", check=check_name, valued=False),
+    KindInfo(name="pkcs12", title="PKCS#12 store", locator="pkcs12/tls/keystore.p12", check=check_name),
     KindInfo(
         name=MOUNT,
         title="Secret mounted by the kubelet",

@@ -32,7 +32,8 @@ def values_of(folder: Folder, locator: Locator) -> Iterator[Answer]:
         case kind if kind == MOUNT:
             yield from _files(folder, locator)
         case _:
-            yield locator, _unsupported("private keys of PKCS#12 stores are not read")
+            told = "private keys of PKCS#12 stores are not read; with password_file their certificates tell a copy"
+            yield locator, _unsupported(told)
 
 
 def _scalars(locator: Locator, fields: dict[str, str | None]) -> Iterator[Answer]:

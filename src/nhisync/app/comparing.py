@@ -17,8 +17,9 @@ from nhisync.spi import ErrorKind, KindInfo
 
 _NOT_COMPARED = "no finished cycle of this configuration compared the values that are stored"
 
-_TELLING = COPY_SCHEMES - {"secret-version"}
-"""Public ids that a copy would carry, too. A secret's version is new wherever its value is written."""
+_TELLING = COPY_SCHEMES - {"secret-version", "file", "resource"}
+"""Public ids that a copy would carry, too. A secret's version is new wherever its value is written, and a file or a
+cloud's own name is a place: a copy stands at another one."""
 
 
 class Comparable(NamedTuple):

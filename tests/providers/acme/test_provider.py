@@ -14,6 +14,7 @@ from josepy.jwk import JWK
 from pydantic import ValidationError
 
 from nhisync.spi import AccessMode, CheckState, CredentialState, ErrorKind, Locator, Presence
+from nhisync_acme.permissions import dialled
 from nhisync_acme.settings import AcmeSettings
 
 
@@ -255,6 +256,19 @@ def test_permissions_name_connection_and_files(stage: Any) -> None:
 
 
 @pytest.mark.requirement("R32")
+@pytest.mark.parametrize(
+    ("directory", "opened"),
+    [
+        ("https://ca.example/directory", "ca.example:443"),
+        ("https://[2001:db8::1]/directory", "[2001:db8::1]:443"),
+        ("https://[2001:db8::1]:14000/directory", "[2001:db8::1]:14000"),
+    ],
+)
+def test_the_opening_is_named_as_firewalls_write_it(directory: str, opened: str) -> None:
+    """The port of an IPv6 address is told apart from the address."""
+    assert dialled(AcmeSettings(provider="acme", directory=directory)) == opened
+
+
 def test_the_one_opening_is_needed(stage: Any) -> None:
     """With it sweep and doctor work; without it both name that very permission, and nothing is called absent."""
     where = stage.plant()
