@@ -329,3 +329,15 @@ def test_permissions_of_mode_probe_are_what_runs(world: World) -> None:
     bare = text.partition("        probe:")[0] + more
     world.file.write_text(bare, encoding="utf-8")
     assert len(need_of(world.session(), "backup", "files", mode=AccessMode.PROBE).wanted) == 2
+
+
+def test_a_probe_that_was_taken_out_leaves_no_proof(world: World) -> None:
+    """Nobody repeats it, so that it is believed no longer, however young it is."""
+    world.diff(live=True)
+    assert world.rows("backup")[0].auth == 1
+    text = world.file.read_text(encoding="utf-8")
+    world.file.write_text(text[: text.index("        probe:")], encoding="utf-8")
+    report = world.diff(paced=True)
+    (held,) = world.rows("backup")
+    assert (held.auth, held.probe) == (None, None)
+    assert told(report)["NHS803"] == "unknown"

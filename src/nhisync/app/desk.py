@@ -94,7 +94,7 @@ class StoreDesk:
         for path in self._pairings:
             self._run.set_groups(path, groups.get(path, {}))
 
-    def prove(self, path: str, proofs: Iterable[tuple[str, str, int | None, str]]) -> None:
+    def prove(self, path: str, proofs: Iterable[tuple[str, str, int | None, str | None]]) -> None:
         """Keep what live authentication showed of rows of `path`."""
         self._run.set_probes(path, proofs)
 

@@ -175,7 +175,7 @@ class ReadDesk:
     def group(self, groups: Mapping[str, Mapping[str, str]]) -> None:
         """Equality classes stay as they are stored."""
 
-    def prove(self, path: str, proofs: Iterable[tuple[str, str, int | None, str]]) -> None:
+    def prove(self, path: str, proofs: Iterable[tuple[str, str, int | None, str | None]]) -> None:
         """Nothing is probed through this desk."""
 
     def grant(self, path: str, rights: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from nhisync.app.blackout import READS, clocked
 from nhisync.app.comparing import compare_values, not_compared
 from nhisync.app.gather import Known, Scope, confirm, gather, groups, missing_of, places_of, scope_of, unconfirmed
 from nhisync.app.listing import unlisted
-from nhisync.app.live import asking, authenticate
+from nhisync.app.live import asking, authenticate, dropped
 from nhisync.app.live import wanted as due_sides
 from nhisync.app.ports import Desk, Notebook
 from nhisync.app.rights import asked_of, held, read_rights
@@ -216,6 +216,8 @@ def _authenticate(
     """Run the live probes; what they show is kept with the rows, and the rules read it there."""
     if not everything and not any(asking(session, app) for app, _, _ in targets):
         return
+    for path, old in dropped(session, targets, desk.rows, all_of_them=everything).items():
+        desk.prove(path, old)
     sides = due_sides(session, targets, desk.rows, all_of_them=everything)
     if not sides:
         return

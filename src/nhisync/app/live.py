@@ -28,7 +28,7 @@ GRACE = 5.0
 _DIGITS = 16
 """Hexadecimal digits that tell one probe from another."""
 
-Told = tuple[str, str, int | None, str]
+Told = tuple[str, str, int | None, str | None]
 """(key, locator, `Row.auth`, `Row.probe`)."""
 
 
@@ -92,6 +92,27 @@ def wanted(
             ages = int(live.max_age.total_seconds()), int(live.grace.total_seconds())
             if all_of_them or due(row, now, *ages, by):
                 found.append(Probed(path, row, by))
+    return found
+
+
+def dropped(
+    session: Session,
+    targets: Iterable[tuple[App, str, str]],
+    rows: Callable[[str], Iterator[Row]],
+    *,
+    all_of_them: bool,
+) -> Mapping[str, list[Told]]:
+    """Proofs of pairs that have no probe any more: whoever took it out of the configuration believes it no longer."""
+    probed: dict[str, dict[str, Mapping[str, str]]] = {}
+    for app, *paths in targets:
+        for path in paths if all_of_them or asking(session, app) else ():
+            probed.setdefault(path, {})[app.name] = configured(session, app, path)
+    found: dict[str, list[Told]] = {}
+    for path, apps in probed.items():
+        for row in rows(path):
+            name, _, pair = row.key.partition("/")
+            if row.probe is not None and name in apps and pair not in apps[name]:
+                found.setdefault(path, []).append((row.key, row.locator, None, None))
     return found
 
 

@@ -166,10 +166,16 @@ class ItemWriter:
             for batch in batches(groups.items(), BATCH):
                 self._group.run(connection, [(path, storable(key), group) for key, group in batch])
 
-    def probe(self, path: str, proofs: Iterable[tuple[str, str, int | None, str]]) -> None:
-        """Say what live authentication showed: (key, locator, `auth`, `probe`); it stays until it is said anew."""
+    def probe(self, path: str, proofs: Iterable[tuple[str, str, int | None, str | None]]) -> None:
+        """Say what live authentication showed: (key, locator, `auth`, `probe`); it stays until it is said anew.
+
+        None as `probe` takes back what was said.
+        """
         for batch in batches(proofs, BATCH):
-            tuples = [(path, storable(k), storable(at), judged, storable(text)) for k, at, judged, text in batch]
+            tuples = [
+                (path, storable(key), storable(at), judged, None if text is None else storable(text))
+                for key, at, judged, text in batch
+            ]
             with self._writer.transaction() as connection:
                 self._probe.run(connection, tuples)
 

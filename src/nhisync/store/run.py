@@ -120,7 +120,7 @@ class RunHandle:
         """Replace all equality classes of `path`: key → random group id of this run."""
         self._items.group(path, groups)
 
-    def set_probes(self, path: str, proofs: Iterable[tuple[str, str, int | None, str]]) -> None:
+    def set_probes(self, path: str, proofs: Iterable[tuple[str, str, int | None, str | None]]) -> None:
         """Record what live authentication showed: (key, locator, `auth`, `probe`); later sweeps keep it."""
         self._items.probe(path, proofs)
 
