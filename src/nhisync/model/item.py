@@ -1,6 +1,6 @@
 """What is known of one credential without its value: the facts adapters yield."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from nhisync.model.chain import Chain
@@ -29,6 +29,7 @@ class ErrorFact:
         reason: the provider's reason in our words (``no identity-based policy allows it``), or "".
         request_id: the provider's own id of the failed call, or "".
         retry_after: how long the provider asked to wait, or None.
+        fix: the next step for the reader, or "".
     """
 
     kind: str
@@ -39,6 +40,7 @@ class ErrorFact:
     reason: str = ""
     request_id: str = ""
     retry_after: timedelta | None = None
+    fix: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,7 @@ class ProviderError(NhisyncError):
             reason=reason,
             request_id=request_id,
             retry_after=retry_after,
+            fix=fix,
         )
 
     @property

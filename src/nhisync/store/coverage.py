@@ -176,6 +176,7 @@ def _error_text(error: ErrorFact) -> str:
             "reason": error.reason,
             "request_id": error.request_id,
             "retry_after": None if wait is None else wait.total_seconds(),
+            "fix": error.fix,
         }
     )
 

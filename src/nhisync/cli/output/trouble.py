@@ -86,6 +86,8 @@ def describe(trouble: Trouble, purpose: str = "") -> Iterator[str]:
         yield f"  Grant: the statement printed by  nhisync permissions{provider} --mode read{wide}"
     elif not trouble.scopes:
         yield f"  Next: nhisync doctor {trouble.path} -v"
+    elif trouble.fact.fix:
+        yield f"  Next: {trouble.fact.fix}"
 
 
 def _places(scopes: list[str]) -> str:
