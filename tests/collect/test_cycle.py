@@ -183,6 +183,33 @@ def test_a_source_that_holds_its_own_lock_is_left_behind(monkeypatch: pytest.Mon
     assert {c.status for c in collected.coverage["primary"]} == {CoverageStatus.THROTTLED}
 
 
+def test_several_that_hang_are_left_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a person waits for does not grow with the number of sources that hang in their own close."""
+    monkeypatch.setattr(cycle, "GRACE", 2.0)
+    release = threading.Event()
+
+    class Locked(FakeProvider):
+        def close(self) -> None:
+            release.wait(60)
+
+    def hang(_request: InventoryRequest) -> Iterator[Observation]:
+        release.wait(60)
+        yield complete()
+
+    SCRIPTS["several"] = hang
+    context = SourceContext(
+        path="primary", source="one", region="r", base=Path(), clock=SystemClock(), randomness=CountingRandomness()
+    )
+    made = FakeSettings(provider="fake", script="several")
+    plans = [replace(plan("several", f"a{n}", seconds=0.1), provider=Locked(made, context)) for n in range(8)]
+    began = SystemClock().monotonic()
+    try:
+        run(*plans)
+    finally:
+        release.set()
+    assert SystemClock().monotonic() - began < 8 * 2.0, "one after the other would take at least that"
+
+
 def test_an_endless_source_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """A source that never stops answering ends at its deadline too."""
     monkeypatch.setattr(cycle, "GRACE", 0.1)

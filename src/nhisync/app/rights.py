@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, cast
 
 from nhisync.app.session import Session
 from nhisync.clock import Clock
-from nhisync.collect.cycle import GRACE, LATE, leave_behind
+from nhisync.collect.cycle import GRACE, LATE, Leaving
 from nhisync.model import App, Locator
 from nhisync.parity.rights import Rights, render, unread
 from nhisync.parity.row import Row
@@ -135,7 +135,7 @@ class _Source:
         self._told, self._late = dict(self._told), True
         self.budget.cancel()
         if self._provider is not None:
-            leave_behind(self.budget, self._provider, f"nhisync-close-{'-'.join(self.where)}")
+            Leaving(self.budget, self._provider, f"nhisync-close-{'-'.join(self.where)}").wait(GRACE)
 
     def documents(self) -> dict[Locator, _Document]:
         """One document for every wanted item."""

@@ -119,8 +119,7 @@ def collect(
             sink.put(())  # one that has to get ready does so now, while the sources wait for their first answers
         coverage = _drain(runs, channel, {path: _Writer(sink) for path, sink in sinks.items()}, progress)
     except BaseException:
-        for run in runs:
-            _stop(run)
+        _stop(runs)
         raise
     return Collected(
         sources={path: tuple(run.summary() for run in runs if run.plan.path == path) for path in sinks},
@@ -161,9 +160,10 @@ def _drain(
             if isinstance(emitted, Coverage):
                 coverage[path].append(emitted)
             writers[path].take(emitted)
-        for late in [i for i, run in open_runs.items() if run.clock.monotonic() >= ends[i]]:
-            run = open_runs.pop(late)
-            coverage[run.plan.path].extend(_abandon(run, writers[run.plan.path]))
+        late = [open_runs.pop(i) for i in [*open_runs] if open_runs[i].clock.monotonic() >= ends[i]]
+        _stop(late)
+        for run in late:
+            coverage[run.plan.path].extend(_owed(run, writers[run.plan.path]))
     for writer in writers.values():
         writer.flush()
     return coverage
@@ -177,37 +177,46 @@ def _next(channel: _Channel, seconds: float) -> tuple[int, Emitted | _Done | Non
         return -1, None
 
 
-def leave_behind(budget: Budget, provider: Provider, name: str) -> None:
-    """Cancel a source's cycle and close its provider, which is not waited for when it waits for its own hanging thread.
+class Leaving:
+    """Cancels a source's cycle and closes its provider, which may itself wait for a thread that hangs.
 
     Args:
         budget: of the source.
         provider: whose close may hang.
         name: of the closing thread.
     """
-    failures: list[BaseException] = []
 
-    def close() -> None:
+    def __init__(self, budget: Budget, provider: Provider, name: str) -> None:
+        self._provider, self._failures = provider, list[BaseException]()
+        budget.cancel()
+        self._thread = threading.Thread(target=self._close, name=name, daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float) -> None:
+        """Wait at most `seconds` for the end of the close; raises what it raised."""
+        self._thread.join(seconds)
+        if self._failures:
+            raise self._failures[0]
+
+    def _close(self) -> None:
         try:
-            provider.close()
-        except BaseException as bug:  # noqa: BLE001 - raised below, in the thread that asked
-            failures.append(bug)
-
-    budget.cancel()
-    closer = threading.Thread(target=close, name=name, daemon=True)
-    closer.start()
-    closer.join(GRACE)
-    if failures:
-        raise failures[0]
+            self._provider.close()
+        except BaseException as bug:  # noqa: BLE001 - raised in the thread that waits
+            self._failures.append(bug)
 
 
-def _stop(run: SourceRun) -> None:
-    leave_behind(run.plan.budget, run.plan.provider, f"nhisync-close-{run.plan.path}-{run.plan.name}")
+def _stop(runs: Sequence[SourceRun]) -> None:
+    """Leave all of `runs` at once: several that hang must not be waited for one after the other."""
+    leaving = [
+        Leaving(run.plan.budget, run.plan.provider, f"nhisync-close-{run.plan.path}-{run.plan.name}") for run in runs
+    ]
+    end = runs[0].clock.monotonic() + GRACE if runs else 0.0
+    for run, one in zip(runs, leaving, strict=True):
+        one.wait(max(0.0, end - run.clock.monotonic()))
 
 
-def _abandon(run: SourceRun, writer: _Writer) -> list[Coverage]:
-    """Leave a hanging source behind; whatever it still owes is not known."""
-    _stop(run)
+def _owed(run: SourceRun, writer: _Writer) -> list[Coverage]:
+    """What a source that was left behind still owes is not known."""
     now = run.clock.now()
     run.error = ErrorFact(kind=ErrorKind.THROTTLED.value, message=LATE)
     lost = [
