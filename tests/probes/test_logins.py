@@ -7,6 +7,7 @@ import pytest
 
 from nhisync.clock import SystemClock
 from nhisync.probes import KINDS, Order, Shown
+from nhisync.probes.exchange import host_of
 from nhisync.probes.order import Patience
 from nhisync.spi import ProviderError
 
@@ -60,3 +61,75 @@ def test_a_server_that_speaks_something_else_judges_nothing(
     assert shown.error is not None
     assert CANARY not in str(shown)
     assert clock.monotonic() - began < 30, "the probe ends by its own clock, not by the server's will"
+
+
+def lets_in(first: int, then: bytes) -> Callable[[socket.socket], None]:
+    """A Redis that lets the first connections in whatever they say, and answers later ones with `then`."""
+    seen: list[int] = []
+
+    def behave(channel: socket.socket) -> None:
+        seen.append(1)
+        late = len(seen) > first
+        while said := channel.recv(65_536):
+            for _ in range(max(1, said.count(b"*"))):
+                channel.sendall(then if late else b"+OK\r\n")
+            if late:
+                return
+
+    return behave
+
+
+@pytest.mark.parametrize("then", [b"", b"-ERR max number of clients reached\r\n", b"-LOADING the dataset\r\n"])
+def test_a_redis_that_fails_at_the_made_up_login_has_judged_none(raw: MakeRaw, patience: Patience, then: bytes) -> None:
+    """A limit or a fault at the second connection is no refusal: the server may let everybody in."""
+    order = Order(target=raw(lets_in(1, then)).address, auth="login", encrypted=False)
+    shown = KINDS["redis"](order, showing(user="payments"), patience)
+    assert shown.accepted is None
+    assert shown.error is not None
+    assert shown.error.kind == "unreachable"
+
+
+def test_a_redis_that_refuses_the_made_up_login_has_judged(raw: MakeRaw, patience: Patience) -> None:
+    """The word for a wrong password is the only one that proves that passwords are looked at."""
+    then = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+    order = Order(target=raw(lets_in(1, then)).address, auth="login", encrypted=False)
+    assert KINDS["redis"](order, showing(user="payments"), patience).accepted is True
+
+
+def alerting(channel: socket.socket) -> None:
+    """Answers a handshake with the alert about a bad certificate (RFC 8446 §6.2)."""
+    channel.recv(65_536)
+    channel.sendall(bytes.fromhex("15030300 02 02 2a"))
+    while channel.recv(65_536):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["redis", "vault-token", "vault-approle", "aws-sts", "entra-token"])
+def test_a_service_that_wants_a_client_certificate_is_told_as_such(raw: MakeRaw, patience: Patience, kind: str) -> None:
+    """These kinds show none; the alert is an answer about the connection, not the end of the process."""
+    address = raw(alerting).address
+    target = address if kind == "redis" else f"https://{address}/"
+    order = Order(target=target, auth="login", region="eu-north-1", scope="s")
+    with pytest.raises(ProviderError) as told:
+        KINDS[kind](order, showing(user="payments"), patience)
+    assert told.value.kind.value == "misconfigured"
+
+
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        ("https://sts.eu-north-1.amazonaws.com/", "sts.eu-north-1.amazonaws.com"),
+        ("https://sts.example:8443/", "sts.example:8443"),
+        ("https://[2001:db8::1]/", "[2001:db8::1]"),
+        ("http://localhost/", "localhost"),
+        ("http://localhost:443/", "localhost:443"),
+    ],
+)
+def test_the_host_that_is_sent_is_the_one_that_is_signed(target: str, host: str) -> None:
+    """AWS compares it with the signature; a port that the scheme has anyway would be a wrong signature."""
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import ReadOnlyCredentials
+
+    signer = SigV4Auth(ReadOnlyCredentials("a", "b", None), "sts", "eu-north-1")
+    assert host_of(target) == host == signer.headers_to_sign(AWSRequest("POST", target))["host"]

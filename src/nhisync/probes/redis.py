@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, suppress
 from typing import Any, Final
 
 from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, not_made, refused, value_of
-from nhisync.probes.wire import connect, context_of, cut_at, place, shake
+from nhisync.probes.wire import ClientRefusedError, connect, context_of, cut_at, place, shake
 from nhisync.spi import ErrorKind, ProviderError
 
 KEY: Final = "nhisync:probe"
@@ -41,9 +41,9 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
             shown = _logged_in(line, order, presented, exceptions.RedisError)
     except exceptions.RedisError as failure:
         return _failed(str(failure).lower(), floor)
-    if shown.accepted and _takes_anything(order, presented.user, patience, exceptions.RedisError):
-        return nobody_judges(floor, "the server lets this user in with any password")
-    return shown
+    if not shown.accepted:
+        return shown
+    return _doubt(order, presented.user, floor, patience, exceptions.RedisError) or shown
 
 
 class _Line:
@@ -63,7 +63,7 @@ class _Line:
         host, port = place(order.target)
         channel: socket.socket = connect(host, port, patience)
         if order.encrypted:
-            channel = shake(channel, context_of(order.ca_file), order.server_name or host, patience)
+            channel = _encrypted(channel, order, host, patience)
         self._held = ExitStack()
         self._held.callback(channel.close)
         self._held.enter_context(cut_at(channel, patience))
@@ -94,6 +94,14 @@ class _Line:
         """Hang up."""
         self._connection.disconnect()
         self._held.close()
+
+
+def _encrypted(channel: socket.socket, order: Order, host: str, patience: Patience) -> socket.socket:
+    try:
+        return shake(channel, context_of(order.ca_file), order.server_name or host, patience)
+    except ClientRefusedError:
+        told = "the server wants a client certificate, which this probe does not present"
+        raise ProviderError(ErrorKind.MISCONFIGURED, told) from None
 
 
 def _logged_in(line: _Line, order: Order, presented: Presented, broken: type[Exception]) -> Shown:
@@ -133,12 +141,16 @@ def _written(line: _Line, broken: type[Exception]) -> ProviderError | None:
     return None
 
 
-def _takes_anything(order: Order, user: str, patience: Patience, broken: type[Exception]) -> bool:
+def _doubt(order: Order, user: str, floor: str, patience: Patience, broken: type[Exception]) -> Shown | None:
+    """Why it may not have been the password that opened; None when a made-up one is refused in so many words."""
     try:
         _Line(order, user, _MADE_UP, patience).close()
-    except broken:
-        return False
-    return True
+    except broken as failure:
+        if any(words in str(failure).lower() for words in _REFUSED):
+            return None
+        told = "the login is accepted, but the server fails before it says whether it looks at passwords"
+        return not_made(floor, ProviderError(ErrorKind.UNREACHABLE, told))
+    return nobody_judges(floor, "the server lets this user in with any password")
 
 
 def _failed(said: str, floor: str) -> Shown:
