@@ -24,6 +24,7 @@ from nhisync.parity.proof import LADDER
 from nhisync.probes import KINDS, Order, Presented, Shown, not_made
 from nhisync.probes.order import Patience, name_of
 from nhisync.spi import ErrorKind, ProviderError, SecretBytes
+from nhisync.spi.files import LARGEST_BUNDLE, small_text
 
 VERSION: Final = 1
 """Of the task and the result; the two ends may be of different releases."""
@@ -124,11 +125,8 @@ def run_here(task: bytes, clock: Clock) -> str:
 def _task(kind: str, order: Order, presented: Presented, seconds: float) -> bytes:
     authorities = ""
     if order.ca_file is not None:
-        try:
-            authorities = order.ca_file.read_text(encoding="ascii")
-        except (OSError, UnicodeError):
-            fix = "Let ca_file name PEM certificates that nhisync's user may read."
-            raise ProviderError(ErrorKind.MISCONFIGURED, "the probe's ca_file cannot be used", fix=fix) from None
+        fix = "Let ca_file name PEM certificates that nhisync's user may read."
+        authorities = small_text(order.ca_file, "the probe's ca_file", fix=fix, limit=LARGEST_BUNDLE)
     values = {name: getattr(presented, name) for name in _VALUES}
     task = {
         "version": VERSION,
@@ -160,7 +158,7 @@ def _order(raw: Mapping[str, Any], folder: Path) -> Order:
     if not raw["authorities"]:
         return order
     file = folder / "authorities.pem"
-    file.write_text(str(raw["authorities"]), encoding="ascii")
+    file.write_text(str(raw["authorities"]), encoding="utf-8")
     return replace(order, ca_file=file)
 
 
