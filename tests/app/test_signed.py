@@ -227,6 +227,25 @@ def test_from_the_file_to_what_is_asked_for(lab: Lab) -> None:
     assert states == {"capacity-test": "fail", "data-lag": "unknown"}, "what was seen last counts, not what came last"
 
 
+def test_a_file_of_a_fast_clock_overrides_no_later_word(lab: Lab) -> None:
+    """Dated ahead and shown again, it would count as seen each time that it is shown; a refusal is heard at once."""
+    ahead = (NOW + timedelta(seconds=20)).isoformat()
+    assert "ahead of this clock" in lab.refused(sign(lab.key, {**SAID, "observed_at": ahead}))
+    claim, _ = verified(lab.session, sign(lab.key, {**SAID, "observed_at": ahead, "result": "fail"}))
+    assert not claim.holds
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "\x00", "a\nb", "\x1b[2J", "\u202e"])
+@pytest.mark.parametrize("name", ["by", "evidence"])
+def test_words_that_no_store_and_no_terminal_takes_do_not_count(lab: Lab, name: str, odd: str) -> None:
+    """Half a character, control characters: a typed refusal, no traceback."""
+    file = lab.folder / "odd.jws"
+    file.write_bytes(sign(lab.key, {**SAID, name: odd}))
+    code, _, err = run(lab, "--signed", str(file))
+    assert code == 2
+    assert "no signed attestation" in err
+
+
 def test_a_file_that_cannot_be_read_is_told(lab: Lab) -> None:
     """And a signed attestation takes nothing beside it."""
     assert run(lab, "--signed", str(lab.folder / "none.jws"))[0] == 2
