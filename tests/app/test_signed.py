@@ -149,6 +149,17 @@ def test_no_signature_and_a_shared_secret_do_not_count(lab: Lab) -> None:
     assert "did not sign this" in lab.refused(forged)
 
 
+@pytest.mark.parametrize(
+    "more", [{"crit": ["b64"], "b64": False}, {"crit": [1]}, {"crit": [[]]}, {"crit": []}, {"b64": True}]
+)
+def test_extensions_do_not_count(lab: Lab, more: dict[str, Any]) -> None:
+    """We know none (RFC 7515 §4.1.11), and what is not even a list of names ends no command."""
+    head = encoded(json.dumps({**HEADER, **more}).encode())
+    body = json.dumps(SAID).encode() if more.get("b64") is False else encoded(json.dumps(SAID).encode())
+    whole = head + b"." + body
+    assert "no signed attestation" in lab.refused(whole + b"." + encoded(lab.key.sign(whole)))
+
+
 def test_another_kind_of_token_does_not_count(lab: Lab) -> None:
     """A key that signs other things, too, signs nothing for us by accident (RFC 8725 §3.11)."""
     assert "does not say typ" in lab.refused(sign(lab.key, typ="JWT"))

@@ -25,6 +25,7 @@ MOST: Final = 65_536
 """Bytes of a file that are read."""
 
 _KEYS: Final = frozenset({"app", "path", "kind", "result", "observed_at", "by", "evidence"})
+_EXTENSIONS: Final = frozenset({"crit", "b64"})
 _NEEDED: Final = ("app", "kind", "result", "observed_at")
 
 
@@ -89,6 +90,8 @@ def _signer(text: bytes) -> str:
         header = jws.extract_compact(text.strip()).headers()
     except (errors.JoseError, ValueError, RecursionError):
         raise _none("it is no compact JWS") from None
+    if header.keys() & _EXTENSIONS:
+        raise _none("its header names extensions, and there are none")
     name = header.get("kid")
     if header.get("typ") != TYPE or not isinstance(name, str):
         raise _none(f"its header does not say typ {TYPE} and kid")
