@@ -133,3 +133,15 @@ def test_the_host_that_is_sent_is_the_one_that_is_signed(target: str, host: str)
 
     signer = SigV4Auth(ReadOnlyCredentials("a", "b", None), "sts", "eu-north-1")
     assert host_of(target) == host == signer.headers_to_sign(AWSRequest("POST", target))["host"]
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_a_name_that_can_be_no_host_is_told(raw: MakeRaw, patience: Patience, proxied: bool) -> None:
+    """An empty label or one of 64 letters: a typed failure, with and without a proxy."""
+    proxy = f"http://{raw(web).address}" if proxied else ""
+    for host in ("a..example", "a" * 64 + ".example"):
+        for scheme in ("http", "https"):
+            order = Order(target=f"{scheme}://{host}/", auth="login", proxy=proxy)
+            with pytest.raises(ProviderError) as told:
+                KINDS["vault-token"](order, showing(), patience)
+            assert told.value.kind.value in {"unreachable", "misconfigured"}

@@ -75,8 +75,6 @@ def exchange(order: Order, request: Request, patience: Patience, mutual: Present
 
 
 def _exchanged(order: Order, request: Request, patience: Patience, mutual: Presented | None) -> Answer:
-    always = {"Host": host_of(order.target), "User-Agent": _AGENT, "Accept": "*/*", "Connection": "close"}
-    headers = {**always, **request.headers}
     connection = _connection(order, mutual, patience)
     with closing(connection), cut_at(connection.sock, patience):
         connection.sock.settimeout(patience.left)
@@ -84,6 +82,8 @@ def _exchanged(order: Order, request: Request, patience: Patience, mutual: Prese
             if isinstance(connection.sock, ssl.SSLSocket) and order.auth == "client-certificate":
                 settle(connection.sock, patience)
                 connection.sock.settimeout(patience.left)
+            always = {"Host": host_of(order.target), "User-Agent": _AGENT, "Accept": "*/*", "Connection": "close"}
+            headers = {**always, **request.headers}
             connection.request(request.method, _form(order, request.resource), body=request.body, headers=headers)
             answer = connection.getresponse()
             body = answer.read(_MOST)
