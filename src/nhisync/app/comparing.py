@@ -17,15 +17,30 @@ from nhisync.spi import ErrorKind, KindInfo
 
 _NOT_COMPARED = "no finished cycle of this configuration compared the values that are stored"
 
-_TELLING = COPY_SCHEMES - {"secret-version"}
-"""Public ids that a copy would carry, too. A secret's version is new wherever its value is written."""
+_TELLING = COPY_SCHEMES - {"secret-version", "resource", "file"}
+"""Public ids that a copy would carry, too. A version, a cloud's name of the item and a file are new wherever a value is
+written.
+"""
 
 
 class Side(NamedTuple):
-    """One side to compare; `silent` when nothing stays open where the provider reads no such value."""
+    """One side to compare.
+
+    Attributes:
+        wanted: what is read.
+        silent: nothing stays open where the provider reads no such value.
+        valued: its kind has a value, which may be a copy of the other side's.
+        telling: schemes of its public ids that a copy of the same kind would carry, too.
+    """
 
     wanted: Wanted
     silent: bool
+    valued: bool = True
+    telling: frozenset[str] = frozenset()
+
+    def hides(self, other: "Side") -> bool:
+        """Whether `other` may hold this side's value without anything public telling: a key of a cloud in a vault."""
+        return bool(self.telling) and other.valued and self.telling.isdisjoint(other.telling)
 
 
 def compare_values(
@@ -54,10 +69,16 @@ def doubts(sides: Iterable[Side], unread: Iterable[tuple[str, str, ErrorFact]]) 
     """Key → why a value of that pair was not compared, of `unread` as (path, item, why)."""
     lost = {(path, locator): error for path, locator, error in unread}
     found = dict[str, str]()
-    for one, silent in sides:
-        error = lost.get((one.path, str(one.locator.item)))
-        if error is not None and not (silent and error.kind == ErrorKind.UNSUPPORTED.value):
-            found[one.key] = f"the value was not compared: {error.message}"
+    pairs: dict[str, list[Side]] = {}
+    for side in sides:
+        pairs.setdefault(side.wanted.key, []).append(side)
+    for side in (side for pair in pairs.values() for side in pair):
+        error = lost.get((side.wanted.path, str(side.wanted.locator.item)))
+        if error is None:
+            continue
+        silent = side.silent and not any(side.hides(other) for other in pairs[side.wanted.key] if other is not side)
+        if not (silent and error.kind == ErrorKind.UNSUPPORTED.value):
+            found[side.wanted.key] = f"the value was not compared: {error.message}"
     return found
 
 
@@ -103,5 +124,6 @@ def side_of(valueless: frozenset[str], path: str, row: Row, field: str | None) -
     """The side in `row`, of a source with these kinds without a value; `field` is the one that its pair names."""
     bare = Locator.parse(row.locator)
     told = {line.partition("=")[0] for line in (row.ids or "").split("\n")}
-    silent = bare.kind in valueless or not _TELLING.isdisjoint(told)
-    return Side(Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, field)), silent)
+    wanted = Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, field))
+    valued, telling = bare.kind not in valueless, frozenset(told & _TELLING)
+    return Side(wanted, not valued or bool(telling), valued, telling)
