@@ -314,3 +314,20 @@ def test_a_name_with_a_dot_is_not_the_name_of_another_thing(stage: Stage) -> Non
     run("DROP SCHEMA a CASCADE")
     both = found["app_a"] & found["app_b"]
     assert not {resource for action, resource in both if action == "SELECT" and "a.b" in resource}
+
+
+@pytest.mark.requirement("R20")
+def test_settings_that_take_rights_away_at_login_are_limits(stage: Stage) -> None:
+    """The same grants write nothing in sessions that begin read-only; a role set at login works with other rights."""
+    run = stage.cluster.run
+    run(f"ALTER DATABASE {DATABASE} SET default_transaction_read_only = off")
+    run("ALTER ROLE app_b SET default_transaction_read_only = on")
+    run(f"ALTER ROLE app_b IN DATABASE {DATABASE} SET role = 'readers'")
+    run("ALTER ROLE app_b SET work_mem = '8MB'")
+    found = rights(stage, "app_a", "app_b")
+    run("ALTER ROLE app_b RESET ALL")
+    run(f"ALTER ROLE app_b IN DATABASE {DATABASE} RESET ALL")
+    run(f"ALTER DATABASE {DATABASE} RESET ALL")
+    told = {name: {one.name: one.value for one in facts.limits} for name, facts in found.items()}
+    assert told["app_b"] == {"default_transaction_read_only": "on", "role": "readers"}
+    assert told["app_a"] == {}

@@ -26,12 +26,12 @@ from nhisync.spi import (
 )
 from nhisync_postgres.connection import Connection
 from nhisync_postgres.permissions import script_of, select
-from nhisync_postgres.queries import HELD, HOLDERS, ROW_SECURITY
+from nhisync_postgres.queries import HELD, HOLDERS, ROW_SECURITY, SETTINGS
 from nhisync_postgres.settings import PostgresSettings
 
 SCHEME = "postgres"
 
-CATALOGS = ("pg_attribute", "pg_init_privs", "pg_policy", "pg_proc")
+CATALOGS = ("pg_attribute", "pg_db_role_setting", "pg_init_privs", "pg_policy", "pg_proc")
 """Catalogs that rights are read from beside those of the inventory."""
 
 _SHOWN = 120
@@ -39,6 +39,7 @@ _SHOWN = 120
 
 _TITLE = "rights: what the named roles may do in this database, for tiers that compare rights"
 _ATTRIBUTES = ("createrole", "createdb", "replication", "bypassrls")
+_HARMLESS = frozenset({("default_transaction_read_only", "off"), ("role", "none")})
 _WILD = re.compile(r"[*?$]")
 
 
@@ -73,6 +74,10 @@ def facts(connection: Connection, wanted: Sequence[Locator], now: datetime, budg
     for row in connection.rows(ROW_SECURITY, budget, names=names):
         of_role = policies.setdefault(row["name"], {})
         of_role.setdefault((row["via"], row["resource"], row["action"]), []).extend(_policy(row))
+    begins: dict[str, list[Limit]] = {}
+    for row in connection.rows(SETTINGS, budget, names=names):
+        if (row["setting"], row["value"]) not in _HARMLESS:
+            begins.setdefault(row["name"], []).append(Limit(row["setting"], str(row["value"])))
     for locator in wanted:
         holder = holders.get(locator.name)
         if holder is None:
@@ -86,7 +91,7 @@ def facts(connection: Connection, wanted: Sequence[Locator], now: datetime, budg
             scheme=SCHEME,
             syntax=Syntax.EXACT,
             rights=rights_of(holder, held.get(name, ()), policies.get(name, {})),
-            limits=_limits(holder),
+            limits=(*_limits(holder), *begins.get(name, ())),
         )
 
 

@@ -67,6 +67,20 @@ FROM pg_catalog.pg_roles r WHERE r.rolname::text = ANY (%(names)s::text[])
 """The named roles with the attributes that no membership passes on."""
 
 
+SETTINGS = """
+SELECT DISTINCT ON (r.rolname, v.setting) r.rolname::text AS name, v.setting,
+       pg_catalog.substr(v.line, pg_catalog.length(v.setting) + 2) AS value
+FROM pg_catalog.pg_roles r
+JOIN pg_catalog.pg_db_role_setting s ON s.setrole IN (0, r.oid) AND s.setdatabase IN (
+  0, (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))
+CROSS JOIN LATERAL (SELECT line, pg_catalog.split_part(line, '=', 1) AS setting
+                    FROM pg_catalog.unnest(s.setconfig) line) v
+WHERE r.rolname::text = ANY (%(names)s::text[]) AND v.setting IN ('default_transaction_read_only', 'role')
+ORDER BY r.rolname, v.setting, s.setrole <> 0 DESC, s.setdatabase <> 0 DESC
+"""
+"""What sessions of the named roles begin with, as far as it takes rights away; the most exact place counts."""
+
+
 def _plain(name: str) -> str:
     """SQL for one part of a dotted name: in quotes where a dot of its own would make it the name of another thing."""
     return f"""CASE WHEN {name} ~ '[."]' THEN pg_catalog.quote_ident({name}) ELSE {name}::text END"""
