@@ -209,3 +209,17 @@ def test_a_login_name_that_is_the_value_is_not_told() -> None:
     assert login_of(showing("guest", "guest")) == ""
     assert login_of(showing(CANARY, CANARY)) == ""
     assert login_of(showing(CANARY, "payments")) == "payments"
+
+
+def test_a_login_whose_token_is_none_is_still_told(raw: MakeRaw, patience: Patience) -> None:
+    """What a service puts in place of a token keeps no result from being told, and no other probe from being made."""
+    body = b'{"auth": {"client_token": "\\ud800", "metadata": {"role_name": "payments"}}}'
+
+    def behave(channel: socket.socket) -> None:
+        channel.recv(65_536)
+        channel.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    order = Order(target=f"http://{raw(behave).address}", auth="login")
+    shown = KINDS["vault-approle"](order, showing(user="role"), patience)
+    assert shown.accepted
+    assert shown.seen_as.startswith("payments at ")

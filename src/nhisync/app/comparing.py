@@ -23,7 +23,7 @@ written.
 """
 
 
-class Side(NamedTuple):
+class Comparable(NamedTuple):
     """One side to compare.
 
     Attributes:
@@ -38,7 +38,7 @@ class Side(NamedTuple):
     valued: bool = True
     telling: frozenset[str] = frozenset()
 
-    def hides(self, other: "Side") -> bool:
+    def hides(self, other: "Comparable") -> bool:
         """Whether `other` may hold this side's value without anything public telling: a key of a cloud in a vault."""
         return bool(self.telling) and other.valued and self.telling.isdisjoint(other.telling)
 
@@ -65,11 +65,11 @@ def compare_values(
     return doubts(sides, reuse.unread)
 
 
-def doubts(sides: Iterable[Side], unread: Iterable[tuple[str, str, ErrorFact]]) -> dict[str, str]:
+def doubts(sides: Iterable[Comparable], unread: Iterable[tuple[str, str, ErrorFact]]) -> dict[str, str]:
     """Key → why a value of that pair was not compared, of `unread` as (path, item, why)."""
     lost = {(path, locator): error for path, locator, error in unread}
     found = dict[str, str]()
-    pairs: dict[str, list[Side]] = {}
+    pairs: dict[str, list[Comparable]] = {}
     for side in sides:
         pairs.setdefault(side.wanted.key, []).append(side)
     for side in (side for pair in pairs.values() for side in pair):
@@ -102,7 +102,7 @@ def _asking(session: Session, apps: Sequence[App]) -> set[str]:
     return {name for name, tier in tiers.items() if tier.evidence.compare_values and EQUAL_VALUE not in tier.off}
 
 
-def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iterator[Side]:
+def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iterator[Comparable]:
     fields: dict[str, str | None] = {}
     for app in session.configuration.apps:
         for pair in app.pairs:
@@ -120,10 +120,10 @@ def valueless_kinds(kinds: Iterable[KindInfo]) -> frozenset[str]:
     return frozenset(kind.name for kind in kinds if not kind.valued)
 
 
-def side_of(valueless: frozenset[str], path: str, row: Row, field: str | None) -> Side:
+def side_of(valueless: frozenset[str], path: str, row: Row, field: str | None) -> Comparable:
     """The side in `row`, of a source with these kinds without a value; `field` is the one that its pair names."""
     bare = Locator.parse(row.locator)
     told = {line.partition("=")[0] for line in (row.ids or "").split("\n")}
     wanted = Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, field))
     valued, telling = bare.kind not in valueless, frozenset(told & _TELLING)
-    return Side(wanted, not valued or bool(telling), valued, telling)
+    return Comparable(wanted, not valued or bool(telling), valued, telling)

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from nhisync.clock import Clock
 from nhisync.config import Probe
+from nhisync.errors import UsageError
 from nhisync.model import App, ErrorFact, Side
 from nhisync.parity.proof import LADDER
 from nhisync.probes import KINDS, Order, Presented, Shown, not_made
@@ -33,7 +34,7 @@ HERE: Final = "local"
 """``run_from`` of a probe that needs no runner."""
 
 MOST: Final = 65_536
-"""Bytes of a result that are read."""
+"""Bytes of a result; what is longer is none."""
 
 _TEXTS: Final = (
     "target", "auth", "depth", "header", "database", "server_name", "proxy", "seen_as", "region", "namespace", "mount",
@@ -68,7 +69,7 @@ def run_there(
     except (OSError, ValueError):
         told = f"the runner of {where} cannot be started"
         raise ProviderError(ErrorKind.MISCONFIGURED, told, fix=_FIX) from None
-    shown = _shown(text[:MOST], presented) if code == 0 else None
+    shown = _shown(text, presented) if code == 0 and len(text) <= MOST else None
     if shown is None:
         told = f"the runner of {where} ended with code {code} and no result"
         raise ProviderError(ErrorKind.UNREACHABLE, told, fix=_FIX)
@@ -98,16 +99,16 @@ def run_here(task: bytes, clock: Clock) -> str:
     """Make the probe of `task` on this host and tell the result.
 
     Raises:
-        ValueError: it is no task of this version.
+        UsageError: it is no task of this version.
     """
-    raw = _mapping(task)
-    if raw.get("version") != VERSION or raw.get("kind") not in KINDS:
-        raise ValueError
     with TemporaryDirectory(prefix="nhisync-") as folder:
-        order = _order(raw["order"], Path(folder))
         try:
-            patience = Patience(clock, float(raw["seconds"]))
-            shown = KINDS[raw["kind"]](order, _presented(raw["presented"]), patience)
+            kind, order, presented, seconds = _read(task, Path(folder))
+        except (ValueError, KeyError, TypeError):
+            fix = "Name this command as `runner` of a path; both ends must be of the same major version."
+            raise UsageError("stdin holds no probe that this version can make", fix=fix) from None
+        try:
+            shown = KINDS[kind](order, presented, Patience(clock, seconds))
         except ProviderError as failure:
             shown = not_made("", failure)
     error = shown.error
@@ -145,6 +146,19 @@ def _task(kind: str, order: Order, presented: Presented, seconds: float) -> byte
         },
     }
     return json.dumps(task).encode()
+
+
+def _read(task: bytes, folder: Path) -> tuple[str, Order, Presented, float]:
+    """Kind, order, credential and seconds of a task; its authorities stand in `folder`.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is no task of this version.
+    """
+    raw = _mapping(task)
+    kind = raw["kind"]
+    if raw["version"] != VERSION or kind not in KINDS:
+        raise ValueError
+    return kind, _order(raw["order"], folder), _presented(raw["presented"]), float(raw["seconds"])
 
 
 def _order(raw: Mapping[str, Any], folder: Path) -> Order:

@@ -55,7 +55,7 @@ def test_every_missing_permission_is_named_with_its_grant(stocked, line):
     assert f"--add-permissions={line[1]}" in failed[0].fix
 
 
-@pytest.mark.requirement("R19", "R55")
+@pytest.mark.requirement("R55")
 @pytest.mark.parametrize(
     ("role", "warned"),
     [

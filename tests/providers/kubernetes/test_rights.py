@@ -10,8 +10,9 @@ import pytest
 
 from nhisync.parity.rights.patterns import matches, tokens
 from nhisync.spi import ErrorKind, GrantFacts, Locator, ProviderError, Syntax
-from nhisync_kubernetes.granting import READ, bound, grants_needed, rights_of, subjects_of
-from nhisync_kubernetes.permissions import objects
+from nhisync_kubernetes.granting import bound, rights_of, subjects_of
+from nhisync_kubernetes.grants import Grant
+from nhisync_kubernetes.permissions import RULED_BY, objects, rights_needed
 
 from .conftest import CANARY, Adapted, Target
 
@@ -36,14 +37,12 @@ class Stage:
         """Give the reader the printed manifest, and sight of the account."""
         subject = SUBJECT.format(self.place)
         (document,) = self.reader().provider().grant_permissions((self.api,), frozenset())
-        assert {one.action for one in grants_needed()} <= set(document.actions)
-        self.target.apply(list(objects(f"rights-{self.place}", subject, grants_needed())))
+        assert {one.action for one in rights_needed()} <= set(document.actions)
+        self.target.apply(list(objects(f"rights-{self.place}", subject, rights_needed())))
         self.see()
 
     def see(self) -> None:
         """What the READ document holds for the account."""
-        from nhisync_kubernetes.grants import Grant
-
         grants = [Grant(self.place, "", "serviceaccounts", "get", ("api",)), Grant("", "", "namespaces", "get", ())]
         self.target.apply(list(objects(f"see-{self.place}", SUBJECT.format(self.place), grants)))
 
@@ -138,10 +137,10 @@ def test_every_request_is_judged_as_the_server_judges_it(stage: Stage, seed: int
 
 
 @pytest.mark.requirement("R42")
-@pytest.mark.parametrize("missing", READ, ids=lambda one: one.plural)
+@pytest.mark.parametrize("missing", RULED_BY, ids=lambda one: one.plural)
 def test_each_line_of_the_document_is_needed(stage: Stage, missing: Any) -> None:
     """Without any one line the rights are unknown, with the very permission that is missing; never empty."""
-    kept = [one for one in grants_needed() if one.resource != missing.plural]
+    kept = [one for one in rights_needed() if one.resource != missing.plural]
     stage.bind(random.Random(3))
     stage.target.apply(list(objects(f"rights-{stage.place}", SUBJECT.format(stage.place), kept)))
     stage.see()
@@ -154,13 +153,24 @@ def test_each_line_of_the_document_is_needed(stage: Stage, missing: Any) -> None
     assert facts.rights == ()
 
 
-def test_the_account_behind_a_legacy_token_is_the_one_that_holds_rights(site: Any) -> None:
+def test_the_account_behind_a_legacy_token_is_the_one_that_holds_rights(stage: Stage) -> None:
     """The token is a Secret; what it opens is its account's."""
-    token = site.seed("service-account-token", "payments/ci-deploy")
-    reader = site.provider()
-    (facts,) = reader.grants((token,), site.budget())
-    assert CANARY not in str(facts)
-    assert facts.error is None or facts.error.kind == ErrorKind.DENIED.value
+    about = {"name": "old", "namespace": stage.place, "annotations": {"kubernetes.io/service-account.name": "api"}}
+    kind = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token"}
+    stage.target.create(
+        f"/api/v1/namespaces/{stage.place}/secrets", {**kind, "metadata": about, "stringData": {"note": CANARY}}
+    )
+    api = f"system:serviceaccount:{stage.place}:api"
+    stage.target.apply(list(objects(f"api-{stage.place}", api, [Grant(stage.place, "", "pods", "get", ("one",))])))
+    stage.allow()
+    subject = SUBJECT.format(stage.place)
+    stage.target.apply(
+        list(objects(f"old-{stage.place}", subject, [Grant(stage.place, "", "secrets", "get", ("old",))]))
+    )
+    token, account = stage.rights(Locator.parse(f"cluster:service-account-token/{stage.place}/old"), stage.api)
+    assert token.error is None
+    assert token.rights == account.rights != ()
+    assert CANARY not in str(token)
 
 
 def test_an_account_that_is_not_there_has_no_list(stage: Stage) -> None:
