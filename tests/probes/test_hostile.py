@@ -223,3 +223,13 @@ def test_a_login_whose_token_is_none_is_still_told(raw: MakeRaw, patience: Patie
     shown = KINDS["vault-approle"](order, showing(user="role"), patience)
     assert shown.accepted
     assert shown.seen_as.startswith("payments at ")
+
+
+@given(
+    value=st.text(min_size=24, max_size=60),
+    at=st.integers(0, 12),
+    filler=st.text("0123456789", min_size=150, max_size=180),
+)
+def test_a_long_name_hides_nothing_either(value: str, at: int, filler: str) -> None:
+    """Long names are looked through another way than short ones, with the same result."""
+    assert name_of(filler + value[at : at + 12], showing(value)) == ""

@@ -18,6 +18,9 @@ _LONGEST_NAME = 200
 _TELLING = 12
 """Characters in a row that tell something of a credential; of a short one half of it does."""
 
+_FEW = 100
+"""Pieces that are looked for one by one; more are looked up for each place of the value."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -166,9 +169,16 @@ def name_of(told: str, presented: Presented) -> str:
     looks = {near.casefold(), _folded(near), _folded(unquote_plus(near)), _folded(unescape(near))}
     for form in filter(None, presented.forms):
         part = min(_TELLING, (len(form) + 1) // 2)
-        if any(look[at : at + part] in form for look in looks for at in range(len(look) - part + 1)):
+        if _shares({look[at : at + part] for look in looks for at in range(len(look) - part + 1)}, form, part):
             return ""
     return told[:_LONGEST_NAME]
+
+
+def _shares(pieces: set[str], form: str, part: int) -> bool:
+    """Whether one of `pieces`, each `part` long, is in `form`; a long value and a long name together cost no cycle."""
+    if len(pieces) <= _FEW:
+        return any(piece in form for piece in pieces)
+    return any(form[at : at + part] in pieces for at in range(len(form) - part + 1))
 
 
 def login_of(presented: Presented) -> str:
