@@ -227,3 +227,21 @@ def test_a_position_without_a_runner_is_a_wrong_configuration(world: World) -> N
     assert [problem.message for problem in wrong.value.problems] == [
         "apps.wallet.pairs[0].probe: `run_from: backup` needs a runner: paths.backup.runner"
     ]
+
+
+def test_a_pipe_in_place_of_the_authorities_holds_nobody(judge: Judge, tmp_path: Path) -> None:
+    """The task carries the authorities, so that they are read here, before anything is started; a pipe is refused."""
+    pipe = tmp_path / "ca.pem"
+    os.mkfifo(pipe)
+    asked = replace(order(judge), ca_file=pipe)
+    with pytest.raises(ProviderError) as failed:
+        run_there(OVER_THERE, "http", asked, presented(), 30, where="north")
+    assert failed.value.kind.value == "misconfigured"
+
+
+def test_authorities_with_words_of_any_language_are_taken_along(judge: Judge, tmp_path: Path) -> None:
+    """Bundles have comments around their certificates."""
+    file = tmp_path / "named.pem"
+    file.write_text("# Zertifizierungsstelle für Prüfungen\n" + judge.authority.read_text(encoding="ascii"), "utf-8")
+    asked = replace(order(judge), ca_file=file)
+    assert run_there(OVER_THERE, "http", asked, presented(), 30, where="north").accepted is True

@@ -149,6 +149,17 @@ def test_no_signature_and_a_shared_secret_do_not_count(lab: Lab) -> None:
     assert "did not sign this" in lab.refused(forged)
 
 
+@pytest.mark.parametrize(
+    "more", [{"crit": ["b64"], "b64": False}, {"crit": [1]}, {"crit": [[]]}, {"crit": []}, {"b64": True}]
+)
+def test_extensions_do_not_count(lab: Lab, more: dict[str, Any]) -> None:
+    """We know none (RFC 7515 §4.1.11), and what is not even a list of names ends no command."""
+    head = encoded(json.dumps({**HEADER, **more}).encode())
+    body = json.dumps(SAID).encode() if more.get("b64") is False else encoded(json.dumps(SAID).encode())
+    whole = head + b"." + body
+    assert "no signed attestation" in lab.refused(whole + b"." + encoded(lab.key.sign(whole)))
+
+
 def test_another_kind_of_token_does_not_count(lab: Lab) -> None:
     """A key that signs other things, too, signs nothing for us by accident (RFC 8725 §3.11)."""
     assert "does not say typ" in lab.refused(sign(lab.key, typ="JWT"))
@@ -225,6 +236,25 @@ def test_from_the_file_to_what_is_asked_for(lab: Lab) -> None:
     _, shown, _ = run(lab, "payments", "--format", "json")
     states = {one["kind"]: one["state"] for one in json.loads(shown)}
     assert states == {"capacity-test": "fail", "data-lag": "unknown"}, "what was seen last counts, not what came last"
+
+
+def test_a_file_of_a_fast_clock_overrides_no_later_word(lab: Lab) -> None:
+    """Dated ahead and shown again, it would count as seen each time that it is shown; a refusal is heard at once."""
+    ahead = (NOW + timedelta(seconds=20)).isoformat()
+    assert "ahead of this clock" in lab.refused(sign(lab.key, {**SAID, "observed_at": ahead}))
+    claim, _ = verified(lab.session, sign(lab.key, {**SAID, "observed_at": ahead, "result": "fail"}))
+    assert not claim.holds
+
+
+@pytest.mark.parametrize("odd", ["\ud800", "\x00", "a\nb", "\x1b[2J", "\u202e"])
+@pytest.mark.parametrize("name", ["by", "evidence"])
+def test_words_that_no_store_and_no_terminal_takes_do_not_count(lab: Lab, name: str, odd: str) -> None:
+    """Half a character, control characters: a typed refusal, no traceback."""
+    file = lab.folder / "odd.jws"
+    file.write_bytes(sign(lab.key, {**SAID, name: odd}))
+    code, _, err = run(lab, "--signed", str(file))
+    assert code == 2
+    assert "no signed attestation" in err
 
 
 def test_a_file_that_cannot_be_read_is_told(lab: Lab) -> None:

@@ -189,3 +189,145 @@ def test_other_kinds_hold_no_rights(tmp_path: Path, stage: Stage) -> None:
         (facts,) = adapter.grants([Locator.parse("db:table/orders")], budget())
     assert facts.error is not None
     assert facts.error.kind == ErrorKind.UNSUPPORTED.value
+
+
+@pytest.mark.requirement("R20")
+def test_rights_that_come_with_a_role_of_the_server_are_seen_as_far_as_they_are_inherited(stage: Stage) -> None:
+    """No grant stands behind pg_read_all_data: who only may become it reads nothing until then."""
+    run = stage.cluster.run
+    clear(stage)
+    run("GRANT pg_read_all_data TO app_a, app_b")
+    run("ALTER ROLE app_a INHERIT")
+    run("ALTER ROLE app_b NOINHERIT")
+    try:
+        found = {name: allowed(facts) for name, facts in rights(stage, "app_a", "app_b").items()}
+        assert ("INHERIT", "role/pg_read_all_data") in found["app_a"]
+        assert ("INHERIT", "role/pg_read_all_data") not in found["app_b"]
+    finally:
+        run("REVOKE pg_read_all_data FROM app_a, app_b")
+
+
+@pytest.mark.requirement("R20")
+def test_what_a_role_may_do_once_it_became_another_one_is_compared(stage: Stage) -> None:
+    """An application that logs in and then sets its role works with that one's rights, however many steps away."""
+    run = stage.cluster.run
+    clear(stage)
+    run("ALTER ROLE app_b NOINHERIT")
+    run("GRANT nested TO app_b")
+    run("GRANT readers TO nested")
+    run("ALTER ROLE nested NOINHERIT")
+    run("GRANT SELECT ON public.orders TO readers")
+    try:
+        found = allowed(rights(stage, "app_b")["app_b"])
+        assert {("SET ROLE", "role/nested"), ("SET ROLE", "role/readers")} <= found
+        assert ("SELECT", "table/public.orders") not in found
+        assert ("SELECT as readers", "table/public.orders") in found
+        run("REVOKE SELECT ON public.orders FROM readers")
+        assert ("SELECT as readers", "table/public.orders") not in allowed(rights(stage, "app_b")["app_b"])
+        run("ALTER ROLE readers SUPERUSER")
+        assert ("* as readers", "*") in allowed(rights(stage, "app_b")["app_b"])
+        run("ALTER ROLE readers NOSUPERUSER CREATEDB")
+        assert ("role attribute createdb as readers", "cluster") in allowed(rights(stage, "app_b")["app_b"])
+    finally:
+        run("ALTER ROLE readers NOSUPERUSER NOCREATEDB")
+        run("ALTER ROLE nested INHERIT")
+        run("REVOKE readers FROM nested")
+        clear(stage)
+
+
+@pytest.mark.requirement("R20")
+def test_what_is_inherited_and_set_alike_is_told_once(stage: Stage) -> None:
+    """The rights of a group that is inherited anyway are not told a second time."""
+    run = stage.cluster.run
+    clear(stage)
+    run("ALTER ROLE app_a INHERIT")
+    run("GRANT readers TO app_a")
+    run("GRANT SELECT ON public.orders TO readers")
+    found = allowed(rights(stage, "app_a")["app_a"])
+    clear(stage)
+    assert ("SELECT", "table/public.orders") in found
+    assert not [action for action, _ in found if " as " in action]
+
+
+@pytest.mark.requirement("R20")
+def test_row_security_limits_the_grant_of_a_column_too(stage: Stage) -> None:
+    """A column that may be read in no row is not the right of one that may be read in every row."""
+    run = stage.cluster.run
+    run("CREATE TABLE public.vault (tenant text, sum int)")
+    run("GRANT SELECT (sum) ON public.vault TO app_c")
+    run("ALTER TABLE public.vault ENABLE ROW LEVEL SECURITY")
+    (column,) = [one for one in rights(stage, "app_c")["app_c"].rights if "column/public.vault.sum" in one.resources]
+    run("DROP TABLE public.vault")
+    assert column.conditions == ("row security lets no row through",)
+
+
+@pytest.mark.requirement("R20")
+def test_row_security_of_the_role_that_was_become_counts(stage: Stage) -> None:
+    """The same table, read as another role, is read through that role's policies."""
+    run = stage.cluster.run
+    clear(stage)
+    run("ALTER ROLE app_c INHERIT")
+    run("GRANT readers TO app_c")
+    run("CREATE TABLE public.book (tenant text)")
+    run("GRANT SELECT ON public.book TO app_c, readers")
+    run("ALTER TABLE public.book ENABLE ROW LEVEL SECURITY")
+    run("CREATE POLICY own ON public.book FOR SELECT TO app_c USING (tenant = 'acme')")
+    found = rights(stage, "app_c")["app_c"].rights
+    run("DROP TABLE public.book")
+    clear(stage)
+    told = {a: one.conditions for one in found if "table/public.book" in one.resources for a in one.actions}
+    assert told["SELECT as readers"] == ("row security lets no row through",)
+    assert "acme" in told["SELECT"][0]
+
+
+@pytest.mark.requirement("R20")
+def test_grants_on_things_of_the_server_itself_are_rights(stage: Stage) -> None:
+    """Reading files of the host or the hashes of passwords is granted on what the server brought along."""
+    run = stage.cluster.run
+    before = allowed(rights(stage, "app_a")["app_a"])
+    run("GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO app_a")
+    run("GRANT SELECT ON pg_catalog.pg_authid TO app_a")
+    run("GRANT SELECT (usename) ON pg_catalog.pg_shadow TO app_a")
+    after = allowed(rights(stage, "app_a")["app_a"])
+    run("REVOKE EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) FROM app_a")
+    run("REVOKE SELECT ON pg_catalog.pg_authid FROM app_a")
+    run("REVOKE SELECT (usename) ON pg_catalog.pg_shadow FROM app_a")
+    assert after - before == {
+        ("EXECUTE", "function/pg_catalog.pg_read_file(text)"),
+        ("SELECT", "table/pg_catalog.pg_authid"),
+        ("SELECT", "column/pg_catalog.pg_shadow.usename"),
+    }
+
+
+@pytest.mark.requirement("R20")
+def test_a_name_with_a_dot_is_not_the_name_of_another_thing(stage: Stage) -> None:
+    """Table b.c of schema a and table c of schema a.b are two things."""
+    run = stage.cluster.run
+    run('CREATE SCHEMA "a.b"')
+    run("CREATE SCHEMA a")
+    run('CREATE TABLE "a.b".c (id int)')
+    run('CREATE TABLE a."b.c" (id int)')
+    run('GRANT SELECT ON "a.b".c TO app_a')
+    run('GRANT SELECT ON a."b.c" TO app_b')
+    found = {name: allowed(facts) for name, facts in rights(stage, "app_a", "app_b").items()}
+    run('DROP SCHEMA "a.b" CASCADE')
+    run("DROP SCHEMA a CASCADE")
+    both = found["app_a"] & found["app_b"]
+    assert not {resource for action, resource in both if action == "SELECT" and "a.b" in resource}
+
+
+@pytest.mark.requirement("R20")
+def test_settings_that_take_rights_away_at_login_are_limits(stage: Stage) -> None:
+    """The same grants write nothing in sessions that begin read-only; a role set at login works with other rights."""
+    run = stage.cluster.run
+    run(f"ALTER DATABASE {DATABASE} SET default_transaction_read_only = off")
+    run("ALTER ROLE app_b SET default_transaction_read_only = on")
+    run(f"ALTER ROLE app_b IN DATABASE {DATABASE} SET role = 'readers'")
+    run("ALTER ROLE app_b SET work_mem = '8MB'")
+    found = rights(stage, "app_a", "app_b")
+    run("ALTER ROLE app_b RESET ALL")
+    run(f"ALTER ROLE app_b IN DATABASE {DATABASE} RESET ALL")
+    run(f"ALTER DATABASE {DATABASE} RESET ALL")
+    told = {name: {one.name: one.value for one in facts.limits} for name, facts in found.items()}
+    assert told["app_b"] == {"default_transaction_read_only": "on", "role": "readers"}
+    assert told["app_a"] == {}

@@ -7,6 +7,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from nhisync.clock import SystemClock
 from nhisync.probes import KINDS, Order, http, tls
-from nhisync.probes.order import Patience, name_of
+from nhisync.probes.order import Patience, login_of, name_of
 from nhisync.spi import ProviderError
 from nhisync.testing.judge import Account, Judge
 
@@ -105,6 +106,14 @@ ECHOES = (
     CANARY.upper(),
     CANARY.encode().hex(),
     "x" * 190 + CANARY,
+    "".join(f"%{byte:02x}" for byte in CANARY.encode()),
+    "".join(f"&#{byte};" for byte in CANARY.encode()),
+    " ".join(CANARY),
+    "\u200b".join(CANARY),
+    CANARY.translate({code: code + 0xFEE0 for code in range(0x21, 0x7F)}),
+    base64.b64encode(f"Bearer {CANARY}".encode()).decode(),
+    base64.b64encode(f"?{CANARY}".encode()).decode(),
+    base64.b32encode(CANARY.encode()).decode(),
 )
 """Ways in which a service may tell back what it was shown."""
 
@@ -186,6 +195,22 @@ def test_no_name_holds_the_value(value: str, before: str, behind: str) -> None:
     assert name_of(before + value + behind, showing(value)) == ""
 
 
+@pytest.mark.parametrize("value", ["aB3+dE5/fG7+hI9/kL1=", "p@ss w:rd & more!"])
+def test_a_value_is_known_again_however_a_url_writes_it(value: str) -> None:
+    """Signs that an encoding changes are left out of the look on both sides."""
+    shown = showing(value)
+    for told in (quote(value, safe=""), quote_plus(value), f"https://x.example/?token={quote(value, safe='')}"):
+        assert name_of(told, shown) == ""
+    assert name_of("payments-north at 127.0.0.1:8443", shown) == "payments-north at 127.0.0.1:8443"
+
+
+def test_a_login_name_that_is_the_value_is_not_told() -> None:
+    """`guest` with the password `guest`, or a user field that names the secret by mistake."""
+    assert login_of(showing("guest", "guest")) == ""
+    assert login_of(showing(CANARY, CANARY)) == ""
+    assert login_of(showing(CANARY, "payments")) == "payments"
+
+
 def test_a_login_whose_token_is_none_is_still_told(raw: MakeRaw, patience: Patience) -> None:
     """What a service puts in place of a token keeps no result from being told, and no other probe from being made."""
     body = b'{"auth": {"client_token": "\\ud800", "metadata": {"role_name": "payments"}}}'
@@ -198,3 +223,13 @@ def test_a_login_whose_token_is_none_is_still_told(raw: MakeRaw, patience: Patie
     shown = KINDS["vault-approle"](order, showing(user="role"), patience)
     assert shown.accepted
     assert shown.seen_as.startswith("payments at ")
+
+
+@given(
+    value=st.text(min_size=24, max_size=60),
+    at=st.integers(0, 12),
+    filler=st.text("0123456789", min_size=150, max_size=180),
+)
+def test_a_long_name_hides_nothing_either(value: str, at: int, filler: str) -> None:
+    """Long names are looked through another way than short ones, with the same result."""
+    assert name_of(filler + value[at : at + 12], showing(value)) == ""

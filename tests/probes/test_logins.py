@@ -7,6 +7,7 @@ import pytest
 
 from nhisync.clock import SystemClock
 from nhisync.probes import KINDS, Order, Shown
+from nhisync.probes.exchange import host_of
 from nhisync.probes.order import Patience
 from nhisync.spi import ProviderError
 
@@ -94,3 +95,54 @@ def test_only_a_refusal_of_the_made_up_password_shows_that_passwords_are_looked_
     shown = KINDS["redis"](order, showing(user="payments"), Patience(SystemClock(), 10))
     assert shown.accepted is accepted
     assert (shown.error is None) is (accepted is True)
+
+
+def alerting(channel: socket.socket) -> None:
+    """Answers a handshake with the alert about a bad certificate (RFC 8446 §6.2)."""
+    channel.recv(65_536)
+    channel.sendall(bytes.fromhex("15030300 02 02 2a"))
+    while channel.recv(65_536):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["redis", "vault-token", "vault-approle", "aws-sts", "entra-token"])
+def test_a_service_that_wants_a_client_certificate_is_told_as_such(raw: MakeRaw, patience: Patience, kind: str) -> None:
+    """These kinds show none; the alert is an answer about the connection, not the end of the process."""
+    address = raw(alerting).address
+    target = address if kind == "redis" else f"https://{address}/"
+    order = Order(target=target, auth="login", region="eu-north-1", scope="s")
+    with pytest.raises(ProviderError) as told:
+        KINDS[kind](order, showing(user="payments"), patience)
+    assert told.value.kind.value == "misconfigured"
+
+
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        ("https://sts.eu-north-1.amazonaws.com/", "sts.eu-north-1.amazonaws.com"),
+        ("https://sts.example:8443/", "sts.example:8443"),
+        ("https://[2001:db8::1]/", "[2001:db8::1]"),
+        ("http://localhost/", "localhost"),
+        ("http://localhost:443/", "localhost:443"),
+    ],
+)
+def test_the_host_that_is_sent_is_the_one_that_is_signed(target: str, host: str) -> None:
+    """AWS compares it with the signature; a port that the scheme has anyway would be a wrong signature."""
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import ReadOnlyCredentials
+
+    signer = SigV4Auth(ReadOnlyCredentials("a", "b", None), "sts", "eu-north-1")
+    assert host_of(target) == host == signer.headers_to_sign(AWSRequest("POST", target))["host"]
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_a_name_that_can_be_no_host_is_told(raw: MakeRaw, patience: Patience, proxied: bool) -> None:
+    """An empty label or one of 64 letters: a typed failure, with and without a proxy."""
+    proxy = f"http://{raw(web).address}" if proxied else ""
+    for host in ("a..example", "a" * 64 + ".example"):
+        for scheme in ("http", "https"):
+            order = Order(target=f"{scheme}://{host}/", auth="login", proxy=proxy)
+            with pytest.raises(ProviderError) as told:
+                KINDS["vault-token"](order, showing(), patience)
+            assert told.value.kind.value in {"unreachable", "misconfigured"}

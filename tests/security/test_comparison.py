@@ -149,6 +149,8 @@ def test_each_kind_that_may_hold_a_copied_value_says_so(name: str) -> None:
         ("kv", "file=fd00-1a2b", "unsupported", True),
         ("kv", "resource=arn:aws:secretsmanager:eu-west-1:111122223333:secret:a", "unsupported", True),
         ("kv", "login=svc@db\nspki-sha256=ab", "unsupported", False),
+        ("kv", "resource=vault/one", "unsupported", True),
+        ("kv", "file=8:1234", "unsupported", True),
         ("kv", "spki-sha256=ab", "denied", True),
         ("unheard-of", "", "unsupported", True),
         ("bare", "", "unsupported", False),
@@ -163,6 +165,28 @@ def test_a_value_that_nobody_reads_is_unknown(lab: "Lab", kind: str, ids: str, e
     side = side_of(valueless_kinds(KINDS), "backup", row, None)
     found = doubts([side], [("backup", str(item.locator), ErrorFact(kind=error, message="the provider x reads none"))])
     assert found == ({"payments/a": "the value was not compared: the provider x reads none"} if told else {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "ids", "told"),
+    [
+        ("kv", "", True),
+        ("kv", "spki-sha256=ab", True),
+        ("kv", "access-key-id=AKIA2", False),
+        ("bare", "", False),
+    ],
+)
+@pytest.mark.requirement("R31", "R42")
+def test_a_value_that_cannot_be_read_may_stand_where_nothing_public_tells(
+    lab: "Lab", kind: str, ids: str, told: bool
+) -> None:
+    """An access key on one path, any secret on the other: the secret may be that key's, and no id would say so."""
+    unread = row_of(lab.item("key", kind="bare"), key="payments/a", domain=None)._replace(ids="access-key-id=AKIA1")
+    other = row_of(lab.item("a", kind=kind), key="payments/a", domain=None)._replace(ids=ids or None)
+    valueless = valueless_kinds(KINDS)
+    sides = [side_of(valueless, "primary", unread, None), side_of(valueless, "backup", other, None)]
+    found = doubts(sides, [("primary", unread.locator, ErrorFact(kind="unsupported", message="it reads none"))])
+    assert found == ({"payments/a": "the value was not compared: it reads none"} if told else {})
 
 
 KINDS = (KindInfo(name="kv", title="", locator="kv/a"), KindInfo(name="bare", title="", locator="bare/a", valued=False))

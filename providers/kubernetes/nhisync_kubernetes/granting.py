@@ -5,6 +5,7 @@ written ``namespace/group/resource/subresource/name``, ``+`` stands for any one 
 Using RBAC Authorization; ``plugin/pkg/auth/authorizer/rbac`` of k8s.io/kubernetes.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -37,6 +38,9 @@ SCHEME = "kubernetes"
 
 _ACCOUNT = "kubernetes.io/service-account.name"
 """Annotation of a legacy token that names its account."""
+
+_SPECIAL = re.compile(r"[%*+/]")
+_UNUSUAL = re.compile(r"[^a-z0-9-]")
 
 Rules = Sequence[Mapping[str, Any]]
 
@@ -140,10 +144,11 @@ def subjects_of(namespace: str, account: str) -> frozenset[tuple[str, str]]:
 
 def bound(binding: Mapping[str, Any], who: frozenset[tuple[str, str]]) -> bool:
     """Whether a binding names one of `who`."""
+    here = word(binding["metadata"].get("namespace"))
     for subject in entries(binding.get("subjects")):
         kind, name = word(subject.get("kind")), word(subject.get("name"))
         if kind == "ServiceAccount":
-            kind, name = "User", f"system:serviceaccount:{word(subject.get('namespace'))}:{name}"
+            kind, name = "User", f"system:serviceaccount:{word(subject.get('namespace')) or here}:{name}"
         if (kind, name) in who:
             return True
     return False
@@ -152,7 +157,7 @@ def bound(binding: Mapping[str, Any], who: frozenset[tuple[str, str]]) -> bool:
 def rights_of(rules: Rules, namespace: str) -> Iterator[Right]:
     """The rights of rules that hold in one namespace, or everywhere (``""``); only there do bare URLs count."""
     for rule in rules:
-        verbs = tuple(sorted(texts(rule.get("verbs"))))
+        verbs = tuple(sorted(_verb(one) for one in texts(rule.get("verbs"))))
         named = [*_places(rule, namespace), *([] if namespace else _urls(rule))]
         if verbs and named:
             yield Right(Effect.ALLOW, verbs, tuple(sorted(set(named))))
@@ -161,11 +166,11 @@ def rights_of(rules: Rules, namespace: str) -> Iterator[Right]:
 def _places(rule: Mapping[str, Any], namespace: str) -> Iterator[str]:
     where = namespace or "+"
     # Among names a star stands for nothing but itself, which no object is called (rbac/v1 ResourceNameMatches).
-    names = [one for one in texts(rule["resourceNames"]) if one != "*"] if rule.get("resourceNames") else ["+"]
+    names = [_literal(one) for one in texts(rule["resourceNames"])] if rule.get("resourceNames") else ["+"]
     for group in texts(rule.get("apiGroups")):
         for resource in texts(rule.get("resources")):
             main, slash, sub = resource.partition("/")
-            below = sub if slash else ("+" if resource == "*" else "-")
+            below = _literal(sub) if slash else ("+" if resource == "*" else "-")
             for name in names:
                 yield f"{where}/{_any(group) or 'core'}/{_any(main)}/{below}/{name}"
 
@@ -173,11 +178,22 @@ def _places(rule: Mapping[str, Any], namespace: str) -> Iterator[str]:
 def _urls(rule: Mapping[str, Any]) -> Iterator[str]:
     """Paths that are no resources; a star at the end is anything below."""
     for path in texts(rule.get("nonResourceURLs")):
-        yield f"url:{path}"
+        whole = path.removesuffix("*")
+        yield f"url:{whole.replace('+', '%2B')}{path[len(whole) :]}"
 
 
 def _any(text: str) -> str:
-    return "+" if text == "*" else text
+    return "+" if text == "*" else _literal(text)
+
+
+def _literal(text: str) -> str:
+    """A word of RBAC in which a star is no wildcard; names are never patterns there (``ResourceNameMatches``)."""
+    return _SPECIAL.sub(lambda found: f"%{ord(found[0]):02x}", text)
+
+
+def _verb(text: str) -> str:
+    """A verb; it is compared as a pattern and without letter case, and RBAC does neither."""
+    return text if text == "*" else _UNUSUAL.sub(lambda found: f"%{ord(found[0]):02x}", text)
 
 
 def texts(value: Any) -> list[str]:

@@ -1,10 +1,12 @@
 """Reads what login roles may do in the configured database: their own grants, their groups' and PUBLIC's, with owners.
 
 Effective rights, from catalogs alone: memberships are followed as far as they are inherited (per grant from PostgreSQL
-16, per role before), defaults that no one changed are filled in (``acldefault``), row security becomes a condition.
+16, per role before), defaults that no one changed are filled in (``acldefault``), row security becomes a condition. Who
+may become another role (``SET ROLE``) has that one's rights as well, each marked with its name.
 Source: PostgreSQL docs, "Privileges" §5.7, "Role Membership" §22.3, "Row Security Policies" §5.8.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -24,12 +26,12 @@ from nhisync.spi import (
 )
 from nhisync_postgres.connection import Connection
 from nhisync_postgres.permissions import script_of, select
-from nhisync_postgres.queries import HELD, HOLDERS, ROW_SECURITY
+from nhisync_postgres.queries import HELD, HOLDERS, ROW_SECURITY, SETTINGS
 from nhisync_postgres.settings import PostgresSettings
 
 SCHEME = "postgres"
 
-CATALOGS = ("pg_attribute", "pg_policy", "pg_proc")
+CATALOGS = ("pg_attribute", "pg_db_role_setting", "pg_init_privs", "pg_policy", "pg_proc")
 """Catalogs that rights are read from beside those of the inventory."""
 
 _SHOWN = 120
@@ -37,6 +39,8 @@ _SHOWN = 120
 
 _TITLE = "rights: what the named roles may do in this database, for tiers that compare rights"
 _ATTRIBUTES = ("createrole", "createdb", "replication", "bypassrls")
+_HARMLESS = frozenset({("default_transaction_read_only", "off"), ("role", "none")})
+_WILD = re.compile(r"[*?$]")
 
 
 def permissions_for(settings: PostgresSettings, kinds: frozenset[str], kind: str) -> tuple[PermissionDocument, ...]:
@@ -66,10 +70,14 @@ def facts(connection: Connection, wanted: Sequence[Locator], now: datetime, budg
     held: dict[str, list[Mapping[str, Any]]] = {}
     for row in connection.rows(HELD, budget, names=names):
         held.setdefault(row["name"], []).append(row)
-    policies: dict[str, dict[tuple[str, str], list[str]]] = {}
+    policies: dict[str, dict[tuple[str, str, str], list[str]]] = {}
     for row in connection.rows(ROW_SECURITY, budget, names=names):
         of_role = policies.setdefault(row["name"], {})
-        of_role.setdefault((row["resource"], row["action"]), []).extend(_policy(row))
+        of_role.setdefault((row["via"], row["resource"], row["action"]), []).extend(_policy(row))
+    begins: dict[str, list[Limit]] = {}
+    for row in connection.rows(SETTINGS, budget, names=names):
+        if (row["setting"], row["value"]) not in _HARMLESS:
+            begins.setdefault(row["name"], []).append(Limit(row["setting"], str(row["value"])))
     for locator in wanted:
         holder = holders.get(locator.name)
         if holder is None:
@@ -83,41 +91,54 @@ def facts(connection: Connection, wanted: Sequence[Locator], now: datetime, budg
             scheme=SCHEME,
             syntax=Syntax.EXACT,
             rights=rights_of(holder, held.get(name, ()), policies.get(name, {})),
-            limits=_limits(holder),
+            limits=(*_limits(holder), *begins.get(name, ())),
         )
 
 
 def rights_of(
     holder: Mapping[str, Any],
     rows: Sequence[Mapping[str, Any]],
-    policies: Mapping[tuple[str, str], Sequence[str]],
+    policies: Mapping[tuple[str, str, str], Sequence[str]],
 ) -> tuple[Right, ...]:
     """Statements of one role, sorted; things with the same privileges share one.
 
     Args:
         holder: a row of `HOLDERS`.
         rows: its rows of `HELD`.
-        policies: (resource, privilege) → words of row security that limit it.
+        policies: (role that was become, table, privilege) → words of row security that limit it there.
     """
     if holder["superuser"]:
         return (Right(Effect.ALLOW, ("*",), ("*",)),)
     things: dict[tuple[str, tuple[str, ...]], set[str]] = {}
-    for row in rows:
-        resource, action = str(row["resource"]), str(row["action"])
-        conditions = tuple(sorted(policies.get((resource, action), ())))
+    own: set[tuple[str, str, tuple[str, ...]]] = set()
+    for row in sorted(rows, key=lambda one: str(one["via"])):  # what the role may as itself comes first
+        resource, via = str(row["resource"]), str(row["via"])
+        conditions = tuple(sorted(policies.get((via, str(row["within"]), str(row["action"])), ())))
+        action = f"{row['action']} with grant option" if row["grantable"] else str(row["action"])
+        if not via:
+            own.add((action, resource, conditions))
+        elif (action, resource, conditions) in own:
+            continue
         found = things.setdefault((resource, conditions), set())
-        found.add(action)
-        if row["grantable"]:
-            found.add(f"{action} with grant option")
+        found.update(_as(one, via) for one in (str(row["action"]), action))
     alike: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for (resource, conditions), actions in things.items():
         alike.setdefault((tuple(sorted(actions)), conditions), []).append(resource)
-    own = tuple(f"role attribute {one}" for one in _ATTRIBUTES if holder[one])
+    attributes = tuple(f"role attribute {one}" for one in _ATTRIBUTES if holder[one])
     found_rights = [
         Right(Effect.ALLOW, actions, tuple(sorted(resources)), conditions=conditions)
         for (actions, conditions), resources in alike.items()
     ]
-    return tuple(sorted([*found_rights, *([Right(Effect.ALLOW, own, ("cluster",))] if own else [])]))
+    return tuple(sorted([*found_rights, *([Right(Effect.ALLOW, attributes, ("cluster",))] if attributes else [])]))
+
+
+def _as(action: str, via: str) -> str:
+    """The privilege of a role that was become; its name may hold what would be a wildcard."""
+    return f"{action} as {_WILD.sub(_literal, via)}" if via else action
+
+
+def _literal(found: re.Match[str]) -> str:
+    return f"${{{found[0]}}}"
 
 
 def _policy(row: Mapping[str, Any]) -> list[str]:

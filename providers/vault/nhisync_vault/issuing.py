@@ -1,8 +1,8 @@
 """Minting a login of a dynamic database role, for as long as one probe takes.
 
 ``creds/<role>`` makes a login that hangs on the token that asked for it: revoking that token, which `close` does, takes
-the login back at once (Vault docs, "Lease, renew, and revoke"). A token from a file is not ours to revoke, so nothing
-is minted with one: what could not be given back is not asked for.
+the login back at once (Vault docs, "Lease, renew, and revoke"). A token from a file is not ours to revoke, and Vault
+revokes no batch token, so nothing is minted with one: what could not be given back is not asked for.
 """
 
 from collections.abc import Iterator
@@ -26,9 +26,13 @@ def check_issuing(settings: VaultSettings, wanted: Locator) -> None:
     if wanted.kind != "db-dynamic":
         raise ProviderError(ErrorKind.UNSUPPORTED, f"an item of the kind {wanted.kind} mints nothing")
     if isinstance(settings.auth, TokenAuth):
-        fix = "Let the source log in for itself: auth.method approle, kubernetes, jwt or cert."
-        told = "a login that is minted with a token from a file could not be given back"
-        raise ProviderError(ErrorKind.UNSUPPORTED, told, fix=fix)
+        raise not_ours("Let the source log in for itself: auth.method approle, kubernetes, jwt or cert.")
+
+
+def not_ours(fix: str) -> ProviderError:
+    """Our token is not revoked when we leave, so that what hangs on it would stay."""
+    told = "a login that is minted with this token could not be given back"
+    return ProviderError(ErrorKind.UNSUPPORTED, told, fix=fix)
 
 
 def minted(api: Api, table: MountTable, wanted: Locator) -> Iterator[FieldValue]:

@@ -74,6 +74,16 @@ class Login:
                 self._session = self._renewed(endpoint, budget)
             return self._session.token
 
+    def revocable(self, endpoint: str, budget: Budget) -> bool:
+        """Whether `close` will revoke the token that is in use; logs in where needed.
+
+        Raises:
+            ProviderError: as `token`.
+        """
+        token = self.token(endpoint, budget)
+        with self._lock:
+            return self._session is not None and self._session.token == token and self._session.revocable
+
     def forget(self, token: str) -> None:
         """Drop `token` after the server refused it; the next call logs in again."""
         with self._lock:

@@ -25,7 +25,7 @@ from nhisync_vault.doctor import Situation, examine, principal
 from nhisync_vault.granting import GrantRun, holds_rights, without_rights
 from nhisync_vault.grants import AUTH_KINDS
 from nhisync_vault.inventory import observe
-from nhisync_vault.issuing import check_issuing, minted
+from nhisync_vault.issuing import check_issuing, minted, not_ours
 from nhisync_vault.kinds import Run
 from nhisync_vault.login import Login
 from nhisync_vault.mounts import MountTable, discover
@@ -114,7 +114,10 @@ class Source:
             ProviderError: UNSUPPORTED for other kinds, or where our token is not ours to revoke; else why not.
         """
         check_issuing(self._settings, wanted)
-        api = self._api(self._connect(budget), budget)
+        topology = self._connect(budget)
+        if not self._login.revocable(topology.endpoint, budget):
+            raise not_ours("Let the login's role make service tokens: token_type=service.")
+        api = self._api(topology, budget)
         yield from minted(api, discover(api, {wanted.kind}), wanted)
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:

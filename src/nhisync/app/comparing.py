@@ -23,10 +23,23 @@ cloud's own name is a place: a copy stands at another one."""
 
 
 class Comparable(NamedTuple):
-    """One side to compare; `silent` when nothing stays open where the provider reads no such value."""
+    """One side to compare.
+
+    Attributes:
+        wanted: what is read.
+        silent: nothing stays open where the provider reads no such value.
+        valued: its kind has a value, which may be a copy of the other side's.
+        telling: schemes of its public ids that a copy of the same kind would carry, too.
+    """
 
     wanted: Wanted
     silent: bool
+    valued: bool = True
+    telling: frozenset[str] = frozenset()
+
+    def hides(self, other: "Comparable") -> bool:
+        """Whether `other` may hold this side's value without anything public telling: a key of a cloud in a vault."""
+        return bool(self.telling) and other.valued and self.telling.isdisjoint(other.telling)
 
 
 def compare_values(
@@ -55,10 +68,16 @@ def doubts(sides: Iterable[Comparable], unread: Iterable[tuple[str, str, ErrorFa
     """Key → why a value of that pair was not compared, of `unread` as (path, item, why)."""
     lost = {(path, locator): error for path, locator, error in unread}
     found = dict[str, str]()
-    for one, silent in sides:
-        error = lost.get((one.path, str(one.locator.item)))
-        if error is not None and not (silent and error.kind == ErrorKind.UNSUPPORTED.value):
-            found[one.key] = f"the value was not compared: {error.message}"
+    pairs: dict[str, list[Comparable]] = {}
+    for side in sides:
+        pairs.setdefault(side.wanted.key, []).append(side)
+    for side in (side for pair in pairs.values() for side in pair):
+        error = lost.get((side.wanted.path, str(side.wanted.locator.item)))
+        if error is None:
+            continue
+        silent = side.silent and not any(side.hides(other) for other in pairs[side.wanted.key] if other is not side)
+        if not (silent and error.kind == ErrorKind.UNSUPPORTED.value):
+            found[side.wanted.key] = f"the value was not compared: {error.message}"
     return found
 
 
@@ -104,5 +123,6 @@ def side_of(valueless: frozenset[str], path: str, row: Row, field: str | None) -
     """The side in `row`, of a source with these kinds without a value; `field` is the one that its pair names."""
     bare = Locator.parse(row.locator)
     told = {line.partition("=")[0] for line in (row.ids or "").split("\n")}
-    silent = bare.kind in valueless or not _TELLING.isdisjoint(told)
-    return Comparable(Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, field)), silent)
+    wanted = Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, field))
+    valued, telling = bare.kind not in valueless, frozenset(told & _TELLING)
+    return Comparable(wanted, not valued or bool(telling), valued, telling)

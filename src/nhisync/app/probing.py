@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO, cast
 
@@ -37,6 +37,9 @@ from nhisync.spi import (
 
 PARALLEL: Final = 16
 """Probes that run at once."""
+
+GIVING_BACK: Final = 5.0
+"""Seconds at the end of the time that are kept for giving back what was minted: then the process may be ended."""
 
 _UNCLEAR = "the item holds several fields"
 _KEY = "spki-sha256="
@@ -155,11 +158,12 @@ class _Bench:
             raise ProviderError(ErrorKind.UNSUPPORTED, lacking)
         return self._session.provider(path, source)
 
-    def _try(self, side: _Side, fields: dict[str, SecretBytes]) -> None:
+    def _try(self, side: _Side, fields: dict[str, SecretBytes], spare: float = 0.0) -> None:
+        """Present and tell; `spare` seconds of the time are for what comes after it."""
         probe = side.probe
         try:
             order, shows = self._order(side), presented(probe, side.locator.field, fields)
-            seconds = min(probe.timeout.total_seconds(), self._left)
+            seconds = min(probe.timeout.total_seconds(), max(0.0, self._left - spare))
             if probe.run_from == HERE:
                 shown = KINDS[probe.type](order, shows, Patience(self._session.clock, seconds))
             else:
@@ -175,10 +179,16 @@ class _Bench:
         path, locator = side.path, side.locator
         lacking = "this source's provider mints no credential"
         try:
-            with closing(self._opened(path, locator.source, Capability.ISSUE, lacking)) as provider:
+            if self._left <= GIVING_BACK:
+                raise ProviderError(ErrorKind.THROTTLED, "no time is left to mint a credential and to give it back")
+            provider = self._opened(path, locator.source, Capability.ISSUE, lacking)
+            try:
                 budget = self._session.budget(path, locator.source)
                 found = list(cast("Issuer", provider).issue(locator.item, budget))
-                self._try(side, {one.field: one.value for one in found})
+                self._try(side, {one.field: one.value for one in found}, GIVING_BACK)
+            finally:
+                with suppress(ProviderError):  # what the service said has been told
+                    provider.close()
         except ProviderError as failure:
             self._tell(side, not_made("", failure))
 

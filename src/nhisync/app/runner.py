@@ -25,7 +25,7 @@ from nhisync.parity.proof import LADDER
 from nhisync.probes import KINDS, Order, Presented, Shown, not_made
 from nhisync.probes.order import Patience, name_of
 from nhisync.spi import ErrorKind, ProviderError, SecretBytes
-from nhisync.spi.files import small_text
+from nhisync.spi.files import LARGEST_BUNDLE, small_text
 
 VERSION: Final = 1
 """Of the task and the result; the two ends may be of different releases."""
@@ -124,8 +124,10 @@ def run_here(task: bytes, clock: Clock) -> str:
 
 
 def _task(kind: str, order: Order, presented: Presented, seconds: float) -> bytes:
-    fix = "Let ca_file name PEM certificates that nhisync's user may read."
-    authorities = "" if order.ca_file is None else small_text(order.ca_file, "the probe's ca_file", fix=fix)
+    authorities = ""
+    if order.ca_file is not None:
+        fix = "Let ca_file name PEM certificates that nhisync's user may read."
+        authorities = small_text(order.ca_file, "the probe's ca_file", fix=fix, limit=LARGEST_BUNDLE)
     values = {name: getattr(presented, name) for name in _VALUES}
     task = {
         "version": VERSION,

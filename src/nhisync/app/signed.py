@@ -18,12 +18,14 @@ from nhisync.app.session import Session
 from nhisync.config import Attester
 from nhisync.errors import UsageError
 from nhisync.model import Attestation
+from nhisync.spi.files import read_file
 
 TYPE: Final = "nhisync-attestation+jws"
 MOST: Final = 65_536
 """Bytes of a file that are read."""
 
 _KEYS: Final = frozenset({"app", "path", "kind", "result", "observed_at", "by", "evidence"})
+_EXTENSIONS: Final = frozenset({"crit", "b64"})
 _NEEDED: Final = ("app", "kind", "result", "observed_at")
 
 
@@ -60,13 +62,16 @@ def verified(session: Session, text: bytes) -> tuple[Attestation, str]:
     if said["kind"] not in attester.kinds:
         fix = f"It may attest: {', '.join(sorted(attester.kinds))} (attesters.{name}.kinds)."
         raise UsageError(f"the attester `{name}` may not attest this kind", fix=fix)
-    by = said.get("by") or name
+    by, holds, seen = said.get("by") or name, said["result"] == "pass", _instant(said["observed_at"])
+    if holds and seen > session.clock.now():  # each time it was shown it would count as seen just then
+        told = f"{seen:%Y-%m-%dT%H:%M:%SZ} is ahead of this clock; a later refusal could be overridden with it"
+        raise UsageError(told, fix="Show it again after that time, and compare the clocks (NTP).")
     claim = Attestation(
         app=said["app"],
         path=path_of(session, said["app"], said.get("path", "")),
         kind=said["kind"],
-        holds=said["result"] == "pass",
-        observed_at=_instant(said["observed_at"]),
+        holds=holds,
+        observed_at=seen,
         attested_by=by if by == name else f"{by}, signed by {name}",
         evidence=said.get("evidence", ""),
     )
@@ -85,6 +90,8 @@ def _signer(text: bytes) -> str:
         header = jws.extract_compact(text.strip()).headers()
     except (errors.JoseError, ValueError, RecursionError):
         raise _none("it is no compact JWS") from None
+    if header.keys() & _EXTENSIONS:
+        raise _none("its header names extensions, and there are none")
     name = header.get("kid")
     if header.get("typ") != TYPE or not isinstance(name, str):
         raise _none(f"its header does not say typ {TYPE} and kid")
@@ -119,7 +126,7 @@ def _key(name: str, file: Path) -> tuple[Any, list[str]]:
 
     fix = f"Let attesters.{name}.key_file name a public key in PEM: Ed25519, P-256, or RSA of 2048 bits or more."
     try:
-        pem = file.read_bytes()
+        pem = read_file(file)
         found = serialization.load_pem_public_key(pem)
     except (OSError, ValueError):
         raise UsageError(f"the key of the attester `{name}` cannot be read", fix=fix) from None
@@ -148,8 +155,8 @@ def _said(payload: bytes) -> Mapping[str, str]:
         found = json.loads(payload, object_pairs_hook=once)
     except (ValueError, RecursionError):
         raise _none("its payload is no JSON object, or names something twice") from None
-    if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
-        raise _none("its payload is no JSON object of texts")
+    if not isinstance(found, dict) or not all(isinstance(one, str) and one.isprintable() for one in found.values()):
+        raise _none("its payload is no JSON object of printable texts")
     if strange := sorted(found.keys() - _KEYS):
         raise _none(f"its payload holds {len(strange)} names that mean nothing here")
     if missing := [one for one in _NEEDED if not found.get(one)]:

@@ -9,7 +9,7 @@ import ssl
 from contextlib import suppress
 from typing import Any, Final
 
-from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, not_made, refused, value_of
+from nhisync.probes.order import Order, Patience, Presented, Shown, login_of, name_of, not_made, refused, value_of
 from nhisync.probes.wire import connect, context_of, place
 from nhisync.spi import ErrorKind, ProviderError
 
@@ -52,9 +52,8 @@ def _logged_in(connection: Any, order: Order, presented: Presented, broken: type
     name = told.get("cluster_name") if isinstance(told, dict) else None
     host, port = place(order.target)
     where = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-    seen = f"{presented.user} at {name_of(where, presented) if isinstance(where, str) else ''}"
-    if seen.endswith(" at "):
-        seen += f"{host}:{port}"
+    cluster = name_of(where, presented) if isinstance(where, str) else ""
+    seen = f"{login_of(presented)} at {cluster or f'{host}:{port}'}" if login_of(presented) else ""
     if order.depth != "txn":
         return Shown(depth="auth", accepted=True, seen_as=seen)
     try:

@@ -13,7 +13,17 @@ from urllib.parse import urlsplit
 
 from nhisync.model import ErrorFact
 from nhisync.probes.order import Order, Patience, Presented
-from nhisync.probes.wire import connect, context_of, cut_at, place, read_failure, settle, shake, show_certificate
+from nhisync.probes.wire import (
+    ClientRefusedError,
+    connect,
+    context_of,
+    cut_at,
+    place,
+    read_failure,
+    settle,
+    shake,
+    show_certificate,
+)
 from nhisync.spi import ErrorKind, ProviderError
 
 _MOST = 65_536
@@ -61,10 +71,20 @@ def exchange(order: Order, request: Request, patience: Patience, mutual: Present
     """Send `request` to the service of `order`, with the client certificate that `mutual` holds.
 
     Raises:
-        ClientRefusedError: the service answers the client certificate, or its lack, with an alert.
+        ClientRefusedError: the service answers the client certificate, or its lack, with an alert; only where the
+            order presents one.
         ProviderError: the service cannot be asked.
     """
-    headers = {"User-Agent": _AGENT, "Accept": "*/*", "Connection": "close", **request.headers}
+    try:
+        return _exchanged(order, request, patience, mutual)
+    except ClientRefusedError:
+        if order.auth == "client-certificate":
+            raise
+        told = "the service wants a client certificate, which this probe does not present"
+        raise ProviderError(ErrorKind.MISCONFIGURED, told) from None
+
+
+def _exchanged(order: Order, request: Request, patience: Patience, mutual: Presented | None) -> Answer:
     connection = _connection(order, mutual, patience)
     with closing(connection), cut_at(connection.sock, patience):
         connection.sock.settimeout(patience.left)
@@ -72,6 +92,8 @@ def exchange(order: Order, request: Request, patience: Patience, mutual: Present
             if isinstance(connection.sock, ssl.SSLSocket) and order.auth == "client-certificate":
                 settle(connection.sock, patience)
                 connection.sock.settimeout(patience.left)
+            always = {"Host": host_of(order.target), "User-Agent": _AGENT, "Accept": "*/*", "Connection": "close"}
+            headers = {**always, **request.headers}
             connection.request(request.method, _form(order, request.resource), body=request.body, headers=headers)
             answer = connection.getresponse()
             body = answer.read(_MOST)
@@ -90,6 +112,16 @@ def resource_of(url: str) -> str:
     """Path and query of `url`."""
     parts = urlsplit(url)
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def host_of(target: str) -> str:
+    """Host and port of a URL without its scheme's own port (RFC 9110 §4.2.3).
+
+    Signatures cover it in this form; `http.client`, which does not know of our TLS, would add 443.
+    """
+    host, port = place(target)
+    shown = f"[{host}]" if ":" in host else host.encode("idna").decode()
+    return shown if port == (443 if target.startswith("https://") else 80) else f"{shown}:{port}"
 
 
 def unexpected(status: int, when: str = "") -> ErrorFact:

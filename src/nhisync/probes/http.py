@@ -11,7 +11,7 @@ from typing import Any
 from nhisync.probes.exchange import Answer, Request, exchange, resource_of, unexpected, unsendable
 from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, refused, value_of
 from nhisync.probes.wire import ClientRefusedError, DeclinedError, place
-from nhisync.spi import ErrorKind, ProviderError
+from nhisync.spi import ErrorKind
 
 _TURNED_AWAY = frozenset({400, 401, 403, 404, 422, *range(300, 400)})
 """How services answer a stranger: no, show something first, nothing here, or the way to a login page. Limits and faults
@@ -63,14 +63,8 @@ def _unjudged(floor: str, status: int, when: str = "") -> Shown:
 
 
 def _asked(order: Order, presented: Presented | None, patience: Patience) -> Answer:
-    try:
-        mutual = presented if order.auth == "client-certificate" else None
-        return exchange(order, Request(resource_of(order.target), _credential(order, presented)), patience, mutual)
-    except ClientRefusedError:
-        if order.auth == "client-certificate":
-            raise
-        told = "the service wants a client certificate, which this probe does not present"
-        raise ProviderError(ErrorKind.MISCONFIGURED, told) from None
+    mutual = presented if order.auth == "client-certificate" else None
+    return exchange(order, Request(resource_of(order.target), _credential(order, presented)), patience, mutual)
 
 
 def _credential(order: Order, presented: Presented | None) -> dict[str, str]:

@@ -1,9 +1,12 @@
 """What a probe is asked to do, what it presents, and what came out."""
 
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b32encode, b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from html import unescape
 from pathlib import Path
+from unicodedata import normalize
+from urllib.parse import unquote_plus
 
 from nhisync.clock import Clock
 from nhisync.model import ErrorFact
@@ -14,6 +17,9 @@ _LONGEST_NAME = 200
 
 _TELLING = 12
 """Characters in a row that tell something of a credential; of a short one half of it does."""
+
+_FEW = 100
+"""Pieces that are looked for one by one; more are looked up for each place of the value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +97,21 @@ class Presented:
 
     @property
     def forms(self) -> Iterator[str]:
-        """How the value may look in what a service tells back, in lower case."""
+        """How the value may look in what a service tells back, in lower case, with and without its signs."""
+        for text in self._written:
+            yield from (text.casefold(), _folded(text))
+
+    @property
+    def _written(self) -> Iterator[str]:
         for secret in (self.secret, self.key, self.token):
             if secret is not None:
                 value = secret.reveal()
-                yield value.hex()
-                for text in (value.decode("latin-1").casefold(), value.decode(errors="replace").casefold()):
+                yield from (value.hex(), b32encode(value).decode())
+                for text in (value.decode("latin-1"), value.decode(errors="replace")):
                     yield from (text, text[::-1])
-                for whole in (value, self.user.encode() + b":" + value):
-                    yield from (b64encode(whole).decode().casefold(), urlsafe_b64encode(whole).decode().casefold())
+                for before in range(3):  # what stands before it in a longer text shifts Base64
+                    yield from _base64(bytes(before) + value, 4 if before else 0)
+                yield from _base64(self.user.encode() + b":" + value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +165,34 @@ def name_of(told: str, presented: Presented) -> str:
 
     Names go into the store and into reports, and a service may echo: a part of the value, turned round or encoded.
     """
-    folded = told[: _LONGEST_NAME + _TELLING].casefold()  # a cut must not hide what it cuts through
+    near = told[: 2 * _LONGEST_NAME]  # a cut must not hide what it cuts through
+    looks = {near.casefold(), _folded(near), _folded(unquote_plus(near)), _folded(unescape(near))}
     for form in filter(None, presented.forms):
         part = min(_TELLING, (len(form) + 1) // 2)
-        if any(folded[at : at + part] in form for at in range(len(folded) - part + 1)):
+        if _shares({look[at : at + part] for look in looks for at in range(len(look) - part + 1)}, form, part):
             return ""
     return told[:_LONGEST_NAME]
+
+
+def _shares(pieces: set[str], form: str, part: int) -> bool:
+    """Whether one of `pieces`, each `part` long, is in `form`; a long value and a long name together cost no cycle."""
+    if len(pieces) <= _FEW:
+        return any(piece in form for piece in pieces)
+    return any(form[at : at + part] in pieces for at in range(len(form) - part + 1))
+
+
+def login_of(presented: Presented) -> str:
+    """The name it logs in with, fit to be kept; "" when it is a part of the value."""
+    return name_of(presented.user, presented)
+
+
+def _base64(value: bytes, start: int = 0) -> Iterator[str]:
+    yield from (b64encode(value).decode()[start:], urlsafe_b64encode(value).decode()[start:])
+
+
+def _folded(text: str) -> str:
+    """Letters and digits alone, in lower case: what encodings and separators leave of a text."""
+    return "".join(filter(str.isalnum, normalize("NFKC", text).casefold()))
 
 
 Kind = Callable[[Order, Presented, Patience], Shown]

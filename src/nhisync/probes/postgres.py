@@ -8,7 +8,18 @@ import socket
 from contextlib import closing, suppress
 from typing import Any
 
-from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, not_made, refused, value_of
+from nhisync.probes.order import (
+    Order,
+    Patience,
+    Presented,
+    Shown,
+    login_of,
+    name_of,
+    nobody_judges,
+    not_made,
+    refused,
+    value_of,
+)
 from nhisync.probes.wire import authorities, connect, cut_at, place
 from nhisync.spi import ErrorKind, ProviderError
 
@@ -63,10 +74,12 @@ def _logged_in(connection: Any, order: Order, presented: Presented, broken: type
     with suppress(broken):  # some servers keep their identifier to themselves
         user, _, cluster = connection.execute(_WHO).fetchone()
         told = name_of(f"at cluster {cluster}" if user == presented.user else f"{user} at cluster {cluster}", presented)
-        seen = f"{presented.user} {told}" if told and user == presented.user else told
+        seen = f"{login_of(presented)} {told}" if told and user == presented.user else told
     if not seen:
         host, port = place(order.target)
-        seen = f"{presented.user} at {host}:{port}"
+        seen = f"{login_of(presented)} at {host}:{port}"
+    if not login_of(presented):
+        seen = ""
     if order.depth != "txn":
         return Shown(depth="auth", accepted=True, seen_as=seen)
     if not _begins(connection, broken):

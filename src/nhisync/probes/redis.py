@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, suppress
 from typing import Any, Final
 
 from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, not_made, refused, value_of
-from nhisync.probes.wire import connect, context_of, cut_at, place, shake
+from nhisync.probes.wire import ClientRefusedError, connect, context_of, cut_at, place, shake
 from nhisync.spi import ErrorKind, ProviderError
 
 KEY: Final = "nhisync:probe"
@@ -62,7 +62,7 @@ class _Line:
         host, port = place(order.target)
         channel: socket.socket = connect(host, port, patience)
         if order.encrypted:
-            channel = shake(channel, context_of(order.ca_file), order.server_name or host, patience)
+            channel = _encrypted(channel, order, host, patience)
         self._held = ExitStack()
         self._held.callback(channel.close)
         self._held.enter_context(cut_at(channel, patience))
@@ -93,6 +93,14 @@ class _Line:
         """Hang up."""
         self._connection.disconnect()
         self._held.close()
+
+
+def _encrypted(channel: socket.socket, order: Order, host: str, patience: Patience) -> socket.socket:
+    try:
+        return shake(channel, context_of(order.ca_file), order.server_name or host, patience)
+    except ClientRefusedError:
+        told = "the server wants a client certificate, which this probe does not present"
+        raise ProviderError(ErrorKind.MISCONFIGURED, told) from None
 
 
 def _logged_in(line: _Line, order: Order, presented: Presented, broken: type[Exception]) -> Shown:

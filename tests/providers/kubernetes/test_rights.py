@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from nhisync.parity.rights.patterns import matches, tokens
-from nhisync.spi import ErrorKind, GrantFacts, Locator, ProviderError
+from nhisync.spi import ErrorKind, GrantFacts, Locator, ProviderError, Syntax
+from nhisync_kubernetes.granting import bound, rights_of, subjects_of
 from nhisync_kubernetes.grants import Grant
 from nhisync_kubernetes.permissions import RULED_BY, objects, rights_needed
 
@@ -89,21 +90,27 @@ class Stage:
 
 
 def rule(dice: random.Random) -> dict[str, Any]:
-    """A rule with and without wildcards, subresources and names."""
+    """A rule with and without wildcards, subresources and names; RBAC knows no wildcard in names, nor within verbs."""
     main = dice.choice(["secrets", "pods", "deployments", "nodes", "*"])
     sub = dice.choice(["", "", "/log", "/scale"])
     made: dict[str, Any] = {
-        "verbs": dice.sample(VERBS, dice.randrange(1, 3)) if dice.random() < 0.8 else ["*"],
+        "verbs": dice.sample((*VERBS, "Get", "de*"), dice.randrange(1, 3)) if dice.random() < 0.8 else ["*"],
         "apiGroups": dice.choice([[""], ["apps"], ["", "apps"], ["*"]]),
         "resources": [f"{main}{sub}" if main != "*" or sub != "/log" else "*"],
     }
-    return {**made, "resourceNames": dice.sample(["one", "two", "three", "*"], 2)} if dice.random() < 0.4 else made
+    return (
+        {**made, "resourceNames": dice.sample(["one", "two", "three", "*", "t*", "+"], 2)}
+        if dice.random() < 0.4
+        else made
+    )
 
 
 def holds(facts: GrantFacts, verb: str, where: str, group: str, resource: str, sub: str, name: str) -> bool:
-    """What our patterns say of one request."""
+    """What our patterns say of one request, read as the comparison reads them: the case of actions is folded."""
     text = f"{where}/{group or 'core'}/{resource}/{sub or '-'}/{name or 'nobody'}"
-    fitting = [right for right in facts.rights if {verb, "*"} & set(right.actions)]
+    fitting = [
+        right for right in facts.rights if any(matches(tokens(a.casefold(), Syntax.GLOB), verb) for a in right.actions)
+    ]
     return any(matches(tokens(one, facts.syntax), text) for right in fitting for one in right.resources)
 
 
@@ -153,7 +160,8 @@ def test_the_account_behind_a_legacy_token_is_the_one_that_holds_rights(stage: S
     stage.target.create(
         f"/api/v1/namespaces/{stage.place}/secrets", {**kind, "metadata": about, "stringData": {"note": CANARY}}
     )
-    stage.bind(random.Random(3))
+    api = f"system:serviceaccount:{stage.place}:api"
+    stage.target.apply(list(objects(f"api-{stage.place}", api, [Grant(stage.place, "", "pods", "get", ("one",))])))
     stage.allow()
     subject = SUBJECT.format(stage.place)
     stage.target.apply(
@@ -182,3 +190,26 @@ def test_other_kinds_hold_no_rights(stage: Stage) -> None:
     (facts,) = stage.rights(Locator.parse(f"cluster:secret/{stage.place}/stripe"))
     assert facts.error is not None
     assert facts.error.kind == ErrorKind.UNSUPPORTED.value
+
+
+@pytest.mark.requirement("R20")
+def test_a_star_is_a_wildcard_only_where_rbac_has_one() -> None:
+    """A role limited to names like `app-*` opens no Secret at all; a plus is a character; paths end in one star."""
+    rule = {"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"], "resourceNames": ["app-*", "*", "+", "a/b"]}
+    urls = {"verbs": ["get"], "nonResourceURLs": ["/metrics/+/x", "/logs/*"]}
+    (named,), (paths,) = rights_of([rule], "shop"), rights_of([urls], "")
+    for name in ("app-one", "anything", "one"):
+        text = f"shop/core/secrets/-/{name}"
+        assert not any(matches(tokens(one, Syntax.PATH), text) for one in named.resources), name
+    assert not any(matches(tokens(one, Syntax.PATH), "url:/metrics/a/x") for one in paths.resources)
+    assert any(matches(tokens(one, Syntax.PATH), "url:/logs/today") for one in paths.resources)
+
+
+@pytest.mark.requirement("R20")
+def test_an_account_without_a_namespace_is_one_of_the_bindings_own() -> None:
+    """As the authorizer reads it: a RoleBinding need not repeat its namespace, and a ClusterRoleBinding has none."""
+    subjects = [{"kind": "ServiceAccount", "name": "api"}]
+    binding = {"metadata": {"namespace": "shop"}, "subjects": subjects}
+    assert bound(binding, subjects_of("shop", "api"))
+    assert not bound(binding, subjects_of("other", "api"))
+    assert not bound({"metadata": {}, "subjects": subjects}, subjects_of("shop", "api"))

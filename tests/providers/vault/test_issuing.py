@@ -1,5 +1,6 @@
 """Minting a login for one probe: the database takes it, and it is gone when the adapter is closed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from nhisync.spi import AccessMode, ErrorKind, ProviderError
 from nhisync_vault.emulator.fakedb import FakeDatabase
 from nhisync_vault.emulator.seeding import DynamicOptions
+from nhisync_vault.emulator.source_faults import AUTH_MOUNT
 
 from .test_values_permissions_doctor import apply_policy
 
@@ -74,6 +76,26 @@ def test_what_could_not_be_given_back_is_not_asked_for(make_site: Any) -> None:
         list(site.provider().issue(role, site.budget()))
     assert told.value.kind is ErrorKind.UNSUPPORTED
     assert "auth.method" in told.value.fix
+    assert database(site).users() == before
+
+
+def test_a_batch_token_mints_nothing(site: Any) -> None:
+    """Vault revokes no batch token, so that what hangs on one would stay until its own end."""
+    role = site.seed("db-dynamic", "database/app")
+    allowed(site, role)
+    core = site.world.source(site.path, "vault").core
+    with core.lock:
+        view = core.view(core.mounts[f"auth/{AUTH_MOUNT}/"])
+        for name in view.page("role/"):
+            view.put(f"role/{name}", replace(view.get(f"role/{name}"), token_type="batch"))
+        core.storage.commit()
+    before = database(site).users()
+    provider = site.provider()
+    with pytest.raises(ProviderError) as told:
+        list(provider.issue(role, site.budget()))
+    provider.close()
+    assert told.value.kind is ErrorKind.UNSUPPORTED
+    assert "token_type" in told.value.fix
     assert database(site).users() == before
 
 
