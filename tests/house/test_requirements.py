@@ -18,3 +18,10 @@ def test_marks_name_existing_requirements() -> None:
 def test_page_is_current() -> None:
     """The page equals what the marks give."""
     assert requirements.PAGE.read_text(encoding="utf-8") == requirements.page()
+
+
+def test_the_mark_of_a_file_counts() -> None:
+    """A file that is marked as a whole proves what its mark names; it must not be listed as not yet met."""
+    found = requirements.proofs()
+    assert "tests/readiness/test_attested.py" in found["R23"]
+    assert "tests/app/test_signed.py" in found["R24"]

@@ -35,7 +35,7 @@ def test_an_item_is_itself_whoever_asks(aws, backup, kind):
     assert found.value.startswith("arn:aws:")
 
 
-@pytest.mark.requirement("R24", "R41")
+@pytest.mark.requirement("R12", "R41")
 def test_never_rotated_secret_is_static(aws, backup):
     """No schedule and no change since creation: nobody rotates it; no single read is needed to say so."""
     aws.seed("secret", "pay/old", created=400 * DAY, rotated=None, owner=None)
