@@ -9,6 +9,7 @@ import pytest
 from nhisync.app.attest import attest, attestations
 from nhisync.app.objections import folder_of, standing
 from nhisync.app.restore import restore_store
+from nhisync.app.status import status
 from nhisync.app.sync import PacedSession, sync
 from nhisync.errors import GuardError, StoreError, UsageError
 from nhisync.model import Attestation, Word
@@ -68,6 +69,9 @@ def test_it_is_said_beside_a_daemon_and_recorded_by_its_next_cycle(asked: "Lab")
         assert asked.served() is Word.NOT_READY
         (verdict,) = asked.diff().verdicts
         assert verdict.word is Word.NOT_READY
+        (standing_now,) = status(asked.session()).standings
+        assert (standing_now.backup, standing_now.blockers) == (Word.NOT_READY, ("ATTESTATION",))
+        assert standing_now.since is None, "the store knows since when it was ready, not since when it is not"
         report = sync(PacedSession.of(asked.session()), store)
         with store.reader() as reader:
             (act,) = [one for one in reader.audit() if one.action == "attest"][1:]
