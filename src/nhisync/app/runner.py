@@ -24,6 +24,7 @@ from nhisync.parity.proof import LADDER
 from nhisync.probes import KINDS, Order, Presented, Shown, not_made
 from nhisync.probes.order import Patience, name_of
 from nhisync.spi import ErrorKind, ProviderError, SecretBytes
+from nhisync.spi.files import LARGEST_BUNDLE, read_file
 
 VERSION: Final = 1
 """Of the task and the result; the two ends may be of different releases."""
@@ -125,7 +126,7 @@ def _task(kind: str, order: Order, presented: Presented, seconds: float) -> byte
     authorities = ""
     if order.ca_file is not None:
         try:
-            authorities = order.ca_file.read_text(encoding="ascii")
+            authorities = read_file(order.ca_file, LARGEST_BUNDLE).decode("ascii")
         except (OSError, UnicodeError):
             fix = "Let ca_file name PEM certificates that nhisync's user may read."
             raise ProviderError(ErrorKind.MISCONFIGURED, "the probe's ca_file cannot be used", fix=fix) from None
