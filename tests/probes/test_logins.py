@@ -7,8 +7,8 @@ import pytest
 
 from nhisync.clock import SystemClock
 from nhisync.probes import KINDS, Order, Shown
-from nhisync.probes.order import Patience
-from nhisync.spi import ProviderError
+from nhisync.probes.order import Patience, not_made
+from nhisync.spi import ErrorKind, ProviderError
 
 from .conftest import CANARY, Raw, showing
 
@@ -60,3 +60,12 @@ def test_a_server_that_speaks_something_else_judges_nothing(
     assert shown.error is not None
     assert CANARY not in str(shown)
     assert clock.monotonic() - began < 30, "the probe ends by its own clock, not by the server's will"
+
+
+def test_what_helps_is_told_with_the_reason() -> None:
+    """A finding has one line for why a probe was not made: the next step belongs to it, a whole document does not."""
+    told = ProviderError(ErrorKind.UNSUPPORTED, "the client is not installed", fix="Install it.")
+    typed = ProviderError(ErrorKind.DENIED, "no right", fix="ACL SETUSER x")
+    long = ProviderError(ErrorKind.DENIED, "no right", fix='{"Statement":\n[]}')
+    messages = [one.error.message for one in (not_made("", fail) for fail in (told, typed, long)) if one.error]
+    assert messages == ["the client is not installed; install it", "no right; ACL SETUSER x", "no right"]

@@ -2,7 +2,7 @@
 
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nhisync.clock import Clock
@@ -11,6 +11,9 @@ from nhisync.spi import ErrorKind, ProviderError, SecretBytes
 
 _LONGEST_NAME = 200
 """Characters of a service's own name for an identity that are kept."""
+
+_LONGEST_FIX = 160
+"""Characters of a next step that are told beside the reason."""
 
 _TELLING = 12
 """Characters in a row that tell something of a credential; of a short one half of it does."""
@@ -171,8 +174,13 @@ def value_of(presented: Presented) -> bytes:
 
 
 def not_made(depth: str, failure: ProviderError) -> Shown:
-    """The credential was not judged."""
-    return Shown(depth=depth, accepted=None, error=failure.fact)
+    """The credential was not judged; what helps is told with the reason, where it fits into the same line."""
+    fact, fix = failure.fact, failure.fix.rstrip(".")
+    if fix and len(fix) <= _LONGEST_FIX and "\n" not in fix:
+        # The first word begins a sentence no more; a command that is typed keeps its letters.
+        fix = fix[0].lower() + fix[1:] if fix[1:2].islower() else fix
+        fact = replace(fact, message=f"{fact.message}; {fix}")
+    return Shown(depth=depth, accepted=None, error=fact)
 
 
 def refused(depth: str, kind: ErrorKind, message: str) -> Shown:
