@@ -66,6 +66,14 @@ def test_what_helps_is_told_with_the_reason() -> None:
     """A finding has one line for why a probe was not made: the next step belongs to it, a whole document does not."""
     told = ProviderError(ErrorKind.UNSUPPORTED, "the client is not installed", fix="Install it.")
     typed = ProviderError(ErrorKind.DENIED, "no right", fix="ACL SETUSER x")
-    long = ProviderError(ErrorKind.DENIED, "no right", fix='{"Statement":\n[]}')
-    messages = [one.error.message for one in (not_made("", fail) for fail in (told, typed, long)) if one.error]
-    assert messages == ["the client is not installed; install it", "no right; ACL SETUSER x", "no right"]
+    document = ProviderError(ErrorKind.DENIED, "no right", fix='{"Statement":\n[]}')
+    fits = ProviderError(ErrorKind.DENIED, "m" * 59, fix="x" * 99)
+    long = ProviderError(ErrorKind.DENIED, "m" * 60, fix="x" * 99)
+    failures = (told, typed, document, fits, long)
+    assert [one.error.message for one in (not_made("", failure) for failure in failures) if one.error] == [
+        "the client is not installed; install it",
+        "no right; ACL SETUSER x",
+        "no right",
+        f"{'m' * 59}; {'x' * 99}",
+        "m" * 60,
+    ]

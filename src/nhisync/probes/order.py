@@ -12,8 +12,8 @@ from nhisync.spi import ErrorKind, ProviderError, SecretBytes
 _LONGEST_NAME = 200
 """Characters of a service's own name for an identity that are kept."""
 
-_LONGEST_FIX = 160
-"""Characters of a next step that are told beside the reason."""
+_LONGEST_LINE = 160
+"""Characters that reports show of a reason; a next step that does not fit beside it is left out whole."""
 
 _TELLING = 12
 """Characters in a row that tell something of a credential; of a short one half of it does."""
@@ -176,7 +176,7 @@ def value_of(presented: Presented) -> bytes:
 def not_made(depth: str, failure: ProviderError) -> Shown:
     """The credential was not judged; what helps is told with the reason, where it fits into the same line."""
     fact, fix = failure.fact, failure.fix.rstrip(".")
-    if fix and len(fix) <= _LONGEST_FIX and "\n" not in fix:
+    if fix and len(fact.message) + len(fix) + 2 <= _LONGEST_LINE and "\n" not in fix:
         # The first word begins a sentence no more; a command that is typed keeps its letters.
         fix = fix[0].lower() + fix[1:] if fix[1:2].islower() else fix
         fact = replace(fact, message=f"{fact.message}; {fix}")
