@@ -159,6 +159,14 @@ def test_who_cannot_be_heard_is_told(asked: "Lab") -> None:
     assert attest(asked.session(), word(asked), actor="alice") > 0
 
 
+def test_a_store_that_cannot_be_written_is_told_and_blocks_all_the_same(asked: "Lab") -> None:
+    """What was said is heard; nobody may believe that it was not because it is in no store yet."""
+    (asked.folder / "nhisync.db").write_bytes(b"no store at all, and long enough to be none" * 100)
+    with pytest.raises(StoreError, match=r"payments/backup is blocked from now on.*nothing was recorded"):
+        attest(asked.session(), word(asked), actor="alice")
+    assert asked.served() is Word.NOT_READY
+
+
 def test_somebody_on_call_needs_no_tier_that_asks(lab: "Lab") -> None:
     """Under a built-in tier "not ready" is said beside the daemon, holds over cycles, and ends by a later word."""
     lab.configure(PAIR)
