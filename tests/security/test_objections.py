@@ -161,7 +161,7 @@ def test_who_cannot_be_heard_is_told(asked: "Lab") -> None:
 
 def test_a_store_that_cannot_be_written_is_told_and_blocks_all_the_same(asked: "Lab") -> None:
     """What was said is heard; nobody may believe that it was not because it is in no store yet."""
-    (asked.folder / "nhisync.db").write_bytes(b"no store at all, and long enough to be none" * 100)
+    (asked.folder / "store.db").write_bytes(b"no store at all, and long enough to be none" * 100)
     with pytest.raises(StoreError, match=r"payments/backup is blocked from now on.*nothing was recorded"):
         attest(asked.session(), word(asked), actor="alice")
     assert asked.served() is Word.NOT_READY
