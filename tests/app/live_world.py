@@ -1,4 +1,4 @@
-"""Two folders with a credential each, and a service that judges them: what tests of live authentication look at."""
+"""A configuration with one probed pair, and the service that judges both of its credentials."""
 
 import json
 import os
@@ -88,3 +88,8 @@ class World:
         """What the store holds."""
         with self.store() as store:
             return list(store.cursor(path))
+
+
+def told(report: Report) -> dict[str, str]:
+    """Code of family 8 → state."""
+    return {f.code: f.state.value for f in report.findings if f.code.startswith("NHS8")}

@@ -17,19 +17,14 @@ from nhisync.app.live import Probed, authenticate, wanted
 from nhisync.app.permissions import need_of
 from nhisync.app.session import Session
 from nhisync.app.sync import sync
-from nhisync.model import Report, Word
+from nhisync.model import Word
 from nhisync.parity.proof import AUTH, TLS, Proof, proof_of, text_of
 from nhisync.parity.row import Row
 from nhisync.spi import AccessMode, ProviderError, SecretBytes
 from nhisync.testing.judge import Account
 from nhisync.testing.rows import row
 
-from .live_world import VALUES, World
-
-
-def told(report: Report) -> dict[str, str]:
-    """Code of family 8 → state."""
-    return {f.code: f.state.value for f in report.findings if f.code.startswith("NHS8")}
+from .live_world import VALUES, World, told
 
 
 @pytest.mark.requirement("R17", "R22")

@@ -21,7 +21,7 @@ from nhisync.collect import cycle
 from nhisync.model import Coverage, CoverageStatus, ErrorFact, Item, Report
 from nhisync.parity.rights import parse
 from nhisync.registry import Registry
-from nhisync.spi import AccessMode, Effect, ErrorKind, InventoryRequest, Observation, ProviderError, Right
+from nhisync.spi import AccessMode, Effect, ErrorKind, InventoryRequest, Locator, Observation, ProviderError, Right
 from nhisync.testing.desk import MemoryDesk
 from nhisync.testing.provider import RIGHTS, RIGHTS_POINT, SCRIPTS, SILENT, RightsProvider
 
@@ -183,6 +183,31 @@ def test_a_source_that_hangs_is_left_behind(asking: Session, monkeypatch: pytest
     assert documents["payments/svc"].rights
     assert (documents["payments/plain"].kind, documents["payments/plain"].reason) == ("throttled", cycle.LATE)
     assert made.budget("backup", "one").cancelled
+
+
+def test_what_a_left_source_still_says_goes_nowhere(asking: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its thread may wake up late; what is known of it does not depend on when."""
+    released, waiting = threading.Event(), threading.Event()
+    answered = RightsProvider.grants
+
+    def grants(provider: RightsProvider, wanted: Any, budget: Any) -> Iterator[Any]:
+        facts = list(answered(provider, wanted, budget))
+        waiting.set()
+        released.wait(20)
+        yield from facts[:1]
+        raise ProviderError(ErrorKind.UNREACHABLE, "woken up late")
+
+    monkeypatch.setattr(RightsProvider, "grants", grants)
+    wanted = tuple(Locator("one", "kv", name) for name in ("svc", "plain"))
+    source = rights._Source(asking, ("backup", "one"), wanted)
+    thread = threading.Thread(target=source.work)
+    thread.start()
+    assert waiting.wait(20)
+    source.leave()
+    released.set()
+    thread.join(20)
+    found = [parse(document.text) for document in source.documents().values()]
+    assert [(one.kind, one.reason) for one in found] == [("throttled", cycle.LATE)] * 2
 
 
 def test_a_bug_of_one_adapter_ends_the_others_too(asking: Session, monkeypatch: pytest.MonkeyPatch) -> None:

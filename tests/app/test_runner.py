@@ -2,14 +2,17 @@
 
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nhisync.app import runner
 from nhisync.app.runner import VERSION, _shown, run_there
 from nhisync.cli import main
 from nhisync.clock import SystemClock
@@ -19,7 +22,7 @@ from nhisync.probes import Order, Presented, Shown
 from nhisync.spi import ProviderError, SecretBytes
 from nhisync.testing.judge import Account, Judge
 
-from .test_live import World, told
+from .live_world import World, told
 
 CANARY = "canary-runner-value-51c0de"
 OVER_THERE = [sys.executable, "-c", "import sys; from nhisync.cli import main; sys.exit(main())", "run-probe"]
@@ -102,6 +105,17 @@ def test_a_runner_that_gives_no_result_proves_nothing(judge: Judge, command: Seq
     assert "canary" not in str(failed.value)
 
 
+def test_a_pipe_in_place_of_the_authorities_is_no_file(judge: Judge, tmp_path: Path) -> None:
+    """An ordinary open of it would wait for a writer for ever; the setting is named instead, and nothing is sent."""
+    pipe, sent = tmp_path / "ca.pem", tmp_path / "sent"
+    os.mkfifo(pipe)
+    with pytest.raises(ProviderError) as failed:
+        run_there(["touch", str(sent)], "http", replace(order(judge), ca_file=pipe), presented(), 30, where="north")
+    assert failed.value.kind.value == "misconfigured"
+    assert "the probe's ca_file cannot be used" in failed.value.message
+    assert not sent.exists()
+
+
 def test_a_runner_that_hangs_is_ended_with_all_it_started(judge: Judge) -> None:
     """Also where a helper of it holds the pipe."""
     clock = SystemClock()
@@ -160,6 +174,20 @@ def test_what_is_no_task_is_a_usage_error(task: str, capsys: pytest.CaptureFixtu
     stderr = io.StringIO()
     assert main(["run-probe"], stdin=io.StringIO(task), stderr=stderr) == 2
     assert "stdin holds no probe that this version can make" in stderr.getvalue()
+
+
+def test_a_bug_of_a_probe_is_no_wrong_task(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told as a bug (70), and nobody is sent to look for another version."""
+
+    def broken(*_arguments: object) -> Shown:
+        raise TypeError(CANARY)
+
+    monkeypatch.setattr(runner, "KINDS", {"http": broken})
+    stderr = io.StringIO()
+    task = runner._task("http", order(judge), presented(), 30).decode()
+    assert main(["run-probe"], stdin=io.StringIO(task), stderr=stderr) == 70
+    assert "no probe that this version can make" not in stderr.getvalue()
+    assert CANARY not in stderr.getvalue()
 
 
 @pytest.fixture

@@ -332,6 +332,16 @@ class Servant(FakeProvider):
         return (PermissionDocument(title="rights", language="json", text="{}", actions=("fake:rights",)),)
 
 
+def servant(**changes: Any) -> dict[str, Any]:
+    """The hooks of a `Servant` that does some things otherwise."""
+    return {"provider": type("P", (Servant,), changes)}
+
+
+def unspent(name: str) -> Callable[..., Iterator[Any]]:
+    """That method of `Servant`, with a budget of its own."""
+    return lambda self, wanted, _budget: getattr(Servant, name)(self, wanted, Budget(SystemClock(), seconds=60))
+
+
 def minting(value: bytes = b"canary-minted", times: int = 1) -> Callable[..., Iterator[FieldValue]]:
     """Mints without counting."""
     return lambda _self, wanted, _budget: iter([FieldValue(wanted, "password", SecretBytes(value))] * times)

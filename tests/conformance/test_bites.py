@@ -322,50 +322,21 @@ MUTANTS: dict[str, tuple[Mutant, ...]] = {
         Mutant(name="fails", provider={"examine": m.checks(CheckState.FAILED)}),
     ),
     "test_examine_sees_what_is_unreachable": (Mutant(name="fine", provider={"examine": m.checks(CheckState.OK)}),),
-    "test_probe_answers_for_every_item": (
-        Mutant(name="no reason", hooks={"provider": type("P", (m.Servant,), {"accepted": False})}),
-    ),
-    "test_probe_keeps_the_budget": (
-        Mutant(
-            name="free",
-            hooks={
-                "provider": type(
-                    "P",
-                    (m.Servant,),
-                    {"probe": lambda s, w, b: m.Servant.probe(s, w, m.Budget(m.SystemClock(), seconds=60))},
-                )
-            },
-        ),
-    ),
+    "test_probe_answers_for_every_item": (Mutant(name="no reason", hooks=m.servant(accepted=False)),),
+    "test_probe_keeps_the_budget": (Mutant(name="free", hooks=m.servant(probe=m.unspent("probe"))),),
     "test_issue_mints_or_says_why_not": (
-        Mutant(name="nothing", hooks={"provider": type("P", (m.Servant,), {"issue": lambda _s, _w, _b: iter(())})}),
-        Mutant(name="twice", hooks={"provider": type("P", (m.Servant,), {"issue": m.minting(times=2)})}),
-        Mutant(name="empty", hooks={"provider": type("P", (m.Servant,), {"issue": m.minting(value=b"")})}),
+        Mutant(name="nothing", hooks=m.servant(issue=lambda _s, _w, _b: iter(()))),
+        Mutant(name="twice", hooks=m.servant(issue=m.minting(times=2))),
+        Mutant(name="empty", hooks=m.servant(issue=m.minting(value=b""))),
     ),
-    "test_issue_keeps_the_budget": (
-        Mutant(name="free", hooks={"provider": type("P", (m.Servant,), {"issue": m.minting()})}),
-    ),
+    "test_issue_keeps_the_budget": (Mutant(name="free", hooks=m.servant(issue=m.minting())),),
     "test_grants_answer_for_every_item": (
-        Mutant(name="unsorted", hooks={"provider": type("P", (m.Servant,), {"rights": m.Servant.rights[::-1]})}),
-        Mutant(name="nobody's words", hooks={"provider": type("P", (m.Servant,), {"scheme": ""})}),
+        Mutant(name="unsorted", hooks=m.servant(rights=m.Servant.rights[::-1])),
+        Mutant(name="nobody's words", hooks=m.servant(scheme="")),
     ),
-    "test_grants_keep_the_budget": (
-        Mutant(
-            name="spends nothing",
-            hooks={
-                "provider": type(
-                    "P",
-                    (m.Servant,),
-                    {"grants": lambda s, w, b: m.Servant.grants(s, w, m.Budget(m.SystemClock(), seconds=60))},
-                )
-            },
-        ),
-    ),
+    "test_grants_keep_the_budget": (Mutant(name="spends nothing", hooks=m.servant(grants=m.unspent("grants"))),),
     "test_grant_permissions_stand_beside_the_read_document": (
-        Mutant(
-            name="no actions",
-            hooks={"provider": type("P", (m.Servant,), {"grant_permissions": m.document(actions=())})},
-        ),
+        Mutant(name="no actions", hooks=m.servant(grant_permissions=m.document(actions=()))),
     ),
 }
 

@@ -26,12 +26,14 @@ def as_user(name: str, question: Callable[[], Any]) -> Any:
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        os.setgroups([])
-        os.setgid(user.pw_gid)
-        os.setuid(user.pw_uid)
-        with os.fdopen(writing, "wb") as pipe:
-            pickle.dump(question(), pipe)
-        os._exit(0)
+        try:
+            os.setgroups([])
+            os.setgid(user.pw_gid)
+            os.setuid(user.pw_uid)
+            with os.fdopen(writing, "wb") as pipe:
+                pickle.dump(question(), pipe)
+        finally:  # whatever was raised: a second pytest must not go on from here
+            os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         answer = pickle.load(pipe)

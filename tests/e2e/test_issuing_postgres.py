@@ -121,7 +121,7 @@ def place(vault: VaultWorld, cluster: Cluster, tmp_path: Path) -> Place:
     return Place(vault, cluster, tmp_path)
 
 
-@pytest.mark.requirement("R13", "R17", "R22")
+@pytest.mark.requirement("R17", "R22", "R48")
 def test_the_backups_issuer_mints_what_its_database_lets_in(place: Place) -> None:
     """Without the permission nobody knows; with it a login is minted, let in and dropped."""
     assert place.live()["NHS803"]["state"] == "unknown"
@@ -133,7 +133,7 @@ def test_the_backups_issuer_mints_what_its_database_lets_in(place: Place) -> Non
     assert found == [], "the login was given back"
 
 
-@pytest.mark.requirement("R13")
+@pytest.mark.requirement("R48")
 def test_an_issuer_whose_database_is_down_proves_nothing(place: Place) -> None:
     """The store answers every listing, and would mint nothing in the failover."""
     place.allow()
@@ -142,7 +142,7 @@ def test_an_issuer_whose_database_is_down_proves_nothing(place: Place) -> None:
     assert finding["state"] == "unknown"
 
 
-@pytest.mark.requirement("R13", "R17")
+@pytest.mark.requirement("R17", "R48")
 def test_a_login_that_the_database_refuses_is_refused(place: Place) -> None:
     """The issuer mints, and what it mints opens nothing."""
     place.allow()

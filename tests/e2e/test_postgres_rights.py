@@ -134,7 +134,7 @@ def test_columns_memberships_and_attributes_are_rights(stage: Stage) -> None:
     run("ALTER ROLE app_b NOCREATEDB CONNECTION LIMIT -1")
 
 
-@pytest.mark.requirement("R20")
+@pytest.mark.requirement("R20", "R33")
 def test_row_security_is_a_condition(stage: Stage) -> None:
     """The same privilege under another policy is another right; where no policy lets anything through, that is told."""
     run = stage.cluster.run

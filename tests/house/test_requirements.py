@@ -15,6 +15,12 @@ def test_marks_name_existing_requirements() -> None:
     assert set(requirements.proofs()) - set(requirements.REQUIREMENTS) == set()
 
 
+def test_a_mark_of_a_module_counts_for_each_of_its_tests() -> None:
+    """What a whole file proves is not called unproven."""
+    found = {name for name, _ in requirements.marks(Path(__file__).parents[1] / "readiness" / "test_attested.py")}
+    assert {"R2", "R23", "R24"} <= found
+
+
 def test_page_is_current() -> None:
     """The page equals what the marks give."""
     assert requirements.PAGE.read_text(encoding="utf-8") == requirements.page()

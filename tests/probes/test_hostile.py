@@ -184,3 +184,17 @@ def test_a_short_value_is_not_quoted_either() -> None:
 def test_no_name_holds_the_value(value: str, before: str, behind: str) -> None:
     """Whatever stands around it."""
     assert name_of(before + value + behind, showing(value)) == ""
+
+
+def test_a_login_whose_token_is_none_is_still_told(raw: MakeRaw, patience: Patience) -> None:
+    """What a service puts in place of a token keeps no result from being told, and no other probe from being made."""
+    body = b'{"auth": {"client_token": "\\ud800", "metadata": {"role_name": "payments"}}}'
+
+    def behave(channel: socket.socket) -> None:
+        channel.recv(65_536)
+        channel.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    order = Order(target=f"http://{raw(behave).address}", auth="login")
+    shown = KINDS["vault-approle"](order, showing(user="role"), patience)
+    assert shown.accepted
+    assert shown.seen_as.startswith("payments at ")

@@ -77,3 +77,37 @@ def test_what_helps_is_told_with_the_reason() -> None:
         f"{'m' * 59}; {'x' * 99}",
         "m" * 60,
     ]
+
+
+def crowded(answer: bytes) -> Callable[[socket.socket], None]:
+    """Lets everybody in, but has no room for the made-up login: `answer`, then the end."""
+
+    def behave(channel: socket.socket) -> None:
+        while asked := channel.recv(65_536):
+            if b"no-such-password" in asked:
+                channel.sendall(answer)
+                return
+            channel.sendall(b"+OK\r\n")
+
+    return behave
+
+
+@pytest.mark.requirement("R17")
+@pytest.mark.parametrize(
+    ("answer", "accepted"),
+    [
+        (b"-WRONGPASS invalid username-password pair or user is disabled.\r\n", True),
+        (b"-ERR max number of clients reached\r\n", None),
+        (b"-LOADING Redis is loading the dataset in memory\r\n", None),
+        (b"", None),
+    ],
+    ids=["refused", "limit", "fault", "gone"],
+)
+def test_only_a_refusal_of_the_made_up_password_shows_that_passwords_are_looked_at(
+    raw: MakeRaw, answer: bytes, accepted: bool | None
+) -> None:
+    """A limit or a lost connection is none: the user may be one whom any password lets in."""
+    order = Order(target=raw(crowded(answer)).address, auth="login", encrypted=False)
+    shown = KINDS["redis"](order, showing(user="payments"), Patience(SystemClock(), 10))
+    assert shown.accepted is accepted
+    assert (shown.error is None) is (accepted is True)

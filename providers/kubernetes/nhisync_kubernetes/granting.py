@@ -15,47 +15,30 @@ from nhisync.spi import (
     ErrorKind,
     GrantFacts,
     Locator,
-    PermissionDocument,
     ProviderError,
     Right,
     Syntax,
 )
 from nhisync_kubernetes.api import Api
-from nhisync_kubernetes.grants import Grant
 from nhisync_kubernetes.metadata import entries, word
 from nhisync_kubernetes.names import split
-from nhisync_kubernetes.permissions import RBAC, document_of
-from nhisync_kubernetes.resources import SECRETS, SERVICE_ACCOUNTS, Resource
-from nhisync_kubernetes.settings import KubernetesSettings
+from nhisync_kubernetes.permissions import HOLDERS
+from nhisync_kubernetes.resources import (
+    BINDINGS,
+    CLUSTER_BINDINGS,
+    CLUSTER_ROLES,
+    ROLES,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    Resource,
+)
 
 SCHEME = "kubernetes"
 
-BINDINGS = Resource("rolebindings", RBAC)
-CLUSTER_BINDINGS = Resource("clusterrolebindings", RBAC, namespaced=False)
-ROLES = Resource("roles", RBAC)
-CLUSTER_ROLES = Resource("clusterroles", RBAC, namespaced=False)
-READ = (BINDINGS, CLUSTER_BINDINGS, ROLES, CLUSTER_ROLES)
-"""What rights are read from, each as one listing of the whole cluster."""
-
-_HOLDERS = frozenset({"service-account", "service-account-token"})
 _ACCOUNT = "kubernetes.io/service-account.name"
 """Annotation of a legacy token that names its account."""
 
-_TITLE = "the rules of every role and who is bound to it, for tiers that compare rights"
-
 Rules = Sequence[Mapping[str, Any]]
-
-
-def grants_needed() -> list[Grant]:
-    """Listing bindings and roles; RBAC has no way to list only those of one account."""
-    return [Grant("", one.group, one.plural, "list") for one in READ]
-
-
-def permissions_for(settings: KubernetesSettings, kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
-    """What reading rights needs beside the READ document; none where no account is asked about."""
-    if not kinds & _HOLDERS:
-        return ()
-    return (document_of(settings, "nhisync-rights", _TITLE, grants_needed()),)
 
 
 class GrantRun:
@@ -77,7 +60,7 @@ class GrantRun:
             ProviderError: nothing at all could be asked.
         """
         for locator in dict.fromkeys(one.item for one in wanted):
-            if locator.kind not in _HOLDERS:
+            if locator.kind not in HOLDERS:
                 told = f"the kind {locator.kind} holds no rights at this cluster"
                 error = ErrorFact(kind=ErrorKind.UNSUPPORTED.value, message=told)
                 yield GrantFacts(locator=locator, observed_at=self._now(), error=error)
@@ -181,7 +164,8 @@ def rights_of(rules: Rules, namespace: str) -> Iterator[Right]:
 
 def _places(rule: Mapping[str, Any], namespace: str) -> Iterator[str]:
     where = namespace or "+"
-    names = [_any(one) for one in texts(rule.get("resourceNames"))] or ["+"]
+    # Among names a star stands for nothing but itself, which no object is called (rbac/v1 ResourceNameMatches).
+    names = [one for one in texts(rule["resourceNames"]) if one != "*"] if rule.get("resourceNames") else ["+"]
     for group in texts(rule.get("apiGroups")):
         for resource in texts(rule.get("resources")):
             main, slash, sub = resource.partition("/")

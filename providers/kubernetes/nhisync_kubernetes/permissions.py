@@ -11,12 +11,17 @@ from nhisync.spi import AccessMode, Locator, PermissionDocument, ProviderError
 from nhisync_kubernetes.grants import Grant, flow, merge
 from nhisync_kubernetes.names import split
 from nhisync_kubernetes.resources import (
+    BINDINGS,
     CERTIFICATES,
+    CLUSTER_BINDINGS,
     CLUSTER_ISSUERS,
+    CLUSTER_ROLES,
     ISSUERS,
     NAMESPACES,
+    RBAC,
     REQUESTS,
     RESOURCE_OF,
+    ROLES,
     SECRETS,
     SERVICE_ACCOUNTS,
     SYSTEM,
@@ -24,7 +29,6 @@ from nhisync_kubernetes.resources import (
 )
 from nhisync_kubernetes.settings import KubernetesSettings
 
-RBAC = "rbac.authorization.k8s.io"
 _ACCOUNT = "system:serviceaccount:"
 _PURPOSE: Mapping[AccessMode, str] = {
     AccessMode.READ: "inventory",
@@ -32,6 +36,13 @@ _PURPOSE: Mapping[AccessMode, str] = {
     AccessMode.PROBE: "presenting the named credentials to the services that judge them",
     AccessMode.ROTATE: "inventory, and new issuances of the named Certificates and service account tokens",
 }
+RULED_BY = (BINDINGS, CLUSTER_BINDINGS, ROLES, CLUSTER_ROLES)
+"""What rights are read from, each as one listing of the whole cluster."""
+
+HOLDERS = frozenset({"service-account", "service-account-token"})
+"""Kinds that may do something at the cluster."""
+
+_RIGHTS = "the rules of every role and who is bound to it, for tiers that compare rights"
 _VALUES = frozenset({"secret", "service-account-token"})
 
 
@@ -51,6 +62,16 @@ def document_of(settings: KubernetesSettings, name: str, purpose: str, grants: S
     text = f"# {title}\n" + "".join(f"---\n{_yaml(one)}" for one in objects(name, settings.subject, grants))
     actions = tuple(one for grant in grants for one in grant.actions)
     return PermissionDocument(title=title, language="yaml", text=text, actions=actions)
+
+
+def rights_needed() -> list[Grant]:
+    """Listing bindings and roles; RBAC has no way to list only those of one account."""
+    return [_grant(one, "", "list") for one in RULED_BY]
+
+
+def rights_documents(settings: KubernetesSettings, kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+    """What reading rights needs beside the READ document; none where no account is asked about."""
+    return (document_of(settings, "nhisync-rights", _RIGHTS, rights_needed()),) if kinds & HOLDERS else ()
 
 
 def needed(

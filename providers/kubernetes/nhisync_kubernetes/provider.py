@@ -29,10 +29,10 @@ from nhisync.spi.x509 import Profile, Trust, load_trust
 from nhisync_kubernetes.access import resolve
 from nhisync_kubernetes.api import Api
 from nhisync_kubernetes.doctor import Situation, examine
-from nhisync_kubernetes.granting import GrantRun, permissions_for
+from nhisync_kubernetes.granting import GrantRun
 from nhisync_kubernetes.identity import cluster_id, identify
 from nhisync_kubernetes.inventory import observe
-from nhisync_kubernetes.permissions import documents
+from nhisync_kubernetes.permissions import documents, rights_documents
 from nhisync_kubernetes.run import Run
 from nhisync_kubernetes.settings import KubernetesSettings
 from nhisync_kubernetes.transport import LIST, READ, REVIEW, Session
@@ -151,7 +151,7 @@ class KubernetesProvider:
 
     def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
         """The RBAC manifest that reading rights needs beside the READ manifest; no IO."""
-        return permissions_for(self._settings, kinds | {one.kind for one in wanted})
+        return rights_documents(self._settings, kinds | {one.kind for one in wanted})
 
     def permissions(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]

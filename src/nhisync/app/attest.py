@@ -115,10 +115,11 @@ def hear(session: Session, store: Store) -> tuple[Path, ...]:
     for _, one in heard:
         if one.attestation not in known:
             store.attest(one.attestation, actor=one.actor)
-    left = [file for file, _ in found.said if file not in {file for file, _ in heard}]
+    files = {file: None for file, _ in heard}
+    left = [file for file, _ in found.said if file not in files]
     for file in (*left, *found.unreadable):
         _log.warning("%s blocks, and is not recorded: it cannot be read, or no tier asks for its kind", file)
-    return tuple(file for file, _ in heard)
+    return tuple(files)
 
 
 def _asked(session: Session, attestation: Attestation) -> bool:

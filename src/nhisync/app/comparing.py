@@ -21,7 +21,7 @@ _TELLING = COPY_SCHEMES - {"secret-version"}
 """Public ids that a copy would carry, too. A secret's version is new wherever its value is written."""
 
 
-class Side(NamedTuple):
+class Comparable(NamedTuple):
     """One side to compare; `silent` when nothing stays open where the provider reads no such value."""
 
     wanted: Wanted
@@ -50,7 +50,7 @@ def compare_values(
     return doubts(sides, reuse.unread)
 
 
-def doubts(sides: Iterable[Side], unread: Iterable[tuple[str, str, ErrorFact]]) -> dict[str, str]:
+def doubts(sides: Iterable[Comparable], unread: Iterable[tuple[str, str, ErrorFact]]) -> dict[str, str]:
     """Key → why a value of that pair was not compared, of `unread` as (path, item, why)."""
     lost = {(path, locator): error for path, locator, error in unread}
     found = dict[str, str]()
@@ -81,7 +81,7 @@ def _asking(session: Session, apps: Sequence[App]) -> set[str]:
     return {name for name, tier in tiers.items() if tier.evidence.compare_values and EQUAL_VALUE not in tier.off}
 
 
-def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iterator[Side]:
+def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iterator[Comparable]:
     fields: dict[str, str | None] = {}
     for app in session.configuration.apps:
         for pair in app.pairs:
@@ -99,9 +99,9 @@ def valueless_kinds(kinds: Iterable[KindInfo]) -> frozenset[str]:
     return frozenset(kind.name for kind in kinds if not kind.valued)
 
 
-def side_of(valueless: frozenset[str], path: str, row: Row, field: str | None) -> Side:
+def side_of(valueless: frozenset[str], path: str, row: Row, field: str | None) -> Comparable:
     """The side in `row`, of a source with these kinds without a value; `field` is the one that its pair names."""
     bare = Locator.parse(row.locator)
     told = {line.partition("=")[0] for line in (row.ids or "").split("\n")}
     silent = bare.kind in valueless or not _TELLING.isdisjoint(told)
-    return Side(Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, field)), silent)
+    return Comparable(Wanted(path, row.key, Locator(bare.source, bare.kind, bare.name, field)), silent)

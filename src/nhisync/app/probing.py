@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO, cast
 
@@ -28,6 +29,7 @@ from nhisync.spi import (
     Fingerprinter,
     Issuer,
     Prober,
+    Provider,
     ProviderError,
     Remainder,
     SecretBytes,
@@ -134,18 +136,24 @@ class _Bench:
         fields: dict[Locator, dict[str, SecretBytes]],
         failed: dict[Locator, ProviderError],
     ) -> None:
-        if Capability.FINGERPRINT not in self._session.source_info(path, source).capabilities:
-            raise ProviderError(ErrorKind.UNSUPPORTED, "this source's provider reads no value that could be presented")
-        provider = self._session.provider(path, source)
-        try:
+        lacking = "this source's provider reads no value that could be presented"
+        with closing(self._opened(path, source, Capability.FINGERPRINT, lacking)) as provider:
             reader = cast("Fingerprinter", provider)
             for answer in reader.values(wanted, self._session.budget(path, source)):
                 if isinstance(answer, FieldValue):
                     fields.setdefault(answer.locator.item, {})[answer.field] = answer.value
                 else:
                     failed[answer[0].item] = ProviderError(ErrorKind(answer[1].kind), answer[1].message)
-        finally:
-            provider.close()
+
+    def _opened(self, path: str, source: str, needed: Capability, lacking: str) -> Provider:
+        """The source's provider.
+
+        Raises:
+            ProviderError: UNSUPPORTED, in the words of `lacking`, where it cannot do what is needed.
+        """
+        if needed not in self._session.source_info(path, source).capabilities:
+            raise ProviderError(ErrorKind.UNSUPPORTED, lacking)
+        return self._session.provider(path, source)
 
     def _try(self, side: _Side, fields: dict[str, SecretBytes]) -> None:
         probe = side.probe
@@ -165,30 +173,22 @@ class _Bench:
     def _issued(self, side: _Side) -> None:
         """Present what the item's own issuer mints now; closing its provider gives that back."""
         path, locator = side.path, side.locator
+        lacking = "this source's provider mints no credential"
         try:
-            if Capability.ISSUE not in self._session.source_info(path, locator.source).capabilities:
-                raise ProviderError(ErrorKind.UNSUPPORTED, "this source's provider mints no credential")
-            provider = self._session.provider(path, locator.source)
-            try:
+            with closing(self._opened(path, locator.source, Capability.ISSUE, lacking)) as provider:
                 budget = self._session.budget(path, locator.source)
                 found = list(cast("Issuer", provider).issue(locator.item, budget))
                 self._try(side, {one.field: one.value for one in found})
-            finally:
-                provider.close()
         except ProviderError as failure:
             self._tell(side, not_made("", failure))
 
     def _by_provider(self, side: _Side) -> None:
         path, locator = side.path, side.locator
+        lacking = "this source's provider makes no probe of its own"
         try:
-            if Capability.PROBE not in self._session.source_info(path, locator.source).capabilities:
-                raise ProviderError(ErrorKind.UNSUPPORTED, "this source's provider makes no probe of its own")
-            provider = self._session.provider(path, locator.source)
-            try:
+            with closing(self._opened(path, locator.source, Capability.PROBE, lacking)) as provider:
                 budget = self._session.budget(path, locator.source)
                 (result,) = cast("Prober", provider).probe([locator.item], budget)
-            finally:
-                provider.close()
             shown = Shown(depth=result.depth, accepted=result.accepted, seen_as=result.seen_as, error=result.error)
         except ProviderError as failure:
             shown = not_made("", failure)

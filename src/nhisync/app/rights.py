@@ -112,10 +112,11 @@ class _Source:
         self._told: dict[Locator, _Document] = {}
         self._provider: Provider | None = None
         self._lost = (ErrorKind.MALFORMED.value, "the provider said nothing of its rights")
+        self._late = False
 
     def work(self) -> None:
         """Ask; what the provider does not answer is told by `documents`."""
-        path = self.where[0]
+        path, told = self.where[0], self._told  # after `leave` this is the old one: what still comes goes nowhere
         if Capability.GRANTS not in self._session.source_info(*self.where).capabilities:
             self._lost = (ErrorKind.UNSUPPORTED.value, "the provider does not read rights")
             return
@@ -123,7 +124,7 @@ class _Source:
         try:
             self.budget.check()
             for facts in cast("GrantReader", self._provider).grants(self._wanted, self.budget):
-                self._told[facts.locator] = _document(self._session, path, facts)
+                told[facts.locator] = _document(self._session, path, facts)
         except ProviderError as failure:
             self._lost = (failure.kind.value, failure.message)
         finally:
@@ -131,14 +132,14 @@ class _Source:
 
     def leave(self) -> None:
         """Leave it behind; what it said until now holds."""
-        self._told, self._lost = dict(self._told), (ErrorKind.THROTTLED.value, LATE)
+        self._told, self._late = dict(self._told), True
+        self.budget.cancel()
         if self._provider is not None:
             leave_behind(self.budget, self._provider, f"nhisync-close-{'-'.join(self.where)}")
-        self.budget.cancel()
 
     def documents(self) -> dict[Locator, _Document]:
         """One document for every wanted item."""
-        lost = _unread(self._session, *self._lost)
+        lost = _unread(self._session, *((ErrorKind.THROTTLED.value, LATE) if self._late else self._lost))
         return {locator: self._told.get(locator, lost) for locator in self._wanted}
 
 

@@ -19,12 +19,13 @@ from typing import Any, Final
 
 from nhisync.clock import Clock
 from nhisync.config import Probe
+from nhisync.errors import UsageError
 from nhisync.model import App, ErrorFact, Side
 from nhisync.parity.proof import LADDER
 from nhisync.probes import KINDS, Order, Presented, Shown, not_made
 from nhisync.probes.order import Patience, name_of
 from nhisync.spi import ErrorKind, ProviderError, SecretBytes
-from nhisync.spi.files import LARGEST_BUNDLE, read_file
+from nhisync.spi.files import small_text
 
 VERSION: Final = 1
 """Of the task and the result; the two ends may be of different releases."""
@@ -33,7 +34,7 @@ HERE: Final = "local"
 """``run_from`` of a probe that needs no runner."""
 
 MOST: Final = 65_536
-"""Bytes of a result that are read."""
+"""Bytes of a result; what is longer is none."""
 
 _TEXTS: Final = (
     "target", "auth", "depth", "header", "database", "server_name", "proxy", "seen_as", "region", "namespace", "mount",
@@ -68,7 +69,7 @@ def run_there(
     except (OSError, ValueError):
         told = f"the runner of {where} cannot be started"
         raise ProviderError(ErrorKind.MISCONFIGURED, told, fix=_FIX) from None
-    shown = _shown(text[:MOST], presented) if code == 0 else None
+    shown = _shown(text, presented) if code == 0 and len(text) <= MOST else None
     if shown is None:
         told = f"the runner of {where} ended with code {code} and no result"
         raise ProviderError(ErrorKind.UNREACHABLE, told, fix=_FIX)
@@ -98,16 +99,16 @@ def run_here(task: bytes, clock: Clock) -> str:
     """Make the probe of `task` on this host and tell the result.
 
     Raises:
-        ValueError: it is no task of this version.
+        UsageError: it is no task of this version.
     """
-    raw = _mapping(task)
-    if raw.get("version") != VERSION or raw.get("kind") not in KINDS:
-        raise ValueError
     with TemporaryDirectory(prefix="nhisync-") as folder:
-        order = _order(raw["order"], Path(folder))
         try:
-            patience = Patience(clock, float(raw["seconds"]))
-            shown = KINDS[raw["kind"]](order, _presented(raw["presented"]), patience)
+            kind, order, presented, seconds = _read(task, Path(folder))
+        except (ValueError, KeyError, TypeError):
+            fix = "Name this command as `runner` of a path; both ends must be of the same major version."
+            raise UsageError("stdin holds no probe that this version can make", fix=fix) from None
+        try:
+            shown = KINDS[kind](order, presented, Patience(clock, seconds))
         except ProviderError as failure:
             shown = not_made("", failure)
     error = shown.error
@@ -123,13 +124,8 @@ def run_here(task: bytes, clock: Clock) -> str:
 
 
 def _task(kind: str, order: Order, presented: Presented, seconds: float) -> bytes:
-    authorities = ""
-    if order.ca_file is not None:
-        try:
-            authorities = read_file(order.ca_file, LARGEST_BUNDLE).decode("ascii")
-        except (OSError, UnicodeError):
-            fix = "Let ca_file name PEM certificates that nhisync's user may read."
-            raise ProviderError(ErrorKind.MISCONFIGURED, "the probe's ca_file cannot be used", fix=fix) from None
+    fix = "Let ca_file name PEM certificates that nhisync's user may read."
+    authorities = "" if order.ca_file is None else small_text(order.ca_file, "the probe's ca_file", fix=fix)
     values = {name: getattr(presented, name) for name in _VALUES}
     task = {
         "version": VERSION,
@@ -150,6 +146,19 @@ def _task(kind: str, order: Order, presented: Presented, seconds: float) -> byte
     return json.dumps(task).encode()
 
 
+def _read(task: bytes, folder: Path) -> tuple[str, Order, Presented, float]:
+    """Kind, order, credential and seconds of a task; its authorities stand in `folder`.
+
+    Raises:
+        ValueError, KeyError, TypeError: it is no task of this version.
+    """
+    raw = _mapping(task)
+    kind = raw["kind"]
+    if raw["version"] != VERSION or kind not in KINDS:
+        raise ValueError
+    return kind, _order(raw["order"], folder), _presented(raw["presented"]), float(raw["seconds"])
+
+
 def _order(raw: Mapping[str, Any], folder: Path) -> Order:
     texts: dict[str, Any] = {name: str(raw[name]) for name in _TEXTS}
     order = Order(
@@ -161,7 +170,7 @@ def _order(raw: Mapping[str, Any], folder: Path) -> Order:
     if not raw["authorities"]:
         return order
     file = folder / "authorities.pem"
-    file.write_text(str(raw["authorities"]), encoding="ascii")
+    file.write_text(str(raw["authorities"]), encoding="utf-8")
     return replace(order, ca_file=file)
 
 

@@ -40,7 +40,7 @@ ENTRIES = (
     Entry("inventory", "inventory", COMPARE, "List what is known of a path, with age and coverage."),
     Entry("discover", "discover", COMPARE, "List the identities of a path and suggest pairs."),
     Entry("graph", "graph", COMPARE, "Draw what the identities of both paths rest on."),
-    Entry("run-probe", "run_probe", COMPARE, "Make one probe here for a nhisync elsewhere (started by it)."),
+    Entry("run-probe", "run_probe", COMPARE, "Make one probe here for a nhisync elsewhere, which starts it."),
     Entry("sync", "sync", PUBLISH, "Run one cycle: inventory, diff, assess, publish."),
     Entry("serve", "serve", PUBLISH, "Run the daemon: listener and sync job."),
     Entry("status", "status", PUBLISH, "Show verdicts, blockers and ages."),

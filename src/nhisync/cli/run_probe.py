@@ -4,7 +4,6 @@ import typer
 
 from nhisync.cli.exit_codes import ExitCode
 from nhisync.cli.invocation import current
-from nhisync.errors import UsageError
 
 app = typer.Typer()
 
@@ -14,25 +13,23 @@ MOST = 4_000_000
 
 @app.command()
 def run_probe(ctx: typer.Context) -> ExitCode:
-    """Make one probe on this host for a nhisync elsewhere: a task on stdin, its result on stdout.
+    """Make one probe here for a nhisync elsewhere, which starts it.
 
     Examples:
-        runner: {command: [ssh, nhisync@probe.eu-north.example, nhisync, run-probe]}     of a path, in nhisync.yaml
+        ssh probe.eu-north.example nhisync run-probe < task.json
 
-    Nobody types this. A pair whose probe says `run_from: backup` is tried from where the backup's consumers stand:
-    nhisync starts the path's runner command, this reads the task, presents the credential, tells what the service
-    said and forgets it. The task holds the credential, so the channel must be one that nobody else reads. Needs no
-    configuration and keeps nothing. Answers 2 when stdin holds no task of this version.
+    Nobody types this: nhisync does, with what a path names as its runner, such as
+    runner: {command: [ssh, nhisync@probe.eu-north.example, nhisync, run-probe]}
+    The task comes on stdin, the result goes to stdout. A pair whose probe says `run_from: backup` is tried from where
+    the backup's consumers stand: this presents the credential, tells what the service said and forgets it. The task
+    holds the credential, so the channel must be one that nobody else reads. Needs no configuration and keeps nothing.
+    Answers 2 when stdin holds no task of this version.
     """
     from nhisync.app.reuse import harden  # noqa: PLC0415 - only this command needs it
     from nhisync.app.runner import run_here  # noqa: PLC0415
 
     invocation = current(ctx)
     harden()
-    try:
-        result = run_here(invocation.stdin.read(MOST).encode(), invocation.clock)
-    except (ValueError, KeyError, TypeError):
-        fix = "Name this command as `runner` of a path; the nhisync that starts it must be of the same major version."
-        raise UsageError("stdin holds no probe that this version can make", fix=fix) from None
-    invocation.write(f"{result}\n")
+    task = invocation.stdin.read(MOST).encode(errors="replace")
+    invocation.write(f"{run_here(task, invocation.clock)}\n")
     return ExitCode.OK

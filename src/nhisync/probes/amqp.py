@@ -33,7 +33,7 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
     try:
         connection = pika.BlockingConnection(_parameters(pika, order, presented, patience))
     except (pika.exceptions.AMQPError, AMQPConnectorException, OSError) as failure:
-        return _failed(pika.exceptions, failure, "tls" if order.encrypted else "tcp")
+        return _failed(pika.exceptions, failure, order.floor)
     connection._impl.ioloop.call_later(patience.left, _late)  # noqa: SLF001 - its own timers run between calls only
     try:
         return _logged_in(connection, order, presented, pika.exceptions.AMQPError)

@@ -37,7 +37,7 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         ProviderError: the service cannot be asked, or botocore is not installed.
     """
     answer = exchange(order, Request(resource_of(order.target), _signed(order, presented), "POST", _BODY), patience)
-    floor = "tls" if order.target.startswith("https://") else "tcp"
+    floor = order.floor
     if answer.status == 200:
         arn = _ARN.search(answer.body)
         if arn is None:

@@ -1,13 +1,14 @@
 """One HTTP request of a probe and its answer: bounded in time and size, over verified TLS, never redirected."""
 
 import http.client
+import json
 import socket
 import ssl
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from nhisync.model import ErrorFact
@@ -45,6 +46,15 @@ class Answer(NamedTuple):
 
     status: int
     body: bytes
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The JSON object in the body; empty where there is none."""
+        with suppress(ValueError, RecursionError):
+            found = json.loads(self.body)
+            if isinstance(found, dict):
+                return found
+        return {}
 
 
 def exchange(order: Order, request: Request, patience: Patience, mutual: Presented | None = None) -> Answer:

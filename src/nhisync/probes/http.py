@@ -24,7 +24,7 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
     Raises:
         ProviderError: the service cannot be asked.
     """
-    floor = "tls" if order.target.startswith("https://") else "tcp"
+    floor = order.floor
     try:
         answer = _asked(order, presented, patience)
     except ClientRefusedError:

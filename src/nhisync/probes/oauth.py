@@ -61,7 +61,7 @@ def probe_entra(order: Order, presented: Presented, patience: Patience) -> Shown
         "scope": order.scope,
     }
     answer = _posted(order, form, patience)
-    said = _json(answer)
+    said = answer.document
     if answer.status == 200:
         claims = _claims(_token(said))
         app, tenant = claims.get("appid") or claims.get("azp") or presented.user, claims.get("tid")
@@ -69,10 +69,10 @@ def probe_entra(order: Order, presented: Presented, patience: Patience) -> Shown
         return Shown(depth="auth", accepted=True, seen_as=seen)
     code = next((one for one in _codes(said) if one in _ENTRA or one in _UNUSABLE), 0)
     if code in _ENTRA:
-        return refused("tls", *_ENTRA[code])
+        return refused(order.floor, *_ENTRA[code])
     if code:
-        return not_made("tls", ProviderError(ErrorKind.MISCONFIGURED, _UNUSABLE[code]))
-    return Shown(depth="tls", accepted=None, error=unexpected(answer.status))
+        return not_made(order.floor, ProviderError(ErrorKind.MISCONFIGURED, _UNUSABLE[code]))
+    return Shown(depth=order.floor, accepted=None, error=unexpected(answer.status))
 
 
 def probe_google(order: Order, presented: Presented, patience: Patience) -> Shown:
@@ -100,7 +100,7 @@ def probe_google(order: Order, presented: Presented, patience: Patience) -> Show
         "assertion": jwt.encode(signer, claims).decode(),  # type: ignore[no-untyped-call]
     }
     answer = _posted(order, form, patience)
-    said = _json(answer)
+    said = answer.document
     if answer.status == 200:
         _token(said, "access_token", "id_token")
         return Shown(depth="auth", accepted=True, seen_as=account if _ACCOUNT.fullmatch(account) else "")
@@ -108,24 +108,16 @@ def probe_google(order: Order, presented: Presented, patience: Patience) -> Show
         words = str(said.get("error_description", "")).lower()
         told = next((told for pattern, told in _GOOGLE if pattern in words), "")
         if told:
-            return refused("tls", ErrorKind.AUTH_FAILED, told)
+            return refused(order.floor, ErrorKind.AUTH_FAILED, told)
         told = "the endpoint rejects the signed request and does not say that it judged the key; is this clock right?"
-        return not_made("tls", ProviderError(ErrorKind.MISCONFIGURED, told))
-    return Shown(depth="tls", accepted=None, error=unexpected(answer.status))
+        return not_made(order.floor, ProviderError(ErrorKind.MISCONFIGURED, told))
+    return Shown(depth=order.floor, accepted=None, error=unexpected(answer.status))
 
 
 def _posted(order: Order, form: Mapping[str, str], patience: Patience) -> Answer:
     body = urlencode(form, errors="surrogateescape").encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
     return exchange(order, Request(resource_of(order.target), headers, "POST", body), patience)
-
-
-def _json(answer: Answer) -> dict[str, Any]:
-    with suppress(ValueError, RecursionError):
-        found = json.loads(answer.body)
-        if isinstance(found, dict):
-            return found
-    return {}
 
 
 def _codes(said: Mapping[str, Any]) -> list[int]:

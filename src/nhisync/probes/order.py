@@ -61,6 +61,12 @@ class Order:
     vhost: str = ""
     keys: frozenset[str] = frozenset()
 
+    @property
+    def floor(self) -> str:
+        """What an answer alone shows: that TLS was spoken, or a port is open."""
+        encrypted = not self.target.startswith("http://") if "://" in self.target else self.encrypted
+        return "tls" if encrypted else "tcp"
+
 
 class Presented:
     """The credential of one item; exists only inside the short-lived probing process.

@@ -8,7 +8,7 @@ import socket
 from contextlib import closing, suppress
 from typing import Any
 
-from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, not_made, refused
+from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, not_made, refused, value_of
 from nhisync.probes.wire import authorities, connect, cut_at, place
 from nhisync.spi import ErrorKind, ProviderError
 
@@ -43,8 +43,6 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
     except ModuleNotFoundError:
         fix = "pip install 'nhisync[postgres]'"
         raise ProviderError(ErrorKind.UNSUPPORTED, "the driver psycopg is not installed", fix=fix) from None
-    if presented.secret is None:
-        raise ProviderError(ErrorKind.MISCONFIGURED, "the item holds no field to present")
     try:
         arguments = _arguments(order, presented, patience)
         connect(*place(order.target), patience).close()
@@ -56,7 +54,7 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
     # A server may let us in and then say nothing for ever: libpq itself waits as long.
     with closing(connection), socket.socket(fileno=os.dup(connection.fileno())) as wire, cut_at(wire, patience):
         if not connection.pgconn.used_password:
-            return nobody_judges("tls" if order.encrypted else "tcp", "the server lets this role in without a password")
+            return nobody_judges(order.floor, "the server lets this role in without a password")
         return _logged_in(connection, order, presented, psycopg.Error)
 
 
@@ -106,7 +104,7 @@ def _arguments(order: Order, presented: Presented, patience: Patience) -> dict[s
         "hostaddr": "",
         "port": port,
         "user": presented.user,
-        "password": presented.secret.reveal().decode() if presented.secret else "",
+        "password": value_of(presented).decode(),
         "dbname": order.database or presented.user,
         "passfile": os.devnull,
         "application_name": "nhisync-probe",

@@ -31,7 +31,6 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
     except ModuleNotFoundError:
         fix = "pip install 'nhisync[redis]'"
         raise ProviderError(ErrorKind.UNSUPPORTED, "the client redis is not installed", fix=fix) from None
-    floor = "tls" if order.encrypted else "tcp"
     try:
         password = value_of(presented).decode()
     except UnicodeDecodeError:
@@ -40,10 +39,10 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         with closing(_Line(order, presented.user, password, patience)) as line:
             shown = _logged_in(line, order, presented, exceptions.RedisError)
     except exceptions.RedisError as failure:
-        return _failed(str(failure).lower(), floor)
-    if shown.accepted and _takes_anything(order, presented.user, patience, exceptions.RedisError):
-        return nobody_judges(floor, "the server lets this user in with any password")
-    return shown
+        return _failed(str(failure).lower(), order.floor)
+    if not shown.accepted:
+        return shown
+    return _doubt(order, presented.user, patience, exceptions.RedisError) or shown
 
 
 class _Line:
@@ -67,7 +66,6 @@ class _Line:
         self._held = ExitStack()
         self._held.callback(channel.close)
         self._held.enter_context(cut_at(channel, patience))
-        channel.settimeout(patience.left)
         retry = Retry(NoBackoff(), 0)
         own: Any = Own
         self._connection: Any = own(
@@ -80,6 +78,7 @@ class _Line:
             driver_info=None,
         )
         try:
+            channel.settimeout(patience.left)
             self._connection.connect()
         except BaseException:
             self._held.close()
@@ -133,12 +132,17 @@ def _written(line: _Line, broken: type[Exception]) -> ProviderError | None:
     return None
 
 
-def _takes_anything(order: Order, user: str, patience: Patience, broken: type[Exception]) -> bool:
+def _doubt(order: Order, user: str, patience: Patience, broken: type[Exception]) -> Shown | None:
+    """Why it may not have been the password that opened; None when a made-up one is refused."""
     try:
         _Line(order, user, _MADE_UP, patience).close()
-    except broken:
-        return False
-    return True
+    except broken as failure:
+        if any(words in str(failure).lower() for words in _REFUSED):
+            return None
+        # A limit or a lost connection is no refusal: the made-up password might have been let in.
+        told = "the login is accepted, but the server did not say what it makes of a made-up password"
+        return not_made(order.floor, ProviderError(ErrorKind.UNREACHABLE, told))
+    return nobody_judges(order.floor, "the server lets this user in with any password")
 
 
 def _failed(said: str, floor: str) -> Shown:

@@ -52,12 +52,11 @@ from nhisync.spi.protocols import (
     ProbeResult,
     Provider,
     ProviderInfo,
-    RotationStep,
-    Rotator,
     SourceContext,
     SourceIdentity,
     Unchanged,
 )
+from nhisync.spi.rotation import RotationStep, Rotator
 from nhisync.spi.secret import SecretBytes
 from nhisync.spi.settings import (
     SYSTEM_TRUST,

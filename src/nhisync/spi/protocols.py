@@ -14,6 +14,7 @@ from nhisync.clock import Clock, Randomness
 from nhisync.model import Coverage, ErrorFact, Item, Locator
 from nhisync.spi.grants import GrantFacts
 from nhisync.spi.limits import Budget
+from nhisync.spi.rotation import Rotator
 from nhisync.spi.secret import SecretBytes
 from nhisync.spi.settings import SourceSettings
 
@@ -364,36 +365,6 @@ class GrantReader(Protocol):
 
     def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
         """What reading the rights of these items and swept kinds needs beside the READ document; no IO."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RotationStep:
-    """One provider call of a rotation, planned; see the rotation protocol of architecture.md law 7.
-
-    Attributes:
-        target: whose credential.
-        action: the provider's own verb.
-        operation: our operation id, embedded where the provider allows it.
-        reversible: the undo exists and is possible now.
-    """
-
-    target: Locator
-    action: str
-    operation: str
-    reversible: bool
-
-
-@runtime_checkable
-class Rotator(Protocol):
-    """Executes single rotation steps through this side's own lifecycle, each re-entrant from observed state."""
-
-    def execute(self, step: RotationStep, budget: Budget) -> Item:
-        """Run one step on the mint client (no retries) and return the item as observed afterwards.
-
-        Raises:
-            ProviderError: `indeterminate` when the effect may have happened.
-        """
         ...
 
 

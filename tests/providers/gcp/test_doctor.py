@@ -45,7 +45,7 @@ def test_nothing_is_wrong_where_nothing_is(stocked):
     assert "certificate verified" in next(c.observed for c in checks if c.name == "reachable")
 
 
-@pytest.mark.requirement("R32")
+@pytest.mark.requirement("R55")
 @pytest.mark.parametrize("line", READ_LINES, ids=[permission for _, permission in READ_LINES])
 def test_every_missing_permission_is_named_with_its_grant(stocked, line):
     """Exactly the missing one fails, and its fix is the command that grants it."""
@@ -55,7 +55,7 @@ def test_every_missing_permission_is_named_with_its_grant(stocked, line):
     assert f"--add-permissions={line[1]}" in failed[0].fix
 
 
-@pytest.mark.requirement("R32")
+@pytest.mark.requirement("R55")
 @pytest.mark.parametrize(
     ("role", "warned"),
     [

@@ -10,8 +10,8 @@ import pytest
 
 from nhisync.parity.rights.patterns import matches, tokens
 from nhisync.spi import AccessMode, ErrorKind, GrantFacts, Locator, ProviderError
-from nhisync_kubernetes.granting import READ, grants_needed
-from nhisync_kubernetes.permissions import needed, objects
+from nhisync_kubernetes.grants import Grant
+from nhisync_kubernetes.permissions import RULED_BY, needed, objects, rights_needed
 
 from .conftest import CANARY, Adapted, Target
 
@@ -36,14 +36,12 @@ class Stage:
         """Give the reader the printed manifest, and sight of the account."""
         subject = SUBJECT.format(self.place)
         (document,) = self.reader().provider().grant_permissions((self.api,), frozenset())
-        assert {one.action for one in grants_needed()} <= set(document.actions)
-        self.target.apply(list(objects(f"rights-{self.place}", subject, grants_needed())))
+        assert {one.action for one in rights_needed()} <= set(document.actions)
+        self.target.apply(list(objects(f"rights-{self.place}", subject, rights_needed())))
         self.see()
 
     def see(self) -> None:
         """What the READ document holds for the account."""
-        from nhisync_kubernetes.grants import Grant
-
         grants = [Grant(self.place, "", "serviceaccounts", "get", ("api",)), Grant("", "", "namespaces", "get", ())]
         self.target.apply(list(objects(f"see-{self.place}", SUBJECT.format(self.place), grants)))
 
@@ -99,7 +97,7 @@ def rule(dice: random.Random) -> dict[str, Any]:
         "apiGroups": dice.choice([[""], ["apps"], ["", "apps"], ["*"]]),
         "resources": [f"{main}{sub}" if main != "*" or sub != "/log" else "*"],
     }
-    return {**made, "resourceNames": dice.sample(["one", "two", "three"], 2)} if dice.random() < 0.4 else made
+    return {**made, "resourceNames": dice.sample(["one", "two", "three", "*"], 2)} if dice.random() < 0.4 else made
 
 
 def holds(facts: GrantFacts, verb: str, where: str, group: str, resource: str, sub: str, name: str) -> bool:
@@ -132,10 +130,10 @@ def test_every_request_is_judged_as_the_server_judges_it(stage: Stage, seed: int
 
 
 @pytest.mark.requirement("R42")
-@pytest.mark.parametrize("missing", READ, ids=lambda one: one.plural)
+@pytest.mark.parametrize("missing", RULED_BY, ids=lambda one: one.plural)
 def test_each_line_of_the_document_is_needed(stage: Stage, missing: Any) -> None:
     """Without any one line the rights are unknown, with the very permission that is missing; never empty."""
-    kept = [one for one in grants_needed() if one.resource != missing.plural]
+    kept = [one for one in rights_needed() if one.resource != missing.plural]
     stage.bind(random.Random(3))
     stage.target.apply(list(objects(f"rights-{stage.place}", SUBJECT.format(stage.place), kept)))
     stage.see()
@@ -160,7 +158,7 @@ def test_the_printed_documents_show_the_rights_behind_a_legacy_token(make_site: 
     settings = site.settings()
     site.world.apply(site.path, "cluster", [
         *objects("nhisync-read", settings.subject, needed(settings, AccessMode.READ, [token], frozenset())),
-        *objects("nhisync-rights", settings.subject, grants_needed()),
+        *objects("nhisync-rights", settings.subject, rights_needed()),
         {**version, "kind": "Role", "metadata": name, "rules": may},
         {**version, "kind": "RoleBinding", "metadata": name, "roleRef": reference, "subjects": whom},
     ])  # fmt: skip
@@ -170,6 +168,25 @@ def test_the_printed_documents_show_the_rights_behind_a_legacy_token(make_site: 
         (("update",), ("payments/apps/deployments/-/+",))
     ]
     assert CANARY not in str(facts)
+
+
+def test_the_account_behind_a_legacy_token_is_the_one_that_holds_rights(stage: Stage) -> None:
+    """The token is a Secret; what it opens is its account's."""
+    about = {"name": "old", "namespace": stage.place, "annotations": {"kubernetes.io/service-account.name": "api"}}
+    kind = {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token"}
+    stage.target.create(
+        f"/api/v1/namespaces/{stage.place}/secrets", {**kind, "metadata": about, "stringData": {"note": CANARY}}
+    )
+    stage.bind(random.Random(3))
+    stage.allow()
+    subject = SUBJECT.format(stage.place)
+    stage.target.apply(
+        list(objects(f"old-{stage.place}", subject, [Grant(stage.place, "", "secrets", "get", ("old",))]))
+    )
+    token, account = stage.rights(Locator.parse(f"cluster:service-account-token/{stage.place}/old"), stage.api)
+    assert token.error is None
+    assert token.rights == account.rights != ()
+    assert CANARY not in str(token)
 
 
 def test_an_account_that_is_not_there_has_no_list(stage: Stage) -> None:

@@ -30,7 +30,7 @@ def database(site: Any) -> FakeDatabase:
     return server
 
 
-@pytest.mark.requirement("R13", "R42")
+@pytest.mark.requirement("R48")
 def test_a_login_is_minted_and_given_back(site: Any) -> None:
     """It opens the database while the adapter is open, and nothing of it is left afterwards."""
     role = site.seed("db-dynamic", "database/app")

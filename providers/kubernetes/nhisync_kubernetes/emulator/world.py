@@ -26,9 +26,8 @@ from nhisync_kubernetes.emulator.faults import NAMES
 from nhisync_kubernetes.emulator.seeding import Seeder
 from nhisync_kubernetes.emulator.server import Listener
 from nhisync_kubernetes.emulator.tls import ListenerAuthority, Subject, secret_file
-from nhisync_kubernetes.granting import grants_needed
 from nhisync_kubernetes.grants import Grant
-from nhisync_kubernetes.permissions import needed, objects
+from nhisync_kubernetes.permissions import needed, objects, rights_needed
 from nhisync_kubernetes.resources import KINDS
 from nhisync_kubernetes.settings import KubernetesSettings
 
@@ -274,7 +273,7 @@ class KubernetesWorld:
             wanted = [Locator.parse(f"x:{one}") for one in (*open_, *place.options.expected)]
             grants = needed(settings, AccessMode(place.options.mode), wanted, kinds)
             lister = [] if everywhere else [Grant("", "", NAMESPACES.plural, "list")]
-            rights = grants_needed() if place.options.rights else []
+            rights = rights_needed() if place.options.rights else []
             self._write(place, objects("nhisync-world", place.user, [*grants, *lister, *rights]))
 
     @staticmethod

@@ -6,7 +6,7 @@ one is looked up.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,30 +22,18 @@ from nhisync.spi import (
     Unchanged,
 )
 from nhisync_vault.facts import attributes, check_name, instant, mapping, marker, number, span, text, texts
-from nhisync_vault.kinds.base import Gap, Listed, NoPeek, Run, walk
+from nhisync_vault.kinds.base import Listed, NamedKind, Run
 from nhisync_vault.mounts import Mount
 
 _MOST = 200
 """Most secret IDs of one role that are looked up: more of them are a leak, not an overlap."""
 
 
-class AppRoleKind(NoPeek):
+class AppRoleKind(NamedKind):
     """Kind ``approle``."""
 
     name = "approle"
-    deep = False
-
-    def listed(self, run: Run, mount: Mount, prefix: str) -> Iterator[Listed | Gap]:
-        """Names of the roles.
-
-        Raises:
-            ProviderError: the mount cannot be listed.
-        """
-        yield from walk(run, (f"{mount.api}/role",), prefix)
-
-    def bare(self, run: Run, mount: Mount, entry: Listed) -> Item:
-        """Only the role's existence."""
-        return run.item(run.locator(self.name, mount, entry.name), lifecycle=run.lifecycle(mount, Lifecycle.OWN))
+    folder = "role"
 
     def detail(self, run: Run, mount: Mount, entry: Listed) -> Item | Unchanged:
         """Policies, role id and secret IDs of one role.

@@ -180,6 +180,31 @@ class NoPeek:
         return ()
 
 
+class NamedKind(NoPeek):
+    """For kinds whose items stand by their names below one folder of the mount, and belong to this side.
+
+    Attributes:
+        name: first segment of its locators.
+        folder: of the mount's API.
+    """
+
+    name: str
+    folder: str
+    deep = False
+
+    def listed(self, run: Run, mount: Mount, prefix: str) -> "Iterator[Listed | Gap]":
+        """Names of the items, folders followed.
+
+        Raises:
+            ProviderError: the mount cannot be listed.
+        """
+        yield from walk(run, (f"{mount.api}/{self.folder}",), prefix)
+
+    def bare(self, run: Run, mount: Mount, entry: Listed) -> Item:
+        """Only the item's existence."""
+        return run.item(run.locator(self.name, mount, entry.name), lifecycle=run.lifecycle(mount, Lifecycle.OWN))
+
+
 def walk(
     run: Run,
     bases: Sequence[str],

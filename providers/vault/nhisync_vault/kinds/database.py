@@ -1,4 +1,4 @@
-"""Database roles: static ones that the server rotates, dynamic ones that mint a login per read (which is never done).
+"""Database roles: static ones that the server rotates, dynamic ones that mint a login per read (never done here).
 
 Source: OpenBao ``internal/builtin/logical/database/path_roles.go`` and ``path_config_connection.go``. The next rotation
 is not told; it is the last one plus the period. A pending WAL is not visible, so a rotation that failed shows as an
@@ -6,14 +6,14 @@ overdue one.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from nhisync.spi import Item, Lifecycle, Moment, Precision, ProviderError, PublicId, Rotation, Unchanged
 from nhisync_vault.facts import attributes, check_name, instant, mapping, marker, span, text
-from nhisync_vault.kinds.base import Gap, Listed, NoPeek, Run, walk
+from nhisync_vault.kinds.base import Listed, NamedKind, Run
 from nhisync_vault.mounts import Mount
 
 _PORTS: Mapping[str, str] = {
@@ -42,23 +42,11 @@ class _Connection:
     plugin: str
 
 
-class StaticRoleKind(NoPeek):
+class StaticRoleKind(NamedKind):
     """Kind ``db-static``."""
 
     name = "db-static"
-    deep = False
-
-    def listed(self, run: Run, mount: Mount, prefix: str) -> Iterator[Listed | Gap]:
-        """Names of the static roles.
-
-        Raises:
-            ProviderError: the mount cannot be listed.
-        """
-        yield from walk(run, (f"{mount.api}/static-roles",), prefix)
-
-    def bare(self, run: Run, mount: Mount, entry: Listed) -> Item:
-        """Only the role's existence."""
-        return run.item(run.locator(self.name, mount, entry.name), lifecycle=run.lifecycle(mount, Lifecycle.OWN))
+    folder = "static-roles"
 
     def detail(self, run: Run, mount: Mount, entry: Listed) -> Item | Unchanged:
         """Account, last rotation and schedule of one role.
@@ -89,23 +77,11 @@ class StaticRoleKind(NoPeek):
         )
 
 
-class DynamicRoleKind(NoPeek):
+class DynamicRoleKind(NamedKind):
     """Kind ``db-dynamic``: what can be issued, not what was."""
 
     name = "db-dynamic"
-    deep = False
-
-    def listed(self, run: Run, mount: Mount, prefix: str) -> Iterator[Listed | Gap]:
-        """Names of the dynamic roles.
-
-        Raises:
-            ProviderError: the mount cannot be listed.
-        """
-        yield from walk(run, (f"{mount.api}/roles",), prefix)
-
-    def bare(self, run: Run, mount: Mount, entry: Listed) -> Item:
-        """Only the role's existence."""
-        return run.item(run.locator(self.name, mount, entry.name), lifecycle=run.lifecycle(mount, Lifecycle.OWN))
+    folder = "roles"
 
     def detail(self, run: Run, mount: Mount, entry: Listed) -> Item | Unchanged:
         """Lifetimes and database of one role.

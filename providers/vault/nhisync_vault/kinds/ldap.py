@@ -4,32 +4,18 @@ Source: OpenBao ``internal/builtin/logical/openldap/path_static_roles.go``; nest
 later.
 """
 
-from collections.abc import Iterator
-
 from nhisync.spi import Item, Lifecycle, ProviderError, PublicId, Unchanged
 from nhisync_vault.facts import attributes, check_name, marker, text
-from nhisync_vault.kinds.base import Gap, Listed, NoPeek, Run, walk
+from nhisync_vault.kinds.base import Listed, NamedKind, Run
 from nhisync_vault.kinds.database import host_of, rotation_facts
 from nhisync_vault.mounts import Mount
 
 
-class LdapStaticKind(NoPeek):
+class LdapStaticKind(NamedKind):
     """Kind ``ldap-static``."""
 
     name = "ldap-static"
-    deep = False
-
-    def listed(self, run: Run, mount: Mount, prefix: str) -> Iterator[Listed | Gap]:
-        """Names of the static roles, folders followed.
-
-        Raises:
-            ProviderError: the mount cannot be listed.
-        """
-        yield from walk(run, (f"{mount.api}/static-role",), prefix)
-
-    def bare(self, run: Run, mount: Mount, entry: Listed) -> Item:
-        """Only the role's existence."""
-        return run.item(run.locator(self.name, mount, entry.name), lifecycle=run.lifecycle(mount, Lifecycle.OWN))
+    folder = "static-role"
 
     def detail(self, run: Run, mount: Mount, entry: Listed) -> Item | Unchanged:
         """Account and schedule of one role.

@@ -4,33 +4,21 @@ Source: OpenBao ``internal/builtin/logical/transit/path_keys.go``: symmetric key
 asymmetric ones to objects with ``creation_time``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from nhisync.spi import CredentialState, Item, Lifecycle, Moment, Precision, Rotation, Unchanged
 from nhisync_vault.facts import attributes, check_name, instant, mapping, marker, number, span, text
-from nhisync_vault.kinds.base import Gap, Listed, NoPeek, Run, walk
+from nhisync_vault.kinds.base import Listed, NamedKind, Run
 from nhisync_vault.mounts import Mount
 
 
-class TransitKind(NoPeek):
+class TransitKind(NamedKind):
     """Kind ``transit``."""
 
     name = "transit"
-    deep = False
-
-    def listed(self, run: Run, mount: Mount, prefix: str) -> Iterator[Listed | Gap]:
-        """Names of the keys.
-
-        Raises:
-            ProviderError: the mount cannot be listed.
-        """
-        yield from walk(run, (f"{mount.api}/keys",), prefix)
-
-    def bare(self, run: Run, mount: Mount, entry: Listed) -> Item:
-        """Only the key's existence."""
-        return run.item(run.locator(self.name, mount, entry.name), lifecycle=run.lifecycle(mount, Lifecycle.OWN))
+    folder = "keys"
 
     def detail(self, run: Run, mount: Mount, entry: Listed) -> Item | Unchanged:
         """Versions and rotation of one key.

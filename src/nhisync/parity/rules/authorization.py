@@ -68,6 +68,9 @@ UNDER = RuleInfo(
         "deny or boundary away that removes it",
         "vault": "Write the listed paths and capabilities into a policy of the backup's role or token of {pair} (vault "
         "policy write …)",
+        "postgres": "Grant what is listed to the backup's role of {pair}, or to one that it inherits from (GRANT …)",
+        "kubernetes": "Bind the backup's service account of {pair} to a role with what is listed (kubectl create "
+        "rolebinding … --serviceaccount=…)",
         "*": "Grant the backup of {app}/{pair} what is listed, in the backup's own names",
     },
     policy=_POLICY,
@@ -101,6 +104,9 @@ OVER = RuleInfo(
         "aws": "Take what is listed from the backup's role or user of {pair} (aws iam delete-role-policy … or a "
         "narrower Resource)",
         "vault": "Take the listed paths or capabilities from the policies of the backup's role or token of {pair}",
+        "postgres": "Take what is listed from the backup's role of {pair}, its groups or PUBLIC (REVOKE … ON … FROM …)",
+        "kubernetes": "Take what is listed from the roles that are bound to the backup's account of {pair} "
+        "or to its groups (kubectl delete rolebinding …, kubectl edit role …)",
         "*": "Take what is listed from the backup of {app}/{pair}",
     },
     policy=_POLICY,
@@ -134,6 +140,8 @@ CHANGED = RuleInfo(
         "values; set --max-session-duration no longer than the primary's",
         "vault": "Give the backup's policies and role of {pair} the primary's parameters, wrapping times, token_ttl "
         "and token_bound_cidrs, with the backup's own addresses",
+        "postgres": "Give the backup's tables the primary's row security (CREATE POLICY …) and the role of {pair} its "
+        "CONNECTION LIMIT",
         "*": "Give the backup of {app}/{pair} the primary's conditions and limits, with its own values",
     },
     policy=_POLICY,
@@ -163,6 +171,8 @@ UNKNOWN = RuleInfo(
     remediation={
         "aws": "Grant what nhisync permissions prints under rights to nhisync's identity: aws iam put-role-policy …",
         "vault": "Grant what nhisync permissions prints under rights to nhisync's token: vault policy write …",
+        "postgres": "Grant what nhisync permissions prints under rights to nhisync's role: psql -f …",
+        "kubernetes": "Apply what nhisync permissions prints as nhisync-rights: kubectl apply -f …",
         "*": "Let nhisync read the rights of {app}/{pair} (nhisync permissions), or switch authorization.compare off",
     },
     policy=_POLICY,
