@@ -19,7 +19,7 @@ from nhisync.store import Store
 from nhisync.testing.clocks import CountingRandomness, FakeClock
 from nhisync.testing.provider import FAKE_POINT, SCRIPTS
 
-pytestmark = pytest.mark.requirement("R2", "R19")
+pytestmark = pytest.mark.requirement("R2", "R19", "R24")
 
 NOW = datetime(2026, 11, 28, 2, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -3,6 +3,7 @@
 import hmac
 import io
 import json
+import os
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -186,13 +187,20 @@ def test_a_payload_that_says_something_else_does_not_count(lab: Lab, said: Any) 
 
 
 def test_a_weak_or_foreign_key_is_not_used(lab: Lab) -> None:
-    """An RSA key of 1024 bits, another curve, a file that holds none."""
+    """An RSA key of 1024 bits, another curve, a file that holds none, a pipe that nobody writes to."""
+    signed = sign(lab.key)
+    lab.give("load-lab", rsa.generate_private_key(public_exponent=65537, key_size=1024))
+    assert "of a kind that is not used" in lab.refused(signed)
     made = lab.give("load-lab", ec.generate_private_key(ec.SECP384R1()))
     assert "of a kind that is not used" in lab.refused(sign(made, alg="ES384"))
     (lab.folder / "load-lab.pem").write_text("canary-no-key", encoding="utf-8")
     told = lab.refused(sign(lab.key))
-    assert "cannot be read" in told
+    assert "load-lab.pem, cannot be used: it is no public key in PEM" in told
     assert "canary" not in told
+    (lab.folder / "load-lab.pem").unlink()
+    assert "cannot be used: No such file or directory" in lab.refused(sign(lab.key))
+    os.mkfifo(lab.folder / "load-lab.pem")
+    assert "cannot be used: it is no regular file" in lab.refused(sign(lab.key))
 
 
 @pytest.fixture(scope="module")

@@ -119,3 +119,16 @@ def test_the_last_line_says_why_the_code_is_not_the_verdicts(
     )
     (*_, (_, line)) = verdict_lines(report, exit_code_of(report, fail_on=fail_on))
     assert says in line
+
+
+@pytest.mark.parametrize("word", [Word.NOT_READY, Word.UNKNOWN])
+def test_an_app_that_is_blocked_as_a_whole_is_not_called_unjudged(reports: Reports, word: Word) -> None:
+    """Where every pair passes, the line says so, and names what keeps the app from ready all the same."""
+    report = reports["ready"]()
+    (app,) = report.apps
+    verdict = replace(app.verdict, word=word, reasons=("NHS911",))
+    (*_, (_, line)) = verdict_lines(replace(report, apps=(replace(app, verdict=verdict),)), ExitCode.DRIFT)
+    assert f"{verdict.passing} of {verdict.pairs} pairs pass, kept from it by NHS911." in line
+    verdict = replace(verdict, passing=0, reasons=())
+    (*_, (_, line)) = verdict_lines(replace(report, apps=(replace(app, verdict=verdict),)), ExitCode.DRIFT)
+    assert f"nothing judged of {verdict.pairs} pairs." in line

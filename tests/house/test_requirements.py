@@ -24,3 +24,10 @@ def test_a_mark_of_a_module_counts_for_each_of_its_tests() -> None:
 def test_page_is_current() -> None:
     """The page equals what the marks give."""
     assert requirements.PAGE.read_text(encoding="utf-8") == requirements.page()
+
+
+def test_the_mark_of_a_file_counts() -> None:
+    """A file that is marked as a whole proves what its mark names; it must not be listed as not yet met."""
+    found = requirements.proofs()
+    assert any(test.startswith("tests/readiness/test_attested.py::") for test in found["R23"])
+    assert any(test.startswith("tests/app/test_signed.py::") for test in found["R24"])

@@ -8,8 +8,8 @@ import pytest
 from nhisync.clock import SystemClock
 from nhisync.probes import KINDS, Order, Shown
 from nhisync.probes.exchange import host_of
-from nhisync.probes.order import Patience
-from nhisync.spi import ProviderError
+from nhisync.probes.order import Patience, not_made
+from nhisync.spi import ErrorKind, ProviderError
 
 from .conftest import CANARY, Raw, showing
 
@@ -61,6 +61,23 @@ def test_a_server_that_speaks_something_else_judges_nothing(
     assert shown.error is not None
     assert CANARY not in str(shown)
     assert clock.monotonic() - began < 30, "the probe ends by its own clock, not by the server's will"
+
+
+def test_what_helps_is_told_with_the_reason() -> None:
+    """A finding has one line for why a probe was not made: the next step belongs to it, a whole document does not."""
+    told = ProviderError(ErrorKind.UNSUPPORTED, "the client is not installed", fix="Install it.")
+    typed = ProviderError(ErrorKind.DENIED, "no right", fix="ACL SETUSER x")
+    document = ProviderError(ErrorKind.DENIED, "no right", fix='{"Statement":\n[]}')
+    fits = ProviderError(ErrorKind.DENIED, "m" * 59, fix="x" * 99)
+    long = ProviderError(ErrorKind.DENIED, "m" * 60, fix="x" * 99)
+    failures = (told, typed, document, fits, long)
+    assert [one.error.message for one in (not_made("", failure) for failure in failures) if one.error] == [
+        "the client is not installed; install it",
+        "no right; ACL SETUSER x",
+        "no right",
+        f"{'m' * 59}; {'x' * 99}",
+        "m" * 60,
+    ]
 
 
 def crowded(answer: bytes) -> Callable[[socket.socket], None]:

@@ -9,6 +9,7 @@ import pytest
 from nhisync.app.attest import attest, attestations
 from nhisync.app.objections import folder_of, standing
 from nhisync.app.restore import restore_store
+from nhisync.app.status import status
 from nhisync.app.sync import PacedSession, sync
 from nhisync.errors import GuardError, StoreError, UsageError
 from nhisync.model import Attestation, Word
@@ -68,6 +69,9 @@ def test_it_is_said_beside_a_daemon_and_recorded_by_its_next_cycle(asked: "Lab")
         assert asked.served() is Word.NOT_READY
         (verdict,) = asked.diff().verdicts
         assert verdict.word is Word.NOT_READY
+        (standing_now,) = status(asked.session()).standings
+        assert (standing_now.backup, standing_now.blockers) == (Word.NOT_READY, ("ATTESTATION",))
+        assert standing_now.since is None, "the store knows since when it was ready, not since when it is not"
         report = sync(PacedSession.of(asked.session()), store)
         with store.reader() as reader:
             (act,) = [one for one in reader.audit() if one.action == "attest"][1:]
@@ -153,6 +157,14 @@ def test_who_cannot_be_heard_is_told(asked: "Lab") -> None:
         attest(asked.session(), word(asked), actor="alice")
     assert "the user that runs nhisync" in refused.value.fix
     assert attest(asked.session(), word(asked), actor="alice") > 0
+
+
+def test_a_store_that_cannot_be_written_is_told_and_blocks_all_the_same(asked: "Lab") -> None:
+    """What was said is heard; nobody may believe that it was not because it is in no store yet."""
+    (asked.folder / "store.db").write_bytes(b"no store at all, and long enough to be none" * 100)
+    with pytest.raises(StoreError, match=r"payments/backup is blocked from now on.*nothing was recorded"):
+        attest(asked.session(), word(asked), actor="alice")
+    assert asked.served() is Word.NOT_READY
 
 
 def test_somebody_on_call_needs_no_tier_that_asks(lab: "Lab") -> None:

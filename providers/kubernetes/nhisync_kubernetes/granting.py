@@ -77,9 +77,11 @@ class GrantRun:
                 yield GrantFacts(locator=locator, observed_at=self._now(), error=failure.fact)
 
     def _single(self, locator: Locator) -> GrantFacts:
-        namespace, name = split(locator.name)
-        account = self._account(namespace, name) if locator.kind == "service-account-token" else name
-        self._api.get(SERVICE_ACCOUNTS, namespace, account, metadata=True)
+        namespace, account = split(locator.name)
+        if locator.kind == "service-account-token":
+            account = self._account(namespace, account)
+        else:
+            self._api.get(SERVICE_ACCOUNTS, namespace, account, metadata=True)
         return GrantFacts(
             locator=locator,
             observed_at=self._now(),
@@ -89,7 +91,9 @@ class GrantRun:
         )
 
     def _account(self, namespace: str, name: str) -> str:
-        """The account behind a legacy token.
+        """The account behind a legacy token; it is there, for the token controller removes the Secret with its account.
+
+        The account itself is not asked for: no locator names it, so that no printed document could grant that.
 
         Raises:
             ProviderError: MALFORMED, the Secret names none.

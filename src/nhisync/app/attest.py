@@ -82,6 +82,12 @@ def _object(session: Session, objection: Objection) -> int:
                 held.guard, f"nobody here would hear it: {held.message}", fix="Say it on the machine of that process."
             ) from None
         return 0
+    except StoreError as failure:
+        if not said:
+            raise
+        where = f"{objection.attestation.app}/{objection.attestation.path}"
+        told = f"{where} is blocked from now on, and the next cycle will record it: {failure.message}"
+        raise StoreError(told, fix=failure.fix) from None
     if said and not publication.exists():
         settle(said)  # nothing is served, and what is recorded needs no second place
     return number

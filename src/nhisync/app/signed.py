@@ -6,8 +6,6 @@ that is shown again changes nothing: what was observed last counts, not what was
 """
 
 import json
-import os
-import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,11 +34,7 @@ def read(name: str) -> bytes:
         UsageError: it cannot be read, or is none.
     """
     try:
-        handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(handle, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise UsageError(f"{name} is no regular file", fix="Name the file with the signed attestation.")
-            return stream.read(MOST + 1)
+        return read_file(Path(name), MOST)
     except OSError as failure:
         raise UsageError(f"{name} cannot be read: {failure.strerror}", fix="Name a file that you may read.") from None
 
@@ -128,8 +122,9 @@ def _key(name: str, file: Path) -> tuple[Any, list[str]]:
     try:
         pem = read_file(file)
         found = serialization.load_pem_public_key(pem)
-    except (OSError, ValueError):
-        raise UsageError(f"the key of the attester `{name}` cannot be read", fix=fix) from None
+    except (OSError, ValueError) as failure:
+        why = (failure.strerror if isinstance(failure, OSError) else "") or "it is no public key in PEM"
+        raise UsageError(f"the key of the attester `{name}`, {file}, cannot be used: {why}", fix=fix) from None
     if isinstance(found, ed25519.Ed25519PublicKey):
         return OKPKey.import_key(pem), ["Ed25519", "EdDSA"]
     if isinstance(found, ec.EllipticCurvePublicKey) and isinstance(found.curve, ec.SECP256R1):

@@ -158,7 +158,8 @@ def _held(
         return began, (INIT,)
     if verdict is None or int(verdict.evaluated_at.timestamp()) != int(began.timestamp()):  # the store keeps seconds
         return began, tuple(dict.fromkeys(word for signal in signals for word in signal.blocks))
-    return _since(reader, verdict, now), reasons
+    said = tuple(dict.fromkeys(word for s in signals for word in s.blocks if word not in verdict.blocks))
+    return (None, (*said, *reasons)) if said else (_since(reader, verdict, now), reasons)  # objected to since then
 
 
 def _word(publication: Publication | None, app: str, path: str, here: Moment) -> Word:

@@ -116,10 +116,12 @@ def _said(invocation: Invocation, claim: "Attestation", number: int) -> None:
 
 def _show(invocation: Invocation, names: tuple[str, ...], fmt: str) -> None:
     from nhisync.app.attest import told  # noqa: PLC0415 - only when something is shown
-    from nhisync.cli.opening import open_session  # noqa: PLC0415
+    from nhisync.cli.opening import open_session, tell_unreadable  # noqa: PLC0415
     from nhisync.cli.output.listing import as_json  # noqa: PLC0415
 
-    found = told(open_session(invocation), names)
+    session = open_session(invocation)
+    tell_unreadable(invocation, session.configuration)
+    found = told(session, names)
     invocation.write(as_json([_document(one) for one in found]) if fmt == "json" else _table(found, invocation))
 
 

@@ -39,6 +39,14 @@ def tell_certificate(invocation: Invocation, configuration: Configuration) -> No
             invocation.warn(trouble)
 
 
+def tell_unreadable(invocation: Invocation, configuration: Configuration) -> None:
+    """Name what stands among the objections and cannot be read: it blocks every backup, and is in no store."""
+    from nhisync.app.objections import standing  # noqa: PLC0415 - only where it is asked about
+
+    for file in standing(configuration.publish.snapshot).unreadable:
+        invocation.warn(f"{file} cannot be read as an objection, so it blocks every backup: see whose it is, remove it")
+
+
 def tell_comparisons(invocation: Invocation, configuration: Configuration, command: str) -> None:
     """Say which policies compare values: with what mode read grants, and its denials, they would find nothing."""
     used = {app.tier for app in configuration.apps}

@@ -18,6 +18,15 @@ COLUMNS = ("APP", "TIER", "ACTIVE", "PRIMARY", "BACKUP", "SINCE", "EVIDENCE", "B
 SHOWN_BLOCKERS = 4
 """Blockers per line; ``-v`` shows all."""
 
+OBJECTED = "ATTESTATION"
+"""First among the blockers of a backup that a person objected to since it was evaluated."""
+
+_MEANINGS = {
+    "INIT": "the sync process has not evaluated since it started, and blocks until it has.",
+    OBJECTED: "a person objected, and no cycle has recorded it yet.",
+}
+"""What stands first among blockers and is no code of a rule."""
+
 WATCH_SECONDS = 2.0
 
 
@@ -41,7 +50,7 @@ def status(
     a sync that fell silent. ACTIVE is not observed by this version. Formats: table, plain, json.
     """
     from nhisync.app.status import status as stand  # noqa: PLC0415 - only this command needs it
-    from nhisync.cli.opening import open_session, tell_certificate  # noqa: PLC0415
+    from nhisync.cli.opening import open_session, tell_certificate, tell_unreadable  # noqa: PLC0415
 
     invocation = current(ctx)
     fmt = invocation.chosen_format("table", "plain", "json")
@@ -49,6 +58,7 @@ def status(
         return _nagios(invocation, tuple(apps or ()))
     session = open_session(invocation)
     tell_certificate(invocation, session.configuration)
+    tell_unreadable(invocation, session.configuration)
     while watch:
         invocation.write(_rendered(stand(session, tuple(apps or ())), fmt, invocation))
         invocation.clock.sleep(WATCH_SECONDS)
@@ -122,11 +132,7 @@ def _table(found: "Status", invocation: Invocation, *, plain: bool) -> Iterator[
     every = invocation.options.verbose > 0
     rows = [_row(standing, found, all_blockers=every) for standing in found.standings]
     yield painter.table(COLUMNS, rows, [WORD_STYLES[standing.worst] for standing in found.standings])
-    for standing in found.standings:
-        for told in filter(None, (standing.note, standing.remark)):
-            yield painter.prose(f"{standing.app}: {told}")
-    if any(standing.blockers == ("INIT",) for standing in found.standings):
-        yield painter.prose("INIT: the sync process has not evaluated since it started, and blocks until it has.")
+    yield from map(painter.prose, _remarks(found))
     for standing in found.standings:
         if standing.blackout is not None:
             yield painter.prose(f"{standing.app} on {standing.path}, blackout: {survival(standing.blackout)}")
@@ -135,6 +141,13 @@ def _table(found: "Status", invocation: Invocation, *, plain: bool) -> Iterator[
     elif found.sequence is not None:
         yield painter.prose(f"sequence {found.sequence}, seen {zulu(found.at)}")
     yield painter.line(f"Next: {_next(found)}")
+
+
+def _remarks(found: "Status") -> Iterator[str]:
+    for standing in found.standings:
+        yield from (f"{standing.app}: {told}" for told in (standing.note, standing.remark) if told)
+    first = {standing.blockers[:1] for standing in found.standings}
+    yield from (f"{word}: {meaning}" for word, meaning in _MEANINGS.items() if (word,) in first)
 
 
 def _row(standing: "Standing", found: "Status", *, all_blockers: bool) -> tuple[str, ...]:
@@ -172,7 +185,11 @@ def _next(found: "Status") -> str:
     if any(standing.blockers == ("INIT",) for standing in found.standings):
         return "nhisync status --watch"
     blocked = next((s for s in found.standings if s.worst is not Word.READY), None)
-    return f"nhisync diff --app {blocked.app}" if blocked else "nhisync status --watch"
+    if blocked is None:
+        return "nhisync status --watch"
+    return (
+        f"nhisync attest {blocked.app}" if blocked.blockers[:1] == (OBJECTED,) else f"nhisync diff --app {blocked.app}"
+    )
 
 
 def _json(found: "Status") -> Iterator[str]:

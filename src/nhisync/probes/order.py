@@ -2,7 +2,7 @@
 
 from base64 import b32encode, b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import unescape
 from pathlib import Path
 from unicodedata import normalize
@@ -14,6 +14,9 @@ from nhisync.spi import ErrorKind, ProviderError, SecretBytes
 
 _LONGEST_NAME = 200
 """Characters of a service's own name for an identity that are kept."""
+
+_LONGEST_LINE = 160
+"""Characters that reports show of a reason; a next step that does not fit beside it is left out whole."""
 
 _TELLING = 12
 """Characters in a row that tell something of a credential; of a short one half of it does."""
@@ -211,8 +214,13 @@ def value_of(presented: Presented) -> bytes:
 
 
 def not_made(depth: str, failure: ProviderError) -> Shown:
-    """The credential was not judged."""
-    return Shown(depth=depth, accepted=None, error=failure.fact)
+    """The credential was not judged; what helps is told with the reason, where it fits into the same line."""
+    fact, fix = failure.fact, failure.fix.rstrip(".")
+    if fix and len(fact.message) + len(fix) + 2 <= _LONGEST_LINE and "\n" not in fix:
+        # The first word begins a sentence no more; a command that is typed keeps its letters.
+        fix = fix[0].lower() + fix[1:] if fix[1:2].islower() else fix
+        fact = replace(fact, message=f"{fact.message}; {fix}")
+    return Shown(depth=depth, accepted=None, error=fact)
 
 
 def refused(depth: str, kind: ErrorKind, message: str) -> Shown:

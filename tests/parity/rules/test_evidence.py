@@ -87,7 +87,7 @@ CASES = [
 ]
 
 
-@pytest.mark.requirement("R5", "R6", "R34")
+@pytest.mark.requirement("R4", "R5", "R6", "R34")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_evidence_rules(case: Case) -> None:
     """NHS901 to NHS909 answer as the table says: unknown, by cause, never fail."""

@@ -269,7 +269,7 @@ def test_closed_adapter_can_be_asked_again(aws, backup):
     assert provider.identify(backup.budget()).authority.startswith("aws:")
 
 
-@pytest.mark.requirement("R18")
+@pytest.mark.requirement("R42")
 def test_inventory_never_asks_for_a_value(stocked, aws, caplog, capsys):
     """With debug logging everywhere no value call is made, and no canary is in items, logs or output."""
     aws.seed("secret", "pay/canary", fields={"api_key": "CANARY-f00d-b1e55ed"})

@@ -148,7 +148,7 @@ def test_boundary_limits_a_role(aws):
     assert message.endswith("because no permissions boundary allows the secretsmanager:ListSecrets action")
 
 
-@pytest.mark.requirement("R18")
+@pytest.mark.requirement("R42")
 def test_inventory_role_cannot_read_a_value(aws):
     """The adapter's own read document denies every value read, even one that another policy would allow."""
     aws.source()

@@ -194,7 +194,7 @@ def test_a_delayed_destruction_is_shown(gcp):
     assert dict(item.attributes)["destroyed_on"] == (gcp.clock.now() + 7 * DAY).isoformat()
 
 
-@pytest.mark.requirement("R4")
+@pytest.mark.requirement("R4b")
 def test_a_run_costs_the_pages_and_one_call_for_each_secret(gcp):
     """N and the pages and the token; the same again in a second run, because no list tells of a new version."""
     for number in range(25):

@@ -63,7 +63,7 @@ def look(gcp):
     return gcp.see(*PRESENT, *ABSENT, f"{KEY}/{'f' * 40}", one, kinds=" ".join(KINDS))
 
 
-@pytest.mark.requirement("R11", "R55")
+@pytest.mark.requirement("R11", "R32")
 def test_the_read_document_suffices(stocked):
     """With exactly its permissions every kind is complete, every item there, and every absence proven."""
     stocked.world.grant("backup", "gcp", granted(AccessMode.READ, *PRESENT))
@@ -73,7 +73,7 @@ def test_the_read_document_suffices(stocked):
     assert set(seen.status.values()) == {"complete"}
 
 
-@pytest.mark.requirement("R55")
+@pytest.mark.requirement("R32")
 @pytest.mark.parametrize("line", READ_LINES, ids=[permission for _, permission in READ_LINES])
 def test_every_line_of_the_read_document_is_needed(stocked, line):
     """Without any one line the inventory reports that very permission as missing, and calls nothing absent for it."""
@@ -85,7 +85,7 @@ def test_every_line_of_the_read_document_is_needed(stocked, line):
     assert not {name for name in PRESENT if seen[name].presence.value == "absent"}
 
 
-@pytest.mark.requirement("R55")
+@pytest.mark.requirement("R32")
 def test_reading_mode_is_refused_every_value(stocked):
     """With the read document the service refuses each value, global and regional."""
     stocked.world.grant("backup", "gcp", granted(AccessMode.READ, *PRESENT))
@@ -93,7 +93,7 @@ def test_reading_mode_is_refused_every_value(stocked):
     assert [(error.kind, error.action) for _, error in answers] == [("denied", ACCESS)] * 2
 
 
-@pytest.mark.requirement("R42", "R55")
+@pytest.mark.requirement("R32", "R42")
 @pytest.mark.parametrize("closed", [None, SECRET, REGIONAL])
 def test_the_comparison_opens_each_secret_alone(stocked, closed):
     """Every binding is needed: without one, that secret's value is missing, by that permission, and no other's."""
@@ -118,7 +118,7 @@ COMPARE_LINES = [
 ]
 
 
-@pytest.mark.requirement("R42", "R55")
+@pytest.mark.requirement("R32", "R42")
 @pytest.mark.parametrize("line", sorted(set(COMPARE_LINES)), ids=lambda line: line[1])
 def test_every_line_of_the_comparison_is_needed(stocked, line):
     """Without any one line doctor, inventory or the reading of values miss that very permission; nothing is absent."""
@@ -182,7 +182,7 @@ LINES = [
 ]
 
 
-@pytest.mark.requirement("R55")
+@pytest.mark.requirement("R32")
 @pytest.mark.parametrize("mode", sorted(TRIES))
 def test_probe_and_rotate_documents_suffice(stocked, mode):
     """Every call of the mode succeeds with exactly its documents."""
@@ -190,7 +190,7 @@ def test_probe_and_rotate_documents_suffice(stocked, mode):
     TRIES[mode](stocked)
 
 
-@pytest.mark.requirement("R55")
+@pytest.mark.requirement("R32")
 @pytest.mark.parametrize(("mode", "line"), LINES, ids=[f"{mode}-{line[1]}" for mode, line in LINES])
 def test_every_line_of_probe_and_rotate_is_needed(stocked, mode, line):
     """Without any one line a call of the mode is refused for that very permission."""

@@ -52,7 +52,7 @@ def test_no_value_leaves_the_inventory(planted, caplog, capfd):
     assert not [secret for secret in {*held(planted), token} for text in told if secret in text]
 
 
-@pytest.mark.requirement("R42", "R55")
+@pytest.mark.requirement("R42")
 def test_an_inventory_calls_nothing_that_shows_a_value(planted):
     """What reached the services are lists and reads of metadata; no value is asked for, so none can be logged there."""
     planted.see(*PRESENT, kinds=" ".join(KINDS))

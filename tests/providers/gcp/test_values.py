@@ -85,7 +85,7 @@ def test_what_has_no_value_says_why(comparing):
     }
 
 
-@pytest.mark.requirement("R55")
+@pytest.mark.requirement("R32")
 def test_the_inventorys_identity_reads_no_value(gcp):
     """With the read document every value is refused by the service itself."""
     gcp.seed("secret", "s", fields={"v": "S3CRET-closed"})

@@ -89,7 +89,7 @@ def test_a_listing_beyond_its_limit_is_partial(site: Site) -> None:
     assert len(seen.items) == 4
 
 
-@pytest.mark.requirement("R12")
+@pytest.mark.requirement("R4b")
 def test_a_second_run_reads_nothing_that_did_not_change(site: Site) -> None:
     """With known markers a sweep costs its pages; what changed is told anew, without a further call."""
     wanted = planted(site, 6)
@@ -276,7 +276,7 @@ def test_a_listing_that_lags_makes_nothing_absent(site: Site) -> None:
 
 
 @pytest.mark.parametrize("fault", ["whole-objects", "garbage", "cut"])
-@pytest.mark.requirement("R9")
+@pytest.mark.requirement("R6")
 def test_what_is_not_metadata_is_not_looked_at(site: Site, fault: str) -> None:
     """A server that sends whole objects although metadata were asked for, or anything else, shows no value."""
     secret = site.seed("secret", "payments/stripe")
@@ -297,7 +297,7 @@ def test_a_server_that_makes_no_metadata(site: Site) -> None:
     assert seen.statuses() == {("secret", ""): "unsupported"}
 
 
-@pytest.mark.requirement("R12")
+@pytest.mark.requirement("R4b")
 def test_ten_thousand_secrets(site: Site) -> None:
     """A sweep over ten thousand Secrets costs their pages, and a second one the same."""
     for number in range(10_000):

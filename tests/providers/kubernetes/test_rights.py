@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from nhisync.parity.rights.patterns import matches, tokens
-from nhisync.spi import ErrorKind, GrantFacts, Locator, ProviderError, Syntax
+from nhisync.spi import AccessMode, ErrorKind, GrantFacts, Locator, ProviderError, Syntax
 from nhisync_kubernetes.granting import bound, rights_of, subjects_of
 from nhisync_kubernetes.grants import Grant
-from nhisync_kubernetes.permissions import RULED_BY, objects, rights_needed
+from nhisync_kubernetes.permissions import RULED_BY, needed, objects, rights_needed
 
 from .conftest import CANARY, Adapted, Target
 
@@ -151,6 +151,30 @@ def test_each_line_of_the_document_is_needed(stage: Stage, missing: Any) -> None
     assert facts.error.kind == ErrorKind.DENIED.value
     assert missing.plural in facts.error.action
     assert facts.rights == ()
+
+
+def test_the_printed_documents_show_the_rights_behind_a_legacy_token(make_site: Any) -> None:
+    """The token is a Secret that names its account; no locator names that one, and nobody need be let at it."""
+    site = make_site()
+    token = site.seed("service-account-token", "payments/ci", account="deployer")
+    name = {"name": "deploys", "namespace": "payments"}
+    version = {"apiVersion": "rbac.authorization.k8s.io/v1"}
+    may = [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["update"]}]
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "deploys"}
+    whom = [{"kind": "ServiceAccount", "namespace": "payments", "name": "deployer"}]
+    settings = site.settings()
+    site.world.apply(site.path, "cluster", [
+        *objects("nhisync-read", settings.subject, needed(settings, AccessMode.READ, [token], frozenset())),
+        *objects("nhisync-rights", settings.subject, rights_needed()),
+        {**version, "kind": "Role", "metadata": name, "rules": may},
+        {**version, "kind": "RoleBinding", "metadata": name, "roleRef": reference, "subjects": whom},
+    ])  # fmt: skip
+    (facts,) = site.provider().grants((token,), site.budget())
+    assert facts.error is None
+    assert [(right.actions, right.resources) for right in facts.rights] == [
+        (("update",), ("payments/apps/deployments/-/+",))
+    ]
+    assert CANARY not in str(facts)
 
 
 def test_the_account_behind_a_legacy_token_is_the_one_that_holds_rights(stage: Stage) -> None:

@@ -96,7 +96,7 @@ def test_a_field_that_is_no_base64(make_site: Any) -> None:
     assert caught.value.__context__ is None
 
 
-@pytest.mark.requirement("R9")
+@pytest.mark.requirement("R42")
 @pytest.mark.parametrize(("fault", "options"), TROUBLES)
 def test_nothing_shows_a_value(site: Site, fault: str, options: dict[str, Any]) -> None:
     """Items, errors, checks, logs and tracebacks of a source in trouble hold no planted value in any spelling."""

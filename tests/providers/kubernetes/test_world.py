@@ -174,7 +174,7 @@ def report_of(planned: Scenario, directory: Path) -> Report:
             return diff(session, DiffOptions(primary="primary", backup="backup"), StoreDesk(session, store, handle))
 
 
-@pytest.mark.requirement("R9", "R13", "R31", "R41", "R44")
+@pytest.mark.requirement("R13", "R31", "R41", "R44")
 def test_everything_planted_is_found_and_nothing_else(tmp_path: Path) -> None:
     """Every family that this provider has facts for speaks, through the whole main job over real sockets."""
     planned = scenario()

@@ -7,7 +7,19 @@ from datetime import UTC, datetime, timedelta
 
 from nhisync.cli.exit_codes import ExitCode
 from nhisync.cli.output.options import RenderOptions
-from nhisync.model import AppReport, Blackout, Finding, LayerCount, Mode, PathSummary, Report, Severity, State, Word
+from nhisync.model import (
+    AppReport,
+    Blackout,
+    Finding,
+    LayerCount,
+    Mode,
+    PathSummary,
+    Report,
+    Severity,
+    State,
+    Verdict,
+    Word,
+)
 from nhisync.parity.text import span
 
 _OPEN = (State.FAIL, State.UNKNOWN)
@@ -130,12 +142,9 @@ def _share(some: int, every: int) -> str:
 def verdict_sentence(app: AppReport) -> str:
     """What the verdict means for this app and path, and what stands beside it."""
     verdict = app.verdict
-    counts = [f"{verdict.failing} fail"] if verdict.failing else []
-    counts += [f"{verdict.unknown} unknown"] if verdict.unknown else []
-    told = f"{', '.join(counts) or 'nothing judged'} of {plural(verdict.pairs, 'pair')}"
+    told = _counted(verdict)
     if verdict.word is Word.READY:
-        passing = f"{verdict.passing} of {plural(verdict.pairs, 'pair')} pass"
-        told = ", ".join([passing, *_beside(app), f"valid until {zulu(verdict.valid_until)}"])
+        told = ", ".join([_passing(verdict), *_beside(app), f"valid until {zulu(verdict.valid_until)}"])
         text = f"{verdict.path} can take {verdict.app}: {told}."
     elif verdict.word is Word.NOT_READY:
         text = f"{verdict.path} cannot take {verdict.app}: {told}."
@@ -147,6 +156,19 @@ def verdict_sentence(app: AppReport) -> str:
     if verdict.mode is Mode.OBSERVE and verdict.word is not Word.READY:
         text += " Mode observe: this would block, and gates nothing."
     return text
+
+
+def _counted(verdict: Verdict) -> str:
+    """How many pairs block; where all pass and the app as a whole does not, what keeps it from ready."""
+    counts = [f"{verdict.failing} fail"] if verdict.failing else []
+    counts += [f"{verdict.unknown} unknown"] if verdict.unknown else []
+    if not counts and verdict.passing:
+        return f"{_passing(verdict)}, kept from it by {', '.join(verdict.reasons)}"
+    return f"{', '.join(counts) or 'nothing judged'} of {plural(verdict.pairs, 'pair')}"
+
+
+def _passing(verdict: Verdict) -> str:
+    return f"{verdict.passing} of {plural(verdict.pairs, 'pair')} pass"
 
 
 def _beside(app: AppReport) -> list[str]:
