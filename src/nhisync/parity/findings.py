@@ -11,7 +11,7 @@ from nhisync.parity.engine import Judged
 from nhisync.parity.proof import proof_of
 from nhisync.parity.row import Row, instant
 from nhisync.parity.rule import Outcome, Rule
-from nhisync.parity.rules.evidence import STEPS, UNCOVERED
+from nhisync.parity.rules.evidence import DENIED, STEPS, UNCOVERED
 from nhisync.parity.rules.facts import dependencies_of
 from nhisync.parity.rules.region import WHERE_UNKNOWN
 from nhisync.parity.text import clean
@@ -166,7 +166,7 @@ def step_of_reason(rule: Rule, rows: tuple[Row | None, ...]) -> str:
     if rule.info.code == WHERE_UNKNOWN.code:
         lost = {d.kind for d in dependencies_of(rows[0]) if d.region is None and not d.multi_region}
         return ISSUER_STEP if lost == {"issuer"} else ""
-    if rule.info.code != UNCOVERED.code:
+    if rule.info.code not in {DENIED.code, UNCOVERED.code}:
         return ""
     kinds = (str(error_of(row).get("kind", "")) for row in rows)
     return next((STEPS[kind] for kind in kinds if kind in STEPS), "")

@@ -3,6 +3,7 @@
 import pytest
 
 from nhisync.model import Presence, Side, State
+from nhisync.parity.findings import step_of_reason
 from nhisync.parity.rules import BY_CODE, RULES
 
 from .builders import DAY, HOUR, NOW, Case, ask, backup, both, changes_at, error, facts, primary, unseen, view
@@ -142,3 +143,11 @@ def test_refusals_name_right_resource_and_principal() -> None:
         "arn:aws:secretsmanager:eu-north-1:111122223333:secret:payments/fx-feed as nhisync-backup: "
         "no identity-based policy allows it"
     )
+
+
+def test_a_credential_of_our_own_that_is_refused_needs_no_grant() -> None:
+    """NHS902 says what is wrong: a permission document mends no token that ended; a missing right it does."""
+    rule = BY_CODE["NHS902"]
+    ended = unseen("denied", **facts(error=error(kind="auth_failed")))
+    assert "renew what auth of the source names" in step_of_reason(rule, (backup(), ended))
+    assert step_of_reason(rule, (backup(), unseen("denied", **REFUSED))) == ""

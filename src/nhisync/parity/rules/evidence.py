@@ -188,6 +188,8 @@ UNCOVERED = RuleInfo(
 
 
 STEPS = {
+    "auth_failed": "nhisync's own credential there is not accepted: renew what auth of the source names; nhisync "
+    "doctor PATH tells when it is let in again",
     "misconfigured": "nhisync doctor PATH names the setting of the source that cannot be right (a profile, a file, an "
     "address) and its step",
     "read_only_side": "A standby or a read replica answered: let address or nodes of the source lead to the active "
@@ -199,7 +201,7 @@ STEPS = {
     "malformed": "Look at what answered: a proxy, a portal or an odd item; nhisync doctor PATH tells which",
     "conflict": "Another change of {pair} was in progress: run again when it is done",
 }
-"""Kind of the typed reason (word of `nhisync.spi.ErrorKind`) → step of NHS905, before the one of the provider."""
+"""Kind of the typed reason (word of `nhisync.spi.ErrorKind`) → step of NHS902 and NHS905, before the provider's."""
 
 
 def check_uncovered(view: PairView) -> Outcome | None:
