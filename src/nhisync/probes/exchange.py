@@ -95,11 +95,11 @@ def _exchanged(order: Order, request: Request, patience: Patience, mutual: Prese
             always = {"Host": host_of(order.target), "User-Agent": _AGENT, "Accept": "*/*", "Connection": "close"}
             headers = {**always, **request.headers}
             connection.request(request.method, _form(order, request.resource), body=request.body, headers=headers)
-            answer = connection.getresponse()
-            body = answer.read(_MOST)
-            if answer.length and len(body) < _MOST:
-                raise http.client.IncompleteRead(b"")
-            return Answer(answer.status, body)
+            with closing(connection.getresponse()) as answer:  # it holds the socket until its last byte was read
+                body = answer.read(_MOST)
+                if answer.length and len(body) < _MOST:
+                    raise http.client.IncompleteRead(b"")
+                return Answer(answer.status, body)
         except OSError as failure:
             raise read_failure(failure) from None
         except http.client.HTTPException:
