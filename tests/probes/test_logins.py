@@ -163,3 +163,20 @@ def test_a_name_that_can_be_no_host_is_told(raw: MakeRaw, patience: Patience, pr
             with pytest.raises(ProviderError) as told:
                 KINDS["vault-token"](order, showing(), patience)
             assert told.value.kind.value in {"unreachable", "misconfigured"}
+
+
+def test_a_broker_that_drops_the_line_during_the_login_has_refused_nothing(raw: MakeRaw) -> None:
+    """Pika calls that a probable refusal; without the broker's word it is a lost connection."""
+
+    def begin(channel: socket.socket) -> None:
+        channel.recv(65_536)
+        words = b"\x00\x00\x00\x00" + len(b"PLAIN").to_bytes(4, "big") + b"PLAIN" + (5).to_bytes(4, "big") + b"en_US"
+        payload = b"\x00\x0a\x00\x0a\x00\x09" + words  # Connection.Start 0-9 (AMQP 0-9-1 specification §1.4.2.1)
+        channel.sendall(b"\x01\x00\x00" + len(payload).to_bytes(4, "big") + payload + b"\xce")
+        channel.recv(65_536)
+
+    order = Order(target=raw(begin).address, auth="login", encrypted=False)
+    shown = KINDS["amqp"](order, showing(user="payments"), Patience(SystemClock(), 5))
+    assert shown.accepted is None
+    assert shown.error is not None
+    assert shown.error.kind == "unreachable"

@@ -5,6 +5,7 @@ broker's reply codes (AMQP 0-9-1 specification §1.2: 403 access-refused, 530 no
 """
 
 import logging
+import re
 import ssl
 from contextlib import suppress
 from typing import Any, Final
@@ -14,6 +15,12 @@ from nhisync.probes.wire import connect, context_of, place
 from nhisync.spi import ErrorKind, ProviderError
 
 _BODY: Final = b"nhisync probe"
+
+_CODE: Final = re.compile(r"ConnectionClosedByBroker: \((\d{3})\)")
+"""Where pika tells the broker's reply code; it calls every connection that ends during a login a probable refusal."""
+
+_LEAVING: Final = 2.0
+"""Seconds for the broker's goodbye."""
 
 
 def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
@@ -33,11 +40,13 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
     try:
         connection = pika.BlockingConnection(_parameters(pika, order, presented, patience))
     except (pika.exceptions.AMQPError, AMQPConnectorException, OSError) as failure:
-        return _failed(pika.exceptions, failure, order.floor)
-    connection._impl.ioloop.call_later(patience.left, _late)  # noqa: SLF001 - its own timers run between calls only
+        return _failed(failure, order.floor)
+    timers = connection._impl.ioloop  # noqa: SLF001 - those of the connection itself run between calls only
     try:
+        timers.call_later(patience.left, _late)
         return _logged_in(connection, order, presented, pika.exceptions.AMQPError)
     finally:
+        timers.call_later(_LEAVING, _late)
         with suppress(pika.exceptions.AMQPError, OSError):
             connection.close()
 
@@ -92,11 +101,11 @@ def _parameters(pika: Any, order: Order, presented: Presented, patience: Patienc
     )
 
 
-def _failed(known: Any, failure: Exception, floor: str) -> Shown:
-    code = getattr(failure, "reply_code", 0)
-    if isinstance(failure, known.ProbableAuthenticationError) or code == 403:
+def _failed(failure: Exception, floor: str) -> Shown:
+    code = _CODE.search(repr(failure))
+    if code and code[1] == "403":
         return refused(floor, ErrorKind.AUTH_FAILED, "the broker refuses the login")
-    if isinstance(failure, known.ProbableAccessDeniedError) or code == 530:
+    if code and code[1] == "530":
         return refused(floor, ErrorKind.DENIED, "the virtual host is not there, or the user may not use it")
     if isinstance(failure, ssl.SSLError) or isinstance(failure.__cause__, ssl.SSLError):
         told = "the broker's certificate is not trusted (TLS)"
