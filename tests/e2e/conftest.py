@@ -71,7 +71,9 @@ def took_part() -> Callable[[str, str], None]:
 
 def program(name: str, package: str) -> str:
     """The program's path; the test fails, and says what to install, when it is not there."""
-    places = os.pathsep.join(["/usr/sbin", "/usr/bin", "/usr/lib/postgresql/*/bin", os.environ.get("PATH", "")])
+    chosen = os.environ.get("NHISYNC_POSTGRESQL_BIN") if package == "postgresql" else None
+    usual = ("/usr/sbin", "/usr/bin", "/usr/lib/postgresql/*/bin", os.environ.get("PATH", ""))
+    places = chosen or os.pathsep.join(usual)
     folders = [str(f) for p in places.split(os.pathsep) if p for f in sorted(Path("/").glob(p.lstrip("/")))]
     found = shutil.which(name, path=os.pathsep.join(folders))
     if not found:

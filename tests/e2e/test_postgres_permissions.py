@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from nhisync.spi import AccessMode, CheckState, CoverageStatus, ErrorKind, Presence, ProviderError
-from nhisync_postgres.permissions import Grant, documents, needed
+from nhisync_postgres.permissions import Grant, administered, documents, needed
 from nhisync_postgres.settings import PostgresSettings
 
 from .postgres_stage import CANARY, ROLE, Stage, stage
@@ -18,11 +18,21 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 __all__ = ["stage"]
 
 
-def revoke(grant: Grant) -> str:
+def undone(statement: str) -> str:
     """The statement that takes one printed line back."""
-    if grant.text.startswith("ALTER ROLE"):
-        return grant.text.replace(" CREATEROLE", " NOCREATEROLE")
-    return grant.text.replace("GRANT ", "REVOKE ", 1).replace(" TO ", " FROM ").removesuffix(";")
+    if statement.startswith("ALTER ROLE"):
+        return statement.replace(" CREATEROLE", " NOCREATEROLE")
+    return (
+        statement.replace("GRANT ", "REVOKE ", 1)
+        .replace(" TO ", " FROM ")
+        .removesuffix(";")
+        .removesuffix(" WITH ADMIN OPTION")
+    )
+
+
+def revoke(grant: Grant) -> str:
+    """The statement that takes one grant back."""
+    return undone(grant.text)
 
 
 @contextlib.contextmanager
@@ -106,44 +116,65 @@ def test_probe_document_lets_the_role_in_and_nothing_else_does(stage: Stage) -> 
     assert stage.checks(AccessMode.PROBE)[f"permission:{grant.action}"].fix == grant.text
 
 
+def rotate(stage: Stage) -> None:
+    """Set the role's verifier and end, as nhisync's own login."""
+    with psycopg.connect(
+        host="127.0.0.1", port=stage.cluster.port, dbname=DATABASE, user=USER, password=PASSWORD, autocommit=True
+    ) as own:
+        verifier = own.pgconn.encrypt_password(CANARY.encode(), ROLE.encode(), b"scram-sha-256").decode()
+        own.execute(f"ALTER ROLE {ROLE} PASSWORD '{verifier}' VALID UNTIL '2031-01-01'")
+
+
+@contextlib.contextmanager
+def applied(stage: Stage, *statements: str) -> Iterator[None]:
+    """The lines of a document, taken back afterwards."""
+    with contextlib.ExitStack() as back:
+        for statement in statements:
+            stage.cluster.run(statement)
+            back.callback(stage.cluster.run, undone(statement))
+        yield
+
+
+def asked_to_rotate(stage: Stage) -> list[Grant]:
+    """What this server asks for besides the read document."""
+    createrole = needed(stage.settings(), AccessMode.ROTATE, (stage.role,))[-1]
+    admin = administered(stage.settings(), (stage.role,))
+    _, besides = documents(stage.settings(), AccessMode.ROTATE, (stage.role,))
+    assert [line for line in besides.text.splitlines() if not line.startswith("--")] == [one.text for one in admin]
+    return [createrole, *admin] if stage.cluster.boss.info.server_version >= 160_000 else [createrole]
+
+
 def test_rotate_document_sets_a_password_and_nothing_less_does(stage: Stage) -> None:
-    """With CREATEROLE a verifier made here is accepted; without it the server refuses and the doctor names it."""
-    grant = needed(stage.settings(), AccessMode.ROTATE, (stage.role,))[-1]
+    """With what the documents grant a verifier made here is accepted; without any one line the server refuses.
 
-    def rotate() -> None:
-        with psycopg.connect(
-            host="127.0.0.1", port=stage.cluster.port, dbname=DATABASE, user=USER, password=PASSWORD, autocommit=True
-        ) as own:
-            verifier = own.pgconn.encrypt_password(CANARY.encode(), ROLE.encode(), b"scram-sha-256").decode()
-            own.execute(f"ALTER ROLE {ROLE} PASSWORD '{verifier}' VALID UNTIL '2031-01-01'")
-
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        rotate()
-    assert stage.checks(AccessMode.ROTATE)["permission:CREATEROLE"].fix == grant.text
-    stage.cluster.run(grant.text)
-    try:
-        rotate()
-        assert stage.checks(AccessMode.ROTATE)["permission:CREATEROLE"].state is CheckState.OK
+    Up to PostgreSQL 15 the one line is CREATEROLE; newer servers also ask for ADMIN OPTION on each role, which the
+    second document grants (https://www.postgresql.org/docs/16/sql-alterrole.html).
+    """
+    asked = asked_to_rotate(stage)
+    for grant in asked:
+        with applied(stage, *(one.text for one in asked if one != grant)):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                rotate(stage)
+            failed = [one for one in stage.checks(AccessMode.ROTATE).values() if one.state is CheckState.FAILED]
+            assert [(one.name, one.fix) for one in failed] == [(f"permission:{grant.action}", grant.text)]
+    with applied(stage, *(one.text for one in asked)):
+        rotate(stage)
+        assert [one for one in stage.checks(AccessMode.ROTATE).values() if one.state is CheckState.FAILED] == []
         assert stage.checks(AccessMode.READ)["least-privilege"].state is CheckState.WARNING
-    finally:
-        stage.cluster.run(revoke(grant))
-        stage.cluster.run(f"ALTER ROLE {ROLE} VALID UNTIL 'infinity'")
+    stage.cluster.run(f"ALTER ROLE {ROLE} VALID UNTIL 'infinity'")
 
 
 @pytest.mark.parametrize("grant", READ, ids=lambda grant: grant.action)
 def test_each_other_line_of_the_rotate_document_is_needed(stage: Stage, grant: Grant) -> None:
     """What rotation reads before and after is granted line by line, and the doctor names the one that is gone."""
-    *reading, last = needed(stage.settings(), AccessMode.ROTATE, (stage.role,))
+    reading = needed(stage.settings(), AccessMode.ROTATE, (stage.role,))[:-1]
     assert [one.action for one in reading] == [one.action for one in READ]
-    stage.cluster.run(last.text)
-    try:
+    with applied(stage, *(one.text for one in asked_to_rotate(stage))):
         assert [one for one in stage.checks(AccessMode.ROTATE).values() if one.state is CheckState.FAILED] == []
         with without(stage, grant):
             checks = stage.checks(AccessMode.ROTATE).values()
             gone = {one.error.action for one in checks if one.error and one.error.action}
         assert gone == {grant.action}
-    finally:
-        stage.cluster.run(revoke(last))
 
 
 def test_fingerprint_has_no_document(stage: Stage) -> None:

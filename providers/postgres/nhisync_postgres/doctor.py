@@ -17,7 +17,7 @@ from nhisync.spi import (
     SourceContext,
     format_duration,
 )
-from nhisync_postgres.permissions import NEEDS_CREATEROLE, Grant, needed
+from nhisync_postgres.permissions import NEEDS_CREATEROLE, Grant, administered, needed
 from nhisync_postgres.settings import CertificateAuth, PasswordAuth, PostgresSettings
 
 if TYPE_CHECKING:
@@ -112,9 +112,11 @@ def _permissions(
     settings: PostgresSettings, run: "Run", mode: AccessMode, wanted: Sequence[Locator]
 ) -> Iterator[Check]:
     grants = needed(settings, mode, wanted)
-    # CREATEROLE is looked up in a catalog that may be closed: what can be told without it is told first.
+    # Attributes of roles are looked up in a catalog that may be closed: what can be told without it is told first.
     roles = [grant for grant in grants if grant.action == NEEDS_CREATEROLE]
-    for some in ([grant for grant in grants if grant not in roles], roles):
+    if roles:
+        roles += administered(settings, wanted)
+    for some in ([grant for grant in grants if grant.action != NEEDS_CREATEROLE], roles):
         for grant, has in run.held(some).items():
             yield _permission(settings, grant, has=has)
     if mode is AccessMode.READ:

@@ -44,8 +44,8 @@ def documents(
         return ()
     found = [script_of(_TITLES[mode], grants)]
     if mode is AccessMode.ROTATE:
-        admin = [_admin(settings, locator) for locator in wanted]
-        found.append(script_of("mode rotate, PostgreSQL 16 and newer, besides: administers only these roles", admin))
+        title = "mode rotate, PostgreSQL 16 and newer, besides: administers only these roles"
+        found.append(script_of(title, administered(settings, wanted)))
     return tuple(found)
 
 
@@ -108,10 +108,20 @@ def _createrole(user: str) -> Grant:
     return Grant(NEEDS_CREATEROLE, f"ALTER ROLE {identifier(user)} CREATEROLE;", own)
 
 
-def _admin(settings: PostgresSettings, locator: Locator) -> Grant:
-    role, user = identifier(locator.name), identifier(settings.auth.user)
-    held = f"pg_catalog.pg_has_role({literal(locator.name)}, 'MEMBER WITH ADMIN OPTION')"
-    return Grant(f"ADMIN OPTION ON ROLE {locator.name}", f"GRANT {role} TO {user} WITH ADMIN OPTION;", held)
+def administered(settings: PostgresSettings, wanted: Sequence[Locator]) -> list[Grant]:
+    """What rotation needs on each role besides, from PostgreSQL 16 on; older servers hold it to be there.
+
+    Source: https://www.postgresql.org/docs/16/sql-alterrole.html (a password of another role).
+    """
+    return [_admin(settings.auth.user, name) for name in dict.fromkeys(one.name for one in wanted)]
+
+
+def _admin(user: str, name: str) -> Grant:
+    role, option = identifier(name), "'MEMBER WITH ADMIN OPTION'"
+    held = f"""(pg_catalog.current_setting('server_version_num')::integer < 160000 OR NOT EXISTS (
+      SELECT FROM pg_catalog.pg_roles
+      WHERE rolname = {literal(name)} AND NOT pg_catalog.pg_has_role(oid, {option})))"""
+    return Grant(f"ADMIN OPTION ON ROLE {name}", f"GRANT {role} TO {identifier(user)} WITH ADMIN OPTION;", held)
 
 
 def script_of(title: str, grants: Sequence[Grant]) -> PermissionDocument:
