@@ -18,7 +18,7 @@ from nhisync.spi import (
 )
 from nhisync.testing.conformance.duties import duty
 from nhisync.testing.conformance.hooks import Hooks
-from nhisync.testing.conformance.looking import timeless, words
+from nhisync.testing.conformance.looking import Seen, timeless, words
 from nhisync.testing.conformance.stand import Stand
 
 _ANSWERS = frozenset({Presence.PRESENT, Presence.ABSENT})
@@ -94,12 +94,15 @@ class ObservingTests(Hooks):
 
     @duty(Capability.INVENTORY)
     def test_answers_are_well_formed(self, stand: Stand) -> None:
-        """Locators read back, instants are aware UTC, errors stand exactly where there is no answer."""
+        """Locators read back, instants are UTC and of the given clock, errors stand exactly where no answer does."""
+        began = stand.clock.now()
         seen = stand.look(stand.everything(extra=map(stand.locator, self.absent)))
         for item in seen.items.values():
             _check_item(item, stand)
         for entry in seen.coverage:
             _check_coverage(entry, stand)
+        if stand.part is not None:
+            _check_clock(seen, began, stand.clock.now())
 
     @duty(Capability.INVENTORY, hooks=("odd", "world"))
     def test_odd_names_come_back_as_they_are(self, stand: Stand) -> None:
@@ -203,6 +206,14 @@ def assert_typed(presence: Presence, kind: str, message: str, where: str) -> Non
     assert message.strip(), f"{where}: an error without a message"
     fitting = {ProviderError(ErrorKind(kind), message).presence} - {Presence.ABSENT} or {Presence.UNKNOWN}
     assert presence in fitting, f"{where}: {kind} does not mean {presence}"
+
+
+def _check_clock(seen: Seen, began: datetime, ended: datetime) -> None:
+    """Who looked while the world's clock stood between these two says so: another clock has another time."""
+    for item in seen.items.values():
+        assert began <= item.observed_at <= ended, f"{item.locator}: observed_at is not of the given clock"
+    for entry in seen.coverage:
+        assert entry.as_of <= ended, f"{entry.kind}: as_of is ahead of the given clock"
 
 
 def _check_coverage(entry: Coverage, stand: Stand) -> None:
