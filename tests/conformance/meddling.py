@@ -1,4 +1,4 @@
-"""Mutants that show only when two adapters run at once, a cycle is cancelled, or the identity may read values."""
+"""Mutants that show only where adapters meet, a cycle is cancelled, the clock is slow, or values may be read."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,7 +8,7 @@ from nhisync.spi import Item, Locator
 from nhisync.testing.provider import SCRIPTS
 
 from .fake_world import AUTHORITATIVE, Observer
-from .mutants import CANARY
+from .mutants import CANARY, absent
 
 _waiting: dict[Locator, None] = {}
 
@@ -38,3 +38,11 @@ def telling(self: Observer, locator: Locator, request: Any) -> Any:
     """The value stands in the item wherever it may be read."""
     found = Observer.item(self, locator, request)
     return replace(found, owner=CANARY) if self.service.reveal and isinstance(found, Item) else found
+
+
+def unborn(self: Any, _request: Any, seen: Iterator[Any]) -> Iterator[Any]:
+    """What was rotated after the adapter's own now does not exist yet."""
+    now = self._context.clock.now()
+    for one in seen:
+        later = isinstance(one, Item) and one.rotated is not None and one.rotated.at > now
+        yield absent(one) if later else one

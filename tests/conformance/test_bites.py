@@ -205,6 +205,7 @@ MUTANTS: dict[str, tuple[Mutant, ...]] = {
     "test_a_wrong_clock_makes_nothing_absent": (
         m.stream("believes its clock", m.believing_its_clock),
         m.stream("shrugs", m.shrugging_at_its_clock),
+        m.stream("not rotated yet", meddling.unborn),
     ),
     "test_unchanged_needs_the_very_same_marker": (m.stream("always", m.always_unchanged),),
     "test_change_is_seen": (
