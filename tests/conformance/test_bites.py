@@ -4,6 +4,7 @@ import inspect
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from nhisync.spi import (
 from nhisync.testing.conformance import DUTIES, threads
 from nhisync.testing.provider import FakeProvider
 
+from . import meddling
 from . import mutants as m
 from .fake_hooks import FakeHooks
 from .fake_world import FakeWorld, Observer
@@ -182,6 +184,8 @@ MUTANTS: dict[str, tuple[Mutant, ...]] = {
     "test_prefixes_lose_nothing": (m.stream("loses folders", _late),),
     "test_answers_are_well_formed": (
         m.items("naive time", _naive),
+        m.items("another clock", lambda i: replace(i, observed_at=m.SystemClock().now())),
+        m.covers("another clock", lambda c: replace(c, as_of=c.as_of + timedelta(seconds=1))),
         m.items("another source", lambda i: replace(i, locator=replace(i.locator, source="two"))),
         m.items("field in locator", lambda i: replace(i, locator=replace(i.locator, field="x"))),
         m.items("unsorted", lambda i: replace(i, attributes=(("b", ""), ("a", "")))),
@@ -201,6 +205,7 @@ MUTANTS: dict[str, tuple[Mutant, ...]] = {
     "test_a_wrong_clock_makes_nothing_absent": (
         m.stream("believes its clock", m.believing_its_clock),
         m.stream("shrugs", m.shrugging_at_its_clock),
+        m.stream("not rotated yet", meddling.unborn),
     ),
     "test_unchanged_needs_the_very_same_marker": (m.stream("always", m.always_unchanged),),
     "test_change_is_seen": (
@@ -272,8 +277,14 @@ MUTANTS: dict[str, tuple[Mutant, ...]] = {
         Mutant(name="own budget", provider={"inventory": m.spendthrift}),
         m.stream("absent", m.gives_up_silently),
     ),
-    "test_cancelled_before_it_began": (m.stream("absent", m.gives_up_silently),),
-    "test_cancelled_from_another_thread": (m.stream("absent", m.gives_up_silently),),
+    "test_cancelled_before_it_began": (m.stream("absent", m.gives_up_silently), m.stream("defiant", meddling.defiant)),
+    "test_cancelled_from_another_thread": (
+        m.stream("absent", m.gives_up_silently),
+        m.stream("defiant", meddling.defiant),
+    ),
+    "test_inventory_of_an_identity_that_reads_values_shows_none": (
+        Mutant(name="tells", observer={"item": meddling.telling}),
+    ),
     "test_inventory_shows_no_value": (
         m.items("attribute", lambda i: replace(i, attributes=(("password", m.CANARY),))),
         m.items("base64", lambda i: replace(i, version=m.spell(m.CANARY))),
@@ -294,7 +305,10 @@ MUTANTS: dict[str, tuple[Mutant, ...]] = {
     "test_inventory_identity_cannot_read_values": (
         Mutant(name="may", hooks={"world": type("Open", (FakeWorld,), {"always_reveal": True})}),
     ),
-    "test_two_adapters_do_not_meet": (m.stream("main thread only", m.alone),),
+    "test_two_adapters_do_not_meet": (
+        m.stream("main thread only", m.alone),
+        Mutant(name="shares", observer={"observe": meddling.sharing}),
+    ),
     "test_closing_in_the_middle_ends_the_run": (Mutant(name="absent", hooks={"provider": m.DiesWhenClosed}),),
     "test_consumer_that_goes_leaves_no_thread": (m.stream("thread", m.leaving_a_thread),),
     "test_identity_is_stable": (Mutant(name="session", provider={"identify": _counting_identity}),),

@@ -13,10 +13,11 @@ import pytest
 
 from nhisync.spi import Capability, ErrorKind, ProviderError
 from nhisync.testing.clocks import FakeClock
-from nhisync.testing.conformance import DUTIES, ProviderConformance, leaks, listening, shown, without_a_world
+from nhisync.testing.conformance import DUTIES, ProviderConformance, Trouble, leaks, listening, shown, without_a_world
 from nhisync.testing.conformance.declaration import DeclarationTests
 from nhisync.testing.conformance.duties import verify
 from nhisync.testing.conformance.looking import TickingBudget
+from nhisync.testing.conformance.stand import MANY, TROUBLED
 from nhisync.testing.conformance.watch import watching
 from nhisync.testing.provider import FakeProvider
 from nhisync.testing.world import Seed
@@ -235,3 +236,12 @@ def test_nothing_but_the_kit_needs_pytest() -> None:
     modules = "nhisync.cli, nhisync.app.sync, nhisync.testing.embedded, nhisync.testing.provider, nhisync.testing.desk"
     code = f"import sys; sys.modules['pytest'] = None; import {modules}"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_cycle_under_a_fault_is_bounded(tmp_path: Path) -> None:
+    """An adapter that follows an endless listing fails the tests instead of holding them up."""
+    stand = FakeHooks.open(tmp_path)
+    with stand.trouble(FakeHooks.faults[Trouble.ENDLESS]):
+        assert stand.everything().budget.remainder.calls == TROUBLED
+    assert stand.everything().budget.remainder.calls == MANY
+    stand.close()

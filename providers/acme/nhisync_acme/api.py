@@ -5,6 +5,7 @@ renewal information (RFC 9773), which needs no account.
 """
 
 import logging
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -36,6 +37,7 @@ _MAX_ANSWER = 1024 * 1024
 _CHUNK = 16 * 1024
 _FIRST_WAIT = 0.25
 _RETRIED = frozenset({ErrorKind.THROTTLED, ErrorKind.UNREACHABLE, ErrorKind.MALFORMED})
+_WAIT = re.compile(r"\d{1,9}", re.ASCII)
 _LOGGERS = ("acme", "josepy", "requests", "urllib3")
 STATUSES = frozenset({"valid", "deactivated", "revoked"})
 """Of an account (RFC 8555 §7.1.6); any other word is no answer."""
@@ -253,8 +255,8 @@ class Api:
     def _retry_after(self) -> timedelta | None:
         """Retry-After as seconds or as a date (RFC 9110 §10.2.3)."""
         text = self._adapter.last.headers.get("Retry-After", "") if self._adapter.last is not None else ""
-        if text.isdigit():
-            return timedelta(seconds=min(int(text), 10**9))
+        if _WAIT.fullmatch(text):
+            return timedelta(seconds=int(text))
         at = _date(text)
         return max(timedelta(0), at - self._context.clock.now()) if at else None
 
@@ -293,9 +295,9 @@ def _algorithm(key: JWK) -> JWASignature:
 def _date(text: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(text)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo is not None else None
+    except (ValueError, OverflowError):  # an instant beyond the calendar tells no time either
         return None
-    return found.astimezone(UTC) if found.tzinfo is not None else None
 
 
 def quiet_sdk() -> None:

@@ -4,12 +4,14 @@ botocore hands out an empty dict without an error when a 200 answer with a JSON 
 Content-Length; and a proxy's HTML page with status 200 looks the same. Both are caught here.
 """
 
+import contextlib
 import logging
 import threading
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -59,6 +61,7 @@ class _Ongoing:
     family: str
     status: int = 0
     request_id: str = ""
+    date: str = ""
 
 
 _ongoing: ContextVar[_Ongoing] = ContextVar("nhisync_aws_ongoing")
@@ -74,6 +77,7 @@ class Connection:
         self._keys_lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         self._keys: Keys | None = None
+        self._skew: tuple[datetime, datetime] | None = None
 
     @property
     def region(self) -> str:
@@ -138,6 +142,10 @@ class Connection:
         """URL that the client of `service` really uses."""
         return str(self._client(service, budget).meta.endpoint_url)
 
+    def skew(self) -> tuple[datetime, datetime] | None:
+        """AWS's time and ours when its last answer came, refusals included; None when none told a time."""
+        return self._skew
+
     def close(self) -> None:
         """Close all clients; the next call would open them anew."""
         with self._lock:
@@ -167,7 +175,13 @@ class Connection:
             raise failure from None
         finally:
             _ongoing.reset(token)
+            self._note_time(ongoing.date)
         return dict(answer)
+
+    def _note_time(self, date: str) -> None:
+        """Keep the Date of an answer (RFC 9110 §6.6.1); an odd one, or one beyond the calendar, tells no time."""
+        with contextlib.suppress(ValueError, OverflowError):
+            self._skew = parsedate_to_datetime(date).astimezone(UTC), self._context.clock.now()
 
     def _client(self, service: str, budget: Budget) -> Any:
         keys = self.keys(budget)
@@ -299,6 +313,7 @@ def _before_parse(response_dict: Mapping[str, Any], operation_model: Any, **_: A
     ongoing = _ongoing.get()
     headers: Mapping[str, str] = response_dict.get("headers") or {}
     ongoing.status = int(response_dict.get("status_code") or 0)
+    ongoing.date = str(headers.get("date") or "")
     ongoing.request_id = str(headers.get("x-amzn-requestid") or "")
     body, announced = response_dict.get("body"), headers.get("content-length", "")
     if not isinstance(body, bytes):

@@ -4,7 +4,6 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -54,12 +53,13 @@ def examine(
             return
         if error.fact.request_id:  # only AWS gives one: without it nothing may have been asked at all
             yield _check("reachable", "an answer came", ok=True)
+            yield from _clock(situation)
         yield _check("identity", error.message, ok=False, error=error)
         return
     yield _check("reachable", f"{identity.endpoint} answers", ok=True)
     yield _tls(situation, budget)
     yield _check("identity", f"{identity.principal} at {identity.authority}", ok=True)
-    yield from _clock(situation, budget)
+    yield from _clock(situation)
     need = Need(mode=mode, wanted=wanted, kinds=kinds, scope=situation.scope)
     yield from check_permissions(situation.connection, need, identity.authority, budget)
     yield examine_surplus(situation.connection, identity.principal, need.actions, mode.value, budget)
@@ -98,15 +98,13 @@ def _tls(situation: Situation, budget: Budget) -> Check:
     return Check(name="tls", state=CheckState.WARNING, observed="no TLS: nobody vouches for the server", fix=fix)
 
 
-def _clock(situation: Situation, budget: Budget) -> Iterator[Check]:
-    """Compare our clock with the Date of an answer; a skewed clock breaks signatures and ages alike."""
-    try:
-        answer = situation.connection.call("sts", "GetCallerIdentity", budget)
-        stamp = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
-        theirs = parsedate_to_datetime(stamp)
-    except (ProviderError, ValueError, TypeError):
+def _clock(situation: Situation) -> Iterator[Check]:
+    """Compare our clock with the Date of the last answer; a skewed clock breaks signatures and ages alike."""
+    seen = situation.connection.skew()
+    if seen is None:
         return
-    skew = abs(theirs - situation.context.clock.now())
+    theirs, ours = seen
+    skew = abs(theirs - ours)
     good = skew <= _SKEW
     fix = "" if good else "Correct this machine's clock (NTP); AWS refuses signatures that are off by five minutes."
     state = CheckState.OK if good else CheckState.FAILED

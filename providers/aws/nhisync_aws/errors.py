@@ -139,6 +139,11 @@ _FIX: Mapping[ErrorKind, str] = {
     ErrorKind.MISCONFIGURED: "Check the locator's name against AWS's rules for names of this kind.",
 }
 
+_WAIT = re.compile(r"\d{1,9}", re.ASCII)
+_OFF_TIME = frozenset({"RequestExpired", "RequestTimeTooSkewed"})
+_OFF_TIME_TEXTS = ("Signature expired: ", "Signature not yet current: ")
+"""How AWS refuses a signature for its time, under the codes of a wrong one besides (SigV4, troubleshooting)."""
+
 _DENIAL = re.compile(
     r"User: (?P<principal>arn:[\w:/+=,.@*-]+) is not authorized to perform: (?P<action>[\w-]+:[\w*]+)"
     r"(?: on resource: (?P<resource>[\w:/+=,.@*?-]+))?(?P<why> .*)?",
@@ -216,10 +221,20 @@ def _answer(response: Mapping[str, Any], called: Called) -> ProviderError:
     status = int(metadata.get("HTTPStatusCode") or called.status)
     seen = Called(called.name, status, str(metadata.get("RequestId") or called.request_id))
     text = str(error.get("Message") or "")
-    kind = _kind(str(error.get("Code") or ""), status, text)
+    code = str(error.get("Code") or "")
+    if code in _OFF_TIME or text.startswith(_OFF_TIME_TEXTS):
+        return _off_time(seen)
+    kind = _kind(code, status, text)
     if kind is ErrorKind.DENIED:
         return _denied(text, seen)
     return _error(kind, seen, retry_after=_retry_after(headers), fix=_FIX.get(kind, ""))
+
+
+def _off_time(called: Called) -> ProviderError:
+    """Not the key is wrong but our clock: another key would be refused as well."""
+    said = "AWS refuses the time of the signature: this machine's clock is off by more than five minutes"
+    message, fix = f"{said} ({called.name})", "Correct this machine's clock (NTP); the credential was not judged."
+    return ProviderError(ErrorKind.AUTH_FAILED, message, request_id=called.request_id, fix=fix)
 
 
 def _kind(code: str, status: int, text: str) -> ErrorKind:
@@ -321,8 +336,11 @@ def _error(kind: ErrorKind, called: Called, *, retry_after: timedelta | None = N
 
 
 def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
-    """Seconds of Retry-After (RFC 9110 §10.2.3) or milliseconds of AWS's own header; dates are not used by AWS."""
+    """Seconds of Retry-After (RFC 9110 §10.2.3) or milliseconds of AWS's own header; dates are not used by AWS.
+
+    None where neither is a number that can be meant: a proxy's may be longer than any time.
+    """
     seconds, milliseconds = headers.get("retry-after", ""), headers.get("x-amz-retry-after", "")
-    if seconds.isdecimal():
+    if _WAIT.fullmatch(seconds):
         return timedelta(seconds=int(seconds))
-    return timedelta(milliseconds=int(milliseconds)) if milliseconds.isdecimal() else None
+    return timedelta(milliseconds=int(milliseconds)) if _WAIT.fullmatch(milliseconds) else None

@@ -181,9 +181,9 @@ def _date(headers: Mapping[str, str]) -> datetime | None:
     """The Date header (RFC 9110 §6.6.1), aware UTC."""
     try:
         found = parsedate_to_datetime(headers.get("date") or headers.get("Date") or "")
-    except (ValueError, TypeError):
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError):  # an instant beyond the calendar tells no time either
         return None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _after(headers: Mapping[str, str]) -> timedelta | None:

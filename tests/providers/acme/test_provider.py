@@ -171,6 +171,18 @@ def test_reasons_are_told_apart(stage: Any, fault: str, presence: Presence, word
     assert words in item.error.message
 
 
+@pytest.mark.parametrize("wait", ["\u00b2", "9" * 5000, "Fri, 31 Dec 9999 23:59:59 -1200", "-1", "soon"])
+def test_a_wait_that_is_none_ends_nothing(stage: Any, wait: str) -> None:
+    """A Retry-After without a meaning leaves "slow down" what it is: typed, and without a wait."""
+    where = stage.plant()
+    stage.source.listener.retry_after = wait
+    stage.world.fault("backup", "ca", "throttled")
+    (item,) = stage.look(where)
+    assert item.presence is Presence.THROTTLED
+    assert item.error is not None
+    assert item.error.retry_after is None
+
+
 def test_only_a_missing_file_is_absent(stage: Any, tmp_path: Path) -> None:
     """The file system's word is absence; a folder, a text and a path that leads out are not."""
     (stage.source.folder / "folder.pem").mkdir()
@@ -229,8 +241,11 @@ def test_a_doctor_names_open_keys_and_skew(stage: Any) -> None:
     assert {one.name for one in checks.values() if one.state is not CheckState.OK} == set()
     file = Path(stage.document["account_key_file"])
     file.chmod(0o644)
-    stage.clock.jump(timedelta(0))
-    assert stage.checks()["credential-file"].state is CheckState.WARNING
+    stage.source.listener.skew = timedelta(minutes=-10)
+    checks = stage.checks()
+    assert checks["credential-file"].state is CheckState.WARNING
+    assert checks["clock"].state is CheckState.FAILED
+    assert "10m" in checks["clock"].observed
 
 
 def test_settings_that_cannot_work_are_refused() -> None:

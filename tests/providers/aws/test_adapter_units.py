@@ -23,6 +23,24 @@ def answer(code: str, status: int = 400, message: str = "", **headers: str) -> s
 
 
 @pytest.mark.parametrize(
+    ("code", "status", "text"),
+    [
+        ("SignatureDoesNotMatch", 403, "Signature expired: 20261128T010000Z is now earlier than 20261128T010500Z"),
+        ("InvalidSignatureException", 400, "Signature not yet current: 20261128T010000Z is still later than"),
+        ("RequestExpired", 400, "Request has expired."),
+        ("RequestTimeTooSkewed", 403, "The difference between the request time and the current time is too large."),
+    ],
+)
+def test_a_refusal_of_the_time_judges_no_credential(code, status, text):
+    """A clock that is off is neither a wrong key nor a missing permission, whatever code AWS chooses."""
+    error = translate(answer(code, status, text), CALLED)
+    assert error.kind is ErrorKind.AUTH_FAILED
+    assert "this machine's clock is off" in error.message
+    assert "not judged" in error.fix
+    assert "Signature" not in f"{error.message} {error.fix}"
+
+
+@pytest.mark.parametrize(
     ("code", "status", "kind"),
     [
         ("InvalidClientTokenId", 403, "auth_failed"),
@@ -74,6 +92,8 @@ def test_replica_refusal_is_the_read_only_side():
     [
         ({"retry-after": "7"}, dt.timedelta(seconds=7)),
         ({"x-amz-retry-after": "1500"}, dt.timedelta(seconds=1.5)),
+        ({"retry-after": "9" * 30}, None),
+        ({"x-amz-retry-after": "9" * 5000}, None),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
         ({}, None),
     ],

@@ -274,6 +274,31 @@ def test_doctor_claims_no_answer_that_never_came(aws, backup):
     assert checks(backup)["reachable"].state is CheckState.OK
 
 
+@pytest.mark.parametrize(
+    ("seconds", "state", "observed"),
+    [(0, "ok", "differs by 0 s"), (-119, "ok", "by 119 s"), (121, "failed", "by 121 s"), (-290, "failed", "by 290 s")],
+)
+def test_doctor_compares_the_clocks(aws, backup, seconds, state, observed):
+    """The clock is compared with the Date of AWS's answers; two minutes are still good, and nothing is asked for it."""
+    aws.world.fault("backup", "aws", "clock_skew", seconds=seconds)
+    check = checks(backup)["clock"]
+    assert check.state.value == state
+    assert observed in check.observed
+    assert bool(check.fix) == (state == "failed")
+
+
+@pytest.mark.parametrize("seconds", [-3600, 3600])
+def test_a_refused_signature_time_is_our_clock(aws, backup, seconds):
+    """AWS refuses every signature of a clock that is far off: the clock is named and measured, no key is suspected."""
+    aws.world.fault("backup", "aws", "clock_skew", seconds=seconds)
+    found = checks(backup)
+    assert found["reachable"].state is CheckState.OK
+    assert "clock is off" in found["identity"].observed
+    assert "NTP" in found["identity"].fix
+    assert "key" not in found["identity"].fix
+    assert (found["clock"].state, found["clock"].observed) == (CheckState.FAILED, "differs by 3600 s")
+
+
 def test_doctor_never_raises(aws, backup):
     """Even when every call is garbled, checks are yielded."""
     aws.world.fault("backup", "aws", "garbage", operation="[aiks][!t]*")

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import botocore.exceptions
@@ -54,6 +55,19 @@ def test_delay_is_per_call(aws, sm):
     start = time.perf_counter()
     sm.list_secrets()
     assert time.perf_counter() - start >= 0.05
+
+
+@pytest.mark.parametrize(
+    ("seconds", "seen"),
+    [(0, "ok"), (300, "ok"), (-300, "ok"), (301, "InvalidSignatureException"), (-301, "InvalidSignatureException")],
+)
+def test_a_skewed_clock_shows_and_refuses(aws, sm, seconds, seen):
+    """Answers carry the cloud's time; a signature more than five minutes away is refused in AWS's words."""
+    aws.world.fault("backup", "aws", "clock_skew", seconds=seconds)
+    told = []
+    sm.meta.events.register("before-parse", lambda response_dict, **_: told.append(response_dict["headers"]["date"]))
+    assert outcome(sm.list_secrets) == seen
+    assert told == [f"{aws.clock.now() + timedelta(seconds=seconds):%a, %d %b %Y %H:%M:%S} GMT"]
 
 
 @pytest.mark.parametrize(

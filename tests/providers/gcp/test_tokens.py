@@ -96,6 +96,13 @@ def test_time_and_lifetime():
     assert lifetime_of({"expires_in": 10**9}, NOW) == dt.timedelta(days=1)
 
 
+def test_a_date_beyond_the_calendar_tells_no_time():
+    """The token of a good answer is used, whatever a proxy writes into its Date."""
+    headers = {"Date": "Fri, 31 Dec 9999 23:59:59 -1200"}
+    answer = judged(200, headers, b'{"access_token":"x","expires_in":60}', HOST, NOW)
+    assert answer == (None, dt.timedelta(seconds=60))
+
+
 @pytest.mark.parametrize(
     ("url", "good"),
     [

@@ -164,6 +164,20 @@ def test_a_server_that_stops_in_the_middle(site: Any, port: Any) -> None:
     assert "read_timeout" in error.fix
 
 
+def test_a_length_that_no_number_holds(site: Any, port: Any) -> None:
+    """An announced length of thousands of digits is a cut answer, and no failure of ours."""
+
+    def boast(connection: socket.socket) -> None:
+        connection.recv(4096)
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {'9' * 5000}\r\n\r\n"
+        connection.sendall(head.encode() + b"{}")
+
+    with pytest.raises(ProviderError) as caught:
+        site.provider(address=f"http://127.0.0.1:{port(boast)}", nodes=(), **QUICK).identify(site.budget())
+    assert caught.value.kind is ErrorKind.MALFORMED
+    assert "cut" in caught.value.message
+
+
 @pytest.mark.parametrize("conduct", [reset, close])
 def test_a_connection_that_is_taken_away(site: Any, port: Any, conduct: Conduct) -> None:
     """Reset or closed: somebody listened and hung up."""

@@ -36,7 +36,8 @@ class Listener:
     def __init__(self, authority: Authority, folder: Path, clock: Clock) -> None:
         self._authority, self._clock = authority, clock
         self.trouble = ""
-        self.retry_after = 3600
+        self.retry_after: int | str = 3600
+        self.skew = timedelta(0)
         self.served = 0
         self._port = 0
         self._server: http.server.ThreadingHTTPServer | None = None
@@ -87,8 +88,8 @@ class Listener:
         return self._authority.answer(method, path, body)
 
     def date(self) -> str:
-        """The authority's time."""
-        return format_datetime(self._clock.now().astimezone(UTC), usegmt=True)
+        """The authority's time, `skew` off."""
+        return format_datetime(self._clock.now().astimezone(UTC) + self.skew, usegmt=True)
 
 
 class _Server(http.server.ThreadingHTTPServer):

@@ -8,7 +8,7 @@ messages"; common errors of the service references).
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -21,6 +21,7 @@ from nhisync_aws.emulator.policy import Effect, Query, as_list, evaluate
 from nhisync_aws.emulator.wire import ApiError, Call, is_query
 
 PARTITION = "aws"
+_LEEWAY = timedelta(minutes=5)
 _ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdentity"})
 
 
@@ -197,6 +198,23 @@ def _unknown_key(call: Call) -> ApiError:
     if is_query(call.service):
         return ApiError("InvalidClientTokenId", text, status=403)
     return ApiError("UnrecognizedClientException", text, status=400)
+
+
+def check_time(call: Call, signed: datetime, now: datetime) -> None:
+    """Refuse a signature that is more than five minutes away from AWS's time; unsigned calls have none.
+
+    Raises:
+        ApiError: in AWS's words (SigV4, troubleshooting).
+    """
+    if abs(now - signed) <= _LEEWAY or not call.access_key:
+        return
+    early = now < signed
+    said, end, sign = ("not yet current", now + _LEEWAY, "+") if early else ("expired", now - _LEEWAY, "-")
+    stamp, limit, there = (f"{one:%Y%m%dT%H%M%SZ}" for one in (signed, end, now))
+    than = "still later than" if early else "now earlier than"
+    code = "SignatureDoesNotMatch" if is_query(call.service) else "InvalidSignatureException"
+    text = f"Signature {said}: {stamp} is {than} {limit} ({there} {sign} 5 min.)"
+    raise ApiError(code, text, status=403 if is_query(call.service) else 400)
 
 
 def _check_signature(call: Call, secret_key: str, token: str) -> None:

@@ -6,12 +6,13 @@ part under one lock because moto's backends are not thread safe.
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 from nhisync.spi import Clock, Randomness
-from nhisync_aws.emulator.auth import Principal, Session, authenticate, authorize, expired
+from nhisync_aws.emulator.auth import Principal, Session, authenticate, authorize, check_time, expired
 from nhisync_aws.emulator.authority import Authorities
 from nhisync_aws.emulator.faults import CallCounter, FaultBoard, SourceKey
 from nhisync_aws.emulator.moto_app import MotoApp, forget_account
@@ -196,7 +197,14 @@ class Cloud:
             reply = failure(call.service, error, request_id)
         if self.faults.hit(source, "drop_reply", call.name):
             return Outcome(None)
+        date = format_datetime(self._told(source, call), usegmt=True)
+        reply = replace(reply, headers={**reply.headers, "Date": date})
         return Outcome(reply, cut=self.faults.hit(source, "cut_body", call.name) is not None)
+
+    def _told(self, source: SourceKey | None, call: Call) -> datetime:
+        """The cloud's own time, with the fault ``clock_skew``."""
+        skew = self.faults.hit(source, "clock_skew", call.name)
+        return self.clock.now().astimezone(UTC) + timedelta(seconds=float(skew.options["seconds"]) if skew else 0.0)
 
     def _handle(self, call: Call, source: SourceKey | None, request_id: str) -> Reply:
         with self.lock:
@@ -231,6 +239,7 @@ class Cloud:
             raise ApiError(code, "Rate exceeded", headers=headers)
         if self.faults.hit(source, "expired_token", call.name):
             raise expired(call)
+        check_time(call, self.clock.now(), self._told(source, call))
         if self.faults.hit(source, "error_500", call.name):
             return Reply(500, {"Content-Type": "text/html"}, b"<html><body><h1>500 oops</h1></body></html>")
         if self.faults.hit(source, "garbage", call.name):

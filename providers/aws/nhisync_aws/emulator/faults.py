@@ -21,6 +21,7 @@ FAULTS: Mapping[str, str] = {
     "expired_token": "the session is answered as expired",
     "endless_paging": "every page of a list carries the token of the next one; same=True repeats one token",
     "slow_report": "a credential report takes `seconds` of the world's clock",
+    "clock_skew": "the cloud's clock is `seconds` off: Date of answers, and beyond five minutes signatures are refused",
     "list_lag": "ListSecrets shows the state of the moment at which the fault was switched on",
 }
 

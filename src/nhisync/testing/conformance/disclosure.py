@@ -37,6 +37,15 @@ class DisclosureTests(Hooks):
         assert seen.present() >= set(stand.planted)
         self._silent(stand, f"{text}\n{heard.text}")
 
+    @duty(Capability.FINGERPRINT, hooks=("canaries", "value_options", "world"))
+    def test_inventory_of_an_identity_that_reads_values_shows_none(self, stand: Stand) -> None:
+        """No planted value is in what an inventory says, also where the identity may read values to compare them."""
+        place = self.another(stand, "open-values", self.seeds, self.value_options)
+        with listening() as heard:
+            seen = place.look(place.everything())
+        assert seen.present() >= set(place.planted)
+        self._silent(place, f"{shown(seen.observations)}\n{heard.text}")
+
     @duty(Capability.INVENTORY, hooks=("canaries", "world"))
     def test_failures_show_no_value(self, stand: Stand) -> None:
         """No planted value is in any error, check, log record, warning or output while something is wrong."""

@@ -215,4 +215,4 @@ def _answers_all(seen: Seen, wanted: Iterable[Locator]) -> None:
     silent = [one for one in wanted if seen.presence(one) is None]
     assert not silent, f"not answered: {words(silent)}"
     if seen.twice:
-        pytest.fail(f"answered twice: {words(seen.twice)}")
+        pytest.fail(f"answered twice: {words(dict.fromkeys(seen.twice))}")

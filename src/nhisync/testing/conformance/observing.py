@@ -1,7 +1,8 @@
 """What an inventory says when nothing is wrong."""
 
+import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,8 +19,9 @@ from nhisync.spi import (
 )
 from nhisync.testing.conformance.duties import duty
 from nhisync.testing.conformance.hooks import Hooks
-from nhisync.testing.conformance.looking import timeless, words
+from nhisync.testing.conformance.looking import Seen, timeless, words
 from nhisync.testing.conformance.stand import Stand
+from nhisync.testing.world import Seed
 
 _ANSWERS = frozenset({Presence.PRESENT, Presence.ABSENT})
 _NO_KIND = Locator("", "no-such-kind", "x/y")
@@ -94,12 +96,15 @@ class ObservingTests(Hooks):
 
     @duty(Capability.INVENTORY)
     def test_answers_are_well_formed(self, stand: Stand) -> None:
-        """Locators read back, instants are aware UTC, errors stand exactly where there is no answer."""
+        """Locators read back, instants are UTC and of the given clock, errors stand exactly where no answer does."""
+        began = stand.clock.now()
         seen = stand.look(stand.everything(extra=map(stand.locator, self.absent)))
         for item in seen.items.values():
             _check_item(item, stand)
         for entry in seen.coverage:
             _check_coverage(entry, stand)
+        if stand.part is not None:
+            _check_clock(seen, began, stand.clock.now())
 
     @duty(Capability.INVENTORY, hooks=("odd", "world"))
     def test_odd_names_come_back_as_they_are(self, stand: Stand) -> None:
@@ -123,10 +128,11 @@ class ObservingTests(Hooks):
     @duty(Capability.INVENTORY)
     def test_a_wrong_clock_makes_nothing_absent(self, stand: Stand) -> None:
         """With a clock that is an hour slow or fast every item is answered, and is there or unknown with a reason."""
-        for off in (timedelta(hours=-1), timedelta(hours=1)):
-            with stand.wrong_clock(off):
-                seen = stand.look(stand.everything())
-            for locator in stand.planted:
+        places = [stand] if stand.part is None else [stand, self.another(stand, "young", map(_young, self.seeds))]
+        for place, off in itertools.product(places, (timedelta(hours=-1), timedelta(hours=1))):
+            with place.wrong_clock(off):
+                seen = place.look(place.everything())
+            for locator in place.planted:
                 item = seen.items[locator]
                 assert item.presence is not Presence.ABSENT, f"a wrong clock makes it absent: {locator}"
                 assert item.presence is Presence.PRESENT or item.error is not None, f"unknown, and not why: {locator}"
@@ -183,6 +189,11 @@ def _covers(entry: Coverage) -> tuple[str, str, str, int, bool]:
     return entry.kind, entry.scope, entry.status.value, entry.items, entry.authoritative
 
 
+def _young(seed: Seed) -> Seed:
+    """A slow clock has not reached the instant at which it was rotated."""
+    return seed if seed.rotated is None else replace(seed, rotated=timedelta(minutes=10))
+
+
 def _check_item(item: Item, stand: Stand) -> None:
     where = str(item.locator)
     assert item.locator.source == stand.place.source, f"{where}: another source"
@@ -203,6 +214,14 @@ def assert_typed(presence: Presence, kind: str, message: str, where: str) -> Non
     assert message.strip(), f"{where}: an error without a message"
     fitting = {ProviderError(ErrorKind(kind), message).presence} - {Presence.ABSENT} or {Presence.UNKNOWN}
     assert presence in fitting, f"{where}: {kind} does not mean {presence}"
+
+
+def _check_clock(seen: Seen, began: datetime, ended: datetime) -> None:
+    """Who looked while the world's clock stood between these two says so: another clock has another time."""
+    for item in seen.items.values():
+        assert began <= item.observed_at <= ended, f"{item.locator}: observed_at is not of the given clock"
+    for entry in seen.coverage:
+        assert entry.as_of <= ended, f"{entry.kind}: as_of is ahead of the given clock"
 
 
 def _check_coverage(entry: Coverage, stand: Stand) -> None:

@@ -58,25 +58,35 @@ class SpendingTests(Hooks):
     @duty(Capability.INVENTORY)
     def test_cancelled_before_it_began(self, stand: Stand) -> None:
         """A cancelled cycle asks nothing."""
-        budget = stand.budget()
-        budget.cancel()
-        seen = stand.look(stand.everything(budget=budget))
-        assert seen.calls == 0
+        request, before = stand.everything(), self._answered(stand)
+        request.budget.cancel()
+        with stand.adapter() as adapter:
+            seen = Seen().drain(adapter.inventory(request), request.budget)
+            assert seen.calls == 0
+            assert self._answered(stand) == before, "asks without having spent"
         _ends_honestly(seen, stand)
 
     @duty(Capability.INVENTORY)
     def test_cancelled_from_another_thread(self, stand: Stand) -> None:
         """A cycle that another thread ends stops asking, ends, and claims nothing that it has not seen."""
         full = stand.look(stand.everything())
-        request = stand.everything()
+        request, before = stand.everything(), self._answered(stand)
         with stand.adapter() as adapter:
             stream, seen = iter(adapter.inventory(request)), Seen()
             seen.take(next(stream))
             spent = _cancelled(request.budget)
             seen.drain(stream, request.budget)
+            assert self._answered(stand) - before <= seen.calls, "goes on asking without having spent"
         assert seen.calls <= min(full.calls, spent + _IN_FLIGHT)
         _ends_honestly(seen, stand)
         assert seen.present() <= full.present()
+
+    def _answered(self, stand: Stand) -> int:
+        """Requests that the world has served; 0 where nobody counts them."""
+        try:
+            return self.served(stand) if stand.part is not None else 0
+        except LookupError:
+            return 0
 
 
 def _cancelled(budget: Budget) -> int:

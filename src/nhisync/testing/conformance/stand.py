@@ -17,6 +17,12 @@ from nhisync.testing.world import Seed, WorldPart
 LONG = 3600.0
 """Seconds of a cycle that is not meant to end."""
 
+MANY = 1_000_000
+"""Calls of a cycle that is not meant to end."""
+
+TROUBLED = 2_000
+"""Calls of a cycle under a fault: who never stops asking fails a test, and does not hold up all of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -53,7 +59,7 @@ class Stand:
         self.document = dict(document)
         self.base, self.clock, self.part = base, clock, part
         self.place = place or Place()
-        self._off = timedelta(0)
+        self._off, self._calls = timedelta(0), MANY
         self.planted: dict[Locator, Seed | None] = {}
         self.kinds: frozenset[str] = frozenset(kind.name for kind in provider.info.kinds)
 
@@ -102,9 +108,9 @@ class Stand:
         finally:
             self._off = timedelta(0)
 
-    def budget(self, *, seconds: float = LONG, calls: int = 1_000_000) -> Budget:
-        """A budget of the stand's clock."""
-        return Budget(self.clock, seconds=seconds, calls=calls)
+    def budget(self, *, seconds: float = LONG, calls: int | None = None) -> Budget:
+        """A budget of the stand's clock; without `calls` it holds `MANY`, and `TROUBLED` while a fault is on."""
+        return Budget(self.clock, seconds=seconds, calls=self._calls if calls is None else calls)
 
     def request(
         self,
@@ -138,10 +144,12 @@ class Stand:
         """The fault is on while the block runs; yields the settings to look with."""
         if fault.name:
             self._switch(fault, off=False)
+        self._calls = TROUBLED
         try:
             with fault.around(self):
                 yield fault.settings
         finally:
+            self._calls = MANY
             if fault.name:
                 self._switch(fault, off=True)
 

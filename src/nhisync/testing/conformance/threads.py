@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable
 
-from nhisync.spi import Capability, Presence
+from nhisync.spi import Capability, Locator, Presence
 from nhisync.testing.conformance.duties import duty
 from nhisync.testing.conformance.hooks import Hooks
 from nhisync.testing.conformance.looking import Seen, words
@@ -19,13 +19,26 @@ class ThreadTests(Hooks):
 
     @duty(Capability.INVENTORY)
     def test_two_adapters_do_not_meet(self, stand: Stand) -> None:
-        """Two adapters that run at the same time see what one alone sees."""
+        """Two adapters that run at the same time see what one alone sees, also where they want different things."""
         alone = stand.look(stand.everything())
         runs: list[Seen] = []
         in_threads([lambda: runs.append(stand.look(stand.everything()))] * 2)
         assert [run.error for run in runs] == [None, None]
         for run in runs:
             assert_same(run.timeless(), alone.timeless())
+        self._met_halfway(stand, alone)
+
+    def _met_halfway(self, stand: Stand, alone: Seen) -> None:
+        """While one is in the middle of everything, another one looks for what is not there."""
+        nothing = (*map(stand.locator, self.absent), Locator(stand.place.source, "no-such-kind", "x/y"))
+        seen, other, request = Seen(), list[Seen](), stand.everything()
+        with stand.adapter() as adapter:
+            stream = iter(adapter.inventory(request))
+            seen.take(next(stream))
+            in_threads([lambda: other.append(stand.look(stand.request(nothing)))])
+            seen.drain(stream, request.budget)
+        assert set(other[0].items) == set(nothing), "answers what another adapter was asked"
+        assert_same(seen.timeless(), alone.timeless())
 
     @duty(Capability.INVENTORY)
     def test_closing_in_the_middle_ends_the_run(self, stand: Stand) -> None:

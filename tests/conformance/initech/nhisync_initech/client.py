@@ -54,7 +54,7 @@ class Client:
                 action="keys:describe",
                 resource=path,
                 request_id=request_id,
-                retry_after=timedelta(seconds=int(wait)) if wait.isdecimal() else None,
+                retry_after=timedelta(seconds=int(wait)) if wait.isdecimal() and len(wait) < 7 else None,
                 fix="Apply the document of: nhisync permissions" if kind is ErrorKind.DENIED else "",
             )
         try:
