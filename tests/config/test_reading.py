@@ -35,6 +35,7 @@ TRAPS = {
     "impossible bool": ("a: !!bool perhaps\n", "does not fit its type", (1, 4)),
     "impossible number": ("a: !!int x\n", "does not fit its type", (1, 4)),
     "endless number": ("a: " + "9" * 5000 + "\n", "does not fit its type", (1, 4)),
+    "endless hexadecimal": ("a: 0x" + "f" * 9000 + "\n", "does not fit its type", (1, 4)),
     "deep": ("a: " + "[" * 60 + "]" * 60 + "\n", "nested more than 40 levels", (1, 43)),
     "very deep": ("a: " + "[" * 3000, "nested more than 40 levels", (1, 43)),
     "circle": ("a: &x [*x]\n", "an alias contains itself", (1, 4)),

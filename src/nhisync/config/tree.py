@@ -18,6 +18,9 @@ MAX_VALUES = 500_000
 MAX_DEPTH = 40
 """Deepest nesting, aliases expanded; the deepest place of the configuration is 7."""
 
+MAX_NUMBER = 2**63 - 1
+"""Largest whole number; Python refuses to print one of more than 4300 digits, and hexadecimals can have them."""
+
 _CORE = "tag:yaml.org,2002:"
 _TAGS = {_CORE + name for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge")}
 
@@ -176,6 +179,8 @@ class Builder:
             return str(node.value)
         try:
             value = self._scalars.construct_object(node)
+            if tag == "int" and abs(value) > MAX_NUMBER:
+                raise OverflowError
         except (YAMLError, ValueError, KeyError, IndexError, OverflowError):
             self._note(mark_of(node), loc, "the value does not fit its type; put it in quotes", show=False)
             return None

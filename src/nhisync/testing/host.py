@@ -17,7 +17,7 @@ from nhisync.testing.embedded import EmbeddedWorld
 
 
 def main(directory: str, *options: str) -> int:
-    """Run the demo's world until stdin ends. Its servers are stopped whatever happens: their threads outlive an error."""
+    """Run the demo's world until stdin ends. Whatever happens its servers are stopped: their threads outlive errors."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the parent, which then closes our stdin
     world = EmbeddedWorld(scenario(), directory=Path(directory))
     try:
