@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,19 +36,37 @@ def test_what_was_made_is_removed(tmp_path: Path, number: signal.Signals) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_kept_demo_leaves_no_credential_behind(tmp_path: Path) -> None:
-    """A `nhisync demo` that is terminated takes its folder, which holds credential files, and its servers with it."""
+@contextmanager
+def kept_demo(folder: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A `nhisync demo --keep` whose world has begun to make its files in `folder`."""
     command = [str(Path(sys.executable).with_name("nhisync")), "demo", "--keep"]
-    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    environ = {**os.environ, "TMPDIR": str(folder)}
     with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         deadline = time.monotonic() + 120
-        while not list(tmp_path.glob("nhisync-demo-*/*")):
+        while not list(folder.glob("nhisync-demo-*/*")):
             assert child.poll() is None, "the demo ended by itself"
             assert time.monotonic() < deadline, "the demo made no world"
             time.sleep(0.05)
+        yield child
+
+
+def test_the_kept_demo_leaves_no_credential_behind(tmp_path: Path) -> None:
+    """A `nhisync demo` that is terminated takes its folder, which holds credential files, and its servers with it."""
+    with kept_demo(tmp_path) as child:
         child.send_signal(signal.SIGTERM)
         assert child.wait(timeout=120) == 128 + signal.SIGTERM
     assert list(tmp_path.glob("nhisync-demo-*")) == []
+
+
+def test_a_killed_demo_leaves_no_world_behind(tmp_path: Path) -> None:
+    """Whoever is killed removes nothing: the world ends by itself, also in the middle of its start, and tidies up."""
+    with kept_demo(tmp_path) as child:
+        (world,) = tmp_path.glob("nhisync-demo-*")
+        child.kill()
+    deadline = time.monotonic() + 100
+    while world.exists():
+        assert time.monotonic() < deadline, "the world outlived its demo"
+        time.sleep(0.05)
 
 
 def test_other_threads_leave_signals_alone() -> None:

@@ -1,5 +1,6 @@
 """Tiers: built-in values, files that override single ones, origins, digests, relations that must hold."""
 
+import os
 from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -276,6 +277,20 @@ def test_files_that_would_be_overlooked_are_reported(policies: Load, tmp_path: P
     (tmp_path / "policies/mappings").mkdir()
     found = policies()
     assert messages(found) == ["a policy file is called <tier>.yaml; this one would be overlooked"]
+
+
+def test_no_policy_is_left_out_in_silence(policies: Load, tmp_path: Path) -> None:
+    """A link whose file is gone, a pipe, a folder, another suffix: built-in values would judge instead."""
+    policies()
+    (tmp_path / "policies/critical.yaml").symlink_to("../shared/critical.yaml")
+    os.mkfifo(tmp_path / "policies/high.yaml")
+    (tmp_path / "policies/gold.yaml").mkdir()
+    (tmp_path / "policies/standard.YAML").write_text("version: 1\n")
+    found = policies()
+    irregular = "this is no regular file, or a link that leads nowhere; a policy would be overlooked"
+    called = "a policy file is called <tier>.yaml; this one would be overlooked"
+    assert messages(found) == [irregular, irregular, irregular, called]
+    assert set(found.tiers) == {"standard"}
 
 
 def test_a_missing_folder_is_a_problem(tmp_path: Path) -> None:

@@ -32,9 +32,13 @@ TRAPS = {
     "reserved character": ("a: @b\n", "cannot start with this character", (1, 4)),
     "unknown escape": ('a: "\\q"\n', "unknown escape", (1, 6)),
     "control character": ("a: b\x07c\n", "a control character", (1, 5)),
+    "escaped null": ('a: {b: "x\\0y"}\n', "an escape that stands for no character", (1, 8)),
+    "half a pair": ('a: "\\ud800"\n', "an escape that stands for no character", (1, 4)),
+    "null in a key": ('"\\0": 1\n', "an escape that stands for no character", (1, 1)),
     "impossible bool": ("a: !!bool perhaps\n", "does not fit its type", (1, 4)),
     "impossible number": ("a: !!int x\n", "does not fit its type", (1, 4)),
     "endless number": ("a: " + "9" * 5000 + "\n", "does not fit its type", (1, 4)),
+    "endless hexadecimal": ("a: 0x" + "f" * 9000 + "\n", "does not fit its type", (1, 4)),
     "deep": ("a: " + "[" * 60 + "]" * 60 + "\n", "nested more than 40 levels", (1, 43)),
     "very deep": ("a: " + "[" * 3000, "nested more than 40 levels", (1, 43)),
     "circle": ("a: &x [*x]\n", "an alias contains itself", (1, 4)),
@@ -47,6 +51,11 @@ def first(text: str) -> Problem:
     with pytest.raises(ConfigurationError) as caught:
         parse_yaml(text, name="nhisync.yaml")
     return caught.value.problems[0]
+
+
+def test_pairs_that_json_escapes_are_one_character() -> None:
+    """JSON is YAML; its writers escape what lies beyond 16 bits as two halves (RFC 8259 section 7)."""
+    assert parse_yaml('{"a": "\\ud83d\\ude00"}', name="x").root.value == {"a": "\U0001f600"}
 
 
 @pytest.mark.parametrize(("text", "message", "place"), TRAPS.values(), ids=TRAPS.keys())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nhisync.spi import ErrorKind, ProviderError
-from nhisync.spi.files import ca_bundle, read_file, small_file, small_text, usable_file
+from nhisync.spi.files import ca_bundle, expanded, read_file, small_file, small_text, usable_file
 
 CANARY = "canary-of-a-credential-file"
 
@@ -72,3 +72,13 @@ def test_a_bundle_without_certificates_is_named(tmp_path: Path) -> None:
     file.write_text(CANARY, encoding="utf-8")
     with pytest.raises(ProviderError, match=r"ca_file ca.pem cannot be used \(it holds no PEM certificate\)"):
         ca_bundle(file, "ca_file ca.pem")
+
+
+def test_a_home_that_nobody_has_is_left_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a home (containers) and a foreign name end in "no such file", never in an exception."""
+    monkeypatch.setenv("HOME", "/home/of")
+    assert expanded("~/ca.pem") == Path("/home/of/ca.pem")
+    assert expanded("~nobody-is-called-so/ca.pem") == Path("~nobody-is-called-so/ca.pem")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 4_000_000_000)  # a uid without an entry in passwd(5)
+    assert expanded("~/ca.pem") == Path("~/ca.pem")

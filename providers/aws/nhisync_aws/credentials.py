@@ -8,7 +8,6 @@ import configparser
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import botocore.session
@@ -17,7 +16,7 @@ from botocore.credentials import create_credential_resolver
 from botocore.utils import InstanceMetadataFetcher
 
 from nhisync.spi import ErrorKind, ProviderError, SourceContext
-from nhisync.spi.files import small_text, usable_file
+from nhisync.spi.files import expanded, small_text, usable_file
 from nhisync_aws.settings import (
     AssumeRoleAuth,
     AwsSettings,
@@ -127,7 +126,7 @@ def _from_profile(auth: ProfileAuth, context: SourceContext) -> Keys:
 def _look_at(session: botocore.session.Session) -> None:
     """Botocore opens its own files by itself, and would wait for ever at a named pipe."""
     for variable in ("config_file", "credentials_file"):
-        file = Path(str(session.get_config_variable(variable))).expanduser()
+        file = expanded(str(session.get_config_variable(variable)))
         if file.exists():
             usable_file(file, f"AWS's own {file}")
 

@@ -23,14 +23,18 @@ from nhisync.testing.demo_history import remember
 
 
 @contextmanager
-def running_world(directory: Path) -> Iterator[Path]:
+def running_world(directory: Path, *, remove: bool = False) -> Iterator[Path]:
     """Start the embedded world in a child process; yields its configuration file, stops the world afterwards.
+
+    Args:
+        directory: where its files go.
+        remove: the folder goes with the world, also when this process is killed and can remove nothing.
 
     Raises:
         NhisyncError: the world could not be started (an extra is missing, a port is refused).
     """
     child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-P", "-m", "nhisync.testing.host", str(directory)],
+        [sys.executable, "-P", "-m", "nhisync.testing.host", str(directory), *(["--remove"] if remove else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -34,6 +34,7 @@ from nhisync.spi import (
     Remainder,
     SecretBytes,
 )
+from nhisync.spi.files import expanded
 
 PARALLEL: Final = 16
 """Probes that run at once."""
@@ -219,7 +220,7 @@ class _Bench:
             database=probe.database,
             encrypted=probe.tls,
             server_name=probe.server_name,
-            ca_file=base / Path(probe.ca_file).expanduser() if probe.ca_file else None,
+            ca_file=base / expanded(probe.ca_file) if probe.ca_file else None,
             proxy=probe.proxy,
             seen_as=probe.seen_as,
             expect=probe.expect,

@@ -59,7 +59,7 @@ def demo(
     with orderly(), tempfile.TemporaryDirectory(prefix="nhisync-demo-") as own:
         place = Path(directory) if directory else Path(own)
         invocation.hint("starting the embedded world ...")
-        with running_world(place) as config:
+        with running_world(place, remove=not directory) as config:
             with progress(invocation) as say:
                 result = run(config, clock=invocation.clock, randomness=invocation.randomness, progress=say)
             show(result.report, invocation.chosen_format("table", "json", "plain", "markdown"), invocation)

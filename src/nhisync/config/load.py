@@ -46,6 +46,7 @@ from nhisync.config.values import (
 from nhisync.errors import ConfigurationError
 from nhisync.model import App, Waiver
 from nhisync.parity.rules import BY_CODE
+from nhisync.spi.files import expanded
 
 D = TypeVar("D", bound=BaseModel)
 
@@ -147,10 +148,7 @@ class _Loader:
         return None if node is None else validate(model, node, (key,), self._report)
 
     def _resolved(self, name: str) -> Path:
-        try:
-            return self._base / Path(name).expanduser()
-        except RuntimeError:  # a user without a home, as in containers
-            return self._base / name
+        return self._base / expanded(name)
 
     def _maybe(self, name: str | None) -> Path | None:
         return None if name is None else self._resolved(name)

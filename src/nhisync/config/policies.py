@@ -77,15 +77,20 @@ class _Loader:
     def read(self, folder: Path, name: str) -> None:
         """Read all files of `folder`."""
         try:
-            found = sorted(entry for entry in folder.iterdir() if entry.is_file() and entry.name[0] != ".")
+            found = [(entry, entry.is_file()) for entry in sorted(folder.iterdir()) if entry.name[0] != "."]
         except OSError:
             self._folder_problem(name, "there is no such folder, or this user may not read it")
             return
-        for file in found:
+        for file, regular in found:
             shown_name = f"{name.rstrip('/')}/{file.name}"
-            if file.suffix == ".yaml":
+            suffix = file.suffix.lower()
+            if file.suffix == ".yaml" and regular:
                 self.read_file(file, shown_name)
-            elif file.suffix in {".yml", ".json"}:
+            elif file.suffix == ".yaml":  # a tier would silently be judged by its built-in values instead
+                said = "this is no regular file, or a link that leads nowhere; a policy would be overlooked"
+                self._broken.add(file.stem)
+                self._folder_problem(shown_name, said)
+            elif suffix in {".yaml", ".yml", ".json"} and regular:
                 self._folder_problem(shown_name, "a policy file is called <tier>.yaml; this one would be overlooked")
 
     def _folder_problem(self, name: str, message: str) -> None:

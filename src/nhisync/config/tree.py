@@ -1,5 +1,6 @@
 """Plain values with places: YAML nodes become `Node`s; aliases are measured, duplicates and foreign tags noted."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,12 @@ MAX_VALUES = 500_000
 
 MAX_DEPTH = 40
 """Deepest nesting, aliases expanded; the deepest place of the configuration is 7."""
+
+MAX_NUMBER = 2**63 - 1
+"""Largest whole number; Python refuses to print one of more than 4300 digits, and hexadecimals can have them."""
+
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+"""What an escape can put into a value and no file name, address or database takes."""
 
 _CORE = "tag:yaml.org,2002:"
 _TAGS = {_CORE + name for name in ("str", "int", "float", "bool", "null", "timestamp", "map", "seq", "merge")}
@@ -158,7 +165,7 @@ class Builder:
 
     def _key(self, key: YamlNode, loc: Loc) -> str | None:
         if isinstance(key, ScalarNode) and str(key.tag) == _CORE + "str":
-            return str(key.value)
+            return self._text(key, loc)
         self._note(mark_of(key), loc, "a key must be text; put it in quotes", show=False)
         return None
 
@@ -173,13 +180,23 @@ class Builder:
         if tag == "null":
             return None
         if tag not in {"int", "float", "bool"}:
-            return str(node.value)
+            return self._text(node, loc)
         try:
             value = self._scalars.construct_object(node)
+            if tag == "int" and abs(value) > MAX_NUMBER:
+                raise OverflowError
         except (YAMLError, ValueError, KeyError, IndexError, OverflowError):
             self._note(mark_of(node), loc, "the value does not fit its type; put it in quotes", show=False)
             return None
         return int(value) if tag == "int" else float(value) if tag == "float" else bool(value)
+
+    def _text(self, node: ScalarNode, loc: Loc) -> str:
+        text = str(node.value)
+        if _NO_TEXT.search(text):
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # JSON escapes pairs of halves
+            if "\0" in text or "\ufffd" in text:
+                self._note(mark_of(node), loc, "an escape that stands for no character (null, half a pair)", show=False)
+        return text
 
     def _note(self, mark: Mark, loc: Loc, message: str, *, show: bool = True) -> None:
         self.found.append((mark, dotted(_open_part(loc)), message, show))

@@ -22,6 +22,14 @@ _FIX = "Correct the path in the source's auth, or the file's mode: readable for 
 _FIX_CA = "Name a PEM file with the authorities that issue the server's certificate, or remove ca_file."
 
 
+def expanded(name: Path | str) -> Path:
+    """`name` with a leading ``~`` written out; as it stands where nobody has such a home, as users of containers."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
 def read_file(file: Path, limit: int = LARGEST) -> bytes:
     """The whole content of a regular file; never waits.
 

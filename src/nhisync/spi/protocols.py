@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from nhisync.clock import Clock, Randomness
 from nhisync.model import Coverage, ErrorFact, Item, Locator
+from nhisync.spi.files import expanded
 from nhisync.spi.grants import GrantFacts
 from nhisync.spi.limits import Budget
 from nhisync.spi.rotation import Rotator
@@ -116,7 +117,7 @@ class SourceContext:
 
     def file(self, name: Path | str) -> Path:
         """`name` resolved against the configuration's folder; ``~`` is expanded."""
-        return self.base / Path(name).expanduser()
+        return self.base / expanded(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from nhisync.errors import StoreError
+from nhisync.spi.files import expanded
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql+psycopg"
@@ -55,7 +56,7 @@ def parse(text: str) -> Address:
 
 def of_file(file: Path) -> Address:
     """The store in `file`, whatever letters its name has."""
-    whole = file.expanduser().resolve()
+    whole = expanded(file).resolve()
     return Address(URL.create(SQLITE, database=str(whole)), whole)
 
 
