@@ -78,5 +78,8 @@ def instant(value: Any) -> datetime:
             return datetime.fromisoformat(value)
     except (ValueError, OverflowError, OSError):
         pass
-    parsed: datetime = parse_timestamp(value)
+    try:
+        parsed: datetime = parse_timestamp(value)
+    except RuntimeError:  # its word for an instant outside any calendar
+        raise ValueError("no timestamp") from None
     return parsed

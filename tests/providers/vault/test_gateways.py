@@ -74,9 +74,7 @@ def test_an_empty_table_of_mounts_is_not_believed(site: Any) -> None:
 def test_a_login_that_answers_no_token_is_malformed(site: Any, token: object) -> None:
     """What cannot stand in a header is no token: a typed error at the login, not a fault at the first use."""
     secret = site.seed("kv", "secret/pay")
-    intercept(
-        site, "/login", lambda _: Reply(status=200, body=json.dumps({"auth": {"client_token": token}}).encode())
-    )
+    intercept(site, "/login", lambda _: Reply(status=200, body=json.dumps({"auth": {"client_token": token}}).encode()))
     with pytest.raises(ProviderError, match="holds no token") as caught:
         site.observe(secret)
     assert caught.value.kind is ErrorKind.MALFORMED
