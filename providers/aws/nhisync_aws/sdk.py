@@ -78,8 +78,5 @@ def instant(value: Any) -> datetime:
             return datetime.fromisoformat(value)
     except (ValueError, OverflowError, OSError):
         pass
-    try:
-        parsed: datetime = parse_timestamp(value)
-    except RuntimeError:  # its word for an instant outside any calendar
-        raise ValueError("no timestamp") from None
+    parsed: datetime = parse_timestamp(value)
     return parsed
