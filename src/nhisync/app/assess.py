@@ -21,7 +21,7 @@ from nhisync.model import (
     Side,
     State,
 )
-from nhisync.parity.book import AppTerms
+from nhisync.parity.book import AppTerms, last_second
 from nhisync.parity.engine import FAR, Judged, Missing, Remembered, judge, reading, stamp
 from nhisync.parity.findings import Places, findings_of, seen_place
 from nhisync.parity.pairing import Pairing
@@ -57,6 +57,7 @@ class _AppTally:
     oldest_backup: int = FAR
     attested: int = FAR
     proven_until: int = FAR
+    agreed_until: int = FAR
     unchanged: int = 0
     exempt: int = 0
 
@@ -150,6 +151,7 @@ class Assessment:
             kept = list(findings_of(told, terms, **roles, now=seconds, places=self.places))
         doubts = [*self._uncompared(judged, terms, kept), *self._unspoken(judged, terms)]
         tally.exempt += terms.exempts(judged.key, seconds)
+        tally.agreed_until = min(tally.agreed_until, _agreed_until(judged.key, kept, terms, seconds))
         self._count(tally, [*kept, *doubts])
         self._remember(judged, kept, doubts)
 
@@ -266,7 +268,7 @@ class Assessment:
     def _report(self, terms: AppTerms) -> AppReport:
         app, tally = terms.app, self._tallies[terms.app.name]
         observed = FAR if tally.oldest_backup == FAR else tally.oldest_backup + terms.thresholds.inventory_max_age
-        first = min(observed, tally.attested, tally.proven_until)
+        first = min(observed, tally.attested, tally.proven_until, tally.agreed_until)
         expires = None if first == FAR else instant(first)
         return AppReport(
             app=app.name,
@@ -294,6 +296,16 @@ def _rights_until(judged: Judged, terms: AppTerms) -> int:
         return judged.recheck
     until = known_until(judged.backup, terms.thresholds.rights_max_age)
     return FAR if until is None else until
+
+
+def _agreed_until(key: str, found: Iterable[Finding], terms: AppTerms, now: int) -> int:
+    """When the first agreement ends that keeps this pair from blocking: a waiver, a sharing, an exemption."""
+    waived = (f for f in found if f.state is State.WAIVED and blocks(replace(f, state=State.FAIL)))
+    days = [waiver.until for f in waived if (waiver := terms.waivers.find(key, f.code)) is not None]
+    ends = [last_second(day) for day in days]
+    if terms.spares(key, now):
+        ends.append(terms.terms(key).until)
+    return min((end + 1 for end in ends if end is not None), default=FAR)
 
 
 def _within(max_age: timedelta | None) -> str:
