@@ -1,4 +1,4 @@
-"""What was agreed until a day ends with that day, also where no cycle comes any more to notice it."""
+"""What a signal rests on ends at a known instant, and the signal with it, also where no cycle comes to notice it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nhisync.model import Lifecycle, Word
+from nhisync.spi import ErrorKind, Observation, ProviderError
 
 if TYPE_CHECKING:
     from tests.security.conftest import Lab
@@ -44,3 +45,34 @@ def test_the_signal_ends_with_the_agreement_it_rests_on(lab: "Lab", how: str) ->
     assert lab.served() is Word.READY
     lab.clock.advance(timedelta(seconds=1))
     assert lab.served() is Word.UNKNOWN
+
+
+def test_the_signal_ends_with_the_reference_it_was_compared_with(lab: "Lab") -> None:
+    """The primary is silent; when its last observation is no reference any more, nothing was compared with anything."""
+
+    def gone() -> list[Observation]:
+        raise ProviderError(ErrorKind.UNREACHABLE, "gone")
+
+    def fine() -> list[Observation]:
+        return [lab.item("a"), lab.covered()]
+
+    lab.see(fine, fine)
+    assert lab.sync().verdicts[0].word is Word.READY
+    end = lab.now + timedelta(hours=12)
+    lab.see(gone, fine)
+    lab.clock.advance(end - timedelta(seconds=30) - lab.now)
+    (verdict,) = lab.sync().verdicts
+    assert (verdict.word, verdict.valid_until) == (Word.READY, end)
+    assert lab.served() is Word.READY
+    lab.clock.advance(timedelta(seconds=30))
+    assert lab.served() is Word.UNKNOWN
+
+
+def test_what_is_exempt_holds_nobody_up(lab: "Lab") -> None:
+    """The signal rests on no observation of an exempt pair, so that an old one does not end it."""
+    lab.configure(agreed("exempt"))
+    old = {"source_as_of": lab.now - timedelta(days=9)}
+    fresh = [lab.item("a"), lab.covered()]
+    lab.see([*fresh, lab.item("b", **old)], [*fresh, lab.item("b", **old)])
+    (verdict,) = lab.sync().verdicts
+    assert (verdict.word, verdict.valid_until) == (Word.READY, lab.now + timedelta(seconds=90))
