@@ -7,7 +7,7 @@ import pytest
 
 from nhisync.cli.answer import FailOn, exit_code_of, nothing_judged
 from nhisync.cli.exit_codes import ExitCode
-from nhisync.cli.output.prose import verdict_lines
+from nhisync.cli.output.prose import layers, verdict_lines
 from nhisync.model import Report, Severity, Side, State, Word
 
 Reports = dict[str, Callable[[], Report]]
@@ -132,3 +132,11 @@ def test_an_app_that_is_blocked_as_a_whole_is_not_called_unjudged(reports: Repor
     verdict = replace(verdict, passing=0, reasons=())
     (*_, (_, line)) = verdict_lines(replace(report, apps=(replace(app, verdict=verdict),)), ExitCode.DRIFT)
     assert f"nothing judged of {verdict.pairs} pairs." in line
+
+
+def test_what_was_taken_over_is_not_called_not_asked(reports: Reports) -> None:
+    """Passes of unchanged pairs are not stored, so a layer without a count may well have been asked and passed."""
+    app = reports["ready"]().apps[0]
+    bare = replace(app, layers=tuple(replace(one, passed=0, failed=0, unknown=0, waived=0) for one in app.layers))
+    assert layers(replace(bare, unchanged=0)).startswith("not asked: exists, fresh")
+    assert layers(replace(bare, unchanged=3)).startswith("ok as before or not asked: exists, fresh")

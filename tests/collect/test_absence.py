@@ -82,9 +82,11 @@ def test_scopes_that_are_no_prefixes_all_matter() -> None:
     assert presence_of(ITEM, [west, north]) is Presence.THROTTLED
 
 
-def test_an_item_that_could_stand_anywhere_needs_everything() -> None:
-    """Where only a tag could name it, one denied listing of any kind leaves it unknown."""
-    assert presence_of(None, [cover(), cover(kind="transit")]) is Presence.ABSENT
+@pytest.mark.requirement("R6")
+def test_an_item_that_could_stand_anywhere_is_never_absent() -> None:
+    """Where only a tag could name it, complete listings say nothing: they list what templates need, not everything."""
+    assert presence_of(None, [cover(), cover(kind="transit")]) is Presence.UNKNOWN
+    assert presence_of(None, [cover(scope="secret/payments/")]) is Presence.UNKNOWN
     assert presence_of(None, [cover(), cover(CoverageStatus.DENIED, kind="transit")]) is Presence.DENIED
 
 
@@ -107,7 +109,8 @@ entries = st.lists(
 def test_absence_rests_on_proof_alone(coverage: list[Coverage], missing: Locator | None) -> None:
     """Whatever was seen: ABSENT implies that something relevant was listed completely and with authority."""
     if presence_of(missing, coverage) is Presence.ABSENT:
-        kept = [one for one in coverage if missing is None or (one.source, one.kind) == ("vault", "kv")]
+        assert missing is not None
+        kept = [one for one in coverage if (one.source, one.kind) == ("vault", "kv")]
         assert any(one.status is CoverageStatus.COMPLETE and one.authoritative for one in kept)
     assert presence_of(missing, coverage) is not Presence.PRESENT
 

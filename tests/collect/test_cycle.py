@@ -239,6 +239,20 @@ def test_a_bug_in_an_adapter_is_raised() -> None:
         run(plan("buggy", "a"))
 
 
+def test_a_bug_in_a_close_is_raised_at_once() -> None:
+    """A provider whose close fails has ended all the same: nobody waits for its deadline, and the bug arrives."""
+
+    def closing() -> None:
+        raise KeyError("close")
+
+    asked = plan(script("unclosable", complete()), "a", seconds=600.0)
+    asked.provider.close = closing  # type: ignore[method-assign]
+    started = SystemClock().monotonic()
+    with pytest.raises(KeyError, match="close"):
+        run(asked)
+    assert SystemClock().monotonic() - started < 60.0
+
+
 def test_ignorance_keeps_the_older_answer() -> None:
     """An unreachable source does not overwrite what was known: it stays, with its true age."""
     desk, _ = run(plan(script("first", present("a"), complete()), "a"))

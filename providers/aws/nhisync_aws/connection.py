@@ -49,7 +49,7 @@ _FAMILIES: Mapping[str, str] = {
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _EARLY = timedelta(minutes=5)
 _LOGGERS = ("boto3", "botocore", "urllib3")
-_UNREADABLE = (ResponseParserError, TruncatedError, ValueError, KeyError, TypeError, AttributeError)
+_UNREADABLE = (ResponseParserError, TruncatedError, ValueError, KeyError, TypeError, AttributeError, RuntimeError)
 """What botocore's parsers let out for bodies that are not what the model says."""
 
 

@@ -37,13 +37,14 @@ def pages(connection: Connection, listing: Listing, budget: Budget) -> Iterator[
     """Yield the pages of a list to its end.
 
     A page may be empty and still carry a token (Secrets Manager, SSM); many empty ones in a row, a token that comes
-    twice, or more pages than any account has, are an endless list.
+    twice, or more pages than any account has, are an endless list. A row that is none
+    costs the claim that all was seen.
 
     Raises:
         ProviderError: any page failed; pages that were yielded before are real, the list is not complete.
     """
     seen: set[str] = set()
-    empty = 0
+    empty = odd = 0
     token = ""
     called = Called(f"{listing.service}:{listing.operation}", 200)
     for _ in range(_MOST_PAGES):
@@ -52,8 +53,12 @@ def pages(connection: Connection, listing: Listing, budget: Budget) -> Iterator[
         found = answer.get(listing.items)
         if not isinstance(found, list):
             raise malformed(called, f"a page holds no {listing.items}")
-        yield found
+        rows = [row for row in found if isinstance(row, dict)]
+        odd += len(found) - len(rows)
+        yield rows
         token = str(answer.get(listing.token_out) or "")
+        if not token and odd:
+            raise malformed(called, f"{odd} rows of the list are none")
         if not token:
             return
         empty = 0 if found else empty + 1

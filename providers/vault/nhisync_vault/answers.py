@@ -18,6 +18,11 @@ _DIGITS = 18  # of a length; what is longer announces no body that can come, and
 _NO_CONTENT, _NOT_FOUND = 204, 404
 
 
+_SPOKEN = frozenset({"errors", "data", "warnings"})
+"""A 404 of the server itself holds one of these (OpenBao ``http/logical.go``); a gateway's own holds none, and says
+nothing about the item."""
+
+
 class CutError(requests.RequestException):
     """Fewer bytes came than the answer announced."""
 
@@ -101,9 +106,13 @@ def read_answer(response: requests.Response, called: Called, budget: Budget) -> 
     with response:
         raw = _body(response, called, budget)
     headers = dict(response.headers)
+    if response.status_code == _NOT_FOUND and not raw.strip():
+        raise _foreign(called)
     if response.status_code == _NO_CONTENT or not raw.strip():
         return Answer(response.status_code, {}, headers, called)
     body = _parsed(raw, response, called)
+    if response.status_code == _NOT_FOUND and not _SPOKEN & body.keys():
+        raise _foreign(called)
     request_id = body.get("request_id")
     seen = Called(called.method, called.path, request_id if isinstance(request_id, str) else "")
     return Answer(response.status_code, body, headers, seen)
@@ -122,6 +131,10 @@ def _body(response: requests.Response, called: Called, budget: Budget) -> bytes:
     if announced.isdecimal() and length != int(announced[:_DIGITS]) and not response.headers.get("Content-Encoding"):
         raise CutError
     return b"".join(chunks)
+
+
+def _foreign(called: Called) -> ProviderError:
+    return malformed(called, "the 404 is none of the server's own (a gateway's?)")
 
 
 def _parsed(raw: bytes, response: requests.Response, called: Called) -> dict[str, Any]:

@@ -202,6 +202,8 @@ def _page_of(answer: Answer) -> Page:
         raise malformed(answer.called, "the listing holds no names")
     if not keys:
         raise malformed(answer.called, "the listing is empty and not a 404")
+    if len(info) > len(keys):
+        raise malformed(answer.called, "the listing tells more about items than it names: it was cut")
     details = {name: facts for name, facts in info.items() if isinstance(facts, dict)}
     return Page(tuple(keys), details)
 

@@ -5,6 +5,7 @@ whoever wrote it. Nothing is taken from the environment.
 """
 
 import contextlib
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from nhisync_vault.settings import AppRoleAuth, CertAuth, JwtAuth, KubernetesAut
 from nhisync_vault.transport import LOGIN, Ask, Transport
 
 _EARLY = timedelta(minutes=1)
+
+_WORD = re.compile("[!-~]+")
+"""A token that can stand in a header; another breaks the request before anything is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,7 @@ class Login:
             )
         auth = answer.checked().body.get("auth")
         token = auth.get("client_token") if isinstance(auth, Mapping) else None
-        if not isinstance(auth, Mapping) or not isinstance(token, str) or not token:
+        if not isinstance(auth, Mapping) or not isinstance(token, str) or not _WORD.fullmatch(token):
             raise ProviderError(ErrorKind.MALFORMED, "the login's answer holds no token", resource=answer.called.path)
         seconds = auth.get("lease_duration")
         lasts = timedelta(seconds=seconds) if isinstance(seconds, int) and seconds > 0 else None

@@ -113,7 +113,7 @@ def discover(api: Api, kinds: Collection[str]) -> MountTable:
     denied: list[tuple[bool, ProviderError]] = []
     for auth in sorted({kind in AUTH_KINDS for kind in placed}):
         try:
-            table = api.get("sys/auth" if auth else "sys/mounts")
+            table = _whole(api.get("sys/auth" if auth else "sys/mounts"))
         except ProviderError as error:
             if error.kind is not ErrorKind.DENIED:
                 raise
@@ -121,6 +121,21 @@ def discover(api: Api, kinds: Collection[str]) -> MountTable:
             table = dict(mapping(api.get("sys/internal/ui/mounts").get("auth" if auth else "secret")))
         mounts.extend(_parsed(table, auth=auth))
     return _limited(MountTable(tuple(mounts), denied=tuple(denied)), api.settings.mounts)
+
+
+def _whole(table: dict[str, Any]) -> dict[str, Any]:
+    """`table`, which is never empty: ``sys/`` and ``token/`` cannot be disabled, in no namespace.
+
+    Raises:
+        ProviderError: MALFORMED: the answer was emptied on its way, and no mount can be called missing by it.
+    """
+    if table:
+        return table
+    raise ProviderError(
+        ErrorKind.MALFORMED,
+        "the table of mounts is empty, which no server's is",
+        fix="Look for a proxy or gateway between nhisync and the server; nothing is concluded from this answer.",
+    )
 
 
 def _parsed(table: Mapping[str, Any], *, auth: bool) -> Iterable[Mount]:

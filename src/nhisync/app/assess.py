@@ -21,7 +21,7 @@ from nhisync.model import (
     Side,
     State,
 )
-from nhisync.parity.book import AppTerms
+from nhisync.parity.book import AppTerms, last_second
 from nhisync.parity.engine import FAR, Judged, Missing, Remembered, judge, reading, stamp
 from nhisync.parity.findings import Places, findings_of, seen_place
 from nhisync.parity.pairing import Pairing
@@ -54,15 +54,24 @@ class _AppTally:
     unseen: set[str] = field(default_factory=set)
     beside: Counter[Severity] = field(default_factory=Counter)
     oldest: int = FAR
+    oldest_primary: int = FAR
     oldest_backup: int = FAR
     attested: int = FAR
     proven_until: int = FAR
+    agreed_until: int = FAR
     unchanged: int = 0
     exempt: int = 0
 
     def count(self, layer: Layer, state: State) -> None:
         row = self.layers.setdefault(layer, [0, 0, 0, 0])
         row[_COLUMN[state]] += 1
+
+    def age(self, primary: int | None, backup: int | None, *, rests: bool) -> None:
+        """Note when the two sides of a pair were observed, and whether the verdict rests on that."""
+        p, b = FAR if primary is None else primary, FAR if backup is None else backup
+        self.oldest = min(self.oldest, p, b)
+        if rests:
+            self.oldest_primary, self.oldest_backup = min(self.oldest_primary, p), min(self.oldest_backup, b)
 
     def counted(self, outcomes: Iterable[tuple[Rule, Outcome]]) -> Iterator[tuple[Rule, Outcome]]:
         """Count the passes, of which nothing else is kept; the others."""
@@ -133,11 +142,9 @@ class Assessment:
         app = judged.key.partition("/")[0]
         terms, tally = self.book[app], self._tallies[app]
         tally.unseen.discard(judged.key)
-        p, b = judged.observed
-        if p is not None:
-            tally.oldest = min(tally.oldest, p)
-        if b is not None:
-            tally.oldest, tally.oldest_backup = min(tally.oldest, b), min(tally.oldest_backup, b)
+        exempt = terms.exempts(judged.key, seconds)
+        tally.exempt += exempt
+        tally.age(*judged.observed, rests=not exempt)
         if terms.thresholds.live_depth and (proof := proof_of(judged.backup)) is not None:
             tally.proven_until = min(tally.proven_until, proof.at + terms.thresholds.live_max_age)
         tally.proven_until = min(tally.proven_until, _rights_until(judged, terms))
@@ -149,7 +156,7 @@ class Assessment:
             roles = {"primary": self.primary, "backup": self.backup}
             kept = list(findings_of(told, terms, **roles, now=seconds, places=self.places))
         doubts = [*self._uncompared(judged, terms, kept), *self._unspoken(judged, terms)]
-        tally.exempt += terms.exempts(judged.key, seconds)
+        tally.agreed_until = min(tally.agreed_until, _agreed_until(judged.key, kept, terms, seconds))
         self._count(tally, [*kept, *doubts])
         self._remember(judged, kept, doubts)
 
@@ -265,8 +272,10 @@ class Assessment:
 
     def _report(self, terms: AppTerms) -> AppReport:
         app, tally = terms.app, self._tallies[terms.app.name]
-        observed = FAR if tally.oldest_backup == FAR else tally.oldest_backup + terms.thresholds.inventory_max_age
-        first = min(observed, tally.attested, tally.proven_until)
+        limits = terms.thresholds
+        observed = FAR if tally.oldest_backup == FAR else tally.oldest_backup + limits.inventory_max_age
+        reference = FAR if tally.oldest_primary == FAR else tally.oldest_primary + limits.primary_baseline_max_age
+        first = min(observed, reference, tally.attested, tally.proven_until, tally.agreed_until)
         expires = None if first == FAR else instant(first)
         return AppReport(
             app=app.name,
@@ -294,6 +303,16 @@ def _rights_until(judged: Judged, terms: AppTerms) -> int:
         return judged.recheck
     until = known_until(judged.backup, terms.thresholds.rights_max_age)
     return FAR if until is None else until
+
+
+def _agreed_until(key: str, found: Iterable[Finding], terms: AppTerms, now: int) -> int:
+    """When the first agreement ends that keeps this pair from blocking: a waiver, a sharing, an exemption."""
+    waived = (f for f in found if f.state is State.WAIVED and blocks(replace(f, state=State.FAIL)))
+    days = [waiver.until for f in waived if (waiver := terms.waivers.find(key, f.code)) is not None]
+    ends = [last_second(day) for day in days]
+    if terms.spares(key, now):
+        ends.append(terms.terms(key).until)
+    return min((end + 1 for end in ends if end is not None), default=FAR)
 
 
 def _within(max_age: timedelta | None) -> str:

@@ -17,7 +17,8 @@ def presence_of(missing: Locator | None, coverage: Sequence[Coverage]) -> Presen
     """ABSENT only when every listing that could hold `missing` is complete and authoritative.
 
     Args:
-        missing: where the item should stand; None = it could stand anywhere on the path.
+        missing: where the item should stand; None = only a tag could tell. Then it is never ABSENT: a sweep lists what
+            templates need of it, and the item may carry its tag anywhere else.
         coverage: all coverage entries of the path in this run.
     """
     relevant = list(coverage if missing is None else _relevant(missing, coverage))
@@ -26,7 +27,8 @@ def presence_of(missing: Locator | None, coverage: Sequence[Coverage]) -> Presen
     for entry in relevant:
         if entry.status is not CoverageStatus.COMPLETE:
             return _WORD.get(entry.status, Presence.UNKNOWN)
-    return Presence.ABSENT if all(entry.authoritative for entry in relevant) else Presence.UNKNOWN
+    proven = missing is not None and all(entry.authoritative for entry in relevant)
+    return Presence.ABSENT if proven else Presence.UNKNOWN
 
 
 def _relevant(missing: Locator, coverage: Iterable[Coverage]) -> Iterable[Coverage]:

@@ -131,14 +131,15 @@ def collect(
 def _work(index: int, run: SourceRun, channel: _Channel) -> None:
     failure: BaseException | None = None
     try:
-        for emitted in run.stream():
-            channel.put((index, emitted), timeout=4 * GRACE)
+        try:
+            for emitted in run.stream():
+                channel.put((index, emitted), timeout=4 * GRACE)
+        finally:
+            run.plan.provider.close()
     except queue.Full:
         return  # the writer left this source behind
     except BaseException as bug:  # noqa: BLE001 - handed to the main thread, which raises it
         failure = bug
-    finally:
-        run.plan.provider.close()
     channel.put((index, _Done(failure)))
 
 

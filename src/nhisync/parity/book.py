@@ -52,8 +52,8 @@ def terms_of(pair: Pair) -> PairTerms:
     return PairTerms(
         shared=pair.pair_class is PairClass.SHARED,
         exempt=pair.pair_class is PairClass.EXEMPT,
-        until=_last_second(pair.until),
-        ends=_last_second(pair.ends),
+        until=last_second(pair.until),
+        ends=last_second(pair.ends),
         owner=pair.owner,
         field_primary=pair.primary.field,
         field_backup=pair.backup.field,
@@ -62,7 +62,8 @@ def terms_of(pair: Pair) -> PairTerms:
     )
 
 
-def _last_second(day: date | None) -> int | None:
+def last_second(day: date | None) -> int | None:
+    """Epoch seconds of the last second of `day` (UTC), through which what was agreed until then holds."""
     return None if day is None else int(datetime.combine(day, time(23, 59, 59), UTC).timestamp())
 
 

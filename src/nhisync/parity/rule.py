@@ -117,6 +117,10 @@ class PairView:
             self.recheck = instant
         return False
 
+    def momentary(self) -> None:
+        """The answer rests on when something was observed, which no stamp tells: a newer look is judged anew."""
+        self.recheck = self.now
+
 
 Check = Callable[[PairView], Outcome | None]
 """A rule's function: an outcome, `PASS`, or None when it does not apply."""

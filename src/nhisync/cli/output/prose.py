@@ -105,10 +105,14 @@ def heading(app: AppReport, report: Report) -> str:
 
 
 def layers(app: AppReport) -> str:
-    """All layers of equivalence in order, none left out: those nobody asked about stand last."""
+    """All layers of equivalence in order, none left out: those nobody asked about stand last.
+
+    Of pairs that were taken over unchanged only what does not pass is stored, so nobody knows what was asked of them.
+    """
     told = [f"{count.layer.value} {_layer(count)}" for count in app.layers if _layer(count)]
     silent = [count.layer.value for count in app.layers if not _layer(count)]
-    return " · ".join([*told, *([f"not asked: {', '.join(silent)}"] if silent else [])])
+    word = "ok as before or not asked" if app.unchanged else "not asked"
+    return " · ".join([*told, *([f"{word}: {', '.join(silent)}"] if silent else [])])
 
 
 def _layer(count: LayerCount) -> str:

@@ -61,6 +61,7 @@ def check_stale(view: PairView) -> Outcome | None:
     old_p = p is not None and view.passed(p.observed + limits.primary_baseline_max_age)
     if not old_b and not old_p:
         return PASS
+    view.momentary()
     return either(
         unknown,
         _observed(b, limits.inventory_max_age) if old_b else None,
