@@ -178,19 +178,20 @@ def _read_source(
         yield from (_unread(path, str(locator), ErrorKind.UNSUPPORTED.value, mute) for locator in holders)
         return
     provider, budget = session.provider(path, source), session.budget(path, source)
-    owed = {(w.locator.item, w.locator.field) for w in wanted}
+    owed = {item: {one.locator.field for one in some} for item, some in holders.items()}
     try:
         budget.check()
         reader = cast("Fingerprinter", provider)
         for answer in reader.values(sorted(holders), budget):
             if isinstance(answer, FieldValue):
                 item = answer.locator.item
-                owed -= {one for one in owed if one[0] == item and compared(answer, one[1])}
+                fields = owed.get(item, set())
+                fields -= {field for field in fields if compared(answer, field)}
                 classes.add(answer, holders.get(item, ()))
             else:
-                owed = {one for one in owed if one[0] != answer[0].item}
+                owed.pop(answer[0].item, None)
                 yield _unread(path, str(answer[0].item), answer[1].kind, answer[1].message)
-        for item, field in sorted(owed, key=str):
+        for item, field in sorted(((item, field) for item, fields in owed.items() for field in fields), key=str):
             what = _NOTHING if field is None else "the field that the pair names was not given"
             yield _unread(path, str(item), ErrorKind.MALFORMED, what)
     except ProviderError as failure:

@@ -110,15 +110,15 @@ class Classes:
     def groups(self) -> Mapping[tuple[str, str], str]:
         """(path, key) → group id, for classes that span more than one path; the key is drawn anew afterwards."""
         found: dict[tuple[str, str], str] = {}
+        shared: dict[str, set[tuple[str, str]]] = {}
         for members in self._holders.values():
             if len({path for path, _ in members}) < 2:
                 continue
             known = {found[member] for member in members if member in found}
             group = min(known, default="") or self._randomness.hex(8)
-            for member, held in found.items():
-                if held in known:  # groups that share a side are one group
-                    found[member] = group
-            found.update(dict.fromkeys(members, group))
+            whole = members.union(*(shared.pop(one) for one in known))  # groups that share a side are one group
+            shared[group] = whole
+            found.update(dict.fromkeys(whole, group))
         self._holders.clear()
         self._key = self._randomness.bytes(32)
         return found
