@@ -57,6 +57,16 @@ def test_pairs_and_matches_carry_lines_and_the_apps_name(load_text: Load, full: 
     assert tls.pair_class is PairClass.INDEPENDENT
 
 
+def test_a_match_by_tag_only_says_where_to_look(load_text: Load, full: str) -> None:
+    """With `by: tag` the templates are places; one that goes on behind {name} would choose by name."""
+    tagged = full.replace("- {kind: secret,", "- {kind: secret, by: tag,")
+    assert tagged != full
+    ((match,),) = (one.matches for one in load_text(tagged).apps)
+    assert match.tagged
+    with pytest.raises(ConfigurationError, match="with `by: tag` a template ends with"):
+        load_text(tagged.replace('"aws:secret/{app}/{name}"', '"aws:secret/{app}/{name}-key"'))
+
+
 @pytest.mark.parametrize(("text", "end"), [("never", date.max), ("2027-06-30", date(2027, 6, 30))])
 def test_a_pair_may_state_when_its_credential_ends(load_text: Load, text: str, end: date) -> None:
     """A last day, or that there is none; nothing stated is None."""

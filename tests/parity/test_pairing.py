@@ -1,5 +1,6 @@
 """Counterparts are found by explicit pairs, templates and tags, and never by guessing."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nhisync.model import App, Item, Locator, MatchRule, Pair
-from nhisync.parity.pairing import Claim, Pairing, Template, role_of
+from nhisync.parity.pairing import Claim, Pairing, Template, aligned_of, role_of
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -90,6 +91,18 @@ def test_swept_kinds_and_prefixes() -> None:
     pairing = Pairing("primary", [app(matches=(match(),))])
     assert pairing.swept == {"vault": frozenset({"kv"})}
     assert pairing.prefixes("vault") == {"kv": ("secret/payments/",)}
+
+
+def test_tags_alone_pair_what_is_listed() -> None:
+    """A template that looks for tags has kinds and prefixes listed, and gives no item a name of its own."""
+    rule = replace(match("vault:kv/secret/{name}", "aws:secret/prod/{name}"), tagged=True)
+    pairing = Pairing("backup", [app(matches=(rule,))])
+    assert pairing.swept == {"aws": frozenset({"secret"})}
+    assert pairing.prefixes("aws") == {"secret": ("prod/",)}
+    assert pairing.claims(item("aws:secret/prod/x", "payments/fx")) == (Claim("payments/fx"),)
+    assert pairing.claims(item("aws:secret/prod/fx")) == ()
+    assert pairing.counterpart("payments/fx", "aws:secret/prod/fx") is None
+    assert aligned_of(app(matches=(rule, match()))) is None
 
 
 @pytest.mark.parametrize("text", ["vault:kv/x", "vault:kv/{name}/{name}", "vault:kv/{other}/{name}", "{name}"])

@@ -159,7 +159,7 @@ def _named(apps: Iterable[App], path: str, pair: str) -> Iterator[Locator]:
         for one in explicit:
             yield (one.primary if role is Side.PRIMARY else one.backup).item
         if not explicit:
-            for rule in app.matches:
+            for rule in (one for one in app.matches if not one.tagged):
                 yield Template.parse(rule.primary if role is Side.PRIMARY else rule.backup).fill(name).item
 
 

@@ -260,15 +260,25 @@ class _AppBuilder:
         primary, backup = templates["primary"], templates["backup"]
         if primary is None or backup is None:
             return None
+        if document.by == "tag":
+            self._check_open({"primary": primary, "backup": backup}, node, loc)
         self._check_distinct(primary, backup, primary.partition(":")[0], node, loc)
         return MatchRule(
             app=self._name,
             kind=document.kind,
             primary=primary,
             backup=backup,
+            tagged=document.by == "tag",
             pair_class=PairClass(document.pair_class),
             line=node.mark.line,
         )
+
+    def _check_open(self, templates: Mapping[str, str], node: Node, loc: Loc) -> None:
+        """Whoever looks for tags looks at all names of a beginning; what stands behind ``{name}`` would choose names."""
+        for side, template in templates.items():
+            if not template.endswith("{name}"):
+                text = "with `by: tag` a template ends with {name}: it says where to look, and the tag says which pair"
+                self._note(self._place(node, side), (*loc, side), text)
 
     def _template(self, side: str, text: str, node: Node, loc: Loc) -> str | None:
         """A template with ``{app}`` filled in and exactly one ``{name}`` in its name part."""

@@ -164,6 +164,10 @@ class MatchDocument(Strict):
     """One rule that pairs many items by name."""
 
     kind: Word = Field(description="The credentials' purpose in your words.")
+    by: Literal["name", "tag"] = Field(
+        default="name",
+        description="`name`: equal names are one pair. `tag`: the templates say where to look, tags say which pair.",
+    )
     primary: LocatorText = Field(
         description="Template with exactly one {name}; {app} stands for the app's name.",
         examples=["vault:kv/secret/{app}/{name}"],

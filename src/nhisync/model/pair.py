@@ -53,6 +53,7 @@ class MatchRule:
         kind: the credential's purpose in the user's words.
         primary: template with exactly one ``{name}``; ``{app}`` is already substituted.
         backup: the same for the other side.
+        tagged: the templates only say where to look; an item's own tag says which pair it is.
         pair_class: class of all pairs it makes.
         line: line in the configuration file, 0 = none.
     """
@@ -61,6 +62,7 @@ class MatchRule:
     kind: str
     primary: str
     backup: str
+    tagged: bool = False
     pair_class: PairClass = PairClass.INDEPENDENT
     line: int = 0
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nhisync.model import App, Item, Locator, MatchRule, Side
+from nhisync.model import App, Item, Locator, Side
 
 UNMAPPED = "~"
 """First character of the key of an item that no pair claims; sorts behind all app names."""
@@ -81,7 +81,6 @@ class _Match:
     app: str
     here: Template
     there: Template
-    rule: MatchRule
 
 
 class Pairing:
@@ -97,6 +96,7 @@ class Pairing:
         self._explicit: dict[Locator, list[str]] = {}
         self._counterparts: dict[str, tuple[Locator, Locator]] = {}
         self._matches: list[_Match] = []
+        self._places: list[Template] = []
         self._apps: set[str] = set()
         for app in apps:
             side = role_of(app, path)
@@ -112,7 +112,10 @@ class Pairing:
             self._counterparts[pair.key] = (here, there)
         for rule in app.matches:
             p, b = Template.parse(rule.primary), Template.parse(rule.backup)
-            self._matches.append(_Match(app.name, p if primary else b, b if primary else p, rule))
+            here, there = (p, b) if primary else (b, p)
+            self._places.append(here)
+            if not rule.tagged:
+                self._matches.append(_Match(app.name, here, there))
 
     @property
     def wanted(self) -> tuple[Locator, ...]:
@@ -132,18 +135,18 @@ class Pairing:
     def swept(self) -> Mapping[str, frozenset[str]]:
         """Source → kinds that templates need listed."""
         kinds: dict[str, set[str]] = {}
-        for match in self._matches:
-            sample = match.here.sample
+        for place in self._places:
+            sample = place.sample
             kinds.setdefault(sample.source, set()).add(sample.kind)
         return {source: frozenset(names) for source, names in kinds.items()}
 
     def prefixes(self, source: str) -> Mapping[str, tuple[str, ...]]:
         """Kind → literal name prefixes that templates need of `source`."""
         found: dict[str, set[str]] = {}
-        for match in self._matches:
-            sample = match.here.sample
+        for place in self._places:
+            sample = place.sample
             if sample.source == source:
-                found.setdefault(sample.kind, set()).add(match.here.literal)
+                found.setdefault(sample.kind, set()).add(place.literal)
         return {kind: tuple(sorted(literals)) for kind, literals in found.items()}
 
     def claims(self, item: Item) -> tuple[Claim, ...]:
@@ -190,9 +193,9 @@ def aligned_of(app: App) -> Aligned | None:
 
     Sides named by hand or by their own tag are taken at their word. None = no two items of `app` can be strangers.
     """
-    if len(app.matches) < 2:
+    rules = [(Template.parse(rule.primary), Template.parse(rule.backup)) for rule in app.matches if not rule.tagged]
+    if len(rules) < 2:
         return None
-    rules = [(Template.parse(rule.primary), Template.parse(rule.backup)) for rule in app.matches]
     named = {pair.key for pair in app.pairs}
 
     def aligned(key: str, primary: str, backup: str) -> bool:
