@@ -274,7 +274,7 @@ class _AppBuilder:
         )
 
     def _check_open(self, templates: Mapping[str, str], node: Node, loc: Loc) -> None:
-        """Whoever looks for tags looks at all names of a beginning; what stands behind ``{name}`` would choose names."""
+        """Whoever looks for tags looks at all names of a beginning; what stands behind ``{name}`` would choose some."""
         for side, template in templates.items():
             if not template.endswith("{name}"):
                 text = "with `by: tag` a template ends with {name}: it says where to look, and the tag says which pair"
