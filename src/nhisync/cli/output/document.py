@@ -26,11 +26,6 @@ from nhisync.model import (
 Document = dict[str, Any]
 
 
-def document(report: Report) -> Document:
-    """The whole report."""
-    return {**envelope(report), "findings": [finding_document(finding) for finding in report.findings]}
-
-
 def envelope(report: Report) -> Document:
     """Everything but the findings."""
     return {
@@ -209,9 +204,19 @@ def _instant(instant: datetime | None) -> str | None:
 
 
 def render_json(report: Report, _options: RenderOptions) -> Iterator[str]:
-    """One indented document, ASCII only, so that no terminal obeys what a name holds."""
-    yield json.dumps(document(report), indent=2)
-    yield "\n"
+    """One indented document, ASCII only, so that no terminal obeys what a name holds.
+
+    Findings are written one by one: there may be hundreds of thousands, and their texts together are gigabytes.
+    """
+    head = json.dumps(envelope(report), indent=2).removesuffix("\n}")
+    if not report.findings:
+        yield f'{head},\n  "findings": []\n}}\n'
+        return
+    yield f'{head},\n  "findings": ['
+    for number, finding in enumerate(report.findings):
+        text = json.dumps(finding_document(finding), indent=2).replace("\n", "\n    ")
+        yield f"{',' if number else ''}\n    {text}"
+    yield "\n  ]\n}\n"
 
 
 def render_jsonl(report: Report, _options: RenderOptions) -> Iterator[str]:
