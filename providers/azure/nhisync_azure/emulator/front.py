@@ -24,7 +24,8 @@ class Front:
     def route(self, authority: str, vault: str) -> None:
         """Requests to ``host:port`` are for this vault."""
         self._by_host[authority] = vault
-        self._by_host[authority.replace("127.0.0.1", "localhost")] = vault
+        for name in ("localhost", "[::1]"):
+            self._by_host[authority.replace("127.0.0.1", name)] = vault
 
     def answer(self, request: Request) -> Reply:
         """One request, whatever it is for."""

@@ -87,7 +87,7 @@ def answer(cloud: Cloud, request: Request) -> Reply:
     tenant = _tenant(cloud, request.segments[0] if request.segments else "")
     operation = operation_of(request)
     if operation == "configuration":
-        return reply(_configuration(cloud, tenant))
+        return reply(_configuration(f"https://{request.host}", tenant))
     if operation == "discovery/v2.0/keys":
         return reply({"keys": [_public_jwk()]})
     if operation == "token" and request.method == "POST":
@@ -150,8 +150,9 @@ def _tenant(cloud: Cloud, name: str) -> Tenant:
     return found
 
 
-def _configuration(cloud: Cloud, tenant: Tenant) -> dict[str, Any]:
-    base = f"{cloud.authority}/{tenant.id}"
+def _configuration(origin: str, tenant: Tenant) -> dict[str, Any]:
+    """Endpoints stand where the document was asked for: Entra answers by several names, and each names itself."""
+    base = f"{origin}/{tenant.id}"
     return {
         "token_endpoint": f"{base}/oauth2/v2.0/token",
         "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",

@@ -36,10 +36,10 @@ class ListenerAuthority:
         """A context with a fresh certificate for loopback and for the public names of the services."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = [x509.DNSName(name) for name in ("localhost", *PUBLIC_NAMES)]
-        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        addresses = [x509.IPAddress(ipaddress.ip_address(address)) for address in ("127.0.0.1", "::1")]
         builder = (
             self._builder(_name("localhost"), key.public_key())
-            .add_extension(x509.SubjectAlternativeName([*names, address]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([*names, *addresses]), critical=False)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(_usage(ca=False), critical=True)
         )

@@ -25,7 +25,7 @@ class ListenerAuthority:
         start, end, key = now - timedelta(days=1), now + _LIFETIME, new_key()
         issuer = Issuer.root("nhisync emulated Google CA", start, end)
         self._key = key_pem(key)
-        self._chain = pem(issuer.leaf(("localhost", "127.0.0.1"), start, end, key=key)).encode()
+        self._chain = pem(issuer.leaf(("localhost", "127.0.0.1", "::1"), start, end, key=key)).encode()
         self.ca_file.write_text(pem(issuer.certificate), encoding="ascii")
         self._file.touch(mode=0o600)
         self._file.write_bytes(self._key + self._chain)

@@ -1,6 +1,5 @@
 """A certificate authority per emulator, so that TLS is verified exactly as in production."""
 
-import ipaddress
 import ssl
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,11 +33,9 @@ class ListenerAuthority:
         self.ca_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def server_context(self) -> ssl.SSLContext:
-        """A context with a fresh certificate for 127.0.0.1 and localhost."""
+        """A context with a fresh certificate for both loopback addresses and localhost."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = Subject(
-            common_name="localhost", dns=("localhost",), addresses=(str(ipaddress.ip_address("127.0.0.1")),)
-        )
+        subject = Subject(common_name="localhost", dns=("localhost",), addresses=("127.0.0.1", "::1"))
         certificate = make_leaf(
             subject,
             public_of(key),
