@@ -50,13 +50,22 @@ def attest(session: Session, attestation: Attestation, *, actor: str) -> int:
         GuardError: another process writes to the store.
         StoreError: the store cannot be written.
     """
-    _check(session, attestation)
-    seen = min(attestation.observed_at, session.clock.now()).replace(microsecond=0)  # the store keeps whole seconds
-    attestation = replace(attestation, observed_at=seen)
+    attestation = accepted(session, attestation)
     if attestation.holds:
         with writing(session, "nhisync attest") as store:
             return store.attest(attestation, actor=actor)
     return _object(session, Objection(attestation, actor))
+
+
+def accepted(session: Session, attestation: Attestation) -> Attestation:
+    """`attestation` as it is recorded.
+
+    Raises:
+        UsageError: as `attest` raises it.
+    """
+    _check(session, attestation)
+    seen = min(attestation.observed_at, session.clock.now()).replace(microsecond=0)  # the store keeps whole seconds
+    return replace(attestation, observed_at=seen)
 
 
 def _object(session: Session, objection: Objection) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 from nhisync.app.attest import hear
 from nhisync.app.desk import StoreDesk
 from nhisync.app.diff import DiffOptions, diff
+from nhisync.app.inbox import take_in
 from nhisync.app.objections import settle
 from nhisync.app.publish import instance, load, moment, publish, retract
 from nhisync.app.session import Session
@@ -87,6 +88,7 @@ def sync(session: PacedSession, store: Store, progress: Progress = silent) -> Re
         StoreError: the store or the publication cannot be written; likewise.
     """
     heard = hear(session, store)
+    take_in(session, store)
     with store.run("sync", config_digest=session.configuration.digest) as run:
         desk = _Desk(session, store, run)
         options = DiffOptions(primary="primary", backup="backup", command="sync", paced=True)

@@ -250,6 +250,12 @@ class AttesterDocument(Strict):
     )
 
 
+class AttestationsDocument(Strict):
+    """How signed attestations come besides `nhisync attest`."""
+
+    inbox: FileName = Field(description="Folder whose files (*.jws) every cycle takes in; only nhisync and attesters.")
+
+
 class FilesDocument(Strict):
     """Files that are written whenever the signal changes."""
 
@@ -307,6 +313,7 @@ class ConfigurationDocument(Strict):
     attesters: dict[Word, Part[AttesterDocument]] = Field(
         default={}, description="Who may sign attestations, by name (the signature's kid)."
     )
+    attestations: Part[AttestationsDocument] | None = Field(default=None, description="How attestations come in.")
     signing: Part[SigningDocument] | None = Field(default=None, description="Keys that sign statements.")
     publish: Part[PublishDocument] | None = Field(default=None, description="Where the signal goes besides HTTP.")
     providers: ProvidersDocument = Field(default=ProvidersDocument(), description="Whose code may run.")

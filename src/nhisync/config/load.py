@@ -10,6 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from nhisync.config.apps import Known, build_app
 from nhisync.config.documents import (
+    AttestationsDocument,
     AttesterDocument,
     ConfigurationDocument,
     ListenerDocument,
@@ -104,7 +105,8 @@ class _Loader:
         apps = self._apps(policies, paths)
         waivers = self._waivers()
         listener, operator = self._listener(), self._operator()
-        attesters, signing, publish = self._attesters(), self._signing(), self._publish(document)
+        attesters, inbox = self._attesters(), self._inbox()
+        signing, publish = self._signing(), self._publish(document)
         problems = (*self._report.problems(), *policies.problems)
         if problems or document is None or publish is None:
             raise ConfigurationError(problems)
@@ -121,6 +123,7 @@ class _Loader:
             listener=listener,
             operator=operator,
             attesters=attesters,
+            inbox=inbox,
             signing=signing,
             publish=publish,
             allow=tuple(document.providers.allow),
@@ -321,6 +324,14 @@ class _Loader:
                 key_file = self._resolved(document.key_file)
                 found[name] = Attester(key_file=key_file, kinds=frozenset(document.kinds))
         return found
+
+    def _inbox(self) -> Path | None:
+        document, node = self._section(AttestationsDocument, "attestations"), self._root.get("attestations")
+        if document is None or node is None:
+            return None
+        if self._root.get("attesters") is None:
+            self._note(node, ("attestations",), "needs `attesters`: whose signature would count otherwise?")
+        return self._resolved(document.inbox)
 
     def _signing(self) -> Signing | None:
         document = self._section(SigningDocument, "signing")

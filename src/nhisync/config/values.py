@@ -288,6 +288,7 @@ class Configuration:
         listener: None = not configured.
         operator: None = not configured.
         attesters: name → whose signed attestations count.
+        inbox: folder of signed attestations that cycles take in, or None.
         signing: None = not configured.
         publish: files, webhook, program.
         allow: distributions whose providers may be imported.
@@ -307,6 +308,7 @@ class Configuration:
     listener: Listener | None
     operator: Operator | None
     attesters: Mapping[str, Attester]
+    inbox: Path | None
     signing: Signing | None
     publish: Publish
     allow: tuple[str, ...]

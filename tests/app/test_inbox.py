@@ -1,0 +1,159 @@
+"""The inbox: signed attestations come in while a daemon runs, and nothing else does."""
+
+import logging
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from nhisync.app.attest import told
+from nhisync.app.inbox import AT_ONCE, take_in
+from nhisync.cli import main
+from nhisync.model import State
+from nhisync.store import Store
+from nhisync.testing.clocks import CountingRandomness, FakeClock
+
+from .test_signed import NOW, SAID, Lab, sign
+
+pytestmark = pytest.mark.requirement("R2", "R24")
+
+
+class Inbox(Lab):
+    """The lab, with an inbox and a store that this process holds, as a daemon does."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.place = folder / "inbox"
+        self.place.mkdir()
+        more = f"store: {{url: 'sqlite:///{folder}/store.db'}}\nattestations: {{inbox: inbox}}\n"
+        self.file.write_text(self.file.read_text(encoding="utf-8") + more, encoding="utf-8")
+        url = self.session.configuration.store_url
+        self.store = Store.open(url, clock=FakeClock(NOW), randomness=CountingRandomness(), purpose="nhisync serve")
+
+    def put(self, name: str, text: bytes) -> Path:
+        """Somebody puts a file there."""
+        file = self.place / name
+        file.write_bytes(text)
+        return file
+
+    def cycle(self) -> int:
+        """What every cycle begins with."""
+        return take_in(self.session, self.store)
+
+    @property
+    def names(self) -> set[str]:
+        """What stands there."""
+        return {file.name for file in self.place.iterdir()}
+
+    def state(self, kind: str = "capacity-test") -> State:
+        """What the tier was told."""
+        (one,) = [one.attested for one in told(self.session) if one.attested.kind == kind]
+        return one.state
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Iterator[Inbox]:
+    """An inbox."""
+    made = Inbox(tmp_path)
+    yield made
+    made.store.close()
+
+
+def test_a_signed_file_is_recorded_once_and_removed(inbox: Inbox) -> None:
+    """It counts from the next cycle on; shown again it is the same attestation."""
+    assert inbox.state() is State.UNKNOWN
+    for expected in (1, 0):
+        inbox.put("lab.jws", sign(inbox.key))
+        assert inbox.cycle() == expected
+        assert inbox.names == set()
+    assert inbox.state() is State.PASS
+
+
+def test_a_later_word_lifts_an_earlier_one_while_the_store_is_held(inbox: Inbox) -> None:
+    """What was found unfit is fit again by whom the configuration names, without stopping the daemon."""
+    early = (NOW - timedelta(hours=2)).isoformat()
+    inbox.put("a.jws", sign(inbox.key, {**SAID, "result": "fail", "observed_at": early}))
+    inbox.cycle()
+    assert inbox.state() is State.FAIL
+    inbox.put("b.jws", sign(inbox.key))
+    inbox.cycle()
+    assert inbox.state() is State.PASS
+    inbox.put("again.jws", sign(inbox.key, {**SAID, "result": "pass", "observed_at": early}))
+    inbox.put("c.jws", sign(inbox.key, {**SAID, "result": "fail", "observed_at": NOW.isoformat()}))
+    inbox.cycle()
+    assert inbox.state() is State.FAIL
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"no token", b"\xff" * 70_000, b"a.b.c"],
+    ids=["empty", "text", "too large", "dots"],
+)
+def test_what_is_no_attestation_is_set_aside(inbox: Inbox, text: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told once, stands there for a person to see, and keeps nothing else from counting."""
+    inbox.put("a.jws", text)
+    inbox.put("b.jws", sign(inbox.key))
+    with caplog.at_level(logging.WARNING):
+        assert inbox.cycle() == 1
+        assert inbox.cycle() == 0
+    assert inbox.names == {"a.jws.refused"}
+    assert sum("does not count" in line for line in caplog.messages) == 1
+    assert inbox.state() is State.PASS
+
+
+def test_only_the_signature_counts(inbox: Inbox) -> None:
+    """Whoever can write there and holds no attester's key changes nothing."""
+    inbox.put("a.jws", sign(inbox.dba, alg="ES256"))
+    inbox.put("b.jws", sign(inbox.dba, alg="ES256", kid="dba"))
+    assert inbox.cycle() == 0
+    assert inbox.names == {"a.jws.refused", "b.jws.refused"}
+    assert inbox.state() is State.UNKNOWN
+
+
+def test_odd_things_in_the_folder_hold_nobody_up(inbox: Inbox) -> None:
+    """A named pipe, a folder, a dangling link, a draft: none is waited for, and none is taken for an attestation."""
+    (inbox.place / "folder.jws").mkdir()
+    (inbox.place / "link.jws").symlink_to("nowhere")
+    (inbox.place / ".draft.jws").write_bytes(sign(inbox.key))
+    (inbox.place / "notes.txt").write_text("later")
+    os.mkfifo(inbox.place / "pipe.jws")
+    assert inbox.cycle() == 0
+    assert {".draft.jws", "notes.txt", "folder.jws.refused", "pipe.jws.refused", "link.jws"} == inbox.names
+
+
+def test_a_flood_is_taken_in_by_and_by(inbox: Inbox) -> None:
+    """One cycle takes a bounded number of files; the rest waits."""
+    for number in range(AT_ONCE + 3):
+        inbox.put(f"{number:05d}.jws", b"")
+    inbox.cycle()
+    assert sum(name.endswith(".jws") for name in inbox.names) == 3
+
+
+def test_a_folder_that_is_gone_ends_no_cycle(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told, and everything else goes on."""
+    inbox.place.rmdir()
+    assert inbox.cycle() == 0
+    assert "cannot be listed" in caplog.text
+
+
+def test_a_sync_takes_in_what_waits(inbox: Inbox, tmp_path: Path) -> None:
+    """`nhisync sync` does it without a further word."""
+    inbox.store.close()
+    for side in ("primary", "backup"):
+        (tmp_path / side).mkdir(exist_ok=True)
+        (tmp_path / side / "a.json").write_text(f'{{"key": "canary-{side}"}}')
+    inbox.put("lab.jws", sign(inbox.key))
+    main(["-c", str(inbox.file), "sync"], clock=FakeClock(NOW))
+    assert inbox.names == set()
+    assert inbox.state() is State.PASS
+
+
+def test_an_inbox_without_attesters_is_a_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody's signature would count."""
+    lab = Lab(tmp_path)
+    text = lab.file.read_text(encoding="utf-8").partition("attesters:")[0] + "attestations: {inbox: inbox}\n"
+    lab.file.write_text(text, encoding="utf-8")
+    assert main(["-c", str(lab.file), "policy", "check"]) == 2
+    assert "needs `attesters`" in capsys.readouterr().err
