@@ -112,10 +112,10 @@ class Pairing:
             self._counterparts[pair.key] = (here, there)
         for rule in app.matches:
             p, b = Template.parse(rule.primary), Template.parse(rule.backup)
-            here, there = (p, b) if primary else (b, p)
-            self._places.append(here)
+            match = _Match(app.name, p, b) if primary else _Match(app.name, b, p)
+            self._places.append(match.here)
             if not rule.tagged:
-                self._matches.append(_Match(app.name, here, there))
+                self._matches.append(match)
 
     @property
     def wanted(self) -> tuple[Locator, ...]:
