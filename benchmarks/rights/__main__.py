@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from benchmarks.results import write
-from benchmarks.rights import aws, gcp, vault
+from benchmarks.rights import aws, azure, gcp, vault
 from benchmarks.rights.case import Outcome
 
 TARGET = 0.95
@@ -18,6 +18,7 @@ def main(*, keep: bool) -> int:
     began = time.monotonic()
     found["IAM policies"] = [aws.judged(mutant) for mutant in aws.mutants()]
     found["Vault policies"] = [vault.judged(mutant) for mutant in vault.mutants()]
+    found["Azure assignments"] = [azure.judged(mutant) for mutant in azure.mutants()]
     found["Google Cloud policies"] = [gcp.judged(mutant) for mutant in gcp.mutants()]
     took = time.monotonic() - began
     rows = [_row(name, outcomes) for name, outcomes in found.items()]

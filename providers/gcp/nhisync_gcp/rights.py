@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from nhisync.spi import TRUST, Effect, Right
+from nhisync.spi.spelling import one_line
 
 MOST_PERMISSIONS = 1_000
 """A predefined role that holds more is compared as a whole, by its name: Editor alone has many thousands."""
@@ -30,9 +31,6 @@ _HIDDEN_CONDITION = re.compile(r"_withcond_[0-9a-f]+\Z")
 _DENIED = re.compile(r"([a-z][\w-]*)\.googleapis\.com/((?:\w+|\*)\.(?:\w+|\*))\Z")
 _OTHERWISE = {"cloudresourcemanager": "resourcemanager"}
 """Services whose name in deny policies is not that of their permissions."""
-
-_PIECE = re.compile(r"""("[^"]*"|'[^']*')|\s+""")
-_ESCAPED = re.compile(r"""\\|\"{3}|'{3}""")
 
 Found = tuple[tuple[Right, ...], tuple[str, ...]]
 """Rights and gaps."""
@@ -154,7 +152,7 @@ def _denials(who: Account, policy: Policy, gaps: set[str]) -> Iterator[Right]:
         if not all((*actions, *but)):
             gaps.add("a deny policy names permissions in a form that has no meaning here")
             continue
-        conditions = (_told(deny.denial_condition.expression),) if deny.HasField("denial_condition") else ()
+        conditions = (one_line(deny.denial_condition.expression),) if deny.HasField("denial_condition") else ()
         yield Right(Effect.DENY, actions, policy.where, but_actions=but, conditions=conditions)
 
 
@@ -172,11 +170,4 @@ def _anybody(member: str) -> str:
 
 
 def _conditions(binding: Any) -> tuple[str, ...]:
-    return (_told(binding.condition.expression),) if binding.HasField("condition") else ()
-
-
-def _told(expression: str) -> str:
-    """A condition's text without line breaks and indents; inside of quotes nothing is touched."""
-    if _ESCAPED.search(expression):  # where quotes end is then more than this can tell
-        return expression
-    return _PIECE.sub(lambda found: found[1] or " ", expression.strip())
+    return (one_line(binding.condition.expression),) if binding.HasField("condition") else ()
