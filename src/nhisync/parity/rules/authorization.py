@@ -185,8 +185,8 @@ UNKNOWN = RuleInfo(
         "vault": "Grant what nhisync permissions prints under rights to nhisync's token: vault policy write …",
         "postgres": "Grant what nhisync permissions prints under rights to nhisync's role: psql -f …",
         "kubernetes": "Apply what nhisync permissions prints as nhisync-rights: kubectl apply -f …",
-        "azure": "Assign the role that nhisync permissions prints as nhisync rights (az role assignment create …) in the "
-        "scopes of the source, and say in scopes: where rights are read",
+        "azure": "Say in scopes: where rights are read, and assign the role there that nhisync permissions prints as "
+        "nhisync rights (az role assignment create …)",
         "gcp": "Create and bind the roles that nhisync permissions prints under rights, and say in groups: who is in "
         "the Google groups that are named",
         "*": "Let nhisync read the rights of {app}/{pair} (nhisync permissions), or switch authorization.compare off",
