@@ -55,6 +55,8 @@ _ARM = ("arm.permissions", "arm.vault")
 RIGHTS = ("arm.denyAssignments", "arm.permissions", "arm.roleAssignments", "arm.roleDefinitions", "arm.vaults")
 """Calls of Resource Manager that reading rights makes; those of Graph need what the inventory needs."""
 
+_RIGHTS_ROLE = "nhisync rights"
+
 _TITLES: Mapping[AccessMode, str] = {
     AccessMode.READ: "nhisync inventory: metadata only",
     AccessMode.FINGERPRINT: "nhisync value comparison: metadata, and the values of the paired secrets",
@@ -120,7 +122,16 @@ def rights_documents(
         return ()
     title = "nhisync rights: role and deny assignments, roles, and access policies of vaults"
     actions = _distinct(NEEDS[call].role for call in RIGHTS)
-    return (_role("nhisync rights", title, actions, (), *(settings.places or ("/subscriptions/<subscription>",))),)
+    places = settings.places or ("/subscriptions/<subscription>",)
+    lines = [_at(settings, _RIGHTS_ROLE, place) for place in places]
+    # A role may be assignable in subscriptions and resource groups, not in single resources ("Azure custom roles").
+    groups = dict.fromkeys(place.partition("/providers/")[0] for place in places)
+    return (
+        _role(_RIGHTS_ROLE, title, actions, (), *groups),
+        PermissionDocument(
+            title=f"{title}: where the role is assigned", language="sh", text="\n".join(lines), actions=actions
+        ),
+    )
 
 
 def needed(call: str, settings: AzureSettings) -> str:
@@ -166,11 +177,7 @@ def _roles(mode: AccessMode, calls: Calls, settings: AzureSettings) -> Iterable[
         action = NEEDS["secrets.get_secret"].role
         yield _role(role, f"{_TITLES[mode]} (single secrets)", (), (action,), scope)
         place = settings.vault_id or "<vault resource id>"
-        lines = [
-            f"az role assignment create --assignee {settings.auth.client_id} --role '{role}' \\\n"
-            f"  --scope '{place}/{collection}/{name}'"
-            for collection, name in calls.single
-        ]
+        lines = [_at(settings, role, f"{place}/{collection}/{name}") for collection, name in calls.single]
         title = f"{_TITLES[mode]}: where the second role is assigned"
         yield PermissionDocument(title=title, language="sh", text="\n".join(lines), actions=(action,))
 
@@ -189,6 +196,11 @@ def _role(name: str, title: str, actions: Sequence[str], data: Sequence[str], *s
     }
     text = json.dumps(body, indent=2)
     return PermissionDocument(title=title, language="json", text=text, actions=tuple(sorted((*actions, *data))))
+
+
+def _at(settings: AzureSettings, role: str, scope: str) -> str:
+    """The command that assigns a role to nhisync."""
+    return f"az role assignment create --assignee {settings.auth.client_id} --role '{role}' \\\n  --scope '{scope}'"
 
 
 def _policies(mode: AccessMode, calls: Calls, settings: AzureSettings) -> Iterable[PermissionDocument]:

@@ -242,9 +242,10 @@ def test_the_printed_role_suffices_line_by_line(stage: Stage, lost: str) -> None
     """With exactly the printed role the rights are known; with one line less the denial names it, and none is known."""
     stage.assign(ROLES[1], stage.subscription)
     wanted = (stage.source.locator(APP),)
-    (printed,) = stage.source.provider(scopes=[stage.subscription]).grant_permissions(wanted, frozenset())
+    printed, where = stage.source.provider(scopes=[stage.subscription]).grant_permissions(wanted, frozenset())
     role = json.loads(printed.text)
-    assert role["AssignableScopes"] == [stage.subscription]
+    assert (role["AssignableScopes"], where.actions) == ([stage.subscription], printed.actions)
+    assert f"--scope '{stage.subscription}'" in where.text
     stage.give(one for one in role["Actions"] if one != lost)
     stage.world.install("backup", "kv", graph_roles=("Application.Read.All",))
     (facts,) = stage.asked()
@@ -266,12 +267,13 @@ def test_without_sight_of_the_directory_nothing_is_known(stage: Stage) -> None:
 
 
 def test_a_role_is_printed_where_rights_are_read(stage: Stage) -> None:
-    """None for a vault's own kinds, none for the directory alone; without scopes the vault is meant."""
+    """None for a vault's own kinds, none for the directory alone; without scopes the vault, by its group's role."""
     wanted = (stage.source.locator(APP),)
     assert stage.source.provider(scopes=[]).grant_permissions(wanted, frozenset()) == ()
     assert stage.source.provider().grant_permissions((stage.source.locator("secret/x"),), frozenset({"key"})) == ()
-    (printed,) = stage.source.provider().grant_permissions((), frozenset({"app-secret"}))
-    assert json.loads(printed.text)["AssignableScopes"] == [stage.vault.id]
+    printed, where = stage.source.provider().grant_permissions((), frozenset({"app-secret"}))
+    assert json.loads(printed.text)["AssignableScopes"] == [stage.vault.id.partition("/providers/")[0]]
+    assert f"--scope '{stage.vault.id}'" in where.text
 
 
 @pytest.mark.requirement("R20")
