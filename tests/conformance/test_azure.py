@@ -131,6 +131,7 @@ class TestAzureDirectory(Azure):
 
     swept = frozenset(DIRECTORY_KINDS)
     source_options: ClassVar = {"keyvault": False}
+    settings: ClassVar = {**Azure.settings, "scopes": []}
     seeds = (
         Seed(kind="app-secret", name="payments", fields={"secret": "canary-app-5511"}),
         Seed(kind="app-certificate", name="payments"),

@@ -13,7 +13,7 @@ from nhisync.testing.conformance import Fault, Place, ProviderConformance, Stand
 from nhisync.testing.world import Seed
 from nhisync_gcp import GcpProvider
 from nhisync_gcp.emulator import GcpWorld
-from nhisync_gcp.permissions import READ
+from nhisync_gcp.permissions import READ, RIGHTS
 
 REGION = "europe-north1"
 NOBODY = "nobody@acme-primary-one.iam.gserviceaccount.com"
@@ -23,13 +23,17 @@ CALLS = {"call": "[!/]*"}
 
 @pytest.mark.requirement("R6", "R11", "R32")
 class TestGcp(ProviderConformance):
-    """One project, reached by a service account with exactly the adapter's own read document."""
+    """One project, reached by a service account with the adapter's own documents for reading metadata and rights."""
 
     provider = GcpProvider
     distribution = "nhisync"
     world = GcpWorld
     place = Place(region=REGION)
-    source_options: ClassVar = {"permissions": sorted({one for kind in READ.values() for one in kind})}
+    source_options: ClassVar = {
+        "permissions": sorted({one for kind in READ.values() for one in kind} | {*RIGHTS}),
+        "above": ["folders/7", "organizations/9"],
+        "rights": True,
+    }
     settings: ClassVar = {"attempts": 1, "timeout": "5s"}
     seeds = (
         Seed(kind="secret", name="payments-stripe", fields={"api_key": "canary-secret-5511"}),

@@ -153,6 +153,22 @@ class Connection:
         url = f"{self._settings.arm_url}{path}"
         return self._get("arm", call, url, budget, member=member, on=path, params={"api-version": version})
 
+    def arm_pages(self, call: str, path: str, budget: Budget, *, version: str, **params: str) -> Iterator[list[Any]]:
+        """The pages of one of Resource Manager's lists.
+
+        Raises:
+            ProviderError: any page failed.
+        """
+        url, given = f"{self._settings.arm_url}{path}", {"api-version": version, **params}
+
+        def page() -> tuple[list[Any], str]:
+            nonlocal url, given
+            body = self._get("arm", call, url, budget, member="value", on=path, params=given)
+            url, given = str(body.get("nextLink") or ""), {}
+            return body["value"], url
+
+        yield from _to_the_end(Called(name=f"arm.{call}"), page)
+
     def mint(self, service: str, method: str, budget: Budget, *args: Any, **options: Any) -> Any:
         """One write to the vault; nothing it sends is ever repeated, whatever the answer.
 

@@ -61,9 +61,15 @@ NEEDS: Mapping[str, Need] = {
     "graph.applications": Need(GRAPH_READ),
     "graph.servicePrincipals": Need(GRAPH_READ),
     "graph.federatedIdentityCredentials": Need(GRAPH_READ),
+    "graph.appRoleAssignments": Need(GRAPH_READ),
+    "graph.transitiveMemberOf": Need(GRAPH_READ),
     "graph.addPassword": Need(GRAPH_OWN),
     "graph.removePassword": Need(GRAPH_OWN),
     "arm.permissions": Need("Microsoft.Authorization/permissions/read"),
     "arm.vault": Need(f"{VAULT}/read"),
+    "arm.vaults": Need(f"{VAULT}/read"),
+    "arm.roleAssignments": Need("Microsoft.Authorization/roleAssignments/read"),
+    "arm.roleDefinitions": Need("Microsoft.Authorization/roleDefinitions/read"),
+    "arm.denyAssignments": Need("Microsoft.Authorization/denyAssignments/read"),
 }
 """``service.call`` → what it needs."""

@@ -52,6 +52,11 @@ _MORE: Mapping[AccessMode, Mapping[str, tuple[str, ...]]] = {
 """Mode → kind → calls besides those of the inventory."""
 
 _ARM = ("arm.permissions", "arm.vault")
+RIGHTS = ("arm.denyAssignments", "arm.permissions", "arm.roleAssignments", "arm.roleDefinitions", "arm.vaults")
+"""Calls of Resource Manager that reading rights makes; those of Graph need what the inventory needs."""
+
+_RIGHTS_ROLE = "nhisync rights"
+
 _TITLES: Mapping[AccessMode, str] = {
     AccessMode.READ: "nhisync inventory: metadata only",
     AccessMode.FINGERPRINT: "nhisync value comparison: metadata, and the values of the paired secrets",
@@ -108,6 +113,27 @@ def documents(
     return tuple(found)
 
 
+def rights_documents(
+    wanted: Sequence[Locator], kinds: frozenset[str], settings: AzureSettings
+) -> tuple[PermissionDocument, ...]:
+    """What reading rights needs beside the READ documents; none where no application's rights are read."""
+    touched = {kind for kind in (kinds | {one.kind for one in wanted}) & {*DIRECTORY_KINDS} if settings.serves(kind)}
+    if not touched or settings.places == ():
+        return ()
+    title = "nhisync rights: role and deny assignments, roles, and access policies of vaults"
+    actions = _distinct(NEEDS[call].role for call in RIGHTS)
+    places = settings.places or ("/subscriptions/<subscription>",)
+    lines = [_at(settings, _RIGHTS_ROLE, place) for place in places]
+    # A role may be assignable in subscriptions and resource groups, not in single resources ("Azure custom roles").
+    groups = dict.fromkeys(place.partition("/providers/")[0] for place in places)
+    return (
+        _role(_RIGHTS_ROLE, title, actions, (), *groups),
+        PermissionDocument(
+            title=f"{title}: where the role is assigned", language="sh", text="\n".join(lines), actions=actions
+        ),
+    )
+
+
 def needed(call: str, settings: AzureSettings) -> str:
     """The permission that one call needs, in this source's notation."""
     need = NEEDS.get(call)
@@ -121,7 +147,8 @@ def grant_text(call: str, settings: AzureSettings) -> str:
     if call.startswith("graph."):
         return f"Grant {permission}: {'; then: '.join(_graph_commands((NEEDS[call].role,), settings))}"
     if permission.startswith("Microsoft."):
-        place = settings.vault_id or "the vault's resource id"
+        places = settings.places if call in RIGHTS else (settings.vault_id,) if settings.vault_id else None
+        place = " and ".join(places or ("the vault's resource id",))
         member = "DataActions" if call.partition(".")[0] in {"secrets", "keys", "certificates"} else "Actions"
         listed = (
             " When only some secrets may be read on purpose (a condition on their names), the list stays closed: name "
@@ -150,16 +177,12 @@ def _roles(mode: AccessMode, calls: Calls, settings: AzureSettings) -> Iterable[
         action = NEEDS["secrets.get_secret"].role
         yield _role(role, f"{_TITLES[mode]} (single secrets)", (), (action,), scope)
         place = settings.vault_id or "<vault resource id>"
-        lines = [
-            f"az role assignment create --assignee {settings.auth.client_id} --role '{role}' \\\n"
-            f"  --scope '{place}/{collection}/{name}'"
-            for collection, name in calls.single
-        ]
+        lines = [_at(settings, role, f"{place}/{collection}/{name}") for collection, name in calls.single]
         title = f"{_TITLES[mode]}: where the second role is assigned"
         yield PermissionDocument(title=title, language="sh", text="\n".join(lines), actions=(action,))
 
 
-def _role(name: str, title: str, actions: Sequence[str], data: Sequence[str], scope: str) -> PermissionDocument:
+def _role(name: str, title: str, actions: Sequence[str], data: Sequence[str], *scopes: str) -> PermissionDocument:
     """A custom role as ``az role definition create`` takes it."""
     body = {
         "Name": name,
@@ -169,10 +192,15 @@ def _role(name: str, title: str, actions: Sequence[str], data: Sequence[str], sc
         "NotActions": [],
         "DataActions": list(data),
         "NotDataActions": [],
-        "AssignableScopes": [scope],
+        "AssignableScopes": list(scopes),
     }
     text = json.dumps(body, indent=2)
     return PermissionDocument(title=title, language="json", text=text, actions=tuple(sorted((*actions, *data))))
+
+
+def _at(settings: AzureSettings, role: str, scope: str) -> str:
+    """The command that assigns a role to nhisync."""
+    return f"az role assignment create --assignee {settings.auth.client_id} --role '{role}' \\\n  --scope '{scope}'"
 
 
 def _policies(mode: AccessMode, calls: Calls, settings: AzureSettings) -> Iterable[PermissionDocument]:

@@ -13,6 +13,7 @@ from nhisync.spi import (
     ErrorFact,
     ErrorKind,
     FieldValue,
+    GrantFacts,
     InventoryRequest,
     KindInfo,
     Locator,
@@ -27,8 +28,9 @@ from nhisync.spi import (
 from nhisync.spi.fanout import merged
 from nhisync_azure.connection import RATES, Connection
 from nhisync_azure.doctor import Situation, examine
+from nhisync_azure.granting import GrantRun
 from nhisync_azure.kinds import collectors
-from nhisync_azure.permissions import documents
+from nhisync_azure.permissions import documents, rights_documents
 from nhisync_azure.run import Run, Sweep
 from nhisync_azure.settings import KINDS, VAULT_KINDS, AzureSettings
 from nhisync_azure.transport import quiet_sdk
@@ -53,6 +55,7 @@ class AzureProvider:
                 Capability.FINGERPRINT,
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
+                Capability.GRANTS,
             }
         ),
         kinds=(
@@ -119,6 +122,16 @@ class AzureProvider:
         quiet_sdk()
         self._pace(budget)
         yield from values(self._connection, wanted, budget, workers=self._settings.workers)
+
+    def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
+        """The rights of every wanted credential's application; what stands in a vault holds none."""
+        quiet_sdk()
+        self._pace(budget)
+        yield from GrantRun(self._connection, self._settings, budget, self._context.clock.now).facts(wanted)
+
+    def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """The role that reading these rights needs beside the READ documents; no IO."""
+        return rights_documents(wanted, kinds, self._settings)
 
     def permissions(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]

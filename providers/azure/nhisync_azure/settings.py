@@ -29,6 +29,11 @@ _VAULT_ID = re.compile(
     re.IGNORECASE,
 )
 
+_SCOPE = re.compile(
+    r"/subscriptions/[0-9a-fA-F-]{36}(?:/resourceGroups/[^/\s]{1,90}(?:/providers/[\w.]+(?:/[\w.-]+/[^/\s]{1,260})+)?)?\Z",
+    re.IGNORECASE,
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cloud:
@@ -103,10 +108,17 @@ def _vault_id(value: str) -> str:
     return value
 
 
+def _scope(value: str) -> str:
+    if not _SCOPE.match(value):
+        raise ValueError("a scope is a subscription, resource group or resource: /subscriptions/…/resourceGroups/…")
+    return value
+
+
 Endpoint = Annotated[str, AfterValidator(_https)]
 Tenant = Annotated[str, AfterValidator(_tenant)]
 ClientId = Annotated[str, AfterValidator(_guid)]
 VaultId = Annotated[str, AfterValidator(_vault_id)]
+Scope = Annotated[str, AfterValidator(_scope)]
 
 
 class _Application(Document):
@@ -213,6 +225,8 @@ class AzureSettings(SourceSettings):
         read_timeout: limit of one silence of the server.
         attempts: most attempts of one read.
         owner_tag: tag that names an item's owner, compared without letter case.
+        scopes: where rights of applications are read: subscriptions, resource groups, resources; None = the vault,
+            ``[]`` = the directory alone.
         versions: ``wanted`` lists the versions of secrets and keys that pairs name; ``all`` those of every swept one.
     """
 
@@ -233,6 +247,7 @@ class AzureSettings(SourceSettings):
     read_timeout: PositiveDuration = timedelta(seconds=20)
     attempts: int = Field(default=3, ge=1, le=5)
     owner_tag: str = "owner"
+    scopes: tuple[Scope, ...] | None = None
     versions: Literal["wanted", "all"] = "wanted"
 
     @model_validator(mode="after")
@@ -259,6 +274,11 @@ class AzureSettings(SourceSettings):
         """Whether the vault stands under the cloud's own domain, so that its challenge can be checked against it."""
         host = urlsplit(self.vault or "").hostname or ""
         return host.endswith(self.home.vault_suffix)
+
+    @property
+    def places(self) -> tuple[str, ...] | None:
+        """Scopes in which rights are read; None = the configuration does not say."""
+        return self.scopes if self.scopes is not None else (self.vault_id,) if self.vault_id else None
 
     @property
     def authority_url(self) -> str:

@@ -9,6 +9,7 @@ RATES: Mapping[str, Rate] = {
     "secretmanager": Rate(per_second=8, burst=100),
     "secretmanager-value": Rate(per_second=50, burst=50),
     "iam": Rate(per_second=20, burst=50),
+    "cloudresourcemanager": Rate(per_second=5, burst=20),
     "certificatemanager": Rate(per_second=5, burst=20),
     "privateca": Rate(per_second=5, burst=20),
     "token": Rate(per_second=5, burst=10),
@@ -38,12 +39,28 @@ CALLS: Mapping[str, Call] = {
     "secretmanager.get_secret": Call("secretmanager.secrets.get", "secretmanager"),
     "secretmanager.list_secret_versions": Call("secretmanager.versions.list", "secretmanager"),
     "secretmanager.access_secret_version": Call("secretmanager.versions.access", "secretmanager-value"),
+    "secretmanager.get_iam_policy": Call("secretmanager.secrets.getIamPolicy", "secretmanager"),
     "secretmanager.test_iam_permissions": Call("", "secretmanager"),
     "iam.list_service_accounts": Call("iam.serviceAccounts.list", "iam", scope=True),
     "iam.get_service_account": Call("iam.serviceAccounts.get", "iam"),
     "iam.list_service_account_keys": Call("iam.serviceAccountKeys.list", "iam"),
     "iam.get_service_account_key": Call("iam.serviceAccountKeys.get", "iam"),
+    "iam.get_iam_policy": Call("iam.serviceAccounts.getIamPolicy", "iam"),
+    "iam.get_role": Call("iam.roles.get", "iam"),
     "iam.test_iam_permissions": Call("", "iam"),
+    "iam_v2.list_policies": Call("iam.denypolicies.list", "iam", scope=True),
+    "iam_v2.get_policy": Call("iam.denypolicies.get", "iam"),
+    "cloudresourcemanager.get_project": Call("resourcemanager.projects.get", "cloudresourcemanager", scope=True),
+    "cloudresourcemanager.get_folder": Call("resourcemanager.folders.get", "cloudresourcemanager", scope=True),
+    "cloudresourcemanager.get_project_policy": Call(
+        "resourcemanager.projects.getIamPolicy", "cloudresourcemanager", scope=True
+    ),
+    "cloudresourcemanager.get_folder_policy": Call(
+        "resourcemanager.folders.getIamPolicy", "cloudresourcemanager", scope=True
+    ),
+    "cloudresourcemanager.get_organization_policy": Call(
+        "resourcemanager.organizations.getIamPolicy", "cloudresourcemanager", scope=True
+    ),
     "certificatemanager.list_certificates": Call("certificatemanager.certs.list", "certificatemanager", scope=True),
     "certificatemanager.get_certificate": Call("certificatemanager.certs.get", "certificatemanager"),
     "privateca.list_ca_pools": Call("privateca.caPools.list", "privateca", scope=True),
@@ -52,3 +69,8 @@ CALLS: Mapping[str, Call] = {
     "privateca.get_certificate": Call("privateca.certificates.get", "privateca"),
 }
 """``service.method`` of the SDK's clients → what is known of it."""
+
+
+def host_of(service: str) -> str:
+    """The service whose endpoint answers: deny policies are version 2 of IAM."""
+    return service.removesuffix("_v2")

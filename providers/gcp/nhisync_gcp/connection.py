@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from nhisync.spi import Budget, ErrorKind, ProviderError, SourceContext
-from nhisync_gcp.calls import CALLS
+from nhisync_gcp.calls import CALLS, host_of
 from nhisync_gcp.errors import Called, malformed, translate
 from nhisync_gcp.lines import Lines, quiet_sdk, trusted_roots
 from nhisync_gcp.settings import GcpSettings
@@ -129,7 +129,7 @@ class Connection:
             name,
             known.permission,
             resource,
-            self._settings.endpoint_of(service, location),
+            self._settings.endpoint_of(host_of(service), location),
             known.scope,
             self._settings.project,
             self._settings.proxy or "",

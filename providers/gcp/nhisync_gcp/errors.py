@@ -18,6 +18,7 @@ from google.api_core import exceptions as sdk
 from google.rpc import error_details_pb2
 
 from nhisync.spi import ErrorKind, ProviderError
+from nhisync_gcp.calls import host_of
 from nhisync_gcp.permissions import grant_text
 
 _STATUS: Mapping[str, ErrorKind] = {
@@ -134,7 +135,7 @@ class Called:
     @property
     def service(self) -> str:
         """API name, as ``gcloud services enable`` takes it."""
-        return f"{self.name.partition('.')[0]}.googleapis.com"
+        return f"{host_of(self.name.partition('.')[0])}.googleapis.com"
 
 
 def translate(error: Exception, called: Called) -> ProviderError:

@@ -22,11 +22,13 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from nhisync.spi import ErrorKind, ProviderError, SourceContext
 from nhisync.spi.files import LARGEST_BUNDLE, ca_bundle, small_file
+from nhisync_gcp.calls import host_of
 from nhisync_gcp.settings import GcpSettings
 
 _CLIENTS = {
     "secretmanager": ("google.cloud.secretmanager_v1", "secret_manager_service", "SecretManagerService"),
     "iam": ("google.cloud.iam_admin_v1", "iam", "IAM"),
+    "iam_v2": ("google.cloud.iam_v2", "policies", "Policies"),
     "certificatemanager": ("google.cloud.certificate_manager_v1", "certificate_manager", "CertificateManager"),
     "privateca": (
         "google.cloud.security.privateca_v1",
@@ -82,7 +84,7 @@ class Lines:
                 raise ProviderError(ErrorKind.UNREACHABLE, "the source was closed while it was read")
             line = self._open.get(key)
             if line is None:
-                line = self._open[key] = self._make(classes, self._settings.endpoint_of(service, location))
+                line = self._open[key] = self._make(classes, self._settings.endpoint_of(host_of(service), location))
                 self._all.add(line)
             line.calls += 1
         try:
@@ -140,6 +142,9 @@ class Lines:
 @cache
 def _classes(service: str) -> tuple[Any, Any]:
     """Transport and client of a service, imported by whoever needs them first."""
+    if service == "cloudresourcemanager":
+        own = import_module("nhisync_gcp.hierarchy")
+        return own.channel_of, own.ResourceManagerClient
     package, module, prefix = _CLIENTS[service]
     quiet_sdk()
     clients = import_module(package)

@@ -40,6 +40,27 @@ READ: Mapping[str, tuple[str, ...]] = {
 }
 """What the inventory of each kind asks for."""
 
+RIGHTS = (
+    "iam.roles.get",
+    "iam.serviceAccounts.getIamPolicy",
+    "resourcemanager.projects.get",
+    "resourcemanager.projects.getIamPolicy",
+    "secretmanager.secrets.getIamPolicy",
+    "secretmanager.secrets.list",
+)
+"""What reading rights asks of the project."""
+
+RIGHTS_ABOVE = (
+    "iam.denypolicies.get",
+    "iam.denypolicies.list",
+    "iam.roles.get",
+    "resourcemanager.folders.get",
+    "resourcemanager.folders.getIamPolicy",
+    "resourcemanager.organizations.getIamPolicy",
+)
+"""What it asks of folders and organisation, and of deny policies, which only a role of the organisation shows (IAM,
+"Deny access to resources", required roles)."""
+
 _ROTATE_SECRET = (
     "secretmanager.secrets.update",
     ACCESS,
@@ -63,6 +84,9 @@ TITLES = {
     AccessMode.PROBE: "nhisync live check: reads the paired secrets' values to log in with them",
     AccessMode.ROTATE: "nhisync rotation: new versions and keys of the paired items",
 }
+RIGHTS_TITLE = "nhisync rights: allow and deny policies, and what their roles hold"
+_RIGHTS, _RIGHTS_ABOVE = "nhisyncRights", "nhisyncRightsAbove"
+_MEMBER = ': "${MEMBER:?set it to serviceAccount:E-MAIL of the account that nhisync uses here}"'
 _ROLES = {
     AccessMode.READ: "nhisyncRead",
     AccessMode.FINGERPRINT: "nhisyncCompare",
@@ -120,7 +144,7 @@ def documents(
         PermissionDocument(
             title=f"custom role {role}: {_title(role)}",
             language="yaml",
-            text=_role_file(role, one.permissions),
+            text=_role_file(role, one.permissions, _title(role)),
             actions=one.permissions,
         )
         for role, one in roles.items()
@@ -130,6 +154,52 @@ def documents(
         language="sh",
         text=_script(roles, found, project),
         actions=tuple(f"{one.role} on {one.resource}" for one in found),
+    )
+    return (*files, script)
+
+
+def rights_needed(*, inherited: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What reading rights needs in the project, and in the organisation; what is held there reaches the project."""
+    above = RIGHTS_ABOVE if inherited else ()
+    return tuple(one for one in RIGHTS if one not in above), above
+
+
+def rights_documents(
+    wanted: Sequence[Locator], kinds: frozenset[str], project: str, *, inherited: bool
+) -> tuple[PermissionDocument, ...]:
+    """What reading rights needs beside the READ documents; none for kinds without rights."""
+    if not (kinds | {one.kind for one in wanted}) & ACCOUNT_KINDS:
+        return ()
+    here, above = rights_needed(inherited=inherited)
+    roles = {_RIGHTS: here, **({_RIGHTS_ABOVE: above} if above else {})}
+    files = tuple(
+        PermissionDocument(
+            title=f"custom role {role}: {RIGHTS_TITLE}",
+            language="yaml",
+            text=_role_file(role, permissions, RIGHTS_TITLE),
+            actions=permissions,
+        )
+        for role, permissions in roles.items()
+    )
+    lines = [
+        _MEMBER,
+        f"gcloud iam roles create {_RIGHTS} --project={project} --file={_RIGHTS}.yaml",
+        f'{_bind("projects", project)} --member="$MEMBER" --role=projects/{project}/roles/{_RIGHTS} --condition=None',
+    ]
+    if inherited:
+        lines += [
+            ': "${ORGANIZATION:?set it to the number of the organisation; without one set inherited: false}"',
+            f'gcloud iam roles create {_RIGHTS_ABOVE} --organization="$ORGANIZATION" --file={_RIGHTS_ABOVE}.yaml',
+            (
+                'gcloud organizations add-iam-policy-binding "$ORGANIZATION" --member="$MEMBER" --condition=None '
+                f'--role="organizations/$ORGANIZATION/roles/{_RIGHTS_ABOVE}"'
+            ),
+        ]
+    script = PermissionDocument(
+        title=f"{RIGHTS_TITLE}: create the roles from the files above and bind them",
+        language="sh",
+        text="\n".join(lines),
+        actions=(f"{_RIGHTS} on projects/{project}", *([f"{_RIGHTS_ABOVE} on the organisation"] if inherited else [])),
     )
     return (*files, script)
 
@@ -149,6 +219,11 @@ def grant_text(permission: str, project: str) -> str:
         role = _ROLES[AccessMode.FINGERPRINT]
     elif any(permission in found for found in READ.values()):
         role = _ROLES[AccessMode.READ]
+    elif permission in RIGHTS:
+        role = _RIGHTS
+    elif permission in RIGHTS_ABOVE:
+        where = "--organization=ORGANIZATION"
+        return f"gcloud iam roles update {_RIGHTS_ABOVE} {where} --add-permissions={permission} (or inherited: false)"
     else:
         role = _ROLES[AccessMode.ROTATE]
     return f"gcloud iam roles update {role} --project={project or 'PROJECT'} --add-permissions={permission}"
@@ -176,8 +251,8 @@ def _on_secret(role: str, permissions: tuple[str, ...], kind: str, name: str, pr
     return Binding(role, permissions, f"{place}/secrets/{id_}", command)
 
 
-def _role_file(role: str, permissions: Sequence[str]) -> str:
-    lines = [f"title: {role}", f"description: {json.dumps(_title(role))}", "stage: GA", "includedPermissions:"]
+def _role_file(role: str, permissions: Sequence[str], title: str) -> str:
+    lines = [f"title: {role}", f"description: {json.dumps(title)}", "stage: GA", "includedPermissions:"]
     return "\n".join((*lines, *(f"- {permission}" for permission in permissions)))
 
 
@@ -188,7 +263,7 @@ def _title(role: str) -> str:
 
 
 def _script(roles: Iterable[str], found: Iterable[Binding], project: str) -> str:
-    lines = [': "${MEMBER:?set it to serviceAccount:E-MAIL of the account that nhisync uses here}"']
+    lines = [_MEMBER]
     lines += [f"gcloud iam roles create {role} --project={project} --file={role}.yaml" for role in roles]
     for one in found:
         role = f"projects/{project}/roles/{one.role}"

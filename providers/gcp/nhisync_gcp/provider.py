@@ -13,6 +13,7 @@ from nhisync.spi import (
     ErrorFact,
     ErrorKind,
     FieldValue,
+    GrantFacts,
     InventoryRequest,
     KindInfo,
     Locator,
@@ -29,8 +30,9 @@ from nhisync.spi.runs import Sweep
 from nhisync_gcp.calls import RATES
 from nhisync_gcp.connection import Connection
 from nhisync_gcp.doctor import Situation, examine
+from nhisync_gcp.granting import GrantRun
 from nhisync_gcp.kinds import COLLECTORS
-from nhisync_gcp.permissions import documents
+from nhisync_gcp.permissions import documents, rights_documents
 from nhisync_gcp.run import Run
 from nhisync_gcp.settings import GcpSettings
 from nhisync_gcp.values import values
@@ -91,6 +93,7 @@ class GcpProvider:
                 Capability.FINGERPRINT,
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
+                Capability.GRANTS,
             }
         ),
         kinds=KINDS,
@@ -144,6 +147,17 @@ class GcpProvider:
         self._pace(budget)
         self._connection.token(budget)
         yield from values(self._connection, self._settings, wanted, budget)
+
+    def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
+        """The rights of every wanted service account, and of the accounts behind keys; other kinds hold none here."""
+        self._pace(budget)
+        settings, context = self._settings, self._context
+        region = settings.region or context.region
+        yield from GrantRun(self._connection, settings, region, budget, context.clock.now).facts(wanted)
+
+    def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """The custom roles that reading these rights needs beside the READ roles; no IO."""
+        return rights_documents(wanted, kinds, self._settings.project, inherited=self._settings.inherited)
 
     def permissions(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 from nhisync.spi import Document, PositiveDuration, SourceSettings
 
 _PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]\Z|\d{1,19}\Z")
+_EMAIL = re.compile(r"[^\s@/:]{1,128}@[A-Za-z0-9.-]{1,128}\Z")
 _LOCATION = re.compile(r"[a-z][a-z0-9-]{1,62}\Z")
 
 
@@ -27,6 +28,13 @@ def _location(value: str) -> str:
     if not _LOCATION.match(value):
         raise ValueError("a location is named by its id, like europe-north1")
     return value
+
+
+def _email(value: str) -> str:
+    """Google compares addresses without letter case."""
+    if not _EMAIL.match(value):
+        raise ValueError("a group or service account is named by its e-mail address")
+    return value.lower()
 
 
 def _url(value: str) -> str:
@@ -56,6 +64,7 @@ def _on_this_machine(host: str) -> bool:
 
 Endpoint = Annotated[str, AfterValidator(_url)]
 Location = Annotated[str, AfterValidator(_location)]
+Email = Annotated[str, AfterValidator(_email)]
 
 
 class ServiceAccountKeyAuth(Document):
@@ -114,7 +123,7 @@ Auth = Annotated[
     Field(discriminator="method"),
 ]
 
-Service = Literal["secretmanager", "iam", "certificatemanager", "privateca"]
+Service = Literal["secretmanager", "iam", "certificatemanager", "privateca", "cloudresourcemanager"]
 
 
 class GcpSettings(SourceSettings):
@@ -136,6 +145,8 @@ class GcpSettings(SourceSettings):
             newest one that works).
         alias: version alias that applications read; goes before `current` for secrets that have it.
         owner_label: label or annotation that names an item's owner, compared without letter case.
+        inherited: rights are read with what folders and organisation grant and deny; False = the project alone.
+        groups: Google group → service accounts that are in it, for the comparison of rights: IAM does not tell.
     """
 
     project: Annotated[str, AfterValidator(_project)]
@@ -152,6 +163,8 @@ class GcpSettings(SourceSettings):
     current: Literal["latest", "enabled"] = "latest"
     alias: str | None = Field(default=None, pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")
     owner_label: str = "owner"
+    inherited: bool = True
+    groups: dict[Email, tuple[Email, ...]] = Field(default_factory=dict)
 
     def endpoint_of(self, service: str, location: str = "") -> str:
         """URL of a service; `location` asks for the regional Secret Manager."""

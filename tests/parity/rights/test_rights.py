@@ -182,6 +182,8 @@ def test_names_stand_for_values_between_separators_only() -> None:
     assert names.primary("my-secret") == "my-secret"
     assert names.primary("arn:secret*") == names.backup("arn:kv*")
     assert names.across("secret/data/a", backup=False) == "kv/v2/a"
+    quoted = names.primary("StringEquals 'secret' or 'secrets'")
+    assert names.backup("StringEquals 'kv' or 'secrets'") == quoted != "StringEquals 'secret' or 'secrets'"
 
 
 def test_too_much_is_said_and_not_guessed() -> None:

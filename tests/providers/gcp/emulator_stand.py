@@ -18,9 +18,10 @@ import google.auth.transport.requests
 import grpc
 import pytest
 import requests
-from google.cloud import certificate_manager_v1, iam_admin_v1, secretmanager_v1
+from google.cloud import certificate_manager_v1, iam_admin_v1, iam_v2, secretmanager_v1
 from google.cloud.certificate_manager_v1.services.certificate_manager.transports import CertificateManagerGrpcTransport
 from google.cloud.iam_admin_v1.services.iam.transports import IAMGrpcTransport
+from google.cloud.iam_v2.services.policies.transports import PoliciesGrpcTransport
 from google.cloud.secretmanager_v1.services.secret_manager_service.transports import SecretManagerServiceGrpcTransport
 from google.cloud.security import privateca_v1
 from google.cloud.security.privateca_v1.services.certificate_authority_service.transports import (
@@ -33,6 +34,7 @@ from nhisync.testing.world import Seed
 from nhisync_gcp.emulator import GcpWorld
 from nhisync_gcp.emulator.cloud import Cloud
 from nhisync_gcp.emulator.source import Source
+from nhisync_gcp.hierarchy import ResourceManagerClient
 
 REAL_ENDPOINT = os.environ.get("NHISYNC_GCP_SM_ENDPOINT", "")
 ONLY_EMULATED = "needs a fault, a clock to step or another service: the emulator's only"
@@ -78,6 +80,14 @@ class Clients:
     def iam(self, address: str, credentials: Any = None) -> Any:
         """An IAM admin client."""
         return iam_admin_v1.IAMClient(transport=IAMGrpcTransport(channel=self.channel(address, credentials)))
+
+    def denials(self, address: str) -> Any:
+        """A client of version 2 of IAM, which has the deny policies."""
+        return iam_v2.PoliciesClient(transport=PoliciesGrpcTransport(channel=self.channel(address)))
+
+    def places(self, address: str) -> Any:
+        """Nhisync's own client of Resource Manager."""
+        return ResourceManagerClient(transport=self.channel(address))
 
     def certificates(self, address: str) -> Any:
         """A Certificate Manager client."""

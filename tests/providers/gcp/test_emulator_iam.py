@@ -295,6 +295,11 @@ def test_roles_are_read_and_custom_ones_written(stand: Stand) -> None:
     assert made.name in {row.name for row in stand.iam.list_roles(request={"parent": stand.parent})}
     accessor = stand.iam.get_role(request={"name": "roles/secretmanager.secretAccessor"})
     assert list(accessor.included_permissions) == ["secretmanager.versions.access"]
+    owner = stand.iam.get_role(request={"name": "roles/owner"})
+    assert set(accessor.included_permissions) < set(owner.included_permissions)
+    assert "*" not in "".join(owner.included_permissions)
+    with pytest.raises(exceptions.NotFound):
+        stand.iam.get_role(request={"name": "roles/missing"})
     with pytest.raises(exceptions.NotFound):
         stand.iam.get_role(request={"name": f"{stand.parent}/roles/missing"})
 

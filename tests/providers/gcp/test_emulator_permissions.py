@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from google.api_core import exceptions
 from google.cloud.iam_admin_v1 import types as iam_types
+from google.cloud.iam_v2 import types as deny_types
 
+from nhisync_gcp.emulator.denials import attach
 from nhisync_gcp.emulator.services import GLOBAL
 from nhisync_gcp.emulator.source import FINGERPRINT_PERMISSION, READ_PERMISSIONS
 
@@ -74,6 +76,18 @@ ROWS: tuple[Row, ...] = (
     (f"{KEYS}.delete", "iam", "delete_service_account_key", {"name": "{key}"}),
     (f"{ACCOUNT}.delete", "iam", "delete_service_account", {"name": "{account}"}),
     (f"{ACCOUNT}.undelete", "iam", "undelete_service_account", {"name": "{parent}/serviceAccounts/{unique_id}"}),
+    ("iam.denypolicies.list", "deny", "list_policies", {"parent": "{denials}"}),
+    ("iam.denypolicies.get", "deny", "get_policy", {"name": "{denials}/none-deletes"}),
+    ("resourcemanager.projects.get", "places", "get_project", {"name": "{parent}"}),
+    ("resourcemanager.folders.get", "places", "get_folder", {"name": "folders/7"}),
+    ("resourcemanager.projects.getIamPolicy", "places", "get_project_policy", {"resource": "{parent}"}),
+    ("resourcemanager.folders.getIamPolicy", "places", "get_folder_policy", {"resource": "folders/7"}),
+    (
+        "resourcemanager.organizations.getIamPolicy",
+        "places",
+        "get_organization_policy",
+        {"resource": "organizations/9"},
+    ),
     ("iam.roles.create", "iam", "create_role", {"parent": "{parent}", "role_id": "made", "role": ROLE}),
     ("iam.roles.list", "iam", "list_roles", {"parent": "{parent}"}),
     ("iam.roles.get", "iam", "get_role", {"name": "{parent}/roles/made"}),
@@ -106,13 +120,15 @@ ROWS: tuple[Row, ...] = (
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """One source for all rows, with one of everything."""
-    with open_stand(tmp_path_factory.mktemp("gcp"), permissions=()) as made:
+    with open_stand(tmp_path_factory.mktemp("gcp"), permissions=(), above=("folders/7", "organizations/9")) as made:
         made.seed("secret", "stripe")
         made.seed("secret", "doomed")
         made.seed("regional-secret", f"{LOCATION}/db", type="CLOUD_SQL_DB_CREDENTIALS")
         made.seed("service-account-key", "robot-one", rotated=None)
         made.seed("certificate", "global/api")
         made.seed("cas-certificate", "europe-west1/edge/leaf", rotated=None)
+        rule = deny_types.DenyRule.pb(deny_types.DenyRule(denied_permissions=["iam.googleapis.com/roles.delete"]))
+        made.cloud.access.denials[made.parent] = {"none-deletes": attach(made.parent, "none-deletes", [rule])}
         yield made
 
 
@@ -124,6 +140,7 @@ def words(stand: Stand) -> dict[str, str]:
     key = account.user_keys()[0]
     return {
         "parent": stand.parent,
+        "denials": f"policies/cloudresourcemanager.googleapis.com%2Fprojects%2F{stand.project}/denypolicies",
         "secret": f"{stand.parent}/secrets/stripe",
         "regional": f"{stand.parent}/locations/{LOCATION}/secrets/db",
         "account": account.name,
@@ -142,6 +159,8 @@ def clients(stand: Stand) -> dict[str, Any]:
         "sm": mine.secrets(everything),
         "regional": mine.secrets(stand.document["regional_endpoints"][LOCATION]),
         "iam": mine.iam(everything),
+        "deny": mine.denials(everything),
+        "places": mine.places(everything),
         "certificates": mine.certificates(everything),
         "authorities": mine.authorities(everything),
     }
@@ -163,7 +182,10 @@ def filled(value: Any, words: dict[str, str]) -> Any:
 
 def grant(stand: Stand, permissions: tuple[str, ...]) -> None:
     """What nhisync's identity holds from now on."""
-    stand.world.grant("primary", "gcp", {stand.parent: permissions})
+    above = [
+        one for one in permissions if one.startswith(("resourcemanager.folders.", "resourcemanager.organizations."))
+    ]
+    stand.world.grant("primary", "gcp", {stand.parent: permissions, "organizations/9": above})
 
 
 def everything_but(permission: str) -> tuple[str, ...]:
@@ -188,7 +210,10 @@ def test_every_call_needs_its_permission_and_no_other(
 def test_the_table_holds_every_method() -> None:
     """A method that is served and not in the table would be a hole in the proof."""
     served = {rpc.method for rpc in GLOBAL}
-    called = {"".join(word.capitalize() for word in method.split("_")) for _, _, method, _ in ROWS}
+    called = {
+        "".join(word.capitalize() for word in method.split("_")) for _, client, method, _ in ROWS if client != "places"
+    }
+    called |= {"GetProject", "GetFolder"}  # and GetIamPolicy, which all others have, too
     assert served - called == {"TestIamPermissions"}
     assert called <= served
 

@@ -139,7 +139,7 @@ def _vaults(call: Call) -> Reply:
 def _assignments(call: Call) -> Reply:
     _require(call, "Microsoft.Authorization/roleAssignments/read", call.scope)
     every = call.cloud.rbac.assignments
-    near = [one for one in every if within(call.scope, one.scope) or within(one.scope, call.scope)]
+    near = [one for one in every if _near(call, one.scope)]
     if call.name:
         found = [one for one in near if one.id == call.name.lower()]
         if not found:
@@ -187,8 +187,13 @@ def _assignable(definition: RoleDefinition, scope: str) -> bool:
 
 def _denials(call: Call) -> Reply:
     _require(call, "Microsoft.Authorization/denyAssignments/read", call.scope)
-    near = [one for one in call.cloud.rbac.denials if within(call.scope, one.scope) or within(one.scope, call.scope)]
+    near = [one for one in call.cloud.rbac.denials if _near(call, one.scope)]
     return _paged(call, near, documents.denial)
+
+
+def _near(call: Call, scope: str) -> bool:
+    """Whether something assigned at `scope` holds at the scope of the call, or somewhere below it."""
+    return call.cloud.rbac.reaches(scope, call.scope) or within(scope, call.scope)
 
 
 def _permissions(call: Call) -> Reply:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from nhisync_azure.emulator.rbac import DenyAssignment, RoleAssignment, RoleDefinition
+from nhisync_azure.emulator.rbac import EVERYONE, DenyAssignment, RoleAssignment, RoleDefinition
 from nhisync_azure.emulator.vaults import Vault
 
 _NAMESPACE = "Microsoft.Authorization"
@@ -89,7 +89,8 @@ def denial(one: DenyAssignment) -> dict[str, Any]:
     """A deny assignment."""
 
     def principals(ids: frozenset[str]) -> list[dict[str, Any]]:
-        return [{"id": oid, "type": "ServicePrincipal"} for oid in sorted(ids)]
+        kinds = {EVERYONE: "SystemDefined"}
+        return [{"id": oid, "type": kinds.get(oid, "ServicePrincipal")} for oid in sorted(ids)]
 
     return {
         "id": f"{one.scope}/providers/{_NAMESPACE}/denyAssignments/{one.id}",
@@ -101,13 +102,13 @@ def denial(one: DenyAssignment) -> dict[str, Any]:
             "permissions": [
                 {
                     "actions": list(one.actions),
-                    "notActions": [],
+                    "notActions": list(one.not_actions),
                     "dataActions": list(one.data_actions),
-                    "notDataActions": [],
+                    "notDataActions": list(one.not_data_actions),
                 }
             ],
             "scope": one.scope,
-            "doNotApplyToChildScopes": False,
+            "doNotApplyToChildScopes": one.alone,
             "principals": principals(one.principals),
             "excludePrincipals": principals(one.excluded),
             "isSystemProtected": True,

@@ -149,13 +149,19 @@ class AppPolicy:
 
 @dataclass(slots=True, kw_only=True)
 class Tenant:
-    """One Entra tenant."""
+    """One Entra tenant.
+
+    Attributes:
+        groups: object id → its members.
+        directory_roles: display name of a role of the directory → its members.
+    """
 
     id: str
     name: str
     applications: dict[str, Application] = field(default_factory=dict)
     principals: dict[str, ServicePrincipal] = field(default_factory=dict)
     groups: dict[str, set[str]] = field(default_factory=dict)
+    directory_roles: dict[str, set[str]] = field(default_factory=dict)
     policy: AppPolicy = field(default_factory=AppPolicy)
 
     def application(self, app_id: str) -> Application | None:
@@ -175,6 +181,11 @@ class Tenant:
             fresh = {group for group, members in self.groups.items() if members & fresh} - found
             found |= fresh
         return frozenset(found)
+
+    def directory_roles_of(self, object_id: str) -> list[str]:
+        """Roles of the directory that this object holds, itself or through a group."""
+        ids = self.groups_of(object_id) | {object_id}
+        return sorted(name for name, members in self.directory_roles.items() if members & ids)
 
     def role_values(self, principal: ServicePrincipal, resource_app_id: str) -> tuple[str, ...]:
         """Values of the application roles that `principal` holds on a resource."""

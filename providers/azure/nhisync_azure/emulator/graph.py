@@ -223,6 +223,7 @@ def _related(call: Call, collection: str, target: Object, name: str) -> Reply:
         rows = target.grants
     elif name in ("memberOf", "transitiveMemberOf") and isinstance(target, ServicePrincipal):
         rows = [documents.group(one) for one in sorted(call.tenant.groups_of(target.id))]
+        rows += [documents.directory_role(one) for one in call.tenant.directory_roles_of(target.id)]
     else:
         raise bad_request(f"Resource not found for the segment '{name}'.", "BadRequest")
     return _paged(call, f"{collection}('{target.id}')/{name}", rows, dict)

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from cryptography.hazmat.primitives import serialization
 
@@ -126,6 +127,12 @@ def owner(tenant: Tenant, object_id: str) -> dict[str, Any]:
 def group(object_id: str) -> dict[str, Any]:
     """A group."""
     return {"@odata.type": "#microsoft.graph.group", "id": object_id}
+
+
+def directory_role(name: str) -> dict[str, Any]:
+    """A role of the directory that is held."""
+    found = uuid5(NAMESPACE_OID, name)
+    return {"@odata.type": "#microsoft.graph.directoryRole", "id": str(found), "displayName": name}
 
 
 def policy(base: str, one: AppPolicy) -> dict[str, Any]:

@@ -274,13 +274,16 @@ def _target(operation: Operation, call: Call) -> Target:
     return Target(id=f"{call.vault.id}/{kind}/{call.name}", attributes=attributes)
 
 
+def by_policy(vault: Vault, ids: frozenset[str], kind: str, permission: str) -> bool:
+    """Whether the vault's access policies give a permission to one of `ids`: a principal and its groups."""
+    held = (policy.permissions.get(kind, ()) for policy in vault.policies if policy.oid in ids)
+    return any({permission, "all"} & {word.lower() for word in words} for words in held)
+
+
 def _check_policy(operation: Operation, call: Call) -> None:
     kind, permission = operation.policy
-    ids = call.caller.subject.ids
-    for policy in call.vault.policies:
-        held = {word.lower() for word in policy.permissions.get(kind, ())}
-        if policy.oid in ids and (permission in held or "all" in held):
-            return
+    if by_policy(call.vault, call.caller.subject.ids, kind, permission):
+        return
     text = (
         f"The user, group or application '{call.caller.text}' does not have {kind} {permission} permission on key "
         f"vault '{call.vault.name};location={call.vault.region}'. For help resolving this issue, please see "

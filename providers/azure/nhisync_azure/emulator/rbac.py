@@ -16,6 +16,8 @@ from typing import Any, Final
 from nhisync_azure.emulator.conditions import Target, holds
 
 VAULTS: Final = "Microsoft.KeyVault/vaults"
+EVERYONE: Final = "00000000-0000-0000-0000-000000000000"
+"""Principal of deny assignments that means all (…/azure/role-based-access-control/deny-assignments)."""
 _AUTHORIZATION_READ: Final = "Microsoft.Authorization/*/read"
 
 
@@ -60,7 +62,13 @@ class RoleAssignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DenyAssignment:
-    """What nobody of `principals` may do at a scope, whatever their roles say; only Azure itself makes these."""
+    """What nobody of `principals` may do at a scope, whatever their roles say; only Azure itself makes these.
+
+    Attributes:
+        principals: object ids; `EVERYONE` means all.
+        excluded: object ids that are spared.
+        alone: it does not hold below its scope.
+    """
 
     id: str
     name: str
@@ -69,6 +77,9 @@ class DenyAssignment:
     actions: tuple[str, ...] = ()
     data_actions: tuple[str, ...] = ()
     excluded: frozenset[str] = frozenset()
+    not_actions: tuple[str, ...] = ()
+    not_data_actions: tuple[str, ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +97,16 @@ class Subject:
 
 @dataclass(slots=True)
 class Rbac:
-    """All roles and assignments of the cloud."""
+    """All roles and assignments of the cloud.
+
+    Attributes:
+        management: subscription → the management group over it.
+    """
 
     definitions: dict[str, RoleDefinition] = field(default_factory=dict)
     assignments: list[RoleAssignment] = field(default_factory=list)
     denials: list[DenyAssignment] = field(default_factory=list)
+    management: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.definitions |= {role.id: role for role in BUILT_IN}
@@ -108,14 +124,22 @@ class Rbac:
     def held(self, subject: Subject, scope: str) -> Iterator[RoleAssignment]:
         """The subject's assignments at `scope`, inherited ones and those of its groups included."""
         ids = subject.ids
-        return (one for one in self.assignments if one.principal in ids and within(scope, one.scope))
+        return (one for one in self.assignments if one.principal in ids and self.reaches(one.scope, scope))
+
+    def reaches(self, place: str, scope: str) -> bool:
+        """Whether what is assigned at `place` holds at `scope`: there, below, or through a management group."""
+        if within(scope, place):
+            return True
+        groups = (group for below, group in self.management.items() if within(scope, below))
+        return any(group.lower() == place.lower() for group in groups)
 
     def denied(self, subject: Subject, action: str, scope: str, *, data: bool) -> DenyAssignment | None:
         """The deny assignment that stands in the way."""
         for one in self.denials:
-            patterns = one.data_actions if data else one.actions
-            concerned = one.principals & subject.ids and not one.excluded & subject.ids
-            if concerned and within(scope, one.scope) and matches(patterns, action):
+            patterns, but = (one.data_actions, one.not_data_actions) if data else (one.actions, one.not_actions)
+            concerned = one.principals & (subject.ids | {EVERYONE}) and not one.excluded & subject.ids
+            there = self.reaches(one.scope, scope) and (not one.alone or within(one.scope, scope))
+            if concerned and there and matches(patterns, action) and not matches(but, action):
                 return one
         return None
 

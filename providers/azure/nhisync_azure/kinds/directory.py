@@ -12,9 +12,10 @@ from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
 
-from nhisync.spi import ErrorKind, Item, Locator, Observation, Presence, ProviderError
+from nhisync.spi import Budget, ErrorKind, Item, Locator, Observation, Presence, ProviderError
 from nhisync.spi.fanout import spread
 from nhisync.spi.oddities import one_item
+from nhisync_azure.connection import Connection
 from nhisync_azure.errors import Called, malformed
 from nhisync_azure.kinds.entra import Credential, Holder, federations_of, holder_of
 from nhisync_azure.kinds.entra_items import certificate_item, federation_item, secret_item
@@ -121,7 +122,7 @@ class Directory:
         here: dict[Locator, Found] = {}
         lost: list[Locator] = []
         for name, locator in wanted.items():
-            found = _resolve(kind, name, self._listed)
+            found = resolve(kind, name, self._listed)
             if found.holders:
                 here[locator] = found
                 told.update((holder.app_id, found.rest) for holder in found.holders)
@@ -133,7 +134,7 @@ class Directory:
             yield from (run.failed(locator, error) for locator in lost)
         else:
             yield from run.each(
-                lost, lambda locator: [self._answer(kind, locator, _resolve(kind, locator.name, self._asked))]
+                lost, lambda locator: [self._answer(kind, locator, resolve(kind, locator.name, self._asked))]
             )
         if run.swept(kind):
             yield from self._swept(kind, sweep, told)
@@ -203,30 +204,9 @@ class Directory:
 
     def _asked(self, name: str) -> list[Holder]:
         """What Graph has under a name, asked for by that name alone."""
-        connection, budget, group = self._run.connection, self._run.budget, self._group
-        if _GUID.match(name):
-            path, query = (
-                f"{group.collection}(appId='{name.lower()}')",
-                {"$select": group.select, "$expand": group.expand},
-            )
-            try:
-                found = [holder_of(connection.graph(group.collection, path, budget, **query))]
-            except ProviderError as error:
-                if error.kind is not ErrorKind.NOT_FOUND:
-                    raise
-                return []
-            if found[0].app_id != name.lower():
-                raise _other(group.collection)
-            return [self._with_trusts(found[0])]
-        query = {
-            "$filter": "displayName eq '{}'".format(name.replace("'", "''")),
-            "$select": group.select,
-            "$expand": group.expand,
-        }
-        pages = connection.graph_pages(group.collection, group.collection, budget, **query)
-        found = [holder_of(raw) for page in pages for raw in page]
-        if any(holder.name.casefold() != name.casefold() for holder in found):  # a filter that was not applied
-            raise _other(group.collection)
+        group = self._group
+        query = {"$select": group.select, "$expand": group.expand}
+        found = named(self._run.connection, self._run.budget, group.collection, name, **query)
         return [self._with_trusts(holder) for holder in found]
 
     def _label(self, holder: Holder) -> str:
@@ -234,6 +214,30 @@ class Directory:
         name = holder.name
         plain = name and name == name.strip() and _FIELD_MARK not in name and not _GUID.match(name.rpartition("/")[2])
         return name if plain and len(self._by_name.get(name, ())) == 1 else holder.app_id
+
+
+def named(connection: Connection, budget: Budget, collection: str, name: str, **query: str) -> list[Holder]:
+    """The applications or service principals of one display name, or of one application (client) id.
+
+    Raises:
+        ProviderError: Graph does not say, or says it of another one.
+    """
+    if _GUID.match(name):
+        try:
+            found = [holder_of(connection.graph(collection, f"{collection}(appId='{name.lower()}')", budget, **query))]
+        except ProviderError as error:
+            if error.kind is not ErrorKind.NOT_FOUND:
+                raise
+            return []
+        if found[0].app_id != name.lower():
+            raise _other(collection)
+        return found
+    chosen = {"$filter": "displayName eq '{}'".format(name.replace("'", "''")), **query}
+    pages = connection.graph_pages(collection, collection, budget, **chosen)
+    found = [holder_of(raw) for page in pages for raw in page]
+    if any(holder.name.casefold() != name.casefold() for holder in found):  # a filter that was not applied
+        raise _other(collection)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +253,7 @@ class Found:
     rest: str = ""
 
 
-def _resolve(kind: str, name: str, look_up: Callable[[str], list[Holder]]) -> Found:
+def resolve(kind: str, name: str, look_up: Callable[[str], list[Holder]]) -> Found:
     """Split a locator's name; display names may hold slashes, so the whole name is tried first."""
     if kind != "app-federation":
         whole = look_up(name)

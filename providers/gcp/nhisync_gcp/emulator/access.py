@@ -1,74 +1,37 @@
 """Who may do what: roles, allow policies on projects and resources, and their slow way through the service.
 
-A permission is held when any binding on the resource or on its project names a role that includes it. Bindings with a
-condition are stored and shown, but grant nothing: the emulator evaluates no CEL.
+A permission is held when no deny policy takes it away and any binding on the resource, on its project or on what stands
+above that names a role that includes it. The emulator evaluates no CEL: a condition is false, unless the caller says
+that this very text holds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Any
 
 from google.iam.v1 import policy_pb2
 
+from nhisync_gcp.emulator.denying import takes_away
+from nhisync_gcp.emulator.principals import Principals
+from nhisync_gcp.emulator.roles import PREDEFINED
 from nhisync_gcp.emulator.timeline import Timeline
-
-#: Predefined roles, as far as nhisync meets them (Google Cloud: IAM basic and predefined roles reference).
-PREDEFINED: Final[Mapping[str, tuple[str, ...]]] = {
-    "roles/owner": ("*",),
-    "roles/viewer": ("*.get", "*.list", "*.getIamPolicy"),
-    "roles/secretmanager.viewer": (
-        "secretmanager.locations.*",
-        "secretmanager.secrets.get",
-        "secretmanager.secrets.getIamPolicy",
-        "secretmanager.secrets.list",
-        "secretmanager.versions.get",
-        "secretmanager.versions.list",
-    ),
-    "roles/secretmanager.secretAccessor": ("secretmanager.versions.access",),
-    "roles/secretmanager.secretVersionAdder": ("secretmanager.versions.add",),
-    "roles/secretmanager.secretVersionManager": (
-        "secretmanager.versions.add",
-        "secretmanager.versions.destroy",
-        "secretmanager.versions.disable",
-        "secretmanager.versions.enable",
-        "secretmanager.versions.get",
-        "secretmanager.versions.list",
-    ),
-    "roles/secretmanager.admin": ("secretmanager.*",),
-    "roles/iam.serviceAccountViewer": (
-        "iam.serviceAccountKeys.get",
-        "iam.serviceAccountKeys.list",
-        "iam.serviceAccounts.get",
-        "iam.serviceAccounts.getIamPolicy",
-        "iam.serviceAccounts.list",
-    ),
-    "roles/iam.serviceAccountKeyAdmin": ("iam.serviceAccountKeys.*", "iam.serviceAccounts.get"),
-    "roles/iam.serviceAccountTokenCreator": ("iam.serviceAccounts.getAccessToken",),
-    "roles/iam.workloadIdentityUser": ("iam.serviceAccounts.getAccessToken",),
-    "roles/certificatemanager.viewer": (
-        "certificatemanager.certs.get",
-        "certificatemanager.certs.list",
-        "certificatemanager.locations.*",
-    ),
-    "roles/privateca.auditor": (
-        "privateca.caPools.get",
-        "privateca.caPools.list",
-        "privateca.certificateAuthorities.get",
-        "privateca.certificateAuthorities.list",
-        "privateca.certificates.get",
-        "privateca.certificates.list",
-        "privateca.locations.*",
-    ),
-}
 
 
 class Access:
-    """Policies and custom roles of all projects."""
+    """Policies and custom roles of all projects.
+
+    Attributes:
+        roles: custom roles by name.
+        denials: project, folder or organisation → id → its deny policy.
+        principals: groups, and what stands above what.
+    """
 
     def __init__(self) -> None:
         self._policies: dict[str, Timeline] = {}
         self.roles: dict[str, Timeline] = {}
+        self.denials: dict[str, dict[str, Any]] = {}
+        self.principals = Principals()
 
     def policy(self, resource: str, instant: datetime | None = None) -> Any:
         """The allow policy of a resource (``projects/p``, ``projects/p/secrets/s`` …); empty when none was set."""
@@ -101,13 +64,28 @@ class Access:
                 binding.members[:] = [each for each in binding.members if each != member]
             self.set_policy(resource, kept, now)
 
-    def holds(self, member: str, permission: str, resources: Sequence[str], instant: datetime | None) -> bool:
-        """Whether `member` has `permission` on the first of `resources`, whose parents follow."""
+    def holds(
+        self,
+        member: str,
+        permission: str,
+        resources: Sequence[str],
+        instant: datetime | None = None,
+        true: frozenset[str] = frozenset(),
+    ) -> bool:
+        """Whether `member` has `permission` on the first of `resources`, whose parents follow up to the project.
+
+        `true` are the texts of conditions that hold.
+        """
+        line = (*resources, *self.principals.above(resources[-1]))
+        denials = [policy for place in line for policy in self.denials.get(place, {}).values()]
+        if takes_away(denials, self.principals, member, permission, true):
+            return False
         return any(
             _matches(permission, self._permissions(binding.role, instant))
-            for resource in resources
+            for resource in line
             for binding in self.policy(resource, instant).bindings
-            if _names(binding, member)
+            if (not binding.HasField("condition") or binding.condition.expression in true)
+            and self.principals.among(member, binding.members)
         )
 
     def _permissions(self, role: str, instant: datetime | None) -> Iterable[str]:
@@ -116,12 +94,6 @@ class Access:
         line = self.roles.get(role)
         found = line.at(instant) if line is not None else None
         return () if found is None or found.deleted else found.included_permissions
-
-
-def _names(binding: Any, member: str) -> bool:
-    if binding.HasField("condition"):
-        return False
-    return member in binding.members or "allUsers" in binding.members or "allAuthenticatedUsers" in binding.members
 
 
 def _matches(permission: str, granted: Iterable[str]) -> bool:

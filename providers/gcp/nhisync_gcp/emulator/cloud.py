@@ -110,7 +110,9 @@ class Cloud:
     def project(self, project_id: str) -> Project:
         """The project of this id, made when it is new."""
         if project_id not in self.projects:
-            self.projects[project_id] = Project(project_id, f"{100_000_000_001 + len(self.projects) * 7919}")
+            made = Project(project_id, f"{100_000_000_001 + len(self.projects) * 7919}")
+            self.projects[project_id] = made
+            self.access.principals.numbers[f"projects/{project_id}"] = f"projects/{made.number}"
         return self.projects[project_id]
 
     def find_project(self, text: str) -> Project | None:

@@ -6,23 +6,26 @@ from typing import Any
 from google.cloud.iam_admin_v1 import types
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from nhisync_gcp.emulator.access import PREDEFINED
 from nhisync_gcp.emulator.accounts import etag
 from nhisync_gcp.emulator.iam_names import SERVICE, project_of
 from nhisync_gcp.emulator.messages import copy, plain
 from nhisync_gcp.emulator.refusals import denied, exists, invalid, not_found
+from nhisync_gcp.emulator.roles import PREDEFINED, included
 from nhisync_gcp.emulator.rpc import Call, Rpc
 from nhisync_gcp.emulator.timeline import Timeline
 
 RoleMessage = plain(types.Role)
 _ListResponse = plain(types.ListRolesResponse)
+_ORGANISATIONS = re.compile(r"(organizations/[^/]+)/roles/[A-Za-z0-9_.]{3,64}")
 _NAME = re.compile(r"(projects/[^/]+)/roles/([A-Za-z0-9_.]{3,64})")
 
 
 def get_role(call: Call) -> Any:
     """GetRole: predefined roles are everybody's to read."""
     if call.request.name in PREDEFINED:
-        return RoleMessage(name=call.request.name, included_permissions=PREDEFINED[call.request.name])
+        return RoleMessage(name=call.request.name, included_permissions=included(call.request.name))
+    if call.request.name.startswith("roles/"):
+        raise not_found(f"The role named {call.request.name} was not found.")
     return _the_role(call, call.request.name, "iam.roles.get").current
 
 
@@ -79,6 +82,10 @@ def _mark(call: Call, permission: str, *, deleted: bool) -> Any:
 
 
 def _the_role(call: Call, name: str, permission: str) -> Timeline:
+    of_organisation = _ORGANISATIONS.fullmatch(name)
+    if of_organisation is not None:
+        call.require(permission, of_organisation[1], shown=name)
+        return _there(call, name, name)
     match = _NAME.fullmatch(name)
     if match is None:
         raise invalid(f"Invalid role name: {name}")
@@ -86,7 +93,11 @@ def _the_role(call: Call, name: str, permission: str) -> Timeline:
     if project is None:
         raise denied(permission, name)
     call.require(permission, f"projects/{project.id}", shown=name)
-    line = call.cloud.access.roles.get(f"projects/{project.id}/roles/{match.group(2)}")
+    return _there(call, f"projects/{project.id}/roles/{match.group(2)}", name)
+
+
+def _there(call: Call, key: str, name: str) -> Timeline:
+    line = call.cloud.access.roles.get(key)
     if line is None or line.current is None:
         raise not_found(f"The role named {name} was not found.")
     return line

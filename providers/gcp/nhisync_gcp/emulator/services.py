@@ -2,6 +2,8 @@
 
 from nhisync_gcp.emulator import (
     certificate_manager,
+    denials,
+    hierarchy,
     iam_accounts,
     iam_keys,
     iam_roles,
@@ -24,6 +26,8 @@ GLOBAL: tuple[Rpc, ...] = (
     *iam_accounts.METHODS,
     *iam_keys.METHODS,
     *iam_roles.METHODS,
+    *denials.METHODS,
+    *hierarchy.METHODS,
     *certificate_manager.METHODS,
     *private_ca.METHODS,
 )

@@ -38,6 +38,16 @@ READ_PERMISSIONS: Final = (
     "secretmanager.versions.get",
     "secretmanager.versions.list",
 )
+RIGHTS_PERMISSIONS: Final = (
+    "iam.denypolicies.get",
+    "iam.denypolicies.list",
+    "iam.roles.get",
+    "resourcemanager.folders.get",
+    "resourcemanager.folders.getIamPolicy",
+    "resourcemanager.organizations.getIamPolicy",
+    "resourcemanager.projects.get",
+    "resourcemanager.projects.getIamPolicy",
+)
 FINGERPRINT_PERMISSION: Final = "secretmanager.versions.access"
 
 
@@ -53,6 +63,8 @@ class SourceOptions:
         permissions: exactly what its identity may do in the project; None = `READ_PERMISSIONS`.
         fingerprint: its identity may also read payloads.
         role: a predefined role in place of a custom one (``roles/owner``).
+        above: folders and organisation over the project, the nearest first (``folders/1``, ``organizations/2``).
+        rights: its identity may also read what accounts are allowed.
     """
 
     project: str = ""
@@ -61,6 +73,8 @@ class SourceOptions:
     permissions: tuple[str, ...] | None = None
     fingerprint: bool = False
     role: str = ""
+    above: tuple[str, ...] = ()
+    rights: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -133,6 +147,7 @@ class Source:
             "endpoints": {
                 "secretmanager": everything,
                 "iam": everything,
+                "cloudresourcemanager": everything,
                 "certificatemanager": everything,
                 "privateca": everything,
             },

@@ -6,6 +6,7 @@ The provider's README lists the options of sources and seeds and the faults.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,13 @@ from nhisync_gcp.emulator.cloud import Cloud
 from nhisync_gcp.emulator.plot import Plot
 from nhisync_gcp.emulator.rpc import Node
 from nhisync_gcp.emulator.seeding import plant
-from nhisync_gcp.emulator.source import FINGERPRINT_PERMISSION, READ_PERMISSIONS, Source, SourceOptions
+from nhisync_gcp.emulator.source import (
+    FINGERPRINT_PERMISSION,
+    READ_PERMISSIONS,
+    RIGHTS_PERMISSIONS,
+    Source,
+    SourceOptions,
+)
 from nhisync_gcp.emulator.tls import ListenerAuthority
 
 
@@ -51,6 +58,8 @@ class GcpWorld:
         chosen = SourceOptions(**{key: _frozen(value) for key, value in given.items()})
         name = f"{path}-{source}"
         project = self.cloud.project(chosen.project or _id(f"acme-{name}"))
+        parents = self.cloud.access.principals.parents
+        parents.update(pairwise((f"projects/{project.id}", *chosen.above)))
         account = self._account(project.id, _id(f"nhisync-{name}"))
         made = Source(name=name, node=Node(cloud=self.cloud, project=project.id), options=chosen, identity=account)
         self._sources[path, source] = made
@@ -131,7 +140,9 @@ class GcpWorld:
         if made.options.role:
             self.cloud.access.bind(project, made.options.role, made.identity.member, self.cloud.clock.now())
         else:
-            made.grant({project: (*wanted, *extra)})
+            rights = RIGHTS_PERMISSIONS if made.options.rights else ()
+            above = {place: rights for place in made.options.above[-1:] if rights}
+            made.grant({project: (*wanted, *extra, *rights), **above})
 
 
 def _id(text: str) -> str:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _OPEN, _CLOSE = "\ue000", "\ue001"
-_BEFORE, _AFTER = r'(?<![^:/=,"| *?])', r'(?![^:/=,"| *?])'
+_BEFORE, _AFTER = r"""(?<![^:/=,"'| *?])""", r"""(?![^:/=,"'| *?])"""
 
 
 Place = Callable[[str], str]

@@ -71,6 +71,10 @@ UNDER = RuleInfo(
         "postgres": "Grant what is listed to the backup's role of {pair}, or to one that it inherits from (GRANT …)",
         "kubernetes": "Bind the backup's service account of {pair} to a role with what is listed (kubectl create "
         "rolebinding … --serviceaccount=…)",
+        "azure": "Assign the backup's application of {pair} a role with what is listed (az role assignment create …), "
+        "give it the access policy (az keyvault set-policy …) or the application role (az rest … appRoleAssignments)",
+        "gcp": "Give the backup's service account of {pair} a role with what is listed (gcloud projects "
+        "add-iam-policy-binding …), or take the deny policy away that removes it",
         "*": "Grant the backup of {app}/{pair} what is listed, in the backup's own names",
     },
     policy=_POLICY,
@@ -107,6 +111,10 @@ OVER = RuleInfo(
         "postgres": "Take what is listed from the backup's role of {pair}, its groups or PUBLIC (REVOKE … ON … FROM …)",
         "kubernetes": "Take what is listed from the roles that are bound to the backup's account of {pair} "
         "or to its groups (kubectl delete rolebinding …, kubectl edit role …)",
+        "azure": "Take what is listed from the role assignments, access policies or application roles of the backup's "
+        "application of {pair} (az role assignment delete …, az keyvault delete-policy …)",
+        "gcp": "Take what is listed from the roles of the backup's service account of {pair} (gcloud projects "
+        "remove-iam-policy-binding …, or a narrower role)",
         "*": "Take what is listed from the backup of {app}/{pair}",
     },
     policy=_POLICY,
@@ -142,6 +150,10 @@ CHANGED = RuleInfo(
         "and token_bound_cidrs, with the backup's own addresses",
         "postgres": "Give the backup's tables the primary's row security (CREATE POLICY …) and the role of {pair} its "
         "CONNECTION LIMIT",
+        "azure": "Give the role assignments of the backup's application of {pair} the primary's condition (az role "
+        "assignment update …), with the backup's own values",
+        "gcp": "Give the bindings of the backup's service account of {pair} the primary's condition (gcloud projects "
+        "add-iam-policy-binding … --condition=…), with the backup's own values",
         "*": "Give the backup of {app}/{pair} the primary's conditions and limits, with its own values",
     },
     policy=_POLICY,
@@ -173,6 +185,10 @@ UNKNOWN = RuleInfo(
         "vault": "Grant what nhisync permissions prints under rights to nhisync's token: vault policy write …",
         "postgres": "Grant what nhisync permissions prints under rights to nhisync's role: psql -f …",
         "kubernetes": "Apply what nhisync permissions prints as nhisync-rights: kubectl apply -f …",
+        "azure": "Say in scopes: where rights are read, and assign the role there that nhisync permissions prints as "
+        "nhisync rights (az role assignment create …)",
+        "gcp": "Create and bind the roles that nhisync permissions prints under rights, and say in groups: who is in "
+        "the Google groups that are named",
         "*": "Let nhisync read the rights of {app}/{pair} (nhisync permissions), or switch authorization.compare off",
     },
     policy=_POLICY,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nhisync_azure.emulator import grants
-from nhisync_azure.emulator.rbac import DenyAssignment
+from nhisync_azure.emulator.rbac import EVERYONE, DenyAssignment
 
 from .conftest import REAL_VAULT
 
@@ -153,3 +153,27 @@ def _secret(world: Any) -> Any:
 
     now = world.cloud.clock.now()
     return SecretVersion(id="0" * 32, created=now, updated=now, value="by group")
+
+
+@emulated
+def test_a_management_group_and_everybody_are_known(open_target: Any, world: Any) -> None:
+    """What is assigned over the subscription holds in it; a denial of all spares whom it excludes, and only them."""
+    site = open_target()
+    place, rbac = world.source("primary", "azure"), world.cloud.rbac
+    subscription, group = (
+        f"/subscriptions/{place.vault.subscription}",
+        "/providers/Microsoft.Management/managementGroups/m",
+    )
+    rbac.management[subscription] = group
+    world.assign("primary", "azure", role="Reader", scope=group)
+    base = f"{subscription}{AUTHORIZATION}"
+    assert group in {row["properties"]["scope"] for row in rows(site.arm(f"{base}/roleAssignments"))}
+    own = place.identity.principal.id
+    shut = {"id": "1", "name": "d", "scope": group, "principals": frozenset({EVERYONE}), "actions": ("*/read",)}
+    rbac.denials.append(DenyAssignment(**shut, excluded=frozenset({own})))
+    (row,) = rows(site.arm(f"{base}/denyAssignments"))
+    assert row["properties"]["principals"] == [{"id": EVERYONE, "type": "SystemDefined"}]
+    rbac.denials[:] = [DenyAssignment(**shut)]
+    assert error_of(site.arm(f"{base}/denyAssignments")) == (403, "AuthorizationFailed")
+    rbac.denials[:] = [DenyAssignment(**shut, alone=True)]
+    assert rows(site.arm(f"{base}/denyAssignments")) != []
