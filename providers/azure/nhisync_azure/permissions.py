@@ -124,10 +124,8 @@ def rights_documents(
     actions = _distinct(NEEDS[call].role for call in RIGHTS)
     places = settings.places or ("/subscriptions/<subscription>",)
     lines = [_at(settings, _RIGHTS_ROLE, place) for place in places]
-    # A role may be assignable in subscriptions and resource groups, not in single resources ("Azure custom roles").
-    groups = dict.fromkeys(place.partition("/providers/")[0] for place in places)
     return (
-        _role(_RIGHTS_ROLE, title, actions, (), *groups),
+        _role(_RIGHTS_ROLE, title, actions, (), *places),
         PermissionDocument(
             title=f"{title}: where the role is assigned", language="sh", text="\n".join(lines), actions=actions
         ),
@@ -171,7 +169,11 @@ def _roles(mode: AccessMode, calls: Calls, settings: AzureSettings) -> Iterable[
     arm = _distinct(NEEDS[call].role for call in calls.arm)
     scope = settings.vault_id or "/subscriptions/<subscription>"
     if data or arm:
-        yield _role(f"nhisync {mode.value}", _TITLES[mode], arm, data, scope)
+        role = f"nhisync {mode.value}"
+        yield _role(role, _TITLES[mode], arm, data, scope)
+        title = f"{_TITLES[mode]}: where the role is assigned"
+        line = _at(settings, role, settings.vault_id or "<vault resource id>")
+        yield PermissionDocument(title=title, language="sh", text=line, actions=tuple(sorted((*arm, *data))))
     if calls.single:
         role = f"nhisync {mode.value} of single secrets"
         action = NEEDS["secrets.get_secret"].role
@@ -183,7 +185,12 @@ def _roles(mode: AccessMode, calls: Calls, settings: AzureSettings) -> Iterable[
 
 
 def _role(name: str, title: str, actions: Sequence[str], data: Sequence[str], *scopes: str) -> PermissionDocument:
-    """A custom role as ``az role definition create`` takes it."""
+    """A custom role as ``az role definition create`` takes it.
+
+    It may be assignable in subscriptions and resource groups, never in single resources (Azure, "Custom roles",
+    AssignableScopes); the assignment itself is made on the resource.
+    """
+    groups = dict.fromkeys(scope.partition("/providers/")[0] for scope in scopes)
     body = {
         "Name": name,
         "IsCustom": True,
@@ -192,7 +199,7 @@ def _role(name: str, title: str, actions: Sequence[str], data: Sequence[str], *s
         "NotActions": [],
         "DataActions": list(data),
         "NotDataActions": [],
-        "AssignableScopes": list(scopes),
+        "AssignableScopes": list(groups),
     }
     text = json.dumps(body, indent=2)
     return PermissionDocument(title=title, language="json", text=text, actions=tuple(sorted((*actions, *data))))

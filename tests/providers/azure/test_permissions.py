@@ -13,6 +13,7 @@ from azure.keyvault.keys.crypto import CryptographyClient, SignatureAlgorithm
 
 from nhisync.spi import AccessMode, CheckState, ErrorKind, FieldValue, Presence
 from nhisync_azure import AzureSettings
+from nhisync_azure.emulator.rbac import custom_role
 from nhisync_azure.operations import NEEDS
 from nhisync_azure.permissions import VALUE_ACTIONS, documents, grant_text
 
@@ -333,5 +334,16 @@ def test_what_is_not_touched_is_not_granted():
     from nhisync.spi import Locator
 
     found = documents(AccessMode.READ, (Locator.parse("kv:secret/x"),), frozenset(), settings("rbac"))
-    assert [one.language for one in found] == ["json"]
+    assert [one.language for one in found] == ["json", "sh"]
     assert json.loads(found[0].text)["DataActions"] == ["Microsoft.KeyVault/vaults/secrets/readMetadata/action"]
+
+
+def test_a_role_is_assignable_where_azure_takes_it_and_assigned_where_it_is_needed():
+    """AssignableScopes names a resource group, never a resource; the assignment names the vault itself."""
+    role, line = (one for one in documents(AccessMode.READ, (), frozenset({"secret"}), settings("rbac")))
+    (scope,) = json.loads(role.text)["AssignableScopes"]
+    vault = settings("rbac").vault_id
+    assert vault.startswith(f"{scope}/providers/Microsoft.KeyVault/vaults/")
+    assert f"--scope '{vault}'" in line.text
+    with pytest.raises(ValueError, match="names a resource"):
+        custom_role({**json.loads(role.text), "AssignableScopes": [vault]}, "id")

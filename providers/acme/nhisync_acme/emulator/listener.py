@@ -177,7 +177,10 @@ def _tls(folder: Path) -> ssl.SSLContext:
     )
     leaf = (
         build(x509.Name([]), key.public_key(), 2)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(one)) for one in ("127.0.0.1", "::1")]), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ip_address(one)) for one in ("127.0.0.1", "::1")]),
+            critical=True,
+        )
         .sign(root_key, hashes.SHA256())
     )
     encoding = serialization.Encoding.PEM

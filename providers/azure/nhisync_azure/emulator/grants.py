@@ -66,7 +66,7 @@ def role_document(mode: AccessMode, *, arm: bool, scope: str) -> dict[str, Any]:
         "NotActions": [],
         "DataActions": [f"{VAULTS}/{action}" for action in (*_READ, *_MORE[mode])],
         "NotDataActions": [],
-        "AssignableScopes": [scope],
+        "AssignableScopes": [scope.partition("/providers/")[0]],  # never a single resource
     }
 
 

@@ -177,6 +177,10 @@ def custom_role(document: Mapping[str, Any], role_id: str) -> RoleDefinition:
             raise ValueError(msg)
         return tuple(found)
 
+    scopes = tuple(low.get("assignablescopes") or ("/",))
+    if any("/providers/" in scope for scope in scopes if "/managementgroups/" not in scope.lower()):
+        msg = f"AssignableScopes of role {name!r} names a resource; a subscription or resource group is the smallest"
+        raise ValueError(msg)
     return RoleDefinition(
         id=role_id,
         name=str(name),
@@ -186,7 +190,7 @@ def custom_role(document: Mapping[str, Any], role_id: str) -> RoleDefinition:
         not_actions=gather("notactions"),
         data_actions=gather("dataactions"),
         not_data_actions=gather("notdataactions"),
-        scopes=tuple(low.get("assignablescopes") or ("/",)),
+        scopes=scopes,
     )
 
 
