@@ -7,6 +7,7 @@ from nhisync.spi import AccessMode, Check, CheckState, Locator, ProviderError, S
 from nhisync.spi.host import examine_files
 from nhisync.spi.x509 import Loaded, Profile, examine_views, load_trust, load_views
 from nhisync_tls.handshake import Served
+from nhisync_tls.pages import Fetched
 from nhisync_tls.permissions import files_of
 from nhisync_tls.settings import TlsSettings
 
@@ -17,11 +18,12 @@ def examine(
     mode: AccessMode,
     settings: TlsSettings,
     context: SourceContext,
-    answers: Iterable[tuple[Locator, Served | ProviderError]],
+    answers: Iterable[tuple[Locator, Served | Fetched | ProviderError]],
 ) -> Iterator[Check]:
     """Reachability first, then the files by themselves, then trust and (for probes) the client certificate."""
     for locator, answer in sorted(answers, key=lambda pair: pair[0]):
-        yield _reachable(locator, answer)
+        if not isinstance(answer, Fetched):
+            yield _reachable(locator, answer)
     yield from examine_files(files_of(mode, settings, context))
     yield from _trust(settings, context)
     profile = Profile(settings.profile)

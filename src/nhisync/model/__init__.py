@@ -14,8 +14,9 @@ from nhisync.model.item import (
     PublicId,
     Rotation,
 )
+from nhisync.model.keyset import KeySet, SignatureKey
 from nhisync.model.locator import Locator
-from nhisync.model.pair import App, MatchRule, Pair, Waiver
+from nhisync.model.pair import SIGNING_KEY, App, Lost, MatchRule, Pair, Waiver
 from nhisync.model.report import SCHEMA_VERSION, AppReport, Blackout, LayerCount, PathSummary, Report, SourceSummary
 from nhisync.model.rights import BOUNDARY, HELD, TRUST, TTL, Effect, Limit, Right, Syntax
 from nhisync.model.words import (
@@ -41,6 +42,7 @@ __all__ = [
     "ON_CALL",
     "SCHEMA_VERSION",
     "SHARED_TARGET_SCHEMES",
+    "SIGNING_KEY",
     "TRUST",
     "TTL",
     "App",
@@ -59,11 +61,13 @@ __all__ = [
     "EvidenceRef",
     "Finding",
     "Item",
+    "KeySet",
     "Layer",
     "LayerCount",
     "Lifecycle",
     "Limit",
     "Locator",
+    "Lost",
     "MatchRule",
     "Mode",
     "Moment",
@@ -80,6 +84,7 @@ __all__ = [
     "Rotation",
     "Severity",
     "Side",
+    "SignatureKey",
     "SourceSummary",
     "State",
     "Syntax",
