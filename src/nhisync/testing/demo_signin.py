@@ -76,10 +76,10 @@ SIGNIN = PlannedApp(
             "NHS809",
         ),
         pair(
-            "webhook-keys",
+            "gateway-keys",
             "signing-key",
-            _stored("webhook", "hook"),
-            _stored("webhook", "hook", private=True),
+            _stored("gateway", "gate"),
+            _stored("gateway", "gate", private=True),
             "Somebody published the whole key, its private half included.",
             "NHS810",
             "NHS510",

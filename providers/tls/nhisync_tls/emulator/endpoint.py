@@ -71,6 +71,7 @@ class _State:
     seen: list[Handshake] = field(default_factory=list)
     names: dict[int, str | None] = field(default_factory=dict)
     pages: dict[str, bytes] = field(default_factory=dict)
+    requests: list[bytes] = field(default_factory=list)
     connections: int = 0
 
 
@@ -104,6 +105,12 @@ class Endpoint:
             return tuple(self._state.seen)
 
     @property
+    def requests(self) -> tuple[bytes, ...]:
+        """What clients sent after their handshakes, oldest first."""
+        with self._state.lock:
+            return tuple(self._state.requests)
+
+    @property
     def connections(self) -> int:
         """How many TCP connections were accepted."""
         with self._state.lock:
@@ -121,6 +128,11 @@ class Endpoint:
         """Answer requests for `path` with this; every other path gets an empty page."""
         lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers)
         self.publish_raw(path, ("\r\n".join(lines) + "\r\n\r\n").encode() + body)
+
+    def page(self, path: str) -> bytes:
+        """What is answered to requests for `path`, headers included."""
+        with self._state.lock:
+            return self._state.pages[path]
 
     def publish_raw(self, path: str, answer: bytes) -> None:
         """Answer requests for `path` with exactly these bytes, then end the connection."""
@@ -250,6 +262,7 @@ class Endpoint:
         words = request.split(b" ", 2)
         path = words[1].decode("ascii", "replace") if words[0] == b"GET" and len(words) == 3 else ""
         with self._state.lock:
+            self._state.requests.append(request)
             return self._state.pages.get(path)
 
     def _record(self, tls: ssl.SSLSocket) -> None:
