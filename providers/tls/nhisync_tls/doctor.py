@@ -22,8 +22,7 @@ def examine(
 ) -> Iterator[Check]:
     """Reachability first, then the files by themselves, then trust and (for probes) the client certificate."""
     for locator, answer in sorted(answers, key=lambda pair: pair[0]):
-        if not isinstance(answer, Fetched):
-            yield _reachable(locator, answer)
+        yield _reachable(locator, answer)
     yield from examine_files(files_of(mode, settings, context))
     yield from _trust(settings, context)
     profile = Profile(settings.profile)
@@ -33,10 +32,12 @@ def examine(
         yield _client(settings, context)
 
 
-def _reachable(locator: Locator, answer: Served | ProviderError) -> Check:
+def _reachable(locator: Locator, answer: Served | Fetched | ProviderError) -> Check:
     name = f"reachable:{locator.name.partition('?')[0]}"
     if isinstance(answer, ProviderError):
         return Check(name=name, state=CheckState.FAILED, observed=answer.message, fix=answer.fix, error=answer.fact)
+    if isinstance(answer, Fetched):
+        return Check(name=name, state=CheckState.OK, observed=f"{len(answer.content)} bytes over verified TLS")
     count = len(answer.certificates)
     # Whoever demands a client certificate ends the connection after having shown the chain, which is all we came for.
     words = [answer.version or "chain shown, then refused", f"{count} certificate{'s' * (count != 1)}"]

@@ -137,7 +137,7 @@ class TlsProvider:
         from nhisync_tls.doctor import examine  # noqa: PLC0415 - see above
 
         locators = [locator for locator, _ in self._targets([item.item for item in wanted], kinds)]
-        answers = self._look_at(locators, budget, None)
+        answers = self._look_at(locators, budget, None, self._judging().roots)
         yield from examine(mode, self._settings, self._context, answers)
 
     def _judging(self) -> "Judging":

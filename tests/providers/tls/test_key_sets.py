@@ -217,6 +217,19 @@ def test_the_connection_is_a_line_of_the_document(edge: Edge) -> None:
     assert item.error.action == f"connect:{endpoint}"
 
 
+def test_doctor_fetches_as_an_inventory_does(edge: Edge) -> None:
+    """It says that a set can be had, or why not, with the step that helps."""
+    good, moved = plant(edge), plant(edge, name="moved")
+    edge.world.endpoint("primary", "edge", "moved").publish(KEY_SET_PATH, EMPTY, status="302 Found")
+    checks = edge.provider().examine(AccessMode.READ, (good, moved), frozenset(), edge.budget())
+    found = {check.name: check for check in checks if check.name.startswith("reachable:")}
+    told = found[f"reachable:{good.name.partition('?')[0]}"]
+    assert told.observed.endswith("bytes over verified TLS")
+    refused = found[f"reachable:{moved.name.partition('?')[0]}"]
+    assert refused.error is not None
+    assert (refused.error.reason, bool(refused.fix)) == ("http-302", True)
+
+
 def test_without_roots_nothing_is_asked(edge: Edge) -> None:
     """A trust file that cannot be used ends the fetch, never the verification."""
     locator = plant(edge)

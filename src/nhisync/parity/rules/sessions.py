@@ -48,17 +48,15 @@ def check_backup_refuses(view: PairView) -> Outcome | None:
     b, p = view.backup, view.primary
     if p is None or b is None or not view.present:
         return None
-    marked = _is_set(b), _is_set(p)
-    if (not any(marked) and not view.signing) or _lost(view):
+    there, here = b.detail, p.detail
+    if (there is None or KEY_SET_MARK not in there) and (here is None or KEY_SET_MARK not in here):
+        return _valued(view, p, b) if view.signing else None
+    if _lost(view):
         return None
-    if all(marked):
+    if _is_set(p) and _is_set(b):
         return _carried(p, b, Side.BACKUP)
-    if any(marked):
-        bare = Side.PRIMARY if marked[0] else Side.BACKUP
-        return unknown(bare, "only the other side is a key set", "a key set on both sides")
-    if not view.shared or (not _one_value(p, b) and not view.thresholds.compare_values):
-        return None
-    return PASS if _one_value(p, b) else fail(Side.PAIR, VALUES_DIFFER, "one value, as the pair declares")
+    bare = Side.BACKUP if _is_set(p) else Side.PRIMARY
+    return unknown(bare, "only the other side is a key set", "a key set on both sides")
 
 
 PRIMARY_REFUSES = RuleInfo(
@@ -84,9 +82,9 @@ PRIMARY_REFUSES = RuleInfo(
 def check_primary_refuses(view: PairView) -> Outcome | None:
     """Fail for what the backup may sign and the primary refuses; None unless both sides are key sets."""
     b, p = view.backup, view.primary
-    if p is None or b is None or not view.present or not _is_set(b) or not _is_set(p) or _lost(view):
+    if p is None or b is None or b.detail is None or KEY_SET_MARK not in b.detail or not view.present:
         return None
-    return _carried(b, p, Side.PRIMARY)
+    return _carried(b, p, Side.PRIMARY) if _is_set(p) and not _lost(view) else None
 
 
 PUBLISHED = RuleInfo(
@@ -114,7 +112,8 @@ PUBLISHED = RuleInfo(
 def check_published(view: PairView) -> Outcome | None:
     """Fail for each side that publishes private members; None without a key set."""
     b, p = (view.backup, view.primary) if view.present else answered(view)
-    if not _is_set(b) and not _is_set(p):
+    there, here = None if b is None else b.detail, None if p is None else p.detail
+    if (there is None or KEY_SET_MARK not in there) and (here is None or KEY_SET_MARK not in here):
         return None
     try:
         backup, primary = key_set_of(b), key_set_of(p)
@@ -238,6 +237,13 @@ def _carried(signs: Row, verifies: Row, side: Side) -> Outcome:
     if not signer.keys:
         return unknown(other, "publishes no signature key", expected)
     return PASS
+
+
+def _valued(view: PairView, p: Row, b: Row) -> Outcome | None:
+    """Whether a value that both paths share by design is one; None where that is not asked, or nobody compares."""
+    if not view.shared or _lost(view) or (not _one_value(p, b) and not view.thresholds.compare_values):
+        return None
+    return PASS if _one_value(p, b) else fail(Side.PAIR, VALUES_DIFFER, "one value, as the pair declares")
 
 
 def _named(key: KeyRow) -> str:
