@@ -99,6 +99,13 @@ def test_a_tier_that_asks_wants_an_answer(look: Look) -> None:
     assert look(policy="sessions: {ask: true}\noff: [NHS811]") == (Word.READY, {})
 
 
+def test_sessions_in_a_replicated_store_are_attested(look: Look) -> None:
+    """Where no key decides, a tier asks for the attestation instead: then that one is missing, and nothing else."""
+    word, found = look(policy="sessions: {ask: true}\nattestations: {session-state: 7d}")
+    assert (word, list(found)) == (Word.UNKNOWN, ["NHS910"])
+    assert "session-state: never attested" in found["NHS910"].observed
+
+
 def test_what_is_declared_lost_is_seen_and_blocks_nothing(look: Look) -> None:
     """The app is ready, and everybody who looks learns who decided that its users log in again, and until when."""
     word, found = look(more=LOST.format(until="2026-12-31"))

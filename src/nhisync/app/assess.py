@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from nhisync.app.ports import Notebook, Stored
 from nhisync.model import (
+    SESSION_STATE,
     App,
     AppReport,
     Attestation,
@@ -260,7 +261,8 @@ class Assessment:
             told = f"declared by {clean(app.lost.owner)} until {app.lost.until}: {clean(app.lost.reason)}"
             said = self._unknown(SESSIONS_LOST, terms, "", f"{told} (over)" if over else told)
             self._beside(tally, replace(said, state=State.FAIL))
-        if over and NOT_SHOWN in asked and not any(pair.signing for pair in app.pairs):
+        answered = any(pair.signing for pair in app.pairs) or SESSION_STATE in terms.tier.attestations
+        if over and NOT_SHOWN in asked and not answered:
             self._block(tally, self._unknown(NOT_SHOWN, terms, "", "no pair of kind signing-key is named"))
 
     def _beside(self, tally: _AppTally, finding: Finding) -> None:

@@ -1,6 +1,6 @@
 """Frozen values that everything else speaks in; no IO, no clock, no SDK."""
 
-from nhisync.model.attestation import ON_CALL, Attestation
+from nhisync.model.attestation import ON_CALL, SESSION_STATE, Attestation
 from nhisync.model.chain import CertificateFacts, Chain, Outlook, Revocation
 from nhisync.model.coverage import Coverage
 from nhisync.model.finding import EvidenceRef, Finding, Verdict
@@ -41,6 +41,7 @@ __all__ = [
     "HELD",
     "ON_CALL",
     "SCHEMA_VERSION",
+    "SESSION_STATE",
     "SHARED_TARGET_SCHEMES",
     "SIGNING_KEY",
     "TRUST",

@@ -31,6 +31,10 @@ BACKUP_REFUSES = RuleInfo(
     "all services lose their tokens in the same second, and the login service meets them at once.",
     false_alarm="Nobody brings old tokens to the backup. Declare the app's sessions lost, with owner, end and reason.",
     remediation={
+        "aws": "Write the value that the pair declares shared into the backup's region, too (aws secretsmanager "
+        "put-secret-value --secret-string file://…), from the place that makes it",
+        "vault": "Write the value that the pair declares shared into the backup's cluster, too (vault kv put … @file), "
+        "from the place that makes it",
         "tls": "Publish the primary's public keys in the backup's key set too, under the same kid and alg, before they "
         "sign; never copy a private key to do so",
         "file": "Write the primary's public keys into the backup's key set too, under the same kid and alg, and reload "
@@ -38,7 +42,7 @@ BACKUP_REFUSES = RuleInfo(
         "*": "Let the backup of {app}/{pair} accept what the primary signs with: publish its public keys, or hold the "
         "shared value; or declare the sessions of {app} lost",
     },
-    policy=("evidence.compare_values", "sessions.ask"),
+    policy=("evidence.compare_values",),
     frameworks=AUTHENTICATION,
 )
 
@@ -130,16 +134,18 @@ NOT_SHOWN = RuleInfo(
     consequence=Consequence.OUTAGE,
     block="UNKNOWN",
     compared="Where the tier asks (sessions.ask): whether a pair of the app shows that tokens of the primary verify on "
-    "the backup. Key sets of both paths show it, and a shared value of kind signing-key that was compared.",
+    "the backup. Key sets of both paths show it, and a shared value of kind signing-key that was compared. For an app "
+    "without such a pair the attestation session-state answers, where the tier asks for that one.",
     hurts="Nobody knows whether the users are still logged in after the switch, and whether the login service can "
     "carry all of them at once.",
     false_alarm="The app keeps no sessions, or may lose them. Declare that: sessions of the app, with owner, end and "
     "reason.",
     remediation={
         "*": "Pair the key sets of both paths (kind jwks of a source tls or file), or the shared value (kind: "
-        "signing-key, class: shared, and evidence.compare_values); or declare the sessions of {app} lost",
+        "signing-key, class: shared, and evidence.compare_values); or ask for the attestation session-state; or "
+        "declare the sessions of {app} lost",
     },
-    policy=("sessions.ask", "evidence.compare_values"),
+    policy=("sessions.ask", "evidence.compare_values", "attestations"),
     frameworks=EVIDENCE,
     fails=False,
 )
@@ -176,7 +182,6 @@ LOST = RuleInfo(
     remediation={
         "*": "Nothing, if that is still meant; else pair the signing keys of {app} and take the declaration out",
     },
-    policy=("sessions.ask",),
     frameworks=OWNERSHIP,
 )
 
