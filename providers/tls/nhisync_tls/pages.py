@@ -102,7 +102,7 @@ def _shake(tls: ssl.SSLSocket, target: Target, left: Callable[[], float]) -> Non
 
 
 def _request(page: Page, name: str) -> bytes:
-    host = Target(host=name or page.target.host, port=page.target.port).endpoint
+    host = Target(host=name or page.target.host, port=page.target.port).endpoint.removesuffix(":443")
     lines = (
         f"GET {page.path} HTTP/1.1",
         f"Host: {host}",
