@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from nhisync.spi import ErrorKind, Locator, Presence
+from nhisync.spi import AccessMode, ErrorFact, ErrorKind, Locator, Presence
 
 from .conftest import Files
 
@@ -37,6 +37,18 @@ def test_private_members_make_it_a_secret(files: Files) -> None:
     held = json.loads((files.root / "keys.jwks").read_text(encoding="ascii"))
     for key in held["keys"]:
         assert key["d"] not in repr(item)
+
+
+@pytest.mark.parametrize("mode", [AccessMode.READ, AccessMode.FINGERPRINT])
+def test_the_file_is_a_line_of_the_document(files: Files, mode: AccessMode) -> None:
+    """Reading it is granted by name, like any other file, and a comparison of values has nothing to read in it."""
+    locator = files.plant("jwks", "public/keys.jwks")
+    (document,) = files.provider().permissions(mode, (locator,), frozenset())
+    assert document.actions == (f"read:{files.root}/public/keys.jwks",)
+    assert f"setfacl -R -m u:nhisync:rX {files.root}/public/keys.jwks\n" in document.text
+    ((_, told),) = files.provider().values((locator,), files.budget())
+    assert isinstance(told, ErrorFact)
+    assert told.kind == ErrorKind.UNSUPPORTED.value
 
 
 def test_what_is_no_set_is_unknown(files: Files) -> None:

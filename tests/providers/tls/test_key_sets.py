@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from nhisync.spi import AccessMode, Coverage, InventoryRequest, Item, Locator, Presence, ProviderError
 from nhisync.testing.clocks import FakeClock
-from nhisync.testing.world import Seed
 from nhisync_tls.emulator import KEY_SET_PATH
 from nhisync_tls.handshake import Patience
 from nhisync_tls.pages import fetch
@@ -29,9 +28,7 @@ EMPTY = b'{"keys": []}'
 
 def plant(edge: Edge, name: str = "login", **options: Any) -> Locator:
     """An endpoint that publishes a key set."""
-    ages = {key: options.pop(key) for key in ("expires", "rotated") if key in options}
-    text = edge.world.seed("primary", "edge", Seed(kind="jwks", name=name, options=options, **ages))
-    return Locator.parse(f"edge:{text}")
+    return edge.plant(name, "jwks", **options)
 
 
 def reason(item: Item) -> tuple[Presence, str]:
