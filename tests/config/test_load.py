@@ -11,7 +11,7 @@ import pytest
 
 from nhisync.config import Bind, Configuration, load
 from nhisync.errors import ConfigurationError
-from nhisync.model import Locator, Mode, PairClass
+from nhisync.model import Locator, Lost, Mode, PairClass
 
 from .conftest import SMALL
 
@@ -65,6 +65,20 @@ def test_a_match_by_tag_only_says_where_to_look(load_text: Load, full: str) -> N
     assert match.tagged
     with pytest.raises(ConfigurationError, match="with `by: tag` a template ends with"):
         load_text(tagged.replace('"aws:secret/{app}/{name}"', '"aws:secret/{app}/{name}-key"'))
+
+
+@pytest.mark.requirement("R38")
+def test_sessions_are_declared_lost_by_somebody(load_text: Load) -> None:
+    """The declaration has an owner, an end and a reason; without one nothing is declared, and each is needed."""
+    declared = "    sessions: {on_switch: lost, owner: docs-team, until: 2027-06-30, reason: readers log in again}\n"
+    text = SMALL.replace("    tier: critical\n", f"    tier: critical\n{declared}")
+    assert load_text(SMALL).apps[0].lost is None
+    assert load_text(text).apps[0].lost == Lost(
+        owner="docs-team", until=date(2027, 6, 30), reason="readers log in again"
+    )
+    for part in ("owner: docs-team, ", "until: 2027-06-30, ", ", reason: readers log in again", "on_switch: lost, "):
+        with pytest.raises(ConfigurationError, match="sessions"):
+            load_text(text.replace(part, ""))
 
 
 @pytest.mark.parametrize(("text", "end"), [("never", date.max), ("2027-06-30", date(2027, 6, 30))])

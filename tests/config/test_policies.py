@@ -147,6 +147,15 @@ def test_what_nobody_asks_need_not_be_set(policies: Load) -> None:
     assert found.tiers["gold"].blackout == BlackoutLimits()
     assert found.tiers["gold"].blackout.required is None
     assert found.tiers["gold"].origins["blackout.ask"] == BUILT_IN
+    assert found.tiers["gold"].sessions.ask is False
+    assert found.tiers["gold"].origins["sessions.ask"] == BUILT_IN
+
+
+@pytest.mark.requirement("R38")
+def test_sessions_are_asked_for_knowingly(policies: Load) -> None:
+    """No built-in tier asks whether sessions survive a switch; a policy may."""
+    assert not any(tier.sessions.ask for tier in BUILTIN.values())
+    assert policies(high="sessions: {ask: true}\n").tiers["high"].sessions.ask is True
 
 
 def test_what_is_asked_for_is_the_sum(policies: Load) -> None:

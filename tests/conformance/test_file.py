@@ -72,6 +72,7 @@ class TestFile(ProviderConformance):
         Seed(kind="pkcs12", name="tls/store.p12"),
         Seed(kind="kubernetes-secret", name="payments-api", fields={"api_key": "canary-mounted-3f1a"}),
         Seed(kind="json", name="gcp/key.json", fields={"private_key": "canary-json-77b2"}),
+        Seed(kind="jwks", name="public/keys.jwks", options={"keys": ("2026-10", "2026-11"), "mode": 0o644}),
         Seed(kind="yaml", name="aws/key.yaml", fields={"aws_secret_access_key": "canary-yaml-90cd"}),
     )
     odd = (

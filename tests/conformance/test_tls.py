@@ -29,6 +29,7 @@ class TestTls(ProviderConformance):
         Seed(kind="tls", name="api"),
         Seed(kind="tls", name="web", options={"chain": "missing_intermediate"}),
         Seed(kind="tls", name="mail", options={"starttls": "smtp"}),
+        Seed(kind="jwks", name="login", options={"keys": ("2026-10", "2026-11")}),
         Seed(kind="tls", name="mutual", options={"client_certificate": "required"}),
     )
     odd = (
@@ -61,7 +62,8 @@ class TestTls(ProviderConformance):
     ) -> Stand:
         """A source whose configuration names what is planted, so that it is swept."""
         made = super().another(stand, source, seeds, options)
-        made.document["endpoints"] = [locator.name for locator in made.planted]
+        made.document["endpoints"] = [locator.name for locator in made.planted if locator.kind == "tls"]
+        made.document["key_sets"] = [locator.name for locator in made.planted if locator.kind == "jwks"]
         return made
 
     @classmethod

@@ -47,7 +47,7 @@ def _file(folder: Folder, locator: Locator) -> Check:
             exposed = parse_mount(folder, locator.name)[2]
         else:
             looked = folder.look(locator.name)
-            exposed = exposure(looked.mode, looked.parents, secret=locator.kind != "pem")
+            exposed = exposure(looked.mode, looked.parents, secret=locator.kind not in ("pem", "jwks"))
     except ProviderError as failure:
         return _failed(name, failure)
     if exposed:

@@ -62,7 +62,9 @@ def item_of(
         found: dict[str, Any] = {
             "provider_id": parsed.provider_id or locator.name,
             "version": parsed.version,
-            "rotated": _generation(parsed.rotated, modified),
+            # Keys of a set are added and taken out one by one: a write is no generation of it.
+            "rotated": None if parsed.key_set else _generation(parsed.rotated, modified),
+            "key_set": parsed.key_set,
             "expires": Moment(parsed.expires) if parsed.expires else None,
             "ids": parsed.ids,
         }

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from cryptography import x509
 
-from nhisync.spi import ErrorKind, ProviderError, PublicId
+from nhisync.spi import ErrorKind, KeySet, ProviderError, PublicId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,7 @@ class Parsed:
         version: the provider's own id of this generation, or None.
         provider_id: public name of the identity it belongs to, or "".
         ids: public identifiers besides those of certificates.
+        key_set: published public keys; None = it is no key set.
         rotated: when this generation was made, if the file says so.
         expires: end of validity, if the file says so.
         attributes: further display facts.
@@ -30,6 +31,7 @@ class Parsed:
     version: str | None = None
     provider_id: str = ""
     ids: tuple[PublicId, ...] = ()
+    key_set: KeySet | None = None
     rotated: datetime | None = None
     expires: datetime | None = None
     attributes: dict[str, str] = field(default_factory=dict)

@@ -33,6 +33,7 @@ from nhisync.spi.x509 import Profile, load_trust, load_views
 from nhisync_file.doctor import examine
 from nhisync_file.folder import Folder, check_name, exposure
 from nhisync_file.items import Judging, failed_item, item_of
+from nhisync_file.jwks import parse_jwks
 from nhisync_file.keyfile import parse_json, parse_yaml
 from nhisync_file.mount import parse_mount
 from nhisync_file.parsed import Parsed
@@ -56,6 +57,7 @@ KINDS = (
         check=check_name,
     ),
     KindInfo(name="json", title="JSON key file", locator="json/gcp/key.json#private_key", check=check_name),
+    KindInfo(name="jwks", title="JSON Web Key Set", locator="jwks/public/keys.json", check=check_name, valued=False),
     KindInfo(name="yaml", title="YAML key file", locator="yaml/aws/key.yaml#aws_secret_access_key", check=check_name),
 )
 """What the provider inventories."""
@@ -235,6 +237,8 @@ def _parse(locator: Locator, content: bytes, password: bytes | None) -> Parsed:
             return parse_pkcs12(content, password)
         case "json":
             return parse_json(content)
+        case "jwks":
+            return parse_jwks(content)
     return parse_yaml(content)
 
 

@@ -13,6 +13,7 @@ SUFFIXES: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
         "pem": (".pem", ".crt", ".cer"),
         "pkcs12": (".p12", ".pfx"),
         "json": (".json",),
+        "jwks": (".jwks",),
         "yaml": (".yaml", ".yml"),
     }
 )

@@ -31,6 +31,8 @@ def values_of(folder: Folder, locator: Locator) -> Iterator[Answer]:
             yield from _keys(locator, folder.read(locator.name)[1])
         case kind if kind == MOUNT:
             yield from _files(folder, locator)
+        case "jwks":
+            yield locator, _unsupported("a published key set holds no value to compare")
         case _:
             told = "private keys of PKCS#12 stores are not read; with password_file their certificates tell a copy"
             yield locator, _unsupported(told)

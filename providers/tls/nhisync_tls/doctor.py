@@ -7,6 +7,7 @@ from nhisync.spi import AccessMode, Check, CheckState, Locator, ProviderError, S
 from nhisync.spi.host import examine_files
 from nhisync.spi.x509 import Loaded, Profile, examine_views, load_trust, load_views
 from nhisync_tls.handshake import Served
+from nhisync_tls.pages import Fetched
 from nhisync_tls.permissions import files_of
 from nhisync_tls.settings import TlsSettings
 
@@ -17,7 +18,7 @@ def examine(
     mode: AccessMode,
     settings: TlsSettings,
     context: SourceContext,
-    answers: Iterable[tuple[Locator, Served | ProviderError]],
+    answers: Iterable[tuple[Locator, Served | Fetched | ProviderError]],
 ) -> Iterator[Check]:
     """Reachability first, then the files by themselves, then trust and (for probes) the client certificate."""
     for locator, answer in sorted(answers, key=lambda pair: pair[0]):
@@ -31,10 +32,12 @@ def examine(
         yield _client(settings, context)
 
 
-def _reachable(locator: Locator, answer: Served | ProviderError) -> Check:
+def _reachable(locator: Locator, answer: Served | Fetched | ProviderError) -> Check:
     name = f"reachable:{locator.name.partition('?')[0]}"
     if isinstance(answer, ProviderError):
         return Check(name=name, state=CheckState.FAILED, observed=answer.message, fix=answer.fix, error=answer.fact)
+    if isinstance(answer, Fetched):
+        return Check(name=name, state=CheckState.OK, observed=f"{len(answer.content)} bytes over verified TLS")
     count = len(answer.certificates)
     # Whoever demands a client certificate ends the connection after having shown the chain, which is all we came for.
     words = [answer.version or "chain shown, then refused", f"{count} certificate{'s' * (count != 1)}"]

@@ -104,8 +104,8 @@ def look(target: Target, name: str, patience: Patience, clock: Clock, *, client:
     Raises:
         ProviderError: the `reason` of its fact is one of the words in the README's table.
     """
-    with contextlib.closing(_connect(target, patience.connect, clock)) as connection:
-        left = _countdown(patience.handshake, clock)
+    with contextlib.closing(dial(target, patience.connect, clock)) as connection:
+        left = countdown(patience.handshake, clock)
         if target.starttls:
             _upgrade(connection, target, left)
         sni = name if target.sni and name and not is_address(name) else ""
@@ -116,7 +116,7 @@ def look(target: Target, name: str, patience: Patience, clock: Clock, *, client:
         ) as tls:
             refused = _shake(tls, target, left, watch) or _refused_later(tls, patience.settle, watch)
             return Served(
-                certificates=_chain(tls),
+                certificates=served_chain(tls),
                 version=tls.version() or "",
                 cipher=(tls.cipher() or ("",))[0],
                 alpn=tls.selected_alpn_protocol() or "",
@@ -152,7 +152,7 @@ class _Watch:
         return "requested" if self.requested else "none"
 
 
-def _connect(target: Target, seconds: float, clock: Clock) -> socket.socket:
+def dial(target: Target, seconds: float, clock: Clock) -> socket.socket:
     """The first of the target's addresses that accepts."""
     deadline = clock.monotonic() + seconds
     last = OSError()
@@ -178,7 +178,7 @@ def _addresses(target: Target) -> Iterator[tuple[socket.AddressFamily, Any]]:
     try:
         found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM, flags=flags)
     except OSError:
-        raise _failure(
+        raise endpoint_error(
             ErrorKind.UNREACHABLE,
             "name-not-resolved",
             f"the name {target.host} has no address here",
@@ -199,10 +199,10 @@ def _not_connected(target: Target, failure: OSError) -> ProviderError:
     needed = connect(target.endpoint)
     fix = f"Open {needed} for this host, then try from it: openssl s_client -connect {target.endpoint}"
     message = f"{target.endpoint}: {said}"
-    return _failure(ErrorKind.UNREACHABLE, reason, message, target, fix, action=needed)
+    return endpoint_error(ErrorKind.UNREACHABLE, reason, message, target, fix, action=needed)
 
 
-def _countdown(seconds: float, clock: Clock) -> Callable[[], float]:
+def countdown(seconds: float, clock: Clock) -> Callable[[], float]:
     """A function that says how many of `seconds` are left, and raises TimeoutError when none are."""
     deadline = clock.monotonic() + seconds
 
@@ -223,16 +223,16 @@ def _upgrade(connection: socket.socket, target: Target, left: Callable[[], float
         PREAMBLES[target.starttls](connection, lambda: connection.settimeout(left()))
     except RefusedError:
         message = f"{where} answers, and declines STARTTLS"
-        raise _failure(ErrorKind.UNSUPPORTED, "starttls-refused", message, target, fix) from None
+        raise endpoint_error(ErrorKind.UNSUPPORTED, "starttls-refused", message, target, fix) from None
     except StrangeError:
         message = f"{where} is not what answers there"
-        raise _failure(ErrorKind.MALFORMED, "starttls-strange", message, target, fix) from None
+        raise endpoint_error(ErrorKind.MALFORMED, "starttls-strange", message, target, fix) from None
     except TimeoutError:
         message = f"{where} stopped answering before TLS"
-        raise _failure(ErrorKind.UNREACHABLE, "starttls-timeout", message, target, fix) from None
+        raise endpoint_error(ErrorKind.UNREACHABLE, "starttls-timeout", message, target, fix) from None
     except OSError:
         message = f"{where} closed the connection before TLS"
-        raise _failure(ErrorKind.UNREACHABLE, "starttls-closed", message, target, fix) from None
+        raise endpoint_error(ErrorKind.UNREACHABLE, "starttls-closed", message, target, fix) from None
 
 
 def _context(target: Target, watch: _Watch, client: ClientFiles | None) -> ssl.SSLContext:
@@ -257,7 +257,7 @@ def _load_client(context: ssl.SSLContext, client: ClientFiles, target: Target) -
             read_file(file)  # OpenSSL would wait for ever at a named pipe
         context.load_cert_chain(client.certificate, client.key, password=_no_password)
     except (OSError, ValueError):
-        raise _failure(
+        raise endpoint_error(
             ErrorKind.MISCONFIGURED,
             "client-certificate-unusable",
             "the configured client certificate and key cannot be used together",
@@ -279,34 +279,34 @@ def _shake(tls: ssl.SSLSocket, target: Target, left: Callable[[], float], watch:
     except TimeoutError:
         message = f"{target.endpoint}: accepts the connection, then hangs in the TLS handshake"
         fix = "The listener is stuck or starved; restart it, or raise handshake_timeout if it is only slow."
-        raise _failure(ErrorKind.UNREACHABLE, "handshake-timeout", message, target, fix) from None
+        raise endpoint_error(ErrorKind.UNREACHABLE, "handshake-timeout", message, target, fix) from None
     except OSError as failure:
-        if watch.requested and _chain(tls):
+        if watch.requested and served_chain(tls):
             return True
-        raise _not_shaken(target, failure) from None
+        raise not_shaken(target, failure) from None
     return False
 
 
-def _not_shaken(target: Target, failure: OSError) -> ProviderError:
+def not_shaken(target: Target, failure: OSError) -> ProviderError:
     """Not TLS, closed, or a TLS alert: translated from OpenSSL's reason word, never from its text."""
     reason = (failure.reason or "") if isinstance(failure, ssl.SSLError) else ""
     if reason in _NOT_TLS:
         message = f"{target.endpoint}: what answers there is not TLS"
         fix = "Check the port, or name the protocol: ?starttls=smtp, postgres or ldap."
-        return _failure(ErrorKind.MALFORMED, "not-tls", message, target, fix)
+        return endpoint_error(ErrorKind.MALFORMED, "not-tls", message, target, fix)
     alert = next((word for word in _ALERTS if word in reason), "")
     if alert:
         word = alert.lower().replace("_", "-")
         kind = ErrorKind.UNSUPPORTED if alert == "PROTOCOL_VERSION" else ErrorKind.UNREACHABLE
         message = f"{target.endpoint}: the server refuses the handshake with the alert {word}"
         fix = "Check the name asked for (?name=, ?sni=off), the ALPN option, and the server's protocol versions."
-        return _failure(kind, f"alert-{word}", message, target, fix)
+        return endpoint_error(kind, f"alert-{word}", message, target, fix)
     if not reason or "EOF" in reason:
         message = f"{target.endpoint}: the connection is closed in the TLS handshake"
         fix = "Look at the listener's log; a proxy in front of a dead service does this too."
-        return _failure(ErrorKind.UNREACHABLE, "handshake-closed", message, target, fix)
+        return endpoint_error(ErrorKind.UNREACHABLE, "handshake-closed", message, target, fix)
     message = f"{target.endpoint}: the TLS handshake is broken"
-    return _failure(ErrorKind.MALFORMED, "handshake-broken", message, target, "Look at the listener's log.")
+    return endpoint_error(ErrorKind.MALFORMED, "handshake-broken", message, target, "Look at the listener's log.")
 
 
 def _refused_later(tls: ssl.SSLSocket, settle: float, watch: _Watch) -> bool:
@@ -326,7 +326,7 @@ def _refused_later(tls: ssl.SSLSocket, settle: float, watch: _Watch) -> bool:
     return closed and watch.requested
 
 
-def _chain(tls: ssl.SSLSocket) -> tuple[bytes, ...]:
+def served_chain(tls: ssl.SSLSocket) -> tuple[bytes, ...]:
     """The DER certificates as served, unrelated ones included; empty when none came.
 
     Public from Python 3.13 on; before, the same function stands on the wrapped object.
@@ -339,7 +339,8 @@ def _chain(tls: ssl.SSLSocket) -> tuple[bytes, ...]:
     return tuple(item.public_bytes(_ENCODING_DER) for item in found or ())
 
 
-def _failure(
+def endpoint_error(
     kind: ErrorKind, reason: str, message: str, target: Target, fix: str, *, action: str = ""
 ) -> ProviderError:
+    """The error of one endpoint; `reason` is a word of the README's table."""
     return ProviderError(kind, message, action=action, resource=target.endpoint, reason=reason, fix=fix)

@@ -5,13 +5,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from nhisync.spi import Chain, ErrorKind, Item, Locator, Moment, Precision, Presence, ProviderError
+from nhisync.spi.jwks import key_set_version, read_key_set
 from nhisync.spi.x509 import (
     NO_VIEWS,
     Loaded,
     MalformedError,
     Profile,
+    Trust,
     Views,
     chain_facts,
     decode,
@@ -20,6 +23,8 @@ from nhisync.spi.x509 import (
     state_at,
 )
 from nhisync_tls.handshake import Served
+from nhisync_tls.pages import Fetched, not_verified
+from nhisync_tls.target import Target
 
 _SECOND = timedelta(seconds=1)
 
@@ -40,6 +45,12 @@ class Judging:
     trust: Loaded | None = None
     problem: str = ""
     views: Views = NO_VIEWS
+
+    @property
+    def roots(self) -> bytes:
+        """The trusted roots in DER, one after the other."""
+        found = self.trust.trust.roots if self.trust else ()
+        return b"".join(root.public_bytes(Encoding.DER) for root in found)
 
 
 def item_of(locator: Locator, name: str, served: Served, judging: Judging, now: datetime) -> Item:
@@ -85,10 +96,50 @@ def item_of(locator: Locator, name: str, served: Served, judging: Judging, now: 
         )
 
 
+def key_set_item(locator: Locator, target: Target, fetched: Fetched, judging: Judging, now: datetime) -> Item:
+    """The facts of one published key set.
+
+    Args:
+        locator: its address.
+        target: the endpoint that served it.
+        fetched: what it served.
+        judging: the trust that its certificate was verified against.
+        now: the instant of verification.
+
+    Raises:
+        ProviderError: its certificate is not valid now, or it is no key set.
+    """
+    if judging.trust is not None:
+        _verify(fetched, judging.trust.trust, target, now)
+    found = read_key_set(fetched.content)
+    return Item(
+        locator=locator,
+        observed_at=now,
+        provider_id=locator.name.partition("?")[0],
+        version=key_set_version(found),
+        fields=(),
+        key_set=found,
+        attributes=(("signature-keys", str(len(found.keys))),),
+    )
+
+
 def failed_item(locator: Locator, failure: ProviderError, now: datetime) -> Item:
     """An endpoint of which only the reason is known; silence and refusal never mean that a credential is absent."""
     presence = Presence.UNKNOWN if failure.presence is Presence.ABSENT else failure.presence
     return Item(locator=locator, observed_at=now, presence=presence, error=failure.fact)
+
+
+def _verify(fetched: Fetched, trust: Trust, target: Target, now: datetime) -> None:
+    """Judge the dates that OpenSSL was told to leave out: the chain must build at `now`.
+
+    Raises:
+        ProviderError: it does not.
+    """
+    with quiet():
+        certificates, unreadable = _decoded(fetched.certificates, Locator("", "", target.endpoint))
+        chain = chain_facts(certificates, trust, name="", now=now)
+    if not chain.builds or unreadable:
+        raise not_verified(target, chain.problem)
 
 
 def _decoded(served: Sequence[bytes], locator: Locator) -> tuple[list[x509.Certificate], int]:

@@ -4,7 +4,8 @@ The parsers of certificates come with the first look, not with the class: most c
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING, ClassVar
 
@@ -30,15 +31,22 @@ from nhisync.spi import (
     SourceContext,
 )
 from nhisync_tls.handshake import ClientFiles, Patience, Served, look
+from nhisync_tls.pages import Fetched, fetch
 from nhisync_tls.permissions import permission_documents
 from nhisync_tls.settings import TlsSettings
-from nhisync_tls.target import Target
+from nhisync_tls.target import Page, Target
 
 if TYPE_CHECKING:
     from nhisync_tls.items import Judging
 
 KIND = "tls"
-"""The only kind: one endpoint, as served to one name."""
+"""One endpoint, as served to one name."""
+
+KEY_SET = "jwks"
+"""The public keys that an endpoint publishes (RFC 7517)."""
+
+Answer = Served | Fetched | ProviderError
+"""What one endpoint showed, what one page held, or why neither is known."""
 
 FAMILY = "handshake"
 """Family of the budget's rates."""
@@ -47,7 +55,8 @@ FAMILY = "handshake"
 class TlsProvider:
     """TLS endpoints: the chain really served, and whether a client would believe it.
 
-    It holds no credential (but for the optional client certificate of `probe`) and sends nothing but the handshake.
+    It holds no credential (but for the optional client certificate of `probe`) and sends nothing but the handshake;
+    to those that publish a key set also the request for it, once their certificate is verified.
     """
 
     info: ClassVar[ProviderInfo] = ProviderInfo(
@@ -60,6 +69,14 @@ class TlsProvider:
                 title="certificate chain served by an endpoint",
                 locator="tls/192.0.2.10:443?name=api.example.com",
                 check=Target.parse,
+                authoritative=False,
+                valued=False,
+            ),
+            KindInfo(
+                name=KEY_SET,
+                title="JSON Web Key Set served over HTTPS",
+                locator="jwks/192.0.2.10:443/.well-known/jwks.json?name=login.example.com",
+                check=Page.parse,
                 authoritative=False,
                 valued=False,
             ),
@@ -77,21 +94,24 @@ class TlsProvider:
         self._closed.set()
 
     def inventory(self, request: InventoryRequest) -> Iterator[Observation]:
-        """Yield one item per wanted endpoint, and per configured endpoint when the kind ``tls`` is swept.
+        """Yield one item per wanted endpoint and key set, and per configured one of every kind that is swept.
 
         Raises:
             ProviderError: never; each failure is the answer for its endpoint.
         """
         self._apply_rates(request.budget)
         judging = self._judging()
-        swept = self._configured() if KIND in request.kinds else ()
+        swept = self._configured(request.kinds)
         wanted = list(dict.fromkeys((*(item.item for item in request.wanted), *swept)))
-        seen = 0
-        for locator, answer in self._look_at(wanted, request.budget, None):
+        asked = Counter({kind: 0 for kind in (KIND, KEY_SET) if kind in request.kinds})
+        asked.update(locator.kind if locator.kind == KEY_SET else KIND for locator in wanted)
+        seen = Counter[str]()
+        for locator, answer in self._look_at(wanted, request.budget, None, judging.roots):
             item = self._item(locator, answer, judging)
-            seen += item.presence is Presence.PRESENT
+            seen[locator.kind] += item.presence is Presence.PRESENT
             yield item
-        yield self._coverage(seen, len(wanted))
+        for kind, count in (asked or {KIND: 0}).items():
+            yield self._coverage(kind, seen[kind], count)
 
     def probe(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[ProbeResult]:
         """Show the configured client certificate to each endpoint; a TLS 1.3 refusal is awaited (RFC 8446 §4.4.2.4).
@@ -117,7 +137,7 @@ class TlsProvider:
         from nhisync_tls.doctor import examine  # noqa: PLC0415 - see above
 
         locators = [locator for locator, _ in self._targets([item.item for item in wanted], kinds)]
-        answers = self._look_at(locators, budget, None)
+        answers = self._look_at(locators, budget, None, self._judging().roots)
         yield from examine(mode, self._settings, self._context, answers)
 
     def _judging(self) -> "Judging":
@@ -147,13 +167,16 @@ class TlsProvider:
         if rates:
             budget.set_rates({family: Rate(per_second=rate) for family, rate in rates.items()})
 
-    def _configured(self) -> Iterable[Locator]:
-        return (Locator(self._context.source, KIND, endpoint) for endpoint in self._settings.endpoints)
+    def _configured(self, kinds: Collection[str]) -> Iterator[Locator]:
+        """What the settings name of these kinds."""
+        named = {KIND: self._settings.endpoints, KEY_SET: self._settings.key_sets}
+        for kind, names in named.items():
+            yield from (Locator(self._context.source, kind, name) for name in names if kind in kinds)
 
     def _targets(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> list[tuple[Locator, Target]]:
         """The readable targets among `wanted` and, when swept, the configured ones."""
         found = []
-        for locator in dict.fromkeys((*wanted, *(self._configured() if KIND in kinds else ()))):
+        for locator in dict.fromkeys((*wanted, *self._configured(kinds))):
             try:
                 found.append((locator, _target(locator)))
             except ProviderError:
@@ -161,12 +184,15 @@ class TlsProvider:
         return found
 
     def _look_at(
-        self, wanted: Sequence[Locator], budget: Budget, client: ClientFiles | None
-    ) -> Iterator[tuple[Locator, Served | ProviderError]]:
-        """Handshakes in parallel, answers as they come; parsing stays in the caller's thread."""
+        self, wanted: Sequence[Locator], budget: Budget, client: ClientFiles | None, roots: bytes | None = None
+    ) -> Iterator[tuple[Locator, Answer]]:
+        """Handshakes in parallel, answers as they come; parsing stays in the caller's thread.
+
+        With `roots` (DER) key sets are fetched; without, their endpoints are looked at like others.
+        """
         with ThreadPoolExecutor(self._settings.parallel, thread_name_prefix="nhisync-tls") as pool:
-            pending: dict[Future[Served], Locator] = {
-                pool.submit(self._shake, locator, budget, client): locator for locator in wanted
+            pending: dict[Future[Served | Fetched], Locator] = {
+                pool.submit(self._shake, locator, budget, client, roots): locator for locator in wanted
             }
             try:
                 for done in as_completed(pending):
@@ -174,8 +200,10 @@ class TlsProvider:
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
 
-    def _shake(self, locator: Locator, budget: Budget, client: ClientFiles | None) -> Served:
-        """One handshake within the cycle's budget; runs in a worker thread."""
+    def _shake(
+        self, locator: Locator, budget: Budget, client: ClientFiles | None, roots: bytes | None
+    ) -> Served | Fetched:
+        """One handshake, or one fetched key set, within the cycle's budget; runs in a worker thread."""
         target = _target(locator)
         if self._closed.is_set():
             raise ProviderError(ErrorKind.THROTTLED, "the cycle ended before this endpoint was asked")
@@ -188,45 +216,49 @@ class TlsProvider:
         )
         name = target.expected_name(settings.server_name)
         try:
-            return look(target, name, patience, self._context.clock, client=client)
+            if locator.kind != KEY_SET or roots is None:
+                return look(target, name, patience, self._context.clock, client=client)
+            return fetch(Page.parse(locator.name), name, roots, patience, self._context.clock)
         except ProviderError as failure:
             if failure.kind is ErrorKind.UNREACHABLE:
                 budget.check()  # when our own cycle cut the wait short, the endpoint's silence says nothing
             raise
 
-    def _item(self, locator: Locator, answer: Served | ProviderError, judging: "Judging") -> Item:
-        from nhisync_tls.items import failed_item, item_of  # noqa: PLC0415 - see above
+    def _item(self, locator: Locator, answer: Answer, judging: "Judging") -> Item:
+        from nhisync_tls.items import failed_item, item_of, key_set_item  # noqa: PLC0415 - see above
 
         now = self._context.clock.now()
         if isinstance(answer, ProviderError):
             return failed_item(locator, answer, now)
-        name = _target(locator).expected_name(self._settings.server_name)
         try:
+            if isinstance(answer, Fetched):
+                return key_set_item(locator, _target(locator), answer, judging, now)
+            name = _target(locator).expected_name(self._settings.server_name)
             return item_of(locator, name, answer, judging, now)
         except ProviderError as failure:
             return failed_item(locator, failure, now)
 
-    def _coverage(self, seen: int, asked: int) -> Coverage:
+    def _coverage(self, kind: str, seen: int, asked: int) -> Coverage:
         """Endpoints are named by configuration, so a listing proves no absence, and one silent endpoint is a part."""
         status = CoverageStatus.COMPLETE
         if seen < asked:
             status = CoverageStatus.PARTIAL if seen else CoverageStatus.UNREACHABLE
         return Coverage(
             source=self._context.source,
-            kind=KIND,
+            kind=kind,
             scope="",
             status=status,
             as_of=self._context.clock.now(),
             items=seen,
         )
 
-    def _probed(self, locator: Locator, answer: Served | ProviderError, client: ClientFiles | None) -> ProbeResult:
+    def _probed(self, locator: Locator, answer: Answer, client: ClientFiles | None) -> ProbeResult:
         """True and False only when a certificate was shown to a server that asked for one."""
         now = self._context.clock.now()
         failure, accepted = None, None
         if isinstance(answer, ProviderError):
             failure = answer
-        elif answer.client_certificate not in ("requested", "required"):
+        elif isinstance(answer, Fetched) or answer.client_certificate not in ("requested", "required"):
             failure = ProviderError(
                 ErrorKind.UNSUPPORTED, "the endpoint asks for no client certificate", resource=locator.name
             )
@@ -253,21 +285,21 @@ def _target(locator: Locator) -> Target:
     Raises:
         ProviderError: MISCONFIGURED or UNSUPPORTED.
     """
-    if locator.kind != KIND:
+    if locator.kind not in (KIND, KEY_SET):
         raise ProviderError(ErrorKind.UNSUPPORTED, f"provider tls has no kind {locator.kind}", resource=str(locator))
     try:
-        return Target.parse(locator.name)
+        return Page.parse(locator.name).target if locator.kind == KEY_SET else Target.parse(locator.name)
     except ValueError as wrong:
         raise ProviderError(
             ErrorKind.MISCONFIGURED,
             f"{locator}: {wrong}",
             resource=str(locator),
             reason="locator",
-            fix="Write tls/<host>:<port>?name=<server name>.",
+            fix="Write tls/<host>:<port>?name=<server name>, or jwks/<host>:<port>/<path>?name=<server name>.",
         ) from None
 
 
-def _answer(done: Future[Served]) -> Served | ProviderError:
+def _answer(done: Future[Served | Fetched]) -> Answer:
     try:
         return done.result()
     except ProviderError as failure:

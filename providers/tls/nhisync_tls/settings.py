@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from nhisync.spi import ClientTrust, PositiveDuration, SourceSettings
-from nhisync_tls.target import Target
+from nhisync_tls.target import Page, Target
 
 
 class TlsSettings(SourceSettings):
@@ -27,6 +27,7 @@ class TlsSettings(SourceSettings):
         settle: how long to listen for a TLS 1.3 server's refusal, which arrives after the handshake.
         parallel: endpoints asked at the same time.
         endpoints: endpoints swept besides those that pairs name, in the notation of a locator's name.
+        key_sets: key sets swept besides those that pairs name, in the notation of a locator's name.
     """
 
     trust_file: Path | None = None
@@ -42,6 +43,7 @@ class TlsSettings(SourceSettings):
     settle: PositiveDuration = timedelta(milliseconds=300)
     parallel: Annotated[int, Field(ge=1, le=64)] = 8
     endpoints: tuple[str, ...] = ()
+    key_sets: tuple[str, ...] = ()
 
     @field_validator("endpoints")
     @classmethod
@@ -50,6 +52,14 @@ class TlsSettings(SourceSettings):
         for endpoint in endpoints:
             Target.parse(endpoint)
         return endpoints
+
+    @field_validator("key_sets")
+    @classmethod
+    def _key_sets_are_pages(cls, key_sets: tuple[str, ...]) -> tuple[str, ...]:
+        """The same for key sets."""
+        for key_set in key_sets:
+            Page.parse(key_set)
+        return key_sets
 
     @model_validator(mode="after")
     def _client_files_come_together(self) -> Self:

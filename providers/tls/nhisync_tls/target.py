@@ -1,6 +1,10 @@
-"""The locator grammar: ``<host>[:<port>][?name=…&starttls=…&alpn=…&sni=off]``."""
+"""The grammar of locators: ``<host>[:<port>][/<path>][?name=…&starttls=…&alpn=…&sni=off]``.
+
+An endpoint has no path; a page that it serves has one, and of the options only the name.
+"""
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,6 +13,9 @@ STARTTLS = ("smtp", "postgres", "ldap")
 
 _DEFAULT_PORT = 443
 _KEYS = frozenset({"name", "starttls", "alpn", "sni"})
+_PATH = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]+\Z")
+"""Characters of a path (RFC 3986 §3.3); a query cannot be written, because the locator's own options stand there."""
+
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-._")
 
 
@@ -64,6 +71,34 @@ class Target:
     def expected_name(self, default: str | None) -> str:
         """The name a client would verify: the one given, a host that is a name, else `default`, else ""."""
         return self.name or ("" if is_address(self.host) else self.host) or (default or "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page that an endpoint serves over HTTPS.
+
+    Attributes:
+        target: the endpoint.
+        path: the path, with its leading slash.
+    """
+
+    target: Target
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Page":
+        """Read the name part of a ``jwks/…`` locator.
+
+        Raises:
+            ValueError: with a message that says which part is wrong.
+        """
+        place, mark, query = text.partition("?")
+        endpoint, _, path = place.partition("/")
+        if not _PATH.match(path):
+            raise ValueError("a key set needs a path, like 192.0.2.10:443/.well-known/jwks.json?name=login.example.com")
+        if extra := sorted(set(_options(query)) - {"name"}):
+            raise ValueError(f"a key set has the option name alone, not {extra[0]}")
+        return cls(target=Target.parse(f"{endpoint}{mark}{query}"), path=f"/{path}")
 
 
 def is_address(host: str) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from nhisync.app.ports import Notebook, Stored
 from nhisync.model import (
+    SESSION_STATE,
     App,
     AppReport,
     Attestation,
@@ -30,8 +31,9 @@ from nhisync.parity.row import instant
 from nhisync.parity.rule import PASS, Outcome, Rule
 from nhisync.parity.rules import BY_CODE
 from nhisync.parity.rules.authorization import known_until
+from nhisync.parity.rules.sessions import BACKUP_REFUSES, VALUES_DIFFER
 from nhisync.parity.stream import SHOWN, STAMPED
-from nhisync.parity.text import span
+from nhisync.parity.text import clean, span
 from nhisync.readiness import Tally, attested, blocks, fold
 
 EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905", "NHS401"
@@ -39,6 +41,9 @@ EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905"
 
 NOT_ATTESTED, UNFIT = "NHS910", "NHS911"
 """Codes about the app as a whole: what a tier wants to be told (`nhisync attest`)."""
+
+NOT_SHOWN, SESSIONS_LOST = "NHS811", "NHS812"
+"""Codes about the app as a whole: its sessions in a switch."""
 
 FIELD_MISSING = "NHS105"
 """What says that there is nothing to compare."""
@@ -155,7 +160,8 @@ class Assessment:
             told = judged if self.keep_passes else judged._replace(outcomes=list(tally.counted(judged.outcomes)))
             roles = {"primary": self.primary, "backup": self.backup}
             kept = list(findings_of(told, terms, **roles, now=seconds, places=self.places))
-        doubts = [*self._uncompared(judged, terms, kept), *self._unspoken(judged, terms)]
+        kept, guessed = self._believed(judged.key, kept)
+        doubts = [*guessed, *self._uncompared(judged, terms, kept), *self._unspoken(judged, terms)]
         tally.agreed_until = min(tally.agreed_until, _agreed_until(judged.key, kept, terms, seconds))
         self._count(tally, [*kept, *doubts])
         self._remember(judged, kept, doubts)
@@ -180,6 +186,13 @@ class Assessment:
                 self._notebook.finding(finding)
             if finding.state is not State.PASS or self.keep_passes:
                 self.findings.append(finding)
+
+    def _believed(self, key: str, found: list[Finding]) -> tuple[list[Finding], list[Finding]]:
+        """What was found, without "the values differ" of values that were not compared; and that, as unknown."""
+        reason = self.uncompared.get(key)
+        guessed = [f for f in found if reason and f.code == BACKUP_REFUSES.code and f.observed == VALUES_DIFFER]
+        kept = [f for f in found if f not in guessed]
+        return kept, [replace(f, state=State.UNKNOWN, observed=reason or "", waiver="") for f in guessed]
 
     def _uncompared(self, judged: Judged, terms: AppTerms, found: Sequence[Finding]) -> Iterator[Finding]:
         """Policy asks for the comparison and it was not made: unknown, never "not equal".
@@ -226,6 +239,7 @@ class Assessment:
         for told in (told for app, told in self.unlisted if app == terms.app.name):
             self._block(tally, self._unknown(UNSEEN_PAIR, terms, "", told))
         self._attested(terms, tally)
+        self._sessions(terms, tally)
         if not tally.tally.pairs:
             self._block(tally, self._unknown(EMPTY_APP, terms, "", "no pair was found for this app"))
         elif tally.tally.pairs == tally.exempt:
@@ -245,6 +259,28 @@ class Assessment:
                 told = self._unknown(code, terms, "", "; ".join(f"{one.kind}: {one.told}" for one in said))
                 expected = "; ".join(f"{one.kind}{_within(one.max_age)}" for one in said)
                 self._block(tally, replace(told, state=state, side=Side.BACKUP, expected=expected))
+
+    def _sessions(self, terms: AppTerms, tally: _AppTally) -> None:
+        """What no pair tells of sessions: that they are declared lost, or that the tier asks and no pair answers."""
+        app, asked = terms.app, {rule.info.code for rule in terms.rules}
+        over = app.lost is None or (terms.lost_until or 0) < int(self.now.timestamp())
+        if app.lost is not None and SESSIONS_LOST in asked:
+            told = f"declared by {clean(app.lost.owner)} until {app.lost.until}: {clean(app.lost.reason)}"
+            said = self._unknown(SESSIONS_LOST, terms, "", f"{told} (over)" if over else told)
+            self._beside(tally, replace(said, state=State.FAIL))
+        answered = any(pair.signing for pair in app.pairs) or SESSION_STATE in terms.tier.attestations
+        if NOT_SHOWN in asked and not answered and not over and terms.lost_until is not None:
+            tally.agreed_until = min(tally.agreed_until, terms.lost_until + 1)
+        if over and NOT_SHOWN in asked and not answered:
+            self._block(tally, self._unknown(NOT_SHOWN, terms, "", "no pair of kind signing-key is named"))
+
+    def _beside(self, tally: _AppTally, finding: Finding) -> None:
+        """Keep a finding about the app as a whole, which blocks only where its tier says so."""
+        if blocks(finding):
+            self._block(tally, finding)
+            return
+        tally.beside[finding.severity] += 1
+        self._keep([finding])
 
     def _block(self, tally: _AppTally, finding: Finding) -> None:
         """Keep a finding about the app as a whole; no pair is counted, and the app is not ready."""

@@ -13,6 +13,7 @@ from nhisync.config.documents import (
     PairDocument,
     RolesDocument,
     RotateDocument,
+    SessionsDocument,
 )
 from nhisync.config.probes import build_probes
 from nhisync.config.problems import Loc, Mark, Report, dotted, nearest
@@ -21,7 +22,7 @@ from nhisync.config.settings import Kinds
 from nhisync.config.tree import Node
 from nhisync.config.validation import validate
 from nhisync.config.values import AppDetails, Health, Probe, Rotate, Serving
-from nhisync.model import App, Locator, MatchRule, Mode, Pair, PairClass
+from nhisync.model import App, Locator, Lost, MatchRule, Mode, Pair, PairClass
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _SIDES = ("primary", "backup")
@@ -83,6 +84,7 @@ class _AppBuilder:
             backups=self._roles["backup"],
             pairs=tuple(self._pairs.values()),
             matches=tuple(match for match in matches if match),
+            lost=_lost(head.sessions),
         )
         return app, details
 
@@ -349,6 +351,12 @@ def _readable(node: Node) -> Iterator[tuple[str, str]]:
             with suppress(ValueError):
                 Locator.parse(found.value)
                 yield side, found.value
+
+
+def _lost(document: SessionsDocument | None) -> Lost | None:
+    if document is None:
+        return None
+    return Lost(owner=document.owner, until=document.until, reason=document.reason)
 
 
 def _health(document: HealthDocument) -> Health:

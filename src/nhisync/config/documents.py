@@ -139,7 +139,10 @@ class PairDocument(Strict):
     """Same purpose, two identities."""
 
     name: PairName = Field(description="Unique in its app.", examples=["stripe-api"])
-    kind: Word = Field(description="The credential's purpose in your words.", examples=["api-key", "certificate"])
+    kind: Word = Field(
+        description="The credential's purpose in your words; `signing-key` says that it signs sessions or tokens.",
+        examples=["api-key", "certificate"],
+    )
     pair_class: Literal["independent", "shared", "exempt"] = Field(
         default="independent",
         alias="class",
@@ -178,6 +181,15 @@ class MatchDocument(Strict):
     )
 
 
+class SessionsDocument(Strict):
+    """What becomes of the app's sessions in a switch, by decision."""
+
+    on_switch: Literal["lost"] = Field(description="`lost`: everyone logs in again; nothing else can be declared.")
+    owner: NonEmpty = Field(description="Who decided that.")
+    until: IsoDate = Field(description="Last day on which it holds (UTC).")
+    reason: NonEmpty = Field(description="Why.")
+
+
 class AppDocument(Strict):
     """An application that fails over as a unit."""
 
@@ -191,6 +203,9 @@ class AppDocument(Strict):
     serving: ServingDocument | None = Field(default=None, description="How it is seen which path serves.")
     health: dict[NonEmpty, HealthDocument] = Field(
         default={}, description="Role or path name → health check of the app itself."
+    )
+    sessions: SessionsDocument | None = Field(
+        default=None, description="Declares the app's sessions lost in a switch; without it pairs have to show more."
     )
     pairs: list[Part[PairDocument]] = Field(default=[], description="Pairs named by hand.")
     match: list[Part[MatchDocument]] = Field(default=[], description="Rules that pair many items by name.")

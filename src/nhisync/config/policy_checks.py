@@ -22,6 +22,7 @@ from nhisync.policy import (
     LiveLimits,
     Lockstep,
     RotationLimits,
+    SessionLimits,
 )
 from nhisync.spi import format_duration
 
@@ -34,6 +35,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "expiry": Expiry,
     "chain": ChainLimits,
     "blackout": BlackoutLimits,
+    "sessions": SessionLimits,
     "live": LiveLimits,
     "failback": Failback,
     "damping": Damping,
@@ -48,6 +50,7 @@ OPTIONAL: Final[Mapping[str, Any]] = {
     "live.max_age": timedelta(minutes=5),
     "live.grace": timedelta(minutes=1),
     **{f"blackout.{one.name}": one.default for one in fields(BlackoutLimits)},
+    "sessions.ask": SessionLimits().ask,
 }
 """Values of a tier that inherits none and sets none: what was asked for later stays off in older files."""
 

@@ -112,6 +112,15 @@ class BlackoutDocument(Strict):
     margin: Span | None = Field(default=None, description="What is added for safety.")
 
 
+class SessionsDocument(Strict):
+    """Whether sessions must be seen to survive a switch."""
+
+    ask: bool | None = Field(
+        default=None,
+        description="Every app needs a pair of kind signing-key, or declares its sessions lost. No built-in tier asks.",
+    )
+
+
 class LiveDocument(Strict):
     """What live authentication must prove."""
 
@@ -167,6 +176,7 @@ class PolicyDocument(Strict):
     expiry: ExpiryDocument = Field(default=ExpiryDocument(), description="How much validity must be left.")
     chain: ChainDocument = Field(default=ChainDocument(), description="What a certificate chain must offer.")
     blackout: BlackoutDocument = Field(default=BlackoutDocument(), description="Life without issuers.")
+    sessions: SessionsDocument = Field(default=SessionsDocument(), description="Sessions across a switch.")
     live: LiveDocument = Field(default=LiveDocument(), description="What live authentication must prove.")
     failback: FailbackDocument = Field(default=FailbackDocument(), description="When traffic may return.")
     damping: DampingDocument = Field(default=DampingDocument(), description="Flap penalty.")

@@ -1,6 +1,6 @@
 """Frozen values that everything else speaks in; no IO, no clock, no SDK."""
 
-from nhisync.model.attestation import ON_CALL, Attestation
+from nhisync.model.attestation import ON_CALL, SESSION_STATE, Attestation
 from nhisync.model.chain import CertificateFacts, Chain, Outlook, Revocation
 from nhisync.model.coverage import Coverage
 from nhisync.model.finding import EvidenceRef, Finding, Verdict
@@ -14,8 +14,9 @@ from nhisync.model.item import (
     PublicId,
     Rotation,
 )
+from nhisync.model.keyset import KeySet, SignatureKey
 from nhisync.model.locator import Locator
-from nhisync.model.pair import App, MatchRule, Pair, Waiver
+from nhisync.model.pair import SIGNING_KEY, App, Lost, MatchRule, Pair, Waiver
 from nhisync.model.report import SCHEMA_VERSION, AppReport, Blackout, LayerCount, PathSummary, Report, SourceSummary
 from nhisync.model.rights import BOUNDARY, HELD, TRUST, TTL, Effect, Limit, Right, Syntax
 from nhisync.model.words import (
@@ -40,7 +41,9 @@ __all__ = [
     "HELD",
     "ON_CALL",
     "SCHEMA_VERSION",
+    "SESSION_STATE",
     "SHARED_TARGET_SCHEMES",
+    "SIGNING_KEY",
     "TRUST",
     "TTL",
     "App",
@@ -59,11 +62,13 @@ __all__ = [
     "EvidenceRef",
     "Finding",
     "Item",
+    "KeySet",
     "Layer",
     "LayerCount",
     "Lifecycle",
     "Limit",
     "Locator",
+    "Lost",
     "MatchRule",
     "Mode",
     "Moment",
@@ -80,6 +85,7 @@ __all__ = [
     "Rotation",
     "Severity",
     "Side",
+    "SignatureKey",
     "SourceSummary",
     "State",
     "Syntax",

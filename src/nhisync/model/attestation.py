@@ -7,6 +7,10 @@ ON_CALL = "on-call"
 """The kind that needs no tier to ask: somebody says "not ready", and it counts until somebody says otherwise."""
 
 
+SESSION_STATE = "session-state"
+"""The kind that answers for an app's sessions where no pair can: they stand in a store that both paths reach."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attestation:
     """One claim about one path of one app, and who answers for it.

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from nhisync.model.chain import Chain
+from nhisync.model.keyset import KeySet
 from nhisync.model.locator import Locator
 from nhisync.model.words import CredentialState, Lifecycle, Precision, Presence
 
@@ -137,6 +138,7 @@ class Item:
         dependencies: what it needs.
         chain: certificate chain, for certificates and TLS endpoints.
         accepts: ``<id> <subject>`` of the roots of a trust bundle, sorted; None = it is none.
+        key_set: what a published set of public keys tells; None = the item is none.
         exposure: who besides the owner can read it (``world-readable (0644)``), or "".
         endless: why it can never end, although its provider issues ones that do, or "".
         marker: opaque; equal markers in two listings mean the detail need not be read again.
@@ -167,6 +169,7 @@ class Item:
     dependencies: tuple[Dependency, ...] = ()
     chain: Chain | None = None
     accepts: tuple[str, ...] | None = None
+    key_set: KeySet | None = None
     exposure: str = ""
     endless: str = ""
     marker: str = ""

@@ -6,6 +6,24 @@ from datetime import date
 from nhisync.model.locator import Locator
 from nhisync.model.words import Mode, PairClass
 
+SIGNING_KEY = "signing-key"
+"""The kind of pairs whose values sign or encrypt sessions and tokens: the one word that nhisync understands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """The declaration that an app's sessions end with a switch.
+
+    Attributes:
+        owner: who decided that.
+        until: last day on which it holds.
+        reason: why.
+    """
+
+    owner: str
+    until: date
+    reason: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
@@ -14,7 +32,8 @@ class Pair:
     Attributes:
         app: the app's name.
         name: unique in its app.
-        kind: the credential's purpose in the user's words (``api-key``, ``certificate``, ``db-role``).
+        kind: the credential's purpose in the user's words (``api-key``, ``certificate``, ``db-role``); `SIGNING_KEY`
+            has a meaning.
         primary: where the primary identity stands.
         backup: where its counterpart stands.
         pair_class: independent, shared or exempt.
@@ -42,6 +61,11 @@ class Pair:
     def key(self) -> str:
         """The logical key, ``app/name``."""
         return f"{self.app}/{self.name}"
+
+    @property
+    def signing(self) -> bool:
+        """Whether it says something about sessions and tokens."""
+        return self.kind == SIGNING_KEY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +105,7 @@ class App:
         backups: names of the paths in the backup role.
         pairs: named by hand.
         matches: templates.
+        lost: the declaration that its sessions end with a switch, or None.
     """
 
     name: str
@@ -92,6 +117,7 @@ class App:
     backups: tuple[str, ...] = ("backup",)
     pairs: tuple[Pair, ...] = ()
     matches: tuple[MatchRule, ...] = field(default=())
+    lost: Lost | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ class PairTerms:
         until: epoch seconds of the end of a shared or exempt pair; None = neither.
         ends: epoch seconds of the stated end of the backup's credential; None = none is stated.
         owner: who answers for it.
+        signing: its values or keys sign sessions or tokens.
         field_primary: field named on the primary, or None.
         field_backup: field named on the backup, or None.
         reason: why it is shared or exempt.
@@ -32,6 +33,7 @@ class PairTerms:
     until: int | None = None
     ends: int | None = None
     owner: str = ""
+    signing: bool = False
     field_primary: str | None = None
     field_backup: str | None = None
     reason: str = ""
@@ -55,6 +57,7 @@ def terms_of(pair: Pair) -> PairTerms:
         until=last_second(pair.until),
         ends=last_second(pair.ends),
         owner=pair.owner,
+        signing=pair.signing,
         field_primary=pair.primary.field,
         field_backup=pair.backup.field,
         reason=pair.reason,
@@ -92,6 +95,11 @@ class AppTerms:
     primary_domains: frozenset[str] = frozenset()
     waivers: Waivers = field(default_factory=Waivers)
     aligned: Aligned | None = None
+
+    @property
+    def lost_until(self) -> int | None:
+        """Epoch seconds of the last second in which the app's sessions are declared lost; None = they are not."""
+        return None if self.app.lost is None else _last_second(self.app.lost.until)
 
     def terms(self, key: str) -> PairTerms:
         """The terms of the pair with this key."""

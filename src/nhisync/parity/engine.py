@@ -204,6 +204,7 @@ class _Bench:
         if terms.rules is not self.rules:
             self.rules, self.checks = terms.rules, [(rule, rule.check) for rule in terms.rules]
         self.view.thresholds, self.view.primary_domains = terms.thresholds, terms.primary_domains
+        self.view.lost_until = terms.lost_until
 
     def holds(self, memory: Remembered, p: Cells | None, b: Cells | None) -> bool:
         """Whether a remembered result stands: for these rows, at this time, on observations that are still believed.
@@ -291,7 +292,7 @@ class _Bench:
         """Say what was agreed about this pair."""
         self.pair = pair
         view.field_primary, view.field_backup = pair.field_primary, pair.field_backup
-        view.shared_owner, view.declared_end = pair.owner, pair.ends
+        view.shared_owner, view.declared_end, view.signing = pair.owner, pair.ends, pair.signing
         view.shared_until = pair.until if pair.shared else None
         view.shared = pair.shared and pair.until is not None and not view.passed(pair.until + 1)
 

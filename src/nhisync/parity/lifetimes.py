@@ -46,6 +46,9 @@ ENDLESS: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("azure", "key"): "the key was made without an end",
         # PostgreSQL, CREATE ROLE: without VALID UNTIL the password is valid for all time.
         ("postgres", "role"): "the role has no VALID UNTIL",
+        # RFC 7517 §5: a set has no dates; a key is accepted as long as it is published.
+        ("tls", "jwks"): "a key is accepted as long as the set publishes it",
+        ("file", "jwks"): "a key is accepted as long as the set publishes it",
         # RFC 8555 §7.1.2: an account is valid until it is deactivated or revoked.
         ("acme", "account"): "an ACME account is valid until it is deactivated",
     }

@@ -18,6 +18,7 @@ from nhisync.model import (
     Dependency,
     ErrorFact,
     Item,
+    KeySet,
     Moment,
     Outlook,
     Precision,
@@ -52,8 +53,8 @@ class Row(NamedTuple):
         grants: what the identity may do, as `nhisync.parity.rights` writes it; None = not asked. It is learnt after
             the sweep, so a row of a sweep has none.
         auth: 1 accepted, 0 refused, None not tried (live authentication).
-        detail: JSON of error, dependencies, chain, accepted roots, fields, exposure, endlessness, whether `rotated` is
-            only an upper bound, and display facts, or None.
+        detail: JSON of error, dependencies, chain, accepted roots, published keys, fields, exposure, endlessness,
+            whether `rotated` is only an upper bound, and display facts, or None.
         marker: the listing's change marker.
         observed: epoch seconds of the observation.
         digest: 64-bit digest of everything above but `auth`, `observed`, `marker` and `group`.
@@ -227,6 +228,11 @@ def _chain(chain: Chain) -> dict[str, Any]:
     }
 
 
+def _key_set(found: KeySet) -> dict[str, Any]:
+    keys = [[key.kid, key.thumbprint, list(key.algorithms)] for key in found.keys]
+    return {"keys": keys, "odd": list(found.odd), "private": found.private}
+
+
 def _dependency(dependency: Dependency) -> dict[str, Any]:
     return {f.name: getattr(dependency, f.name) for f in dataclass_fields(dependency)}
 
@@ -243,6 +249,7 @@ def _detail(item: Item) -> str | None:
         "dependencies": [_dependency(d) for d in item.dependencies] or None,
         "chain": _chain(item.chain) if item.chain else None,
         "accepts": None if item.accepts is None else list(item.accepts),
+        "key_set": None if item.key_set is None else _key_set(item.key_set),
         "fields": None if item.fields is None else sorted(item.fields),
         "exposure": item.exposure or None,
         "endless": item.endless or None,

@@ -61,6 +61,8 @@ class PairView:
         shared_owner: who answers for a shared pair.
         declared_end: epoch seconds of the end that the configuration states for the backup's credential
             (`nhisync.parity.lifetimes.NEVER` = it has none); None = none is stated.
+        signing: the pair's values or keys sign sessions or tokens.
+        lost_until: epoch seconds of the end of the declaration that the app's sessions are lost; None = there is none.
         field_primary: field named on the primary, or None.
         field_backup: field named on the backup, or None.
         missing_primary: why there is no primary row (word of `Presence`).
@@ -77,6 +79,7 @@ class PairView:
         "field_backup",
         "field_primary",
         "key",
+        "lost_until",
         "missing_backup",
         "missing_primary",
         "now",
@@ -87,6 +90,7 @@ class PairView:
         "shared",
         "shared_owner",
         "shared_until",
+        "signing",
         "thresholds",
     )
 
@@ -102,6 +106,8 @@ class PairView:
     shared_until: int | None
     shared_owner: str
     declared_end: int | None
+    signing: bool
+    lost_until: int | None
     field_primary: str | None
     field_backup: str | None
     missing_primary: str

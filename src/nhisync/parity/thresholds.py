@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from nhisync.parity.proof import depth_of
 from nhisync.policy import Tier
 
+COMPARED = "NHS401"
+"""The rule without which values are not compared, whatever the tier says of comparing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
@@ -31,6 +34,7 @@ class Thresholds:
     chain_horizon: int
     min_rsa_bits: int
     min_ec_bits: int
+    compare_values: bool = False
     blackout: int | None = None
     live_depth: int
     live_max_age: int
@@ -43,6 +47,7 @@ def thresholds_of(tier: Tier) -> Thresholds:
     return Thresholds(
         inventory_max_age=int(tier.evidence.inventory_max_age.total_seconds()),
         primary_baseline_max_age=int(tier.evaluate.primary_baseline_max_age.total_seconds()),
+        compare_values=tier.evidence.compare_values and COMPARED not in tier.off,
         compare_rights=tier.authorization.compare,
         rights_max_age=int(tier.authorization.max_age.total_seconds()),
         max_lag=int(tier.lockstep.max_lag.total_seconds()),

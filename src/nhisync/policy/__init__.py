@@ -13,6 +13,7 @@ from nhisync.policy.tier import (
     LiveLimits,
     Lockstep,
     RotationLimits,
+    SessionLimits,
     Tier,
 )
 from nhisync.policy.waivers import Waivers
@@ -30,6 +31,7 @@ __all__ = [
     "LiveLimits",
     "Lockstep",
     "RotationLimits",
+    "SessionLimits",
     "Tier",
     "Waivers",
 ]

@@ -141,6 +141,17 @@ class BlackoutLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLimits:
+    """Whether sessions must be seen to survive a switch (R38); not asked by default.
+
+    Attributes:
+        ask: whether an app needs a pair that shows it, or the declaration that its sessions are lost.
+    """
+
+    ask: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveLimits:
     """What live authentication must prove (R17, R22).
 
@@ -214,6 +225,7 @@ class Tier:
     failback: Failback
     damping: Damping
     blackout: BlackoutLimits = BlackoutLimits()
+    sessions: SessionLimits = SessionLimits()
     severities: Mapping[str, Severity] = field(default_factory=dict)
     off: frozenset[str] = frozenset()
     attestations: Mapping[str, timedelta] = field(default_factory=dict)

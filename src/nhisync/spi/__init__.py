@@ -15,6 +15,7 @@ from nhisync.model import (
     Effect,
     ErrorFact,
     Item,
+    KeySet,
     Lifecycle,
     Limit,
     Locator,
@@ -24,6 +25,7 @@ from nhisync.model import (
     PublicId,
     Right,
     Rotation,
+    SignatureKey,
     Syntax,
 )
 from nhisync.spi.errors import LEFT_OUT, ErrorKind, ProviderError
@@ -108,6 +110,7 @@ __all__ = [
     "InventoryRequest",
     "Issuer",
     "Item",
+    "KeySet",
     "KindInfo",
     "Lifecycle",
     "Limit",
@@ -134,6 +137,7 @@ __all__ = [
     "RotationStep",
     "Rotator",
     "SecretBytes",
+    "SignatureKey",
     "SourceContext",
     "SourceIdentity",
     "SourceSettings",

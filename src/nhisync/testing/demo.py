@@ -12,6 +12,7 @@ from nhisync.testing.demo_orders import HERE, ORDERS, PROJECT, THERE
 from nhisync.testing.demo_parts import NORTH, WEST
 from nhisync.testing.demo_payments import PAYMENTS
 from nhisync.testing.demo_search import SEARCH
+from nhisync.testing.demo_signin import SEAMLESS, SIGNIN
 from nhisync.testing.demo_trust import TRUST_SOURCES
 from nhisync.testing.demo_wallet import ACCOUNTS, TIER, WALLET
 from nhisync.testing.demo_wiki import WIKI
@@ -79,9 +80,9 @@ def scenario() -> Scenario:
             *(_source("backup", name, "tls", NORTH, **options) for name, options in TRUST_SOURCES),
             *BILLING_SOURCES,
         ),
-        apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, DISPATCH, WALLET, INTRANET),
+        apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, DISPATCH, WALLET, SIGNIN, INTRANET),
         waivers=(WAIVER,),
-        policies={"critical.yaml": CRITICAL, "lasting.yaml": LASTING, "tried.yaml": TIER},
+        policies={"critical.yaml": CRITICAL, "lasting.yaml": LASTING, "tried.yaml": TIER, "seamless.yaml": SEAMLESS},
         accounts=ACCOUNTS,
         faults=(
             PlannedFault(path="backup", source="attic", name="unreachable"),

@@ -86,5 +86,14 @@ WIKI = PlannedApp(
             "backup": "aws:secret/wiki/bots/{name}",
         },
     ),
+    expects={"NHS812": "fail"},
     verdict="ready",
+    document={
+        "sessions": {
+            "on_switch": "lost",
+            "owner": "docs-team",
+            "until": "2099-12-31",
+            "reason": "readers log in again; drafts are kept",
+        }
+    },
 )

@@ -127,7 +127,7 @@ class EmbeddedWorld:
         raise KeyError(f"{path}/{source}")
 
     def _app(self, pairs: tuple[PlannedPair, ...], app: Any) -> dict[str, Any]:
-        document: dict[str, Any] = {"tier": app.tier, "owner": app.owner, "runbook": app.runbook}
+        document: dict[str, Any] = {"tier": app.tier, "owner": app.owner, "runbook": app.runbook, **app.document}
         explicit = []
         for pair in pairs:
             sides = {"primary": self._plant("primary", pair.primary), "backup": self._plant("backup", pair.backup)}

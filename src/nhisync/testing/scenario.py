@@ -84,6 +84,7 @@ class PlannedApp:
         matches: its match templates, as in the configuration.
         expects: rule code → state of findings about the app itself.
         verdict: word that must come out.
+        document: further keys of the app in the configuration.
     """
 
     name: str
@@ -94,6 +95,7 @@ class PlannedApp:
     matches: tuple[Mapping[str, str], ...] = ()
     expects: Mapping[str, str] = field(default_factory=dict)
     verdict: str = "not_ready"
+    document: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ from . import (
     test_presence,
     test_region,
     test_reuse,
+    test_sessions,
     test_trust,
 )
 
@@ -40,7 +41,7 @@ PROVIDERS = {folder.name for folder in (ROOT / "providers").iterdir() if folder.
 INFOS = [rule.info for rule in RULES]
 MODULES = (
     *(test_blackout, test_presence, test_lockstep, test_expiry, test_reuse, test_authorization),
-    *(test_chain, test_trust, test_region, test_live, test_evidence),
+    *(test_chain, test_trust, test_region, test_live, test_sessions, test_evidence),
 )
 BLOCKS = {
     "EXPIRED",
@@ -75,7 +76,7 @@ CONTRACT_COMMANDS = {
 NEVER_PASS = {"NHS408", "NHS510", "NHS902", "NHS903", "NHS904", "NHS905", "NHS908", "NHS909"}
 """Rules that only speak when something is wrong."""
 
-EMITTED_BY_THE_CALLER = {"NHS906", "NHS907", "NHS910", "NHS911"}
+EMITTED_BY_THE_CALLER = {"NHS906", "NHS907", "NHS910", "NHS911", "NHS812"}
 
 
 def of_code(info: RuleInfo) -> str:

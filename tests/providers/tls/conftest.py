@@ -62,10 +62,10 @@ class Edge:
         """The adapter with some settings changed."""
         return self._make(self.document, **more)
 
-    def plant(self, name: str = "api", **options: Any) -> Locator:
+    def plant(self, name: str = "api", kind: str = "tls", **options: Any) -> Locator:
         """Seed one endpoint; `expires` and `rotated` go to the seed, the rest to its options."""
         fields = {k: options.pop(k) for k in ("expires", "rotated") if k in options}
-        text = self.world.seed("primary", "edge", Seed(kind="tls", name=name, options=options, **fields))
+        text = self.world.seed("primary", "edge", Seed(kind=kind, name=name, options=options, **fields))
         return Locator.parse(f"edge:{text}")
 
     def budget(self, seconds: float = 60.0) -> Budget:

@@ -12,7 +12,7 @@ from nhisync.spi.x509 import Profile, Purpose, Trust, chain_facts, holds_until, 
 from nhisync.testing.clocks import FakeClock
 from nhisync_tls.emulator.chains import Hierarchy, LeafPlan, build_chain, make_hierarchy
 from nhisync_tls.emulator.pki import Issued, Shape, issue
-from nhisync_tls.handshake import _chain, _countdown, _refused_later, _Watch
+from nhisync_tls.handshake import _refused_later, _Watch, countdown, served_chain
 from nhisync_tls.starttls import PREAMBLES, StrangeError
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -153,9 +153,9 @@ def test_repeated_certificates_are_surplus(hierarchy: Hierarchy) -> None:
 
 def test_newer_pythons_offer_the_chain_publicly() -> None:
     """From Python 3.13 on the public method must be used, and an empty answer must stay empty."""
-    assert _chain(SimpleNamespace(get_unverified_chain=lambda: [b"leaf", b"issuer"])) == (b"leaf", b"issuer")  # type: ignore[arg-type]
-    assert _chain(SimpleNamespace(get_unverified_chain=lambda: None)) == ()  # type: ignore[arg-type]
-    assert _chain(SimpleNamespace(_sslobj=None)) == ()  # type: ignore[arg-type]
+    assert served_chain(SimpleNamespace(get_unverified_chain=lambda: [b"leaf", b"issuer"])) == (b"leaf", b"issuer")  # type: ignore[arg-type]
+    assert served_chain(SimpleNamespace(get_unverified_chain=lambda: None)) == ()  # type: ignore[arg-type]
+    assert served_chain(SimpleNamespace(_sslobj=None)) == ()  # type: ignore[arg-type]
 
 
 def test_a_python_without_handshake_messages_says_so() -> None:
@@ -210,7 +210,7 @@ def test_the_first_read_after_tls_1_3(answer: Any, asked: bool, able: bool, refu
 def test_a_server_that_drips_is_not_waited_for_ever() -> None:
     """The limit is for the whole exchange, not for each byte of it."""
     clock = FakeClock()
-    left = _countdown(5.0, clock)
+    left = countdown(5.0, clock)
 
     class Dripping:
         """One byte a second."""

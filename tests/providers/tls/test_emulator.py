@@ -252,7 +252,7 @@ def test_a_slow_endpoint_answers_late(world: TlsWorld, source: dict[str, str]) -
 
 def test_unknown_words_are_errors(world: TlsWorld, source: dict[str, str]) -> None:
     """A mistyped kind, option, chain word or fault must fail loudly instead of planting something else."""
-    with pytest.raises(ValueError, match="seeds only the kind tls"):
+    with pytest.raises(ValueError, match="seeds only the kinds tls"):
         world.seed("primary", "edge", Seed(kind="pem", name="x"))
     with pytest.raises(TypeError):
         plant(world, chian="complete")

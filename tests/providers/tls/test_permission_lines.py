@@ -10,7 +10,8 @@ from .conftest import Edge
 
 pytestmark = pytest.mark.requirement("R32")
 
-NAMES = ("api", "admin", "mail")
+NAMES = ("api", "admin", "mail", "login")
+KINDS = {"login": "jwks"}
 
 
 class Gate:
@@ -18,7 +19,7 @@ class Gate:
 
     def __init__(self, edge: Edge) -> None:
         self.edge = edge
-        self.planted = {name: edge.plant(name) for name in NAMES}
+        self.planted = {name: edge.plant(name, KINDS.get(name, "tls")) for name in NAMES}
         for name in NAMES:
             edge.world.fault("primary", "edge", "refuse", item=name)
 
@@ -54,7 +55,7 @@ class Gate:
 
 def needed(locator: Locator) -> str:
     """The permission that an endpoint needs."""
-    return f"connect:{locator.name.partition('?')[0]}"
+    return f"connect:{locator.name.partition('?')[0].partition('/')[0]}"
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The file part of the embedded world: real files below a folder of its own, as deployments leave them.
 
-Seed kinds: ``pem``, ``pkcs12``, ``kubernetes-secret``, ``json``, ``yaml``. `Seed.rotated` becomes the file's date and a
-leaf's start, `Seed.expires` a leaf's end. Options of a seed are the fields of `FileOptions`.
+Seed kinds: ``pem``, ``pkcs12``, ``kubernetes-secret``, ``json``, ``jwks``, ``yaml``. `Seed.rotated` becomes the file's
+date and a leaf's start, `Seed.expires` a leaf's end. Options of a seed are the fields of `FileOptions`.
 """
 
 import json
@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from ruamel.yaml import YAML
 
 from nhisync.spi import Clock
+from nhisync.testing.keysets import KeySets
 from nhisync.testing.world import Seed
 from nhisync_file.emulator.certificates import Authority, Signed, make_authority, make_leaf
 
@@ -48,6 +49,8 @@ class FileOptions:
         shape: of a key file: ``plain``, ``google`` or ``aws``.
         other_password: encrypt a PKCS#12 store with a password that the source does not have.
         tls: put a chain and key into a mounted Secret (type kubernetes.io/tls).
+        keys: of a key set: ``kid`` or ``kid=label`` of each key; equal labels are equal keys.
+        private: publish private members of the key set, too.
         mode: permission bits of the file or of a mounted Secret's files.
     """
 
@@ -59,6 +62,8 @@ class FileOptions:
     shape: str = "plain"
     other_password: bool = False
     tls: bool = False
+    keys: tuple[str, ...] = ("key-1",)
+    private: bool = False
     mode: int = 0o600
 
 
@@ -82,11 +87,13 @@ class FileWorld:
         self._authority: Authority | None = None
         self._second: Signed | None = None
         self._keys: dict[str, ec.EllipticCurvePrivateKey] = {}
+        self._key_sets = KeySets()
         self._sources: dict[tuple[str, str], _Source] = {}
         self._writers: Mapping[str, Callable[[Seed, FileOptions], bytes]] = {
             "pem": self._pem,
             "pkcs12": self._store,
             "json": self._json,
+            "jwks": self._jwks,
             "yaml": self._yaml,
         }
 
@@ -219,6 +226,9 @@ class FileWorld:
 
     def _json(self, item: Seed, options: FileOptions) -> bytes:
         return json.dumps(self._document(item, options), indent=2).encode()
+
+    def _jwks(self, _: Seed, options: FileOptions) -> bytes:
+        return json.dumps(self._key_sets.document(*options.keys, private=options.private)).encode()
 
     def _yaml(self, item: Seed, options: FileOptions) -> bytes:
         text = StringIO()

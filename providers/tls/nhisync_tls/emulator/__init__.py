@@ -1,9 +1,11 @@
 """The TLS part of the embedded world: real endpoints on loopback, any chain, any fault.
 
-Seed kind ``tls``; `Seed.expires` and `Seed.rotated` become the leaf's dates (by the world's clock). Options of a seed
-are the fields of `EndpointOptions`; options of a source those of `SourceOptions`; both are listed in the README.
+Seed kinds: ``tls``, and ``jwks``, an endpoint that publishes a key set. `Seed.expires` and `Seed.rotated` become the
+leaf's dates (by the world's clock). Options of a seed are the fields of `EndpointOptions`; options of a source those of
+`SourceOptions`; both are listed in the README.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,11 +14,15 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from nhisync.spi import Clock
+from nhisync.testing.keysets import KeySets
 from nhisync.testing.world import Seed
 from nhisync_tls.emulator.chains import Chain, Hierarchy, LeafPlan, build_chain, make_hierarchy
 from nhisync_tls.emulator.endpoint import FAULTS, Endpoint, Identity
 from nhisync_tls.emulator.lists import revocation_list
 from nhisync_tls.emulator.pki import Issued, PrivateKey, Shape, issue, pem
+
+KEY_SET_PATH = "/.well-known/jwks.json"
+"""Where key sets are published."""
 
 _DEFAULT_LIFETIME = timedelta(days=60)
 _LIST_LIFETIME = timedelta(days=90)
@@ -45,7 +51,7 @@ class SourceOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointOptions:
-    """What a seed of kind ``tls`` understands in `Seed.options`.
+    """What a seed understands in `Seed.options`.
 
     Attributes:
         server_name: name clients ask for; "" = the seed's name, with ``.example.com`` when it has no dot.
@@ -62,6 +68,8 @@ class EndpointOptions:
         alpn: protocols offered.
         client_certificate: ``none``, ``requested`` or ``required``.
         version: ``1.2`` or ``1.3`` alone; "" = both.
+        keys: of a key set: ``kid`` or ``kid=label`` of each key; equal labels are equal keys, across sources and paths.
+        private: publish private members of the key set, too.
         endpoint: label; seeds of one source with one label share a port and are told apart by SNI.
     """
 
@@ -79,6 +87,8 @@ class EndpointOptions:
     alpn: tuple[str, ...] = ()
     client_certificate: str = "none"
     version: str = ""
+    keys: tuple[str, ...] = ("key-1",)
+    private: bool = False
     endpoint: str = ""
 
 
@@ -106,6 +116,7 @@ class TlsWorld:
         self._keys: dict[str, PrivateKey] = {}
         self._chains: dict[str, Chain] = {}
         self._sources: dict[tuple[str, str], _Source] = {}
+        self._key_sets = KeySets()
         self._client_root: Issued | None = None
 
     def start(self) -> None:
@@ -145,13 +156,15 @@ class TlsWorld:
     def seed(self, path: str, source: str, item: Seed) -> str:
         """Open an endpoint that serves what `item` asks for; returns ``tls/127.0.0.1:<port>?…``.
 
+        Of a key set it is ``jwks/127.0.0.1:<port>/.well-known/jwks.json?…``.
+
         Raises:
-            ValueError: another kind than ``tls``.
+            ValueError: another kind.
             TypeError: an option that `EndpointOptions` does not have.
             KeyError: an unknown chain, key or usage word.
         """
-        if item.kind != "tls":
-            raise ValueError(f"the TLS world seeds only the kind tls, not {item.kind}")
+        if item.kind not in ("tls", "jwks"):
+            raise ValueError(f"the TLS world seeds only the kinds tls and jwks, not {item.kind}")
         place = self._sources[path, source]
         options = EndpointOptions(**item.options)
         server_name = options.server_name or (item.name if "." in item.name else f"{item.name}.example.com")
@@ -159,6 +172,10 @@ class TlsWorld:
         endpoint = self._endpoint(place, options, item.name)
         endpoint.add(identity, server_name=server_name)
         query = {"name": server_name} | ({"starttls": options.starttls} if options.starttls else {})
+        if item.kind == "jwks":
+            document = self._key_sets.document(*options.keys, private=options.private)
+            endpoint.publish(KEY_SET_PATH, json.dumps(document).encode())
+            return f"jwks/127.0.0.1:{endpoint.port}{KEY_SET_PATH}?{urlencode(query)}"
         return f"tls/127.0.0.1:{endpoint.port}?{urlencode(query)}"
 
     def fault(self, path: str, source: str, name: str, **options: Any) -> None:

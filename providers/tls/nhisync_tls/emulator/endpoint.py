@@ -70,6 +70,8 @@ class _State:
     open: set[socket.socket] = field(default_factory=set)
     seen: list[Handshake] = field(default_factory=list)
     names: dict[int, str | None] = field(default_factory=dict)
+    pages: dict[str, bytes] = field(default_factory=dict)
+    requests: list[bytes] = field(default_factory=list)
     connections: int = 0
 
 
@@ -103,6 +105,12 @@ class Endpoint:
             return tuple(self._state.seen)
 
     @property
+    def requests(self) -> tuple[bytes, ...]:
+        """What clients sent after their handshakes, oldest first."""
+        with self._state.lock:
+            return tuple(self._state.requests)
+
+    @property
     def connections(self) -> int:
         """How many TCP connections were accepted."""
         with self._state.lock:
@@ -115,6 +123,21 @@ class Endpoint:
             self._state.contexts.setdefault(None, context)
             if server_name is not None:
                 self._state.contexts[server_name] = context
+
+    def publish(self, path: str, body: bytes, *, status: str = "200 OK", headers: tuple[str, ...] = ()) -> None:
+        """Answer requests for `path` with this; every other path gets an empty page."""
+        lines = (f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers)
+        self.publish_raw(path, ("\r\n".join(lines) + "\r\n\r\n").encode() + body)
+
+    def page(self, path: str) -> bytes:
+        """What is answered to requests for `path`, headers included."""
+        with self._state.lock:
+            return self._state.pages[path]
+
+    def publish_raw(self, path: str, answer: bytes) -> None:
+        """Answer requests for `path` with exactly these bytes, then end the connection."""
+        with self._state.lock:
+            self._state.pages[path] = answer
 
     def open(self) -> None:
         """Reserve a port and listen on it."""
@@ -228,8 +251,19 @@ class Endpoint:
         with self._tracked(tls):
             tls.do_handshake()
             self._record(tls)
-            while tls.recv(4096):
-                tls.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n")
+            while heard := tls.recv(4096):
+                page = self._page(heard)
+                tls.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n" if page is None else page)
+                if page is not None:
+                    return
+
+    def _page(self, request: bytes) -> bytes | None:
+        """What was published for the path of this request."""
+        words = request.split(b" ", 2)
+        path = words[1].decode("ascii", "replace") if words[0] == b"GET" and len(words) == 3 else ""
+        with self._state.lock:
+            self._state.requests.append(request)
+            return self._state.pages.get(path)
 
     def _record(self, tls: ssl.SSLSocket) -> None:
         shown = tls.getpeercert(binary_form=True) is not None

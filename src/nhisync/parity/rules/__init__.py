@@ -24,12 +24,13 @@ from nhisync.parity.rules import (
     presence,
     region,
     reuse,
+    sessions,
     trust,
 )
 
 _FAMILIES = (
     *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, exposure),
-    *(chain, certificate, trust, region, live, evidence, attestation),
+    *(chain, certificate, trust, region, live, sessions, evidence, attestation),
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(

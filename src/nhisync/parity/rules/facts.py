@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from nhisync.parity.row import Row
 
 CHAIN_MARK, EXPOSURE_MARK, ENDLESS_MARK, ACCEPTS_MARK = '"chain"', '"exposure"', '"endless"', '"accepts":'
+KEY_SET_MARK = '"key_set":'
 _BOUND_MARK = '"rotated_at_latest":true'  # nothing else can: quotes inside of texts are escaped, their values are texts
 """What a detail with these facts contains; a rule that does not find it decodes nothing."""
 
@@ -85,6 +86,22 @@ class ChainRow(NamedTuple):
     def leaf(self) -> CertificateRow | None:
         """The first certificate, or None for an empty chain."""
         return self.certificates[0] if self.certificates else None
+
+
+class KeyRow(NamedTuple):
+    """`nhisync.model.SignatureKey`."""
+
+    kid: str
+    thumbprint: str
+    algorithms: tuple[str, ...]
+
+
+class KeySetRow(NamedTuple):
+    """`nhisync.model.KeySet`."""
+
+    keys: tuple[KeyRow, ...] = ()
+    odd: tuple[str, ...] = ()
+    private: int = 0
 
 
 class DependencyRow(NamedTuple):
@@ -169,6 +186,17 @@ def accepts_of(row: Row | None) -> tuple[str, ...] | None:
     return None if found is None else _texts(found)
 
 
+def key_set_of(row: Row | None) -> KeySetRow | None:
+    """The published keys of a row; None = it is no key set.
+
+    Raises:
+        UnreadableError: when the stored facts cannot be read.
+    """
+    if row is None or row.detail is None or KEY_SET_MARK not in row.detail:
+        return None
+    return _key_set(row.detail)
+
+
 def endless_of(row: Row | None) -> str:
     """Why the item can never end; "" when that is not known of it.
 
@@ -198,6 +226,20 @@ def _chain(detail: str) -> ChainRow | None:
         return None if raw is None else _chain_row(raw)
     except (KeyError, TypeError, UnreadableError):
         return ChainRow(problem=UNREADABLE)
+
+
+@lru_cache(maxsize=_KEPT)
+def _key_set(detail: str) -> KeySetRow | None:
+    raw = _decoded(detail).get("key_set")
+    try:
+        return None if raw is None else _key_set_row(raw)
+    except (KeyError, TypeError, ValueError):
+        raise UnreadableError from None
+
+
+def _key_set_row(raw: dict[str, Any]) -> KeySetRow:
+    keys = tuple(KeyRow(_text(kid), _text(thumb), _texts(names)) for kid, thumb, names in raw["keys"])
+    return KeySetRow(keys, _texts(raw["odd"]), _number(raw["private"]))
 
 
 @lru_cache(maxsize=_KEPT)

@@ -10,7 +10,7 @@ from nhisync.model import Consequence, Layer, Severity, Side
 from nhisync.parity.row import Row
 from nhisync.parity.rule import FUTURE_TOLERANCE, PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import ROTATION
-from nhisync.parity.rules.facts import rotated_at_latest
+from nhisync.parity.rules.facts import KEY_SET_MARK, rotated_at_latest
 from nhisync.parity.text import span, when
 
 BACKUP_LAGS = RuleInfo(
@@ -82,14 +82,21 @@ def check_backup_lags(view: PairView) -> Outcome | None:
     newer = p.rotated if p.not_before is None and p.rotated is not None else generation(p)
     older = b.rotated if b.not_before is None and b.rotated is not None else generation(b)
     if newer is None or older is None:
-        side = Side.BACKUP if newer is not None else Side.PRIMARY if older is not None else Side.PAIR
-        return unknown(side, "neither rotation nor creation time is known", "the time of each generation")
+        return _undated(p, newer, older)
     latest = max(older, newer)
     if latest > view.now + FUTURE_TOLERANCE and _not_begun(view, latest):
         return None
     if newer - older <= view.thresholds.max_lag and (b.detail is None or not rotated_at_latest(b)):
         return PASS
     return _lag(view, Side.BACKUP, (p, b), newer, older)
+
+
+def _undated(p: Row, newer: int | None, older: int | None) -> Outcome | None:
+    """Unknown, but for key sets: what a set publishes has no time, and NHS808 compares it key by key."""
+    if p.detail is not None and KEY_SET_MARK in p.detail:
+        return None
+    side = Side.BACKUP if newer is not None else Side.PRIMARY if older is not None else Side.PAIR
+    return unknown(side, "neither rotation nor creation time is known", "the time of each generation")
 
 
 PRIMARY_LAGS = RuleInfo(
