@@ -76,3 +76,16 @@ def test_what_is_exempt_holds_nobody_up(lab: "Lab") -> None:
     lab.see([*fresh, lab.item("b", **old)], [*fresh, lab.item("b", **old)])
     (verdict,) = lab.sync().verdicts
     assert (verdict.word, verdict.valid_until) == (Word.READY, lab.now + timedelta(seconds=90))
+
+
+@pytest.mark.requirement("R38")
+def test_the_signal_ends_with_the_declaration_that_sessions_are_lost(lab: "Lab") -> None:
+    """A tier that asks about sessions takes "declared lost" for an answer until its last day, and no second longer."""
+    lost = "sessions: {on_switch: lost, owner: sec, until: 2026-11-23, reason: migration}"
+    lab.configure(PAIRS, more=lost, policies="version: 1\ntier: critical\ninherits: critical\nsessions: {ask: true}\n")
+    lab.clock.advance(MIDNIGHT - timedelta(seconds=30) - lab.now)
+    lab.see([lab.item("a"), lab.item("b"), lab.covered()], [lab.item("a"), lab.item("b"), lab.covered()])
+    (verdict,) = lab.sync().verdicts
+    assert (verdict.word, verdict.valid_until) == (Word.READY, MIDNIGHT)
+    lab.clock.advance(timedelta(seconds=31))
+    assert lab.served() is Word.UNKNOWN

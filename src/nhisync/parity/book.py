@@ -99,7 +99,7 @@ class AppTerms:
     @property
     def lost_until(self) -> int | None:
         """Epoch seconds of the last second in which the app's sessions are declared lost; None = they are not."""
-        return None if self.app.lost is None else _last_second(self.app.lost.until)
+        return None if self.app.lost is None else last_second(self.app.lost.until)
 
     def terms(self, key: str) -> PairTerms:
         """The terms of the pair with this key."""
