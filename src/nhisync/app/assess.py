@@ -24,6 +24,7 @@ from nhisync.model import (
 from nhisync.parity.book import AppTerms
 from nhisync.parity.engine import FAR, Judged, Missing, Remembered, judge, reading, stamp
 from nhisync.parity.findings import Places, findings_of, seen_place
+from nhisync.parity.holding import held_of
 from nhisync.parity.pairing import Pairing
 from nhisync.parity.proof import proof_of
 from nhisync.parity.row import instant
@@ -140,7 +141,7 @@ class Assessment:
             tally.oldest, tally.oldest_backup = min(tally.oldest, b), min(tally.oldest_backup, b)
         if terms.thresholds.live_depth and (proof := proof_of(judged.backup)) is not None:
             tally.proven_until = min(tally.proven_until, proof.at + terms.thresholds.live_max_age)
-        tally.proven_until = min(tally.proven_until, _rights_until(judged, terms))
+        tally.proven_until = min(tally.proven_until, _rights_until(judged, terms), _seen_until(judged, terms))
         if judged.outcomes is None:
             tally.unchanged += 1
             kept = list(stored(judged.key))
@@ -294,6 +295,16 @@ def _rights_until(judged: Judged, terms: AppTerms) -> int:
         return judged.recheck
     until = known_until(judged.backup, terms.thresholds.rights_max_age)
     return FAR if until is None else until
+
+
+def _seen_until(judged: Judged, terms: AppTerms) -> int:
+    """When what is known of the backup's consumers ends."""
+    if not terms.tier.consumers.asked:
+        return FAR
+    named, held = terms.terms(judged.key).consumers_backup, held_of(judged.backup)
+    if not named or held is None:
+        return FAR
+    return min(held.of(name).at for name in named) + terms.thresholds.consumers_max_age
 
 
 def _within(max_age: timedelta | None) -> str:

@@ -9,6 +9,7 @@ from typing import TypedDict
 from nhisync.app.assess import Assessment, shrunk
 from nhisync.app.blackout import READS, clocked
 from nhisync.app.comparing import compare_values, not_compared
+from nhisync.app.consumers import look
 from nhisync.app.gather import Known, Scope, confirm, gather, groups, missing_of, places_of, scope_of, unconfirmed
 from nhisync.app.listing import unlisted
 from nhisync.app.live import asking, authenticate, dropped
@@ -200,6 +201,7 @@ def _learn(
     """What no inventory tells: equal values, and credentials that are let in; returns key → why it was not compared."""
     if options.cached:
         return not_compared(session, apps, targets, desk)
+    look(session, targets, desk)
     if options.live or options.paced:
         _authenticate(session, targets, desk, progress, everything=options.live)
     return compare_values(session, apps, targets, desk, progress)

@@ -52,6 +52,29 @@ def position(app: App, path: str, probe: Probe) -> str:
     return path if path in paths else paths[0]
 
 
+def order_of(probe: Probe, base: Path, keys: frozenset[str] = frozenset()) -> Order:
+    """What `probe` is asked to do; files lie relative to `base`, `keys` are the item's own public keys."""
+    return Order(
+        target=probe.target,
+        auth=probe.auth,
+        depth=probe.depth,
+        header=probe.header,
+        database=probe.database,
+        encrypted=probe.tls,
+        server_name=probe.server_name,
+        ca_file=base / Path(probe.ca_file).expanduser() if probe.ca_file else None,
+        proxy=probe.proxy,
+        seen_as=probe.seen_as,
+        expect=probe.expect,
+        region=probe.region,
+        namespace=probe.namespace,
+        mount=probe.mount,
+        scope=probe.scope,
+        vhost=probe.vhost,
+        keys=keys,
+    )
+
+
 def run_there(
     command: Sequence[str], kind: str, order: Order, presented: Presented, seconds: float, *, where: str
 ) -> Shown:

@@ -14,6 +14,7 @@ from nhisync.policy import (
     Authorization,
     BlackoutLimits,
     ChainLimits,
+    ConsumerLimits,
     Damping,
     Evaluate,
     Evidence,
@@ -35,6 +36,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "chain": ChainLimits,
     "blackout": BlackoutLimits,
     "live": LiveLimits,
+    "consumers": ConsumerLimits,
     "failback": Failback,
     "damping": Damping,
 }
@@ -48,6 +50,7 @@ OPTIONAL: Final[Mapping[str, Any]] = {
     "live.max_age": timedelta(minutes=5),
     "live.grace": timedelta(minutes=1),
     **{f"blackout.{one.name}": one.default for one in fields(BlackoutLimits)},
+    **{f"consumers.{one.name}": one.default for one in fields(ConsumerLimits)},
 }
 """Values of a tier that inherits none and sets none: what was asked for later stays off in older files."""
 

@@ -1,6 +1,6 @@
 """Frozen values that everything else speaks in; no IO, no clock, no SDK."""
 
-from nhisync.model.attestation import ON_CALL, Attestation
+from nhisync.model.attestation import CONSUMER, ON_CALL, Attestation
 from nhisync.model.chain import CertificateFacts, Chain, Outlook, Revocation
 from nhisync.model.coverage import Coverage
 from nhisync.model.finding import EvidenceRef, Finding, Verdict
@@ -36,6 +36,7 @@ from nhisync.model.words import (
 
 __all__ = [
     "BOUNDARY",
+    "CONSUMER",
     "COPY_SCHEMES",
     "HELD",
     "ON_CALL",

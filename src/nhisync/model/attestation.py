@@ -7,6 +7,10 @@ ON_CALL = "on-call"
 """The kind that needs no tier to ask: somebody says "not ready", and it counts until somebody says otherwise."""
 
 
+CONSUMER = "consumer"
+"""The kind that says which generation a consumer of a pair has loaded."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attestation:
     """One claim about one path of one app, and who answers for it.
@@ -20,6 +24,9 @@ class Attestation:
         attested_by: who looked.
         evidence: where the proof is (a URL, a ticket), or "".
         number: its number in the store, 0 = not stored.
+        pair: of kind `CONSUMER` the pair whose credential is used, else "".
+        consumer: of kind `CONSUMER` the workload that uses it, else "".
+        generation: of kind `CONSUMER` the version id that the workload has loaded, else "".
     """
 
     app: str
@@ -30,3 +37,6 @@ class Attestation:
     attested_by: str
     evidence: str = ""
     number: int = 0
+    pair: str = ""
+    consumer: str = ""
+    generation: str = ""

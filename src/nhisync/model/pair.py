@@ -23,6 +23,8 @@ class Pair:
         reason: why it is shared or exempt, or "".
         ends: last day on which the backup's credential works, where its provider cannot tell (`date.max` = it has no
             end); None = not stated.
+        consumers_primary: names of the workloads that use the primary's credential; None = not stated, () = none.
+        consumers_backup: the same of the backup's.
         line: line in the configuration file, 0 = none.
     """
 
@@ -36,6 +38,8 @@ class Pair:
     until: date | None = None
     reason: str = ""
     ends: date | None = None
+    consumers_primary: tuple[str, ...] | None = None
+    consumers_backup: tuple[str, ...] | None = None
     line: int = 0
 
     @property

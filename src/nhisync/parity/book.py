@@ -21,6 +21,8 @@ class PairTerms:
         until: epoch seconds of the end of a shared or exempt pair; None = neither.
         ends: epoch seconds of the stated end of the backup's credential; None = none is stated.
         owner: who answers for it.
+        consumers_primary: who uses the primary's credential; None = the pair does not say.
+        consumers_backup: the same of the backup's.
         field_primary: field named on the primary, or None.
         field_backup: field named on the backup, or None.
         reason: why it is shared or exempt.
@@ -32,6 +34,8 @@ class PairTerms:
     until: int | None = None
     ends: int | None = None
     owner: str = ""
+    consumers_primary: tuple[str, ...] | None = None
+    consumers_backup: tuple[str, ...] | None = None
     field_primary: str | None = None
     field_backup: str | None = None
     reason: str = ""
@@ -55,6 +59,8 @@ def terms_of(pair: Pair) -> PairTerms:
         until=_last_second(pair.until),
         ends=_last_second(pair.ends),
         owner=pair.owner,
+        consumers_primary=pair.consumers_primary,
+        consumers_backup=pair.consumers_backup,
         field_primary=pair.primary.field,
         field_backup=pair.backup.field,
         reason=pair.reason,

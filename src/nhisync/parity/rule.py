@@ -61,6 +61,8 @@ class PairView:
         shared_owner: who answers for a shared pair.
         declared_end: epoch seconds of the end that the configuration states for the backup's credential
             (`nhisync.parity.lifetimes.NEVER` = it has none); None = none is stated.
+        consumers_primary: who uses the primary's credential; None = the pair does not say.
+        consumers_backup: the same of the backup's.
         field_primary: field named on the primary, or None.
         field_backup: field named on the backup, or None.
         missing_primary: why there is no primary row (word of `Presence`).
@@ -73,6 +75,8 @@ class PairView:
         "ahead_backup",
         "ahead_primary",
         "backup",
+        "consumers_backup",
+        "consumers_primary",
         "declared_end",
         "field_backup",
         "field_primary",
@@ -102,6 +106,8 @@ class PairView:
     shared_until: int | None
     shared_owner: str
     declared_end: int | None
+    consumers_primary: tuple[str, ...] | None
+    consumers_backup: tuple[str, ...] | None
     field_primary: str | None
     field_backup: str | None
     missing_primary: str

@@ -24,6 +24,7 @@ from . import (
     test_authorization,
     test_blackout,
     test_chain,
+    test_consumers,
     test_evidence,
     test_expiry,
     test_live,
@@ -40,7 +41,7 @@ PROVIDERS = {folder.name for folder in (ROOT / "providers").iterdir() if folder.
 INFOS = [rule.info for rule in RULES]
 MODULES = (
     *(test_blackout, test_presence, test_lockstep, test_expiry, test_reuse, test_authorization),
-    *(test_chain, test_trust, test_region, test_live, test_evidence),
+    *(test_chain, test_trust, test_region, test_live, test_consumers, test_evidence),
 )
 BLOCKS = {
     "EXPIRED",

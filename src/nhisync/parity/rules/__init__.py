@@ -15,6 +15,7 @@ from nhisync.parity.rules import (
     blackout,
     certificate,
     chain,
+    consumers,
     evidence,
     expiry,
     exposure,
@@ -29,7 +30,7 @@ from nhisync.parity.rules import (
 
 _FAMILIES = (
     *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, exposure),
-    *(chain, certificate, trust, region, live, evidence, attestation),
+    *(chain, certificate, trust, region, live, consumers, evidence, attestation),
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(
