@@ -61,3 +61,16 @@ def test_what_does_not_fit_is_told(problems_of: Problems, consumers: str, says: 
 def test_loopback_needs_no_tls(problems_of: Problems) -> None:
     """A workload on this very host may be asked in the clear."""
     assert problems_of(with_consumers('{backup: {a: {url: "http://127.0.0.1:9/x", generation: x}}}')) == ()
+
+
+OWN = SMALL.replace("payments:", "nhisync:")
+
+
+def test_the_own_app_says_what_its_pairs_open(load_text: Load, problems_of: Problems) -> None:
+    """Sources of the backup path, in the app nhisync alone; one that is not there is named with its place."""
+    (app,) = load_text(OWN.replace("kind:", "authenticates: [aws], kind:")).apps
+    assert (app.name, app.pairs[0].authenticates) == ("nhisync", ("aws",))
+    (wrong,) = problems_of(OWN.replace("kind:", "authenticates: [awss], kind:"))
+    assert "path `backup` has no source `awss`" in wrong.message
+    (foreign,) = problems_of(SMALL.replace("kind:", "authenticates: [aws], kind:"))
+    assert "only pairs of the app `nhisync`" in foreign.message

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from nhisync.app.ports import Notebook, Stored
 from nhisync.model import (
+    OWN,
     App,
     AppReport,
     Attestation,
@@ -33,13 +34,13 @@ from nhisync.parity.rules import BY_CODE
 from nhisync.parity.rules.authorization import known_until
 from nhisync.parity.stream import SHOWN, STAMPED
 from nhisync.parity.text import span
-from nhisync.readiness import Tally, attested, blocks, fold
+from nhisync.readiness import Tally, attested, blocks, closed_by, fold, unfit
 
 EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905", "NHS401"
 """Codes that no row can tell, because there is none or because the comparison of values failed."""
 
-NOT_ATTESTED, UNFIT = "NHS910", "NHS911"
-"""Codes about the app as a whole: what a tier wants to be told (`nhisync attest`)."""
+NOT_ATTESTED, UNFIT, OWN_UNFIT = "NHS910", "NHS911", "NHS912"
+"""Codes about the app as a whole: what a tier wants to be told (`nhisync attest`), and what it was read with."""
 
 FIELD_MISSING = "NHS105"
 """What says that there is nothing to compare."""
@@ -121,6 +122,7 @@ class Assessment:
             self._take(judged, seconds, notebook.stored)
         for name, terms in sorted(self.book.items()):
             self._without_rows(terms, self._tallies[name])
+        self._own()
         self.findings.sort(key=lambda f: (f.app, _WORST[f.state], _GRAVE[f.severity], f.code, f.pair))
         return tuple(self._report(terms) for _, terms in sorted(self.book.items()))
 
@@ -224,6 +226,18 @@ class Assessment:
             self._block(tally, self._unknown(EMPTY_APP, terms, "", "no pair was found for this app"))
         elif tally.tally.pairs == tally.exempt:
             self._block(tally, self._unknown(EMPTY_APP, terms, "", "every pair is exempt, so nothing was judged"))
+
+    def _own(self) -> None:
+        """What was read with a credential of nhisync's own that is unfit is not known."""
+        own = self.book.get(OWN)
+        found = {} if own is None else unfit(own.app, self._tallies[OWN].tally.blockers)
+        for name, terms in sorted(self.book.items()):
+            if own is None or not found or name == OWN:
+                continue
+            pairing = Pairing(self.backup, (terms.app,))
+            sources = {locator.source for locator in pairing.wanted} | set(pairing.swept)
+            if reasons := closed_by(own.app, found, sources):
+                self._block(self._tallies[name], self._unknown(OWN_UNFIT, terms, "", "; ".join(reasons)))
 
     def _attested(self, terms: AppTerms, tally: _AppTally) -> None:
         """What the tier wants to be told: kinds that are missing are unknown, one that does not hold is a fail."""

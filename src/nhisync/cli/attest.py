@@ -22,6 +22,11 @@ _CONSUMER = "consumer"
 
 _COLUMNS = ("STATE", "APP", "PATH", "KIND", "COUNTS FOR", "TOLD")
 
+_ObservedAt = Annotated[
+    str | None, typer.Option("--observed-at", metavar="TIME", help="When, like 2026-11-28T02:00:00Z; default: now.")
+]
+_Signed = Annotated[str | None, typer.Option(metavar="FILE", help="A signed attestation instead; - reads stdin.")]
+
 
 @app.command()
 def attest(
@@ -31,16 +36,12 @@ def attest(
     result: Annotated[str | None, typer.Option(metavar="pass|fail", help="What was found.")] = None,
     by: Annotated[str, typer.Option("--by", metavar="WHO", help="Who looked and answers for it.")] = "",
     evidence: Annotated[str, typer.Option(metavar="TEXT", help="Where the proof is: a URL or a ticket.")] = "",
-    observed_at: Annotated[
-        str | None, typer.Option("--observed-at", metavar="TIME", help="When, like 2026-11-28T02:00:00Z; default: now.")
-    ] = None,
+    observed_at: _ObservedAt = None,
     path: Annotated[str, typer.Option(metavar="PATH", help="The backup path, where the app has several.")] = "",
     pair: Annotated[str, typer.Option(metavar="PAIR", help="Of kind consumer: the pair it uses.")] = "",
     consumer: Annotated[str, typer.Option(metavar="NAME", help="Of kind consumer: which one.")] = "",
     generation: Annotated[str, typer.Option(metavar="ID", help="Of kind consumer: the version id it has loaded.")] = "",
-    signed: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A signed attestation instead; - reads stdin.")
-    ] = None,
+    signed: _Signed = None,
 ) -> None:
     """Record what nhisync cannot observe, or show what is asked for.
 

@@ -22,7 +22,7 @@ from nhisync.config.settings import Kinds
 from nhisync.config.tree import Node
 from nhisync.config.validation import validate
 from nhisync.config.values import AppDetails, Consumer, Health, Probe, Rotate, Serving
-from nhisync.model import App, Locator, MatchRule, Mode, Pair, PairClass
+from nhisync.model import OWN, App, Locator, MatchRule, Mode, Pair, PairClass
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _SIDES = ("primary", "backup")
@@ -146,6 +146,7 @@ class _AppBuilder:
             first = self._pairs[document.name].line
             self._note(self._place(node, "name"), (*loc, "name"), f"`{document.name}` stands on line {first} already")
         self._check_class(document, node, loc)
+        self._check_own(document.authenticates or (), node, loc)
         self._probe(document.name, node.get("probe"), (*loc, "probe"))
         self._rotation(document.name, node.get("rotate"), (*loc, "rotate"))
         consumers = self._used(document.name, node.get("consumers"), (*loc, "consumers"))
@@ -167,6 +168,7 @@ class _AppBuilder:
             ends=document.ends,
             consumers_primary=consumers.get("primary"),
             consumers_backup=consumers.get("backup"),
+            authenticates=tuple(document.authenticates or ()),
             line=node.mark.line,
         )
         self._pairs.setdefault(document.name, pair)
@@ -185,6 +187,19 @@ class _AppBuilder:
                 f"a pair of class {document.pair_class} needs {', '.join(missing)}: someone answers for it until a day"
             )
             self._note(self._place(node, "class"), (*loc, "class"), text)
+
+    def _check_own(self, sources: Iterable[str], node: Node, loc: Loc) -> None:
+        """What nhisync's own credential opens must be there; other apps' credentials are not nhisync's."""
+        for source in sources:
+            mark, place = self._place(node, "authenticates"), (*loc, "authenticates")
+            if self._name != OWN:
+                self._note(mark, place, f"only pairs of the app `{OWN}` are nhisync's own")
+                return
+            for path in self._roles["backup"]:
+                known = self._known.sources.get(path)
+                if known is not None and source not in known:
+                    text = f"path `{path}` has no source `{shown(source)}`; it has {', '.join(known) or 'none'}"
+                    self._note(mark, place, text, nearest(source, known))
 
     def _probe(self, name: str, node: Node | None, loc: Loc) -> None:
         if node is None or not (probes := build_probes(node, loc, self._report)):

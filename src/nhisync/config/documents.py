@@ -154,6 +154,11 @@ class PairDocument(Strict):
     consumers: Part[ConsumersDocument] | None = Field(
         default=None, description="Workloads that use the credentials of this pair, by side."
     )
+    authenticates: Annotated[list[SourceName], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Only in the app `nhisync`: sources of the backup path that log in with this pair's backup; "
+        "default: all of them.",
+    )
     owner: str = Field(default="", description="Who answers for the pair.")
     until: IsoDate | None = Field(default=None, description="Last day of a shared or exempt pair.")
     reason: str = Field(default="", description="Why it is shared or exempt.")

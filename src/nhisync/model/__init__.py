@@ -15,7 +15,7 @@ from nhisync.model.item import (
     Rotation,
 )
 from nhisync.model.locator import Locator
-from nhisync.model.pair import App, MatchRule, Pair, Waiver
+from nhisync.model.pair import OWN, App, MatchRule, Pair, Waiver
 from nhisync.model.report import SCHEMA_VERSION, AppReport, Blackout, LayerCount, PathSummary, Report, SourceSummary
 from nhisync.model.rights import BOUNDARY, HELD, TRUST, TTL, Effect, Limit, Right, Syntax
 from nhisync.model.words import (
@@ -40,6 +40,7 @@ __all__ = [
     "COPY_SCHEMES",
     "HELD",
     "ON_CALL",
+    "OWN",
     "SCHEMA_VERSION",
     "SHARED_TARGET_SCHEMES",
     "TRUST",

@@ -6,6 +6,9 @@ from datetime import date
 from nhisync.model.locator import Locator
 from nhisync.model.words import Mode, PairClass
 
+OWN = "nhisync"
+"""The reserved app of nhisync's own identities: while one of them is unfit, what it covers is not known (R32)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
@@ -25,6 +28,7 @@ class Pair:
             end); None = not stated.
         consumers_primary: names of the workloads that use the primary's credential; None = not stated, () = none.
         consumers_backup: the same of the backup's.
+        authenticates: of a pair of `OWN` the sources of the backup path that log in with its backup; empty = all.
         line: line in the configuration file, 0 = none.
     """
 
@@ -40,6 +44,7 @@ class Pair:
     ends: date | None = None
     consumers_primary: tuple[str, ...] | None = None
     consumers_backup: tuple[str, ...] | None = None
+    authenticates: tuple[str, ...] = ()
     line: int = 0
 
     @property

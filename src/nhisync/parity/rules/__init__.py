@@ -22,6 +22,7 @@ from nhisync.parity.rules import (
     lifecycle,
     live,
     lockstep,
+    own,
     presence,
     region,
     reuse,
@@ -30,7 +31,7 @@ from nhisync.parity.rules import (
 
 _FAMILIES = (
     *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, exposure),
-    *(chain, certificate, trust, region, live, consumers, evidence, attestation),
+    *(chain, certificate, trust, region, live, consumers, evidence, attestation, own),
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(
