@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from nhisync.app.desk import StoreDesk
+from nhisync.app.desks import stored_desk
 from nhisync.app.diff import DiffOptions, diff
 from nhisync.app.session import Session
 from nhisync.clock import SystemClock
@@ -71,6 +72,10 @@ class World:
             (folder / f"policies/{policy['tier']}.yaml").write_text(json.dumps(policy), encoding="utf-8")
         self.configure()
 
+    def session(self) -> Session:
+        """A session on it."""
+        return Session.open(self.file, clock=SystemClock(), randomness=self.randomness)
+
     def configure(self, *, own: str = "nhisync", mode: str = "enforce", more: str = "") -> None:
         """Write the configuration; `more` are further lines of the own pair."""
         text = CONFIG.format(judge=self.judge.address, ca=self.judge.authority, own=own, mode=mode, more=more)
@@ -88,10 +93,9 @@ class World:
 
     def diff(self, **options: Any) -> Report:
         """What a live diff finds."""
-        session = Session.open(self.file, clock=SystemClock(), randomness=self.randomness)
+        session, wishes = self.session(), DiffOptions(primary="primary", backup="backup", live=True, **options)
         store = Store.open(f"sqlite:///{self.folder}/nhisync.db", clock=SystemClock(), randomness=self.randomness)
         with store, store.run("diff") as run:
-            wishes = DiffOptions(primary="primary", backup="backup", live=True, **options)
             return diff(session, wishes, StoreDesk(session, store, run))
 
 
@@ -120,6 +124,18 @@ def test_a_revoked_own_backup_token_makes_everything_it_covers_unknown(world: Wo
     assert all(token not in repr(report) for token in TOKENS.values())
     world.judge.accounts["/backup"] = Account("nhisync-north", TOKENS["backup"])
     assert set(words(world.diff()).values()) == {Word.READY}
+
+
+def test_a_taken_over_result_and_a_cached_look_close_as_well(world: World) -> None:
+    """What an earlier run found unfit gates also where the pair was not judged anew, and where nothing is contacted."""
+    world.revoke("backup")
+    for _ in range(3):
+        assert words(world.diff())["payments"] is Word.UNKNOWN
+    asked = world.judge.requests
+    with stored_desk(world.session()) as desk:
+        report = diff(world.session(), DiffOptions(primary="primary", backup="backup", cached=True), desk)
+    assert words(report)["payments"] is Word.UNKNOWN
+    assert world.judge.requests == asked
 
 
 def test_a_look_at_one_app_is_closed_as_well(world: World) -> None:
