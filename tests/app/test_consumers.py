@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -95,9 +96,8 @@ class World:
         facts: dict[str, Any] = {"lifecycle": Lifecycle.OWN, "rotated": Moment(self.rotated), "owner": "x"}
         facts |= {"created": Moment(NOW - 900 * HOUR), "version": self.version}
         yield Item(locator=Locator("one", "kv", "a"), observed_at=self.clock.now(), **facts)
-        yield Coverage(
-            source="one", kind="kv", scope="", status=CoverageStatus.COMPLETE, as_of=self.clock.now(), items=1
-        )
+        seen, now = CoverageStatus.COMPLETE, self.clock.now()
+        yield Coverage(source="one", kind="kv", scope="", status=seen, as_of=now, items=1)
 
     def load(self, generation: str) -> None:
         """Let the workload load a generation."""
@@ -200,8 +200,7 @@ def test_what_the_store_never_showed_is_unknown_and_forgotten(world: World) -> N
         report = world.cycle()
         assert (word(report), told(report)) == (Word.UNKNOWN, {"NHS811": "unknown"})
         assert CANARY not in repr(report)
-    kept = [file for file in world.folder.rglob("*") if file.is_file()]
-    assert [file for file in kept if CANARY.encode() in file.read_bytes()] == []
+    assert not any(CANARY.encode() in file.read_bytes() for file in world.folder.rglob("*") if file.is_file())
 
 
 def test_a_workload_that_is_silent_is_unknown_with_the_reason(world: World) -> None:
@@ -304,6 +303,28 @@ def test_a_late_consumer_of_the_primary_keeps_nobody_out(world: World) -> None:
     assert report.findings[0].side.value == "primary"
 
 
+def test_silent_workloads_of_the_primary_take_no_time_from_the_backups(world: World) -> None:
+    """In an outage they only time out, however many there are: the backup's are asked first."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f'"http://127.0.0.1:{silent.getsockname()[1]}/"'
+        dead = ", ".join(f"w{i}: {{url: {place}, generation: x, timeout: 300ms}}" for i in range(40))
+        asked = ASKED.format(judge=world.judge.address, ca=world.judge.authority, more="")
+        world.configure(asked.replace("{backup:", f"{{primary: {{{dead}}}, backup:"))
+        assert word(world.cycle()) is Word.READY
+
+
+def test_a_kind_of_the_tiers_own_is_no_word_about_a_consumer(world: World) -> None:
+    """A tier may ask for a kind called consumer; what is said of one workload does not answer it."""
+    world.configure(TOLD)
+    policy = world.folder / "policies/used.yaml"
+    policy.write_text(json.dumps({**json.loads(policy.read_text()), "attestations": {"consumer": "1d"}}))
+    world.attest("1")
+    assert [f.code for f in world.cycle().findings] == ["NHS910"]
+    code, said = world.run("attest", "payments", "consumer", "--by", "ci", "--result", "pass")
+    assert code == 0, said
+    assert word(world.cycle()) is Word.READY
+
+
 def test_diff_beside_the_store_knows_its_history(world: World) -> None:
     """A look of its own asks the workload anew; what was current before is read from the configured store."""
     world.cycle()
@@ -320,6 +341,7 @@ def test_diff_beside_the_store_knows_its_history(world: World) -> None:
 
 @pytest.mark.parametrize(("changes", "says"), [
     ({"pair": "b"}, "no pair called `b`"),
+    ({"kind": "data-lag"}, "speaks about no pair"),
     ({"consumer": "other"}, "names no consumer `other` on its backup"),
     ({"path": "third"}, "`third` is no path"),
     ({"generation": "a b"}, "version id"),

@@ -53,7 +53,7 @@ def attest(session: Session, attestation: Attestation, *, actor: str) -> int:
         GuardError: another process writes to the store.
         StoreError: the store cannot be written.
 
-    Of kind `CONSUMER` it needs no tier that asks: a pair that names the consumer is enough.
+    A word about a consumer needs no tier that asks: a pair that names it is enough.
     """
     _check(session, attestation)
     seen = min(attestation.observed_at, session.clock.now()).replace(microsecond=0)  # the store keeps whole seconds
@@ -159,19 +159,19 @@ def attestations(session: Session) -> tuple[Attestation, ...]:
     return (*recorded, *(one.attestation for _, one in objections))
 
 
-def path_of(session: Session, app: str, path: str, kind: str = "") -> str:
+def path_of(session: Session, app: str, path: str, *, consumer: bool = False) -> str:
     """The path that is meant: the named one, or the app's only backup path. Consumers run on the primary, too.
 
     Raises:
         UsageError: no such app, no such path, or several to choose from.
     """
     (found,) = session.apps((app,))
-    known = (found.primary, *found.backups) if kind == CONSUMER else found.backups
+    known = (found.primary, *found.backups) if consumer else found.backups
     have = ", ".join(known)
     if not path and len(found.backups) > 1:
         raise UsageError(f"`{app}` has several backup paths", fix=f"Name one with --path: {have}.")
     if path and path not in known:
-        word = "path" if kind == CONSUMER else "backup path"
+        word = "path" if consumer else "backup path"
         raise UsageError(f"`{path}` is no {word} of `{app}`", fix=f"Its {word}s: {have}.")
     return path or found.backups[0]
 
@@ -181,9 +181,10 @@ def _wanted(session: Session, app: App) -> Mapping[str, timedelta]:
 
 
 def _check(session: Session, attestation: Attestation) -> None:
-    path_of(session, attestation.app, attestation.path, attestation.kind)
+    about = bool(attestation.pair or attestation.consumer or attestation.generation)
+    path_of(session, attestation.app, attestation.path, consumer=about)
     (app,) = session.apps((attestation.app,))
-    if attestation.kind == CONSUMER:
+    if about:
         check_consumer(app, attestation)
     else:
         _check_kind(session, app, attestation)
@@ -211,6 +212,8 @@ def check_consumer(app: App, attestation: Attestation) -> None:
     Raises:
         UsageError: no such pair, a consumer that the pair does not name on this side, or no version id.
     """
+    if attestation.kind != CONSUMER:
+        raise UsageError(f"`{attestation.kind}` speaks about no pair", fix=f"The kind of such a word: {CONSUMER}.")
     pair = next((one for one in app.pairs if one.name == attestation.pair), None)
     if pair is None:
         have = ", ".join(one.name for one in app.pairs if one.consumers_primary or one.consumers_backup) or "none"

@@ -82,7 +82,7 @@ def look(session: Session, targets: Iterable[tuple[App, str, str]], desk: Consum
     sides = [side for path, keys in named.items() for side in _sides(path, keys, desk)]
     began = epoch(session.clock.now()) or 0
     due = [one for side in sides for one in _due(session, side, began)]
-    answers = _asked(session, due)
+    answers = _asked(session, sorted(due, key=lambda one: one.side.path == one.side.app.primary))
     attested = _attested(desk.attestations())
     held: dict[str, list[tuple[str, str, str | None]]] = {}
     for side in sides:
@@ -145,6 +145,7 @@ def _due(session: Session, side: _Side, now: int) -> Iterator[_Look]:
 
 
 def _asked(session: Session, looks: Sequence[_Look]) -> Answers:
+    """Ask in this order: the backup's come first, because in an outage the primary's only cost their time-outs."""
     if not looks:
         return {}
     with ThreadPoolExecutor(min(PARALLEL, len(looks)), thread_name_prefix="nhisync-consumer") as pool:
@@ -159,7 +160,7 @@ def _ask(session: Session, one: _Look) -> tuple[str, str]:
     """The generation that a workload says it has loaded, or "" and why nothing is known."""
     probe, side = one.probe, one.side
     left = session.budget(side.path, side.row.locator.partition(":")[0]).remaining
-    seconds = max(0.0, min(probe.timeout.total_seconds(), left))
+    seconds = max(0.0, min(probe.timeout.total_seconds(), left / 2))  # what comes after it in the cycle needs time, too
     try:
         order = order_of(probe, session.configuration.base)
         if probe.run_from == HERE:

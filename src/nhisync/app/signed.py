@@ -67,7 +67,7 @@ def verified(session: Session, text: bytes) -> tuple[Attestation, str]:
         raise UsageError(told, fix="Show it again after that time, and compare the clocks (NTP).")
     claim = Attestation(
         app=said["app"],
-        path=path_of(session, said["app"], said.get("path", ""), said["kind"]),
+        path=path_of(session, said["app"], said.get("path", ""), consumer="consumer" in said),
         kind=said["kind"],
         holds=holds,
         observed_at=seen,
@@ -172,7 +172,7 @@ def _check_members(found: Mapping[str, str]) -> None:
     Raises:
         UsageError: it is not so.
     """
-    about = found.get("kind") == CONSUMER
+    about = found.get("kind") == CONSUMER and not found.keys().isdisjoint(_SUBJECT)
     needed, foreign = (_SUBJECT, _RESULT) if about else (_RESULT, _SUBJECT)
     if missing := [one for one in (*_NEEDED, *needed) if not found.get(one)]:
         raise _none(f"its payload lacks {', '.join(missing)}")

@@ -111,7 +111,7 @@ def _record(
     by, evidence, observed_at = told
     claim = Attestation(
         app=name,
-        path=path_of(session, name, path, kind),
+        path=path_of(session, name, path, consumer=bool(about["consumer"])),
         kind=kind,
         holds=holds,
         observed_at=session.clock.now() if observed_at is None else _instant(observed_at),
@@ -186,7 +186,7 @@ def _document(one: "Told") -> dict[str, object]:
 def _holds(kind: str, result: str | None, about: "Mapping[str, str]") -> bool:
     from nhisync.errors import UsageError  # noqa: PLC0415
 
-    if kind == _CONSUMER:
+    if kind == _CONSUMER and any(about.values()):
         if result is not None or not all(about.values()):
             fix = "--pair PAIR --consumer NAME --generation ID, and no --result"
             raise UsageError("what is said of a consumer is the generation that it has loaded", fix=fix)

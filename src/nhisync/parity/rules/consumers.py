@@ -67,7 +67,7 @@ NOT_KNOWN = RuleInfo(
     "it has loaded, and whether that is one that the store has shown as current.",
     hurts="A workload that nobody asked may still hold the generation before the last rotation, and the failover is "
     "the first one to find out.",
-    false_alarm="None: what nobody looked at is not known. A backup without running workloads states an empty list of "
+    false_alarm="None: what nobody looked at is not known. A backup that no workload uses states an empty mapping of "
     "consumers.",
     remediation={
         "*": "Give the consumer of {app}/{pair} a url that tells its generation, or let its deployment say so: nhisync "
