@@ -164,7 +164,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def told(report: Report) -> dict[str, str]:
     """Code of the consumers' rules → state."""
-    return {f.code: f.state.value for f in report.findings if f.code in {"NHS810", "NHS811"}}
+    return {f.code: f.state.value for f in report.findings if f.code in {"NHS814", "NHS815"}}
 
 
 def word(report: Report) -> Word:
@@ -180,7 +180,7 @@ def test_a_workload_that_does_not_reload_makes_a_current_backup_not_ready(world:
     assert (word(world.cycle()), told(world.cycle())) == (Word.READY, {})
     world.clock.advance(HOUR)
     late = world.cycle()
-    assert (word(late), told(late)) == (Word.NOT_READY, {"NHS810": "fail"})
+    assert (word(late), told(late)) == (Word.NOT_READY, {"NHS814": "fail"})
     (finding,) = late.findings
     assert finding.observed.startswith("worker holds 1; 2 is current since 2026-11-28T02:30:00Z")
     assert "ROTATION_DRIFT" in late.apps[0].verdict.blocks
@@ -198,7 +198,7 @@ def test_what_the_store_never_showed_is_unknown_and_forgotten(world: World) -> N
     for said in ("0", CANARY):
         world.load(said)
         report = world.cycle()
-        assert (word(report), told(report)) == (Word.UNKNOWN, {"NHS811": "unknown"})
+        assert (word(report), told(report)) == (Word.UNKNOWN, {"NHS815": "unknown"})
         assert CANARY not in repr(report)
     assert not any(CANARY.encode() in file.read_bytes() for file in world.folder.rglob("*") if file.is_file())
 
@@ -207,7 +207,7 @@ def test_a_workload_that_is_silent_is_unknown_with_the_reason(world: World) -> N
     """What it said before ages and then counts no more; the reason stands beside it."""
     world.judge.accounts.clear()
     report = world.cycle()
-    assert (word(report), told(report)) == (Word.UNKNOWN, {"NHS811": "unknown"})
+    assert (word(report), told(report)) == (Word.UNKNOWN, {"NHS815": "unknown"})
     assert "the service answers 404" in report.findings[0].observed
     world.load("1")
     assert word(world.cycle()) is Word.READY
@@ -216,7 +216,7 @@ def test_a_workload_that_is_silent_is_unknown_with_the_reason(world: World) -> N
     assert word(world.cycle()) is Word.READY
     world.clock.advance(timedelta(minutes=20))
     silent = world.cycle()
-    assert (word(silent), told(silent)) == (Word.UNKNOWN, {"NHS811": "unknown"})
+    assert (word(silent), told(silent)) == (Word.UNKNOWN, {"NHS815": "unknown"})
     assert "since then: the service answers 404" in silent.findings[0].observed
 
 
@@ -253,7 +253,7 @@ def test_an_edited_probe_is_asked_anew(world: World) -> None:
     world.judge.accounts["/other"] = Account("other", "", open=True, generation="0")
     text = (world.folder / "nhisync.yaml").read_text().replace("/worker", "/other")
     (world.folder / "nhisync.yaml").write_text(text)
-    assert told(world.cycle()) == {"NHS811": "unknown"}
+    assert told(world.cycle()) == {"NHS815": "unknown"}
 
 
 def test_a_workload_is_asked_from_the_paths_runner(world: World) -> None:
@@ -264,26 +264,26 @@ def test_a_workload_is_asked_from_the_paths_runner(world: World) -> None:
     text = (world.folder / "nhisync.yaml").read_text().replace(json.dumps(OVER_THERE), "['false']")
     (world.folder / "nhisync.yaml").write_text(text)
     report = world.cycle()
-    assert told(report) == {"NHS811": "unknown"}
+    assert told(report) == {"NHS815": "unknown"}
     assert "the runner of backup ended with code 1" in report.findings[0].observed
 
 
 def test_what_was_attested_counts_like_what_was_asked(world: World) -> None:
     """Missing is unknown, the last observation counts whatever was recorded after it, two that disagree are none."""
     world.configure(TOLD)
-    assert told(world.cycle()) == {"NHS811": "unknown"}
+    assert told(world.cycle()) == {"NHS815": "unknown"}
     world.attest("1")
     assert word(world.cycle()) is Word.READY
     world.clock.advance(HOUR / 4)
     world.rotate("2")
     world.clock.advance(HOUR)
-    assert told(world.cycle()) == {"NHS811": "unknown"}
+    assert told(world.cycle()) == {"NHS815": "unknown"}
     world.attest("1")
-    assert told(world.cycle()) == {"NHS810": "fail"}
+    assert told(world.cycle()) == {"NHS814": "fail"}
     world.attest("2", age=timedelta(minutes=1))
-    assert told(world.cycle()) == {"NHS810": "fail"}, "it was observed earlier"
+    assert told(world.cycle()) == {"NHS814": "fail"}, "it was observed earlier"
     world.attest("2")
-    assert told(world.cycle()) == {"NHS811": "unknown"}, "two words of one instant"
+    assert told(world.cycle()) == {"NHS815": "unknown"}, "two words of one instant"
     world.clock.advance(timedelta(seconds=1))
     world.attest("2")
     assert word(world.cycle()) is Word.READY
@@ -299,7 +299,7 @@ def test_a_late_consumer_of_the_primary_keeps_nobody_out(world: World) -> None:
     world.attest("2")
     world.attest("1", path="primary")
     report = world.cycle()
-    assert (word(report), told(report)) == (Word.READY, {"NHS810": "fail"})
+    assert (word(report), told(report)) == (Word.READY, {"NHS814": "fail"})
     assert report.findings[0].side.value == "primary"
 
 
@@ -333,10 +333,10 @@ def test_diff_beside_the_store_knows_its_history(world: World) -> None:
     for _ in range(2):
         with private_desk(world.session) as desk:
             report = diff(world.session, DiffOptions(primary="primary", backup="backup"), desk)
-        assert told(report) == {"NHS810": "fail"}
+        assert told(report) == {"NHS814": "fail"}
     with stored_desk(world.session) as desk:
         cached = diff(world.session, DiffOptions(primary="primary", backup="backup", cached=True), desk)
-    assert told(cached) == {"NHS811": "unknown"}, "the store itself was told nothing, and its look is old"
+    assert told(cached) == {"NHS815": "unknown"}, "the store itself was told nothing, and its look is old"
 
 
 @pytest.mark.parametrize(("changes", "says"), [
@@ -397,4 +397,4 @@ def test_a_restore_takes_the_word_back(world: World) -> None:
         with store._writing().transaction() as connection:
             back = take_back(connection, (), now=NOW)
         assert back == ("attestation payments/backup consumer, by deployment",)
-        assert told(world.cycle_in(store)) == {"NHS811": "unknown"}
+        assert told(world.cycle_in(store)) == {"NHS815": "unknown"}

@@ -57,7 +57,7 @@ def attest(
     (NHS910), what does not hold is a fail (NHS911) until a later one says otherwise; neither is ready. The kind on-call
     needs no tier: say with it that a backup is not ready, whatever else was found. Recorded in the store and audited.
 
-    The kind consumer says which generation a workload has loaded (NHS810, NHS811): --pair, --consumer and --generation,
+    The kind consumer says which generation a workload has loaded (NHS814, NHS815): --pair, --consumer and --generation,
     the version id that the store shows, instead of --result; --path may also be the primary.
 
     While a daemon holds the store, --result pass is refused (5). --result fail is heard at any time: the listener

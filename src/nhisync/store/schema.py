@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from nhisync.parity.row import Row
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """All schema revisions, oldest first; the last one is what this version reads and writes."""
 
 HEAD = REVISIONS[-1]

@@ -124,9 +124,9 @@ WALLET = PlannedApp(
         _used(
             "payroll",
             "Rotated five days ago, current in the store; the workload still runs with what it loaded before.",
-            "NHS810",
+            "NHS814",
             worker=_worker("payroll"),
         ),
-        _used("tips", "Nobody ever asked the workload what it has loaded.", "NHS811:unknown", worker={}),
+        _used("tips", "Nobody ever asked the workload what it has loaded.", "NHS815:unknown", worker={}),
     ),
 )

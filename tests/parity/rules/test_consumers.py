@@ -62,43 +62,43 @@ TOUCHED.backup = unseen("absent", consumers=LATE)
 TOUCHED.present = False
 
 CASES = [
-    Case("NHS810", "no consumers", asking(named=None, here=None), None),
-    Case("NHS810", "nobody has looked", asking(), None),
-    Case("NHS810", "current", asking(text(seen())), "pass"),
-    Case("NHS810", "old", asking(LATE), "fail", BACKUP, "checkout holds 6; 7 is current since"),
-    Case("NHS810", "one of two is old", asking(text(seen(), seen(OLD, name="batch")), named=TWO), "fail", BACKUP),
-    Case("NHS810", "old, and the other is unknown", asking(LATE, named=TWO), "fail", BACKUP, "checkout holds 6"),
-    Case("NHS810", "old within the grace", asking(text(seen(OLD), tenures=(Tenure(OLD, 1), Tenure(CURRENT, NOW - 60))),
+    Case("NHS814", "no consumers", asking(named=None, here=None), None),
+    Case("NHS814", "nobody has looked", asking(), None),
+    Case("NHS814", "current", asking(text(seen())), "pass"),
+    Case("NHS814", "old", asking(LATE), "fail", BACKUP, "checkout holds 6; 7 is current since"),
+    Case("NHS814", "one of two is old", asking(text(seen(), seen(OLD, name="batch")), named=TWO), "fail", BACKUP),
+    Case("NHS814", "old, and the other is unknown", asking(LATE, named=TWO), "fail", BACKUP, "checkout holds 6"),
+    Case("NHS814", "old within the grace", asking(text(seen(OLD), tenures=(Tenure(OLD, 1), Tenure(CURRENT, NOW - 60))),
          rotated=NOW - 60), "pass"),
-    Case("NHS810", "seen within the grace, which is over", asking(text(seen(OLD, 2 * HOUR + 60))), None),
-    Case("NHS810", "the provider does not say when it was rotated", asking(LATE, rotated=None), "fail", BACKUP),
-    Case("NHS810", "old, too long ago", asking(text(seen(OLD, AGE))), None),
-    Case("NHS810", "a strange generation", asking(text(seen("5"))), None),
-    Case("NHS810", "the store has moved on", asking(LATE, version="8"), None),
-    Case("NHS810", "the store names no generation", asking(LATE, version=None), None),
-    Case("NHS810", "the primary lags", asking(text(seen()), LATE), "fail", PRIMARY, "checkout holds 6"),
-    Case("NHS810", "both lag", asking(LATE, LATE), "fail", PAIR, "backup: checkout holds 6"),
-    Case("NHS810", "somebody whom the pair does not name", asking(text(seen(), seen(OLD, name="gone"))), "pass"),
-    Case("NHS810", "unreadable", asking("{"), None),
-    Case("NHS810", "no backup", TOUCHED, None),
-    Case("NHS811", "no consumers", asking(named=None), None),
-    Case("NHS811", "no consumers, and all must be named", asking(named=None, ask="all"), "unknown", BACKUP, "who uses"),
-    Case("NHS811", "there are none", asking(named=(), ask="all"), "pass"),
-    Case("NHS811", "nobody has looked", asking(), "unknown", BACKUP, "checkout: nobody has looked"),
-    Case("NHS811", "silent", asking(text(Holding("checkout", trouble="no answer"))), "unknown", BACKUP, "no answer"),
-    Case("NHS811", "current", asking(text(seen())), "pass"),
-    Case("NHS811", "old is known", asking(LATE), "pass"),
-    Case("NHS811", "old, too long ago", asking(text(seen(OLD, AGE))), "unknown", BACKUP, "last seen"),
-    Case("NHS811", "current, too long ago", asking(text(seen(age=AGE))), "unknown", BACKUP, "last seen"),
-    Case("NHS811", "a strange generation", asking(text(seen("5"))), "unknown", BACKUP, "never showed as current"),
-    Case("NHS811", "dated ahead", asking(text(seen(age=-31))), "unknown", BACKUP, "compare the clocks"),
-    Case("NHS811", "seen within the grace, which is over", asking(text(seen(OLD, 2 * HOUR + 60))), "unknown", BACKUP,
+    Case("NHS814", "seen within the grace, which is over", asking(text(seen(OLD, 2 * HOUR + 60))), None),
+    Case("NHS814", "the provider does not say when it was rotated", asking(LATE, rotated=None), "fail", BACKUP),
+    Case("NHS814", "old, too long ago", asking(text(seen(OLD, AGE))), None),
+    Case("NHS814", "a strange generation", asking(text(seen("5"))), None),
+    Case("NHS814", "the store has moved on", asking(LATE, version="8"), None),
+    Case("NHS814", "the store names no generation", asking(LATE, version=None), None),
+    Case("NHS814", "the primary lags", asking(text(seen()), LATE), "fail", PRIMARY, "checkout holds 6"),
+    Case("NHS814", "both lag", asking(LATE, LATE), "fail", PAIR, "backup: checkout holds 6"),
+    Case("NHS814", "somebody whom the pair does not name", asking(text(seen(), seen(OLD, name="gone"))), "pass"),
+    Case("NHS814", "unreadable", asking("{"), None),
+    Case("NHS814", "no backup", TOUCHED, None),
+    Case("NHS815", "no consumers", asking(named=None), None),
+    Case("NHS815", "no consumers, and all must be named", asking(named=None, ask="all"), "unknown", BACKUP, "who uses"),
+    Case("NHS815", "there are none", asking(named=(), ask="all"), "pass"),
+    Case("NHS815", "nobody has looked", asking(), "unknown", BACKUP, "checkout: nobody has looked"),
+    Case("NHS815", "silent", asking(text(Holding("checkout", trouble="no answer"))), "unknown", BACKUP, "no answer"),
+    Case("NHS815", "current", asking(text(seen())), "pass"),
+    Case("NHS815", "old is known", asking(LATE), "pass"),
+    Case("NHS815", "old, too long ago", asking(text(seen(OLD, AGE))), "unknown", BACKUP, "last seen"),
+    Case("NHS815", "current, too long ago", asking(text(seen(age=AGE))), "unknown", BACKUP, "last seen"),
+    Case("NHS815", "a strange generation", asking(text(seen("5"))), "unknown", BACKUP, "never showed as current"),
+    Case("NHS815", "dated ahead", asking(text(seen(age=-31))), "unknown", BACKUP, "compare the clocks"),
+    Case("NHS815", "seen within the grace, which is over", asking(text(seen(OLD, 2 * HOUR + 60))), "unknown", BACKUP,
          "before it had to be current"),
-    Case("NHS811", "the store has moved on", asking(text(seen()), version="8"), "unknown", BACKUP, "has looked since"),
-    Case("NHS811", "the store names no generation", asking(text(seen()), version=None), "unknown", BACKUP),
-    Case("NHS811", "unreadable", asking("{"), "unknown", BACKUP, "nobody has looked"),
-    Case("NHS811", "the primary's are not asked", asking(text(seen()), None), "pass"),
-    Case("NHS811", "no backup", TOUCHED, None),
+    Case("NHS815", "the store has moved on", asking(text(seen()), version="8"), "unknown", BACKUP, "has looked since"),
+    Case("NHS815", "the store names no generation", asking(text(seen()), version=None), "unknown", BACKUP),
+    Case("NHS815", "unreadable", asking("{"), "unknown", BACKUP, "nobody has looked"),
+    Case("NHS815", "the primary's are not asked", asking(text(seen()), None), "pass"),
+    Case("NHS815", "no backup", TOUCHED, None),
 ]  # fmt: skip
 
 
@@ -126,11 +126,11 @@ def test_answers_change_at_their_instant() -> None:
         return asking(text(seen(OLD, -GRACE), tenures=young), now=now, rotated=NOW)
 
     early, then = late(NOW + GRACE - 1), late(NOW + GRACE)
-    assert BY_CODE["NHS810"].check(early) is None or BY_CODE["NHS810"].check(early).state is State.PASS  # type: ignore[union-attr]
+    assert BY_CODE["NHS814"].check(early) is None or BY_CODE["NHS814"].check(early).state is State.PASS  # type: ignore[union-attr]
     assert early.recheck <= NOW + GRACE
-    assert BY_CODE["NHS810"].check(then).state is State.FAIL  # type: ignore[union-attr]
+    assert BY_CODE["NHS814"].check(then).state is State.FAIL  # type: ignore[union-attr]
     end = NOW - 60 + AGE
-    changes_at("NHS811", lambda now: asking(text(seen()), now=now), end, before=State.PASS, after=State.UNKNOWN)
+    changes_at("NHS815", lambda now: asking(text(seen()), now=now), end, before=State.PASS, after=State.UNKNOWN)
 
 
 looks = st.lists(

@@ -17,7 +17,7 @@ from nhisync.parity.text import clean, listed, when
 _ASKED = "consumers.asked"
 
 HOLDS_OLD = RuleInfo(
-    code="NHS810",
+    code="NHS814",
     title="consumer holds an old generation",
     severity=Severity.ERROR,
     layer=Layer.LIVE,
@@ -57,7 +57,7 @@ def check_holds_old(view: PairView) -> Outcome | None:
 
 
 NOT_KNOWN = RuleInfo(
-    code="NHS811",
+    code="NHS815",
     title="not known what consumers hold",
     severity=Severity.ERROR,
     layer=Layer.LIVE,
