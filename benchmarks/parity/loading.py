@@ -70,7 +70,7 @@ def row_of(record: Record) -> Row:
         "",
         NOW,
     )
-    return Row._make((*values, digest_of((*values, 0)), None))
+    return Row._make((*values, digest_of((*values, 0)), None, None))
 
 
 def forget(url: str) -> None:

@@ -37,10 +37,16 @@ apps:
   payments:
     tier: critical
     owner: payments-oncall
-    pairs: [{name: a, kind: api-key, primary: "files:json/a.json#key", backup: "files:json/a.json#key"}]
+    pairs:
+      - name: a
+        kind: api-key
+        primary: "files:json/a.json#key"
+        backup: "files:json/a.json#key"
+        consumers: {primary: {w: {}}, backup: {w: {}}}
 attesters:
   load-lab: {key_file: load-lab.pem, kinds: [capacity-test]}
   dba: {key_file: dba.pem, kinds: [data-lag]}
+  deployer: {key_file: deployer.pem, kinds: [consumer]}
 """
 POLICY = '{"version": 1, "tier": "critical", "attestations": {"capacity-test": "90d", "data-lag": "2h"}}'
 SAID = {"app": "payments", "kind": "capacity-test", "result": "pass", "observed_at": "2026-11-28T01:00:00Z"}
@@ -56,6 +62,7 @@ class Lab:
         (folder / "policies").mkdir()
         (folder / "policies/critical.yaml").write_text(POLICY, encoding="utf-8")
         self.key = self.give("load-lab", ed25519.Ed25519PrivateKey.generate())
+        self.deployer = self.give("deployer", ed25519.Ed25519PrivateKey.generate())
         self.dba = self.give("dba", ec.generate_private_key(ec.SECP256R1()))
 
     def give(self, name: str, key: Any) -> Any:
@@ -272,3 +279,36 @@ def test_a_file_that_cannot_be_read_is_told(lab: Lab) -> None:
     code, _, err = run(lab, "payments", "--signed", "x")
     assert code == 2
     assert "says everything itself" in err
+
+
+LOADED = {"app": "payments", "kind": "consumer", "pair": "a", "consumer": "w", "generation": "7"}
+LOADED |= {"observed_at": "2026-11-28T01:00:00Z"}
+
+
+@pytest.mark.requirement("R25")
+def test_a_deployment_says_what_a_consumer_has_loaded(lab: Lab, tmp_path: Path) -> None:
+    """Pair, consumer and generation instead of a result; it is recorded like any other word."""
+    text = sign(lab.deployer, {**LOADED, "path": "primary"}, kid="deployer")
+    claim, _ = verified(lab.session, text)
+    assert (claim.path, claim.holds) == ("primary", True)
+    assert (claim.pair, claim.consumer, claim.generation) == ("a", "w", "7")
+    file = tmp_path / "loaded.jws"
+    file.write_bytes(sign(lab.deployer, LOADED, kid="deployer"))
+    out = io.StringIO()
+    line = ["--config", str(lab.file), "attest", "--signed", str(file)]
+    assert main(line, stdin=io.StringIO(), stdout=out, stderr=out, environ={}, clock=FakeClock(NOW)) == 0
+    assert "w of a has loaded 7" in out.getvalue()
+
+
+@pytest.mark.parametrize(("said", "why"), [
+    ({**LOADED, "result": "pass"}, "holds result"),
+    ({key: value for key, value in LOADED.items() if key != "generation"}, "lacks generation"),
+    ({key: value for key, value in LOADED.items() if key != "pair"}, "lacks pair"),
+    ({**LOADED, "generation": ""}, "lacks generation"),
+    ({**LOADED, "observed_at": "2026-11-28T02:00:01Z"}, "ahead of this clock"),
+])  # fmt: skip
+def test_a_word_about_a_consumer_has_its_own_members(lab: Lab, said: dict[str, str], why: str) -> None:
+    """Anything else is refused; and other kinds take none of these."""
+    assert why in lab.refused(sign(lab.deployer, said, kid="deployer"))
+    assert "holds consumer, which does not go" in lab.refused(sign(lab.key, {**SAID, "consumer": "w"}))
+    assert "may not attest" in lab.refused(sign(lab.key, LOADED))

@@ -17,7 +17,8 @@ from nhisync.testing.clocks import FakeClock
 PAGE = (Path(__file__).parents[2] / "docs/configuration.md").read_text(encoding="utf-8")
 ENTRY = {"paths": "<path>", "sources": "<source>", "apps": "<app>", "health": "<role>", "addresses": "<role>",
          "resolvers": "<group>", "severities": "<code>", "attestations": "<kind>",
-         "substitutions": "<name>", "attesters": "<attester>"}  # fmt: skip
+         "substitutions": "<name>", "attesters": "<attester>", "primary": "<consumer>",
+         "backup": "<consumer>"}  # fmt: skip
 
 
 def keys(whole: dict[str, Any], part: dict[str, Any], at: str = "") -> Iterator[str]:

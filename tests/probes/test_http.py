@@ -234,7 +234,7 @@ def test_no_repr_shows_a_value_or_an_address(order: MakeOrder) -> None:
 def test_every_kind_but_the_providers_own_is_made_here() -> None:
     """What a configuration may name has somebody who makes it."""
     words = get_args(ProbeDocument.model_fields["type"].annotation)
-    assert {*KINDS, "provider"} == set(words)
+    assert {*KINDS, "provider"} == {*words, "generation"}
 
 
 def test_a_broken_ca_file_is_named(order: MakeOrder, tmp_path: Path, patience: Patience) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from nhisync.app.ports import Notebook, Stored
 from nhisync.model import (
+    OWN,
     SESSION_STATE,
     App,
     AppReport,
@@ -25,6 +26,7 @@ from nhisync.model import (
 from nhisync.parity.book import AppTerms, last_second
 from nhisync.parity.engine import FAR, Judged, Missing, Remembered, judge, reading, stamp
 from nhisync.parity.findings import Places, findings_of, seen_place
+from nhisync.parity.holding import held_of
 from nhisync.parity.pairing import Pairing
 from nhisync.parity.proof import proof_of
 from nhisync.parity.row import instant
@@ -34,13 +36,13 @@ from nhisync.parity.rules.authorization import known_until
 from nhisync.parity.rules.sessions import BACKUP_REFUSES, VALUES_DIFFER
 from nhisync.parity.stream import SHOWN, STAMPED
 from nhisync.parity.text import clean, span
-from nhisync.readiness import Tally, attested, blocks, fold
+from nhisync.readiness import Tally, attested, blocks, closed_by, fold, unfit
 
 EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905", "NHS401"
 """Codes that no row can tell, because there is none or because the comparison of values failed."""
 
-NOT_ATTESTED, UNFIT = "NHS910", "NHS911"
-"""Codes about the app as a whole: what a tier wants to be told (`nhisync attest`)."""
+NOT_ATTESTED, UNFIT, OWN_UNFIT = "NHS910", "NHS911", "NHS912"
+"""Codes about the app as a whole: what a tier wants to be told (`nhisync attest`), and what it was read with."""
 
 NOT_SHOWN, SESSIONS_LOST = "NHS811", "NHS812"
 """Codes about the app as a whole: its sessions in a switch."""
@@ -134,6 +136,7 @@ class Assessment:
             self._take(judged, seconds, notebook.stored)
         for name, terms in sorted(self.book.items()):
             self._without_rows(terms, self._tallies[name])
+        self._own()
         self.findings.sort(key=lambda f: (f.app, _WORST[f.state], _GRAVE[f.severity], f.code, f.pair))
         return tuple(self._report(terms) for _, terms in sorted(self.book.items()))
 
@@ -152,7 +155,7 @@ class Assessment:
         tally.age(*judged.observed, rests=not exempt)
         if terms.thresholds.live_depth and (proof := proof_of(judged.backup)) is not None:
             tally.proven_until = min(tally.proven_until, proof.at + terms.thresholds.live_max_age)
-        tally.proven_until = min(tally.proven_until, _rights_until(judged, terms))
+        tally.proven_until = min(tally.proven_until, _rights_until(judged, terms), _seen_until(judged, terms))
         if judged.outcomes is None:
             tally.unchanged += 1
             kept = list(stored(judged.key))
@@ -244,6 +247,18 @@ class Assessment:
             self._block(tally, self._unknown(EMPTY_APP, terms, "", "no pair was found for this app"))
         elif tally.tally.pairs == tally.exempt:
             self._block(tally, self._unknown(EMPTY_APP, terms, "", "every pair is exempt, so nothing was judged"))
+
+    def _own(self) -> None:
+        """What was read with a credential of nhisync's own that is unfit is not known."""
+        own = self.book.get(OWN)
+        found = {} if own is None else unfit(own.app, self._tallies[OWN].tally.blockers)
+        for name, terms in sorted(self.book.items()):
+            if own is None or not found or name == OWN:
+                continue
+            pairing = Pairing(self.backup, (terms.app,))
+            sources = {locator.source for locator in pairing.wanted} | set(pairing.swept)
+            if reasons := closed_by(own.app, found, sources):
+                self._block(self._tallies[name], self._unknown(OWN_UNFIT, terms, "", "; ".join(reasons)))
 
     def _attested(self, terms: AppTerms, tally: _AppTally) -> None:
         """What the tier wants to be told: kinds that are missing are unknown, one that does not hold is a fail."""
@@ -349,6 +364,16 @@ def _agreed_until(key: str, found: Iterable[Finding], terms: AppTerms, now: int)
     if terms.spares(key, now):
         ends.append(terms.terms(key).until)
     return min((end + 1 for end in ends if end is not None), default=FAR)
+
+
+def _seen_until(judged: Judged, terms: AppTerms) -> int:
+    """When what is known of the backup's consumers ends."""
+    if not terms.tier.consumers.asked:
+        return FAR
+    named, held = terms.terms(judged.key).consumers_backup, held_of(judged.backup)
+    if not named or held is None:
+        return FAR
+    return min(held.of(name).at for name in named) + terms.thresholds.consumers_max_age
 
 
 def _within(max_age: timedelta | None) -> str:

@@ -1,6 +1,7 @@
 """`nhisync attest`: record what nhisync cannot observe itself, and show what a tier asks for and was told."""
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,13 +14,15 @@ from nhisync.app.session import Session
 from nhisync.app.waivers import reading, writing
 from nhisync.config.secrecy import holds_login
 from nhisync.errors import GuardError, StoreError, UsageError, fix_of_write
-from nhisync.model import ON_CALL, App, Attestation
+from nhisync.model import CONSUMER, ON_CALL, App, Attestation
 from nhisync.readiness import SKEW, Attested, attested
 from nhisync.statement import Objection, StatementError
 from nhisync.store import Store
 from nhisync.store.address import parse
 
 _log = logging.getLogger(__name__)
+
+_VERSION = re.compile(r"[!-~]{1,200}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,8 @@ def attest(session: Session, attestation: Attestation, *, actor: str) -> int:
             that is still to come, nobody who answers for it, or evidence that holds a login.
         GuardError: another process writes to the store.
         StoreError: the store cannot be written.
+
+    A word about a consumer needs no tier that asks: a pair that names it is enough.
     """
     attestation = accepted(session, attestation)
     if attestation.holds:
@@ -163,18 +168,20 @@ def attestations(session: Session) -> tuple[Attestation, ...]:
     return (*recorded, *(one.attestation for _, one in objections))
 
 
-def path_of(session: Session, app: str, path: str) -> str:
-    """The backup path that is meant: the named one, or the app's only one.
+def path_of(session: Session, app: str, path: str, *, consumer: bool = False) -> str:
+    """The path that is meant: the named one, or the app's only backup path. Consumers run on the primary, too.
 
     Raises:
-        UsageError: no such app, no such backup path, or several to choose from.
+        UsageError: no such app, no such path, or several to choose from.
     """
     (found,) = session.apps((app,))
-    have = ", ".join(found.backups)
+    known = (found.primary, *found.backups) if consumer else found.backups
+    have = ", ".join(known)
     if not path and len(found.backups) > 1:
         raise UsageError(f"`{app}` has several backup paths", fix=f"Name one with --path: {have}.")
-    if path and path not in found.backups:
-        raise UsageError(f"`{path}` is no backup path of `{app}`", fix=f"Its backup paths: {have}.")
+    if path and path not in known:
+        word = "path" if consumer else "backup path"
+        raise UsageError(f"`{path}` is no {word} of `{app}`", fix=f"Its {word}s: {have}.")
     return path or found.backups[0]
 
 
@@ -183,8 +190,21 @@ def _wanted(session: Session, app: App) -> Mapping[str, timedelta]:
 
 
 def _check(session: Session, attestation: Attestation) -> None:
-    path_of(session, attestation.app, attestation.path)
+    about = bool(attestation.pair or attestation.consumer or attestation.generation)
+    path_of(session, attestation.app, attestation.path, consumer=about)
     (app,) = session.apps((attestation.app,))
+    if about:
+        check_consumer(app, attestation)
+    else:
+        _check_kind(session, app, attestation)
+    _check_time(attestation.observed_at, session.clock.now())
+    if not attestation.attested_by.strip():
+        raise UsageError("an attestation needs somebody who answers for it", fix="--by WHO")
+    if holds_login(f"{attestation.evidence} {attestation.generation}"):
+        raise UsageError("the evidence is a URL with credentials, which would be kept", fix="Leave user:password@ out.")
+
+
+def _check_kind(session: Session, app: App, attestation: Attestation) -> None:
     wanted = _wanted(session, app)
     if attestation.kind not in {*wanted, ON_CALL}:
         have = ", ".join(sorted(wanted)) or "none"
@@ -193,11 +213,32 @@ def _check(session: Session, attestation: Attestation) -> None:
         known = f"It asks for: {have}; `{ON_CALL}` is always heard.{meant}"
         fix = f"{known} Add the kind with its greatest age under `attestations:` of the policy."
         raise UsageError(f"tier `{app.tier}` of `{app.name}` asks for no `{attestation.kind}`", fix=fix)
-    _check_time(attestation.observed_at, session.clock.now())
-    if not attestation.attested_by.strip():
-        raise UsageError("an attestation needs somebody who answers for it", fix="--by WHO")
-    if holds_login(attestation.evidence):
-        raise UsageError("the evidence is a URL with credentials, which would be kept", fix="Leave user:password@ out.")
+
+
+def check_consumer(app: App, attestation: Attestation) -> None:
+    """What a word about a consumer must name.
+
+    Raises:
+        UsageError: no such pair, a consumer that the pair does not name on this side, or no version id.
+    """
+    if attestation.kind != CONSUMER:
+        raise UsageError(f"`{attestation.kind}` speaks about no pair", fix=f"The kind of such a word: {CONSUMER}.")
+    pair = next((one for one in app.pairs if one.name == attestation.pair), None)
+    if pair is None:
+        have = ", ".join(one.name for one in app.pairs if one.consumers_primary or one.consumers_backup) or "none"
+        raise UsageError(
+            f"`{app.name}` has no pair called `{attestation.pair}`", fix=f"--pair; pairs that name consumers: {have}."
+        )
+    side = "primary" if attestation.path == app.primary else "backup"
+    named = (pair.consumers_primary if side == "primary" else pair.consumers_backup) or ()
+    if attestation.consumer not in named:
+        told = f"`{pair.key}` names no consumer `{attestation.consumer}` on its {side}"
+        raise UsageError(
+            told, fix=f"--consumer; it names: {', '.join(named) or 'none'} (consumers.{side} of the pair)."
+        )
+    if not _VERSION.fullmatch(attestation.generation):
+        told = "a generation is the version id that the store shows: up to 200 printable characters without blanks"
+        raise UsageError(told, fix="--generation ID; nhisync inventory PATH shows it. Never the value itself.")
 
 
 def _check_time(observed_at: datetime, now: datetime) -> None:

@@ -98,6 +98,15 @@ class StoreDesk:
         """Keep what live authentication showed of rows of `path`."""
         self._run.set_probes(path, proofs)
 
+    def hold(self, path: str, held: Iterable[tuple[str, str, str | None]]) -> None:
+        """Keep what consumers have loaded."""
+        self._run.set_consumers(path, held)
+
+    def consumed(self, path: str) -> Iterable[Row]:
+        """Nothing: the rows themselves say it."""
+        del path
+        return ()
+
     def grant(self, path: str, rights: Mapping[str, str]) -> None:
         """Replace the rights of all rows of `path`: key → document."""
         self._run.set_grants(path, rights)

@@ -83,6 +83,13 @@ class _PrivateDesk:
         _ = self._desk
         return self._recorded[1]
 
+    def consumed(self, path: str) -> Iterable[Row]:
+        """What the configured store knows of consumers: this desk's own begins empty."""
+        from nhisync.app.waivers import reading  # noqa: PLC0415 - see above
+
+        found: list[Row] = reading(self._session, lambda reader: reader.consumed(path), [])
+        return found
+
     def __getattr__(self, name: str) -> Any:
         """Everything else is the store's desk's."""
         return getattr(self._desk, name)
@@ -177,6 +184,14 @@ class ReadDesk:
 
     def prove(self, path: str, proofs: Iterable[tuple[str, str, int | None, str | None]]) -> None:
         """Nothing is probed through this desk."""
+
+    def hold(self, path: str, held: Iterable[tuple[str, str, str | None]]) -> None:
+        """Nobody is asked through this desk."""
+
+    def consumed(self, path: str) -> Iterable[Row]:
+        """Nothing: the rows themselves say it."""
+        del path
+        return ()
 
     def grant(self, path: str, rights: Mapping[str, str]) -> None:
         """Rights stay as they are stored."""

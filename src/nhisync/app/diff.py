@@ -1,6 +1,6 @@
 """`nhisync diff`: inventory two paths, judge every pair, say what a person on call can act on."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -9,6 +9,7 @@ from typing import TypedDict
 from nhisync.app.assess import Assessment, shrunk
 from nhisync.app.blackout import READS, clocked
 from nhisync.app.comparing import compare_values, not_compared
+from nhisync.app.consumers import look
 from nhisync.app.gather import Known, Scope, confirm, gather, groups, missing_of, places_of, scope_of, unconfirmed
 from nhisync.app.listing import unlisted
 from nhisync.app.live import asking, authenticate, dropped
@@ -19,6 +20,7 @@ from nhisync.app.session import Session
 from nhisync.collect.cycle import Collected, Progress, silent
 from nhisync.errors import UsageError
 from nhisync.model import (
+    OWN,
     App,
     AppReport,
     Attestation,
@@ -76,18 +78,18 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         GuardError: one identity on both paths.
         RegistryError: a provider's SDK is missing.
     """
-    targets = session.resolve(options.primary, options.backup, options.apps)
-    apps = tuple({app.name: app for app, _, _ in targets}.values())
-    _check_filters(options, apps)
+    wanted = session.resolve(options.primary, options.backup, options.apps)
+    targets, shown = _with_own(session, wanted), _apps_of(wanted)
+    apps = _apps_of(targets)
+    _check_filters(options, shown)
     paths = tuple(dict.fromkeys(path for _, p, b in targets for path in (p, b)))
     scope = scope_of(apps, paths)
     collected = None if options.cached else _observe_all(session, scope, targets, desk, progress)
-    _refuse_unseen(options, apps, paths, desk)
+    _refuse_unseen(options, shown, paths, desk)
     uncompared = _learn(session, apps, targets, desk, progress, options)
     now = session.clock.now()
     coverage = {path: desk.coverage(path) for path in paths}
-    assessments: list[Assessment] = []
-    reports: list[AppReport] = []
+    assessments, reports = list[Assessment](), list[AppReport]()
     for primary, backup, group in groups(targets):
         assessment = Assessment(
             book=_book(session, group, primary, desk.waivers()),
@@ -102,21 +104,36 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         with desk.notebook(primary, backup, now, [app.name for app in group]) as notebook:
             reports += _judged(assessment, missing_of(scope, primary, backup, coverage), notebook, options)
         assessments.append(assessment)
-    _record(desk, reports)
+    names = frozenset(app.name for app in shown)
+    reports = _recorded(desk, reports, names)
     return Report(
         run_id=desk.run_id,
         command=options.command,
         generated_at=now,
         expires_at=min((r.verdict.valid_until for r in reports), default=now),
-        policy_digest=_policy_digest(session, apps),
+        policy_digest=_policy_digest(session, shown),
         config_file=str(session.configuration.file),
         primary=options.primary,
         backup=options.backup,
         paths=tuple(_path(session, path, collected, coverage[path], desk) for path in paths),
         apps=tuple(reports),
-        findings=tuple(f for assessment in assessments for f in assessment.findings if _shown(f, options)),
+        findings=tuple(f for assessment in assessments for f in assessment.findings if _shown(f, options, names)),
         evidence_age=max((r.evidence_age for r in reports if r.evidence_age is not None), default=timedelta(0)),
     )
+
+
+def _apps_of(targets: Iterable[tuple[App, str, str]]) -> tuple[App, ...]:
+    """The apps of `targets`, each once."""
+    return tuple({app.name: app for app, _, _ in targets}.values())
+
+
+def _with_own(session: Session, targets: Sequence[tuple[App, str, str]]) -> tuple[tuple[App, str, str], ...]:
+    """`targets`, and nhisync's own identities on the same paths: they are judged, whatever is looked at."""
+    own = session.configuration.app(OWN)
+    if own is None or any(app is own for app, _, _ in targets):
+        return tuple(targets)
+    places = dict.fromkeys((primary, backup) for _, primary, backup in targets)
+    return (*targets, *((own, p, b) for p, b in places if p == own.primary and b in own.backups))
 
 
 class _BesideRows(TypedDict):
@@ -200,6 +217,7 @@ def _learn(
     """What no inventory tells: equal values, and credentials that are let in; returns key → why it was not compared."""
     if options.cached:
         return not_compared(session, apps, targets, desk)
+    look(session, targets, desk)
     if options.live or options.paced:
         _authenticate(session, targets, desk, progress, everything=options.live)
     return compare_values(session, apps, targets, desk, progress)
@@ -226,9 +244,12 @@ def _authenticate(
         desk.prove(path, proofs)
 
 
-def _record(desk: Desk, reports: Iterable[AppReport]) -> None:
-    for report in reports:
+def _recorded(desk: Desk, reports: Iterable[AppReport], shown: Collection[str]) -> list[AppReport]:
+    """Keep every verdict; the reports of the apps that are `shown`."""
+    kept = list(reports)
+    for report in kept:
         desk.verdict(report.verdict)
+    return [report for report in kept if report.app in shown]
 
 
 def _book(session: Session, apps: Sequence[App], primary: str, recorded: Iterable[Waiver]) -> Mapping[str, AppTerms]:
@@ -309,7 +330,9 @@ def _instead(wanted: str, known: Sequence[str], otherwise: str) -> str:
     return f"Did you mean `{near[0]}`?" if near else f"See: {otherwise}."
 
 
-def _shown(finding: Finding, options: DiffOptions) -> bool:
+def _shown(finding: Finding, options: DiffOptions, apps: Collection[str]) -> bool:
+    if finding.app not in apps:
+        return False
     if options.pairs and finding.pair not in options.pairs and finding.key not in options.pairs:
         return False
     if not options.checks:

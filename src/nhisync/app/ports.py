@@ -90,6 +90,14 @@ class Desk(Protocol):
         """Keep what live authentication showed of rows of `path`; later sweeps keep it, too."""
         ...
 
+    def hold(self, path: str, held: Iterable[tuple[str, str, str | None]]) -> None:
+        """Keep what consumers have loaded: (key, locator, `Row.consumers`); later sweeps keep it, too."""
+        ...
+
+    def consumed(self, path: str) -> Iterable[Row]:
+        """Rows that say what consumers have loaded, of a store beside this one; none where this one remembers."""
+        ...
+
     def grant(self, path: str, rights: Mapping[str, str]) -> None:
         """Replace the rights of all rows of `path`: key → document."""
         ...

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO, cast
 
 from nhisync.app.reuse import CHANGED, harden
-from nhisync.app.runner import HERE, position, run_there
+from nhisync.app.runner import HERE, order_of, position, run_there
 from nhisync.app.session import Session
 from nhisync.config import Probe
 from nhisync.errors import NhisyncError
 from nhisync.model import App, Locator, Side
 from nhisync.parity.pairing import role_of
-from nhisync.probes import KINDS, Order, Presented, Shown, not_made
+from nhisync.probes import KINDS, Presented, Shown, not_made
 from nhisync.probes.order import Patience
 from nhisync.spi import (
     Capability,
@@ -34,7 +34,6 @@ from nhisync.spi import (
     Remainder,
     SecretBytes,
 )
-from nhisync.spi.files import expanded
 
 PARALLEL: Final = 16
 """Probes that run at once."""
@@ -163,7 +162,8 @@ class _Bench:
         """Present and tell; `spare` seconds of the time are for what comes after it."""
         probe = side.probe
         try:
-            order, shows = self._order(side), presented(probe, side.locator.field, fields)
+            order = order_of(probe, self._session.configuration.base, side.keys)
+            shows = presented(probe, side.locator.field, fields)
             seconds = min(probe.timeout.total_seconds(), max(0.0, self._left - spare))
             if probe.run_from == HERE:
                 shown = KINDS[probe.type](order, shows, Patience(self._session.clock, seconds))
@@ -208,29 +208,6 @@ class _Bench:
     @property
     def _left(self) -> float:
         return max(0.0, self._end - self._session.clock.monotonic())
-
-    def _order(self, side: _Side) -> Order:
-        probe = side.probe
-        base = self._session.configuration.base
-        return Order(
-            target=probe.target,
-            auth=probe.auth,
-            depth=probe.depth,
-            header=probe.header,
-            database=probe.database,
-            encrypted=probe.tls,
-            server_name=probe.server_name,
-            ca_file=base / expanded(probe.ca_file) if probe.ca_file else None,
-            proxy=probe.proxy,
-            seen_as=probe.seen_as,
-            expect=probe.expect,
-            region=probe.region,
-            namespace=probe.namespace,
-            mount=probe.mount,
-            scope=probe.scope,
-            vhost=probe.vhost,
-            keys=side.keys,
-        )
 
     def _tell(self, side: _Side, shown: Shown) -> None:
         told = {

@@ -25,7 +25,7 @@ from nhisync.parity.proof import LADDER
 from nhisync.probes import KINDS, Order, Presented, Shown, not_made
 from nhisync.probes.order import Patience, name_of
 from nhisync.spi import ErrorKind, ProviderError, SecretBytes
-from nhisync.spi.files import LARGEST_BUNDLE, small_text
+from nhisync.spi.files import LARGEST_BUNDLE, expanded, small_text
 
 VERSION: Final = 1
 """Of the task and the result; the two ends may be of different releases."""
@@ -50,6 +50,29 @@ def position(app: App, path: str, probe: Probe) -> str:
         return path
     paths = (app.primary,) if probe.run_from == Side.PRIMARY.value else app.backups
     return path if path in paths else paths[0]
+
+
+def order_of(probe: Probe, base: Path, keys: frozenset[str] = frozenset()) -> Order:
+    """What `probe` is asked to do; files lie relative to `base`, `keys` are the item's own public keys."""
+    return Order(
+        target=probe.target,
+        auth=probe.auth,
+        depth=probe.depth,
+        header=probe.header,
+        database=probe.database,
+        encrypted=probe.tls,
+        server_name=probe.server_name,
+        ca_file=base / expanded(probe.ca_file) if probe.ca_file else None,
+        proxy=probe.proxy,
+        seen_as=probe.seen_as,
+        expect=probe.expect,
+        region=probe.region,
+        namespace=probe.namespace,
+        mount=probe.mount,
+        scope=probe.scope,
+        vhost=probe.vhost,
+        keys=keys,
+    )
 
 
 def run_there(

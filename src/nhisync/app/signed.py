@@ -15,16 +15,21 @@ from nhisync.app.attest import path_of
 from nhisync.app.session import Session
 from nhisync.config import Attester
 from nhisync.errors import UsageError
-from nhisync.model import Attestation
+from nhisync.model import CONSUMER, Attestation
 from nhisync.spi.files import read_file
 
 TYPE: Final = "nhisync-attestation+jws"
 MOST: Final = 65_536
 """Bytes of a file that are read."""
 
-_KEYS: Final = frozenset({"app", "path", "kind", "result", "observed_at", "by", "evidence"})
+_KEYS: Final = frozenset(
+    {"app", "path", "kind", "result", "observed_at", "by", "evidence", "pair", "consumer", "generation"}
+)
 _EXTENSIONS: Final = frozenset({"crit", "b64"})
-_NEEDED: Final = ("app", "kind", "result", "observed_at")
+_NEEDED: Final = ("app", "kind", "observed_at")
+_RESULT: Final = ("result",)
+_SUBJECT: Final = ("pair", "consumer", "generation")
+"""What a word about a consumer names, instead of a result."""
 
 
 def read(name: str) -> bytes:
@@ -56,18 +61,21 @@ def verified(session: Session, text: bytes) -> tuple[Attestation, str]:
     if said["kind"] not in attester.kinds:
         fix = f"It may attest: {', '.join(sorted(attester.kinds))} (attesters.{name}.kinds)."
         raise UsageError(f"the attester `{name}` may not attest this kind", fix=fix)
-    by, holds, seen = said.get("by") or name, said["result"] == "pass", _instant(said["observed_at"])
+    by, holds, seen = said.get("by") or name, said.get("result") != "fail", _instant(said["observed_at"])
     if holds and seen > session.clock.now():  # each time it was shown it would count as seen just then
         told = f"{seen:%Y-%m-%dT%H:%M:%SZ} is ahead of this clock; a later refusal could be overridden with it"
         raise UsageError(told, fix="Show it again after that time, and compare the clocks (NTP).")
     claim = Attestation(
         app=said["app"],
-        path=path_of(session, said["app"], said.get("path", "")),
+        path=path_of(session, said["app"], said.get("path", ""), consumer="consumer" in said),
         kind=said["kind"],
         holds=holds,
         observed_at=seen,
         attested_by=by if by == name else f"{by}, signed by {name}",
         evidence=said.get("evidence", ""),
+        pair=said.get("pair", ""),
+        consumer=said.get("consumer", ""),
+        generation=said.get("generation", ""),
     )
     return claim, name
 
@@ -154,11 +162,24 @@ def _said(payload: bytes) -> Mapping[str, str]:
         raise _none("its payload is no JSON object of printable texts")
     if strange := sorted(found.keys() - _KEYS):
         raise _none(f"its payload holds {len(strange)} names that mean nothing here")
-    if missing := [one for one in _NEEDED if not found.get(one)]:
-        raise _none(f"its payload lacks {', '.join(missing)}")
-    if found["result"] not in {"pass", "fail"}:
-        raise _none("its result is neither pass nor fail")
+    _check_members(found)
     return found
+
+
+def _check_members(found: Mapping[str, str]) -> None:
+    """What is needed is there, and nothing that does not go with the kind.
+
+    Raises:
+        UsageError: it is not so.
+    """
+    about = found.get("kind") == CONSUMER and not found.keys().isdisjoint(_SUBJECT)
+    needed, foreign = (_SUBJECT, _RESULT) if about else (_RESULT, _SUBJECT)
+    if missing := [one for one in (*_NEEDED, *needed) if not found.get(one)]:
+        raise _none(f"its payload lacks {', '.join(missing)}")
+    if strange := [one for one in foreign if one in found]:
+        raise _none(f"its payload holds {', '.join(strange)}, which does not go with this kind")
+    if not about and found["result"] not in {"pass", "fail"}:
+        raise _none("its result is neither pass nor fail")
 
 
 def _instant(text: str) -> datetime:

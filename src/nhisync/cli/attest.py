@@ -8,7 +8,7 @@ import typer
 from nhisync.cli.invocation import Invocation, current
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nhisync.app.attest import Told
     from nhisync.model import Attestation
@@ -18,7 +18,14 @@ app = typer.Typer()
 MOST = 65_536
 """Characters of a signed attestation that are read from stdin."""
 
+_CONSUMER = "consumer"
+
 _COLUMNS = ("STATE", "APP", "PATH", "KIND", "COUNTS FOR", "TOLD")
+
+_ObservedAt = Annotated[
+    str | None, typer.Option("--observed-at", metavar="TIME", help="When, like 2026-11-28T02:00:00Z; default: now.")
+]
+_Signed = Annotated[str | None, typer.Option(metavar="FILE", help="A signed attestation instead; - reads stdin.")]
 
 
 @app.command()
@@ -29,13 +36,12 @@ def attest(
     result: Annotated[str | None, typer.Option(metavar="pass|fail", help="What was found.")] = None,
     by: Annotated[str, typer.Option("--by", metavar="WHO", help="Who looked and answers for it.")] = "",
     evidence: Annotated[str, typer.Option(metavar="TEXT", help="Where the proof is: a URL or a ticket.")] = "",
-    observed_at: Annotated[
-        str | None, typer.Option("--observed-at", metavar="TIME", help="When, like 2026-11-28T02:00:00Z; default: now.")
-    ] = None,
+    observed_at: _ObservedAt = None,
     path: Annotated[str, typer.Option(metavar="PATH", help="The backup path, where the app has several.")] = "",
-    signed: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A signed attestation instead; - reads stdin.")
-    ] = None,
+    pair: Annotated[str, typer.Option(metavar="PAIR", help="Of kind consumer: the pair it uses.")] = "",
+    consumer: Annotated[str, typer.Option(metavar="NAME", help="Of kind consumer: which one.")] = "",
+    generation: Annotated[str, typer.Option(metavar="ID", help="Of kind consumer: the version id it has loaded.")] = "",
+    signed: _Signed = None,
 ) -> None:
     """Record what nhisync cannot observe, or show what is asked for.
 
@@ -43,6 +49,7 @@ def attest(
         nhisync attest payments capacity-test --result pass --by load-team --evidence CI-812
         nhisync attest payments data-lag --result fail --by dba-oncall --observed-at 2026-11-28T02:00:00Z
         nhisync attest payments on-call --result fail --by me --evidence INC-4711
+        nhisync attest payments consumer --pair stripe-api --consumer checkout --generation 7 --by deploy
         nhisync attest --signed capacity-2026-11.jws
         nhisync attest payments
 
@@ -50,23 +57,28 @@ def attest(
     (NHS910), what does not hold is a fail (NHS911) until a later one says otherwise; neither is ready. The kind on-call
     needs no tier: say with it that a backup is not ready, whatever else was found. Recorded in the store and audited.
 
+    The kind consumer says which generation a workload has loaded (NHS814, NHS815): --pair, --consumer and --generation,
+    the version id that the store shows, instead of --result; --path may also be the primary.
+
     While a daemon holds the store, --result pass is refused (5). --result fail is heard at any time: the listener
     blocks at once, and the daemon records it in its next cycle. Without KIND: what is asked for and what was said;
     formats: table, json. --signed takes a file of one who may sign (`attesters`) and needs nothing else.
     """
     invocation = current(ctx)
     if signed is not None:
-        _refuse_beside(name, kind, result, by, evidence, observed_at, path)
+        _refuse_beside(name, kind, result, by, evidence, observed_at, path, pair, consumer, generation)
         invocation.chosen_format("plain")
         _record_signed(invocation, signed)
         return
     if name is None or kind is None:
-        _refuse_stray(result, by, evidence, observed_at)
+        _refuse_stray(result, by, evidence, observed_at, pair, consumer, generation)
         fmt = invocation.chosen_format("table", "json")
         _show(invocation, (name,) if name else (), fmt)
         return
     invocation.chosen_format("plain")
-    _record(invocation, name, kind.lower(), path, _holds(result), (by, evidence, observed_at))
+    kind = kind.lower()
+    about = {"pair": pair, "consumer": consumer, "generation": generation}
+    _record(invocation, name, kind, path, _holds(kind, result, about), (by, evidence, observed_at), about)
 
 
 def _record_signed(invocation: Invocation, name: str) -> None:
@@ -81,7 +93,13 @@ def _record_signed(invocation: Invocation, name: str) -> None:
 
 
 def _record(
-    invocation: Invocation, name: str, kind: str, path: str, holds: bool, told: tuple[str, str, str | None]
+    invocation: Invocation,
+    name: str,
+    kind: str,
+    path: str,
+    holds: bool,
+    told: tuple[str, str, str | None],
+    about: "Mapping[str, str]",
 ) -> None:
     from nhisync.app.attest import attest as record  # noqa: PLC0415 - only when something is recorded
     from nhisync.app.attest import path_of  # noqa: PLC0415
@@ -93,12 +111,15 @@ def _record(
     by, evidence, observed_at = told
     claim = Attestation(
         app=name,
-        path=path_of(session, name, path),
+        path=path_of(session, name, path, consumer=bool(about["consumer"])),
         kind=kind,
         holds=holds,
         observed_at=session.clock.now() if observed_at is None else _instant(observed_at),
         attested_by=by,
         evidence=evidence,
+        pair=about["pair"],
+        consumer=about["consumer"],
+        generation=about["generation"],
     )
     _said(invocation, claim, record(session, claim, actor=person()))
 
@@ -107,6 +128,8 @@ def _said(invocation: Invocation, claim: "Attestation", number: int) -> None:
     from nhisync.cli.safe import printable  # noqa: PLC0415 - only when something was recorded
 
     word = "holds" if claim.holds else "does not hold"
+    if claim.consumer:
+        word = f"{claim.consumer} of {claim.pair} has loaded {claim.generation}"
     first = f"attestation {number}" if number else "heard, recorded in the next cycle"
     said = f"{first}: {claim.app}/{claim.path} {claim.kind} {word}"
     seen = f"seen {claim.observed_at:%Y-%m-%dT%H:%M:%SZ} by {claim.attested_by}"
@@ -160,9 +183,16 @@ def _document(one: "Told") -> dict[str, object]:
     }
 
 
-def _holds(result: str | None) -> bool:
+def _holds(kind: str, result: str | None, about: "Mapping[str, str]") -> bool:
     from nhisync.errors import UsageError  # noqa: PLC0415
 
+    if kind == _CONSUMER and any(about.values()):
+        if result is not None or not all(about.values()):
+            fix = "--pair PAIR --consumer NAME --generation ID, and no --result"
+            raise UsageError("what is said of a consumer is the generation that it has loaded", fix=fix)
+        return True
+    if any(about.values()):
+        raise UsageError("--pair, --consumer and --generation belong to the kind consumer", fix="Leave them out.")
     if result not in {"pass", "fail"}:
         raise UsageError("an attestation says what was found", fix="--result pass, or --result fail")
     return result == "pass"

@@ -1,11 +1,12 @@
 """Apps from documents to model values, with everything that only the whole file can tell: roles, sources, templates."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from nhisync.config.consumers import build_consumers
 from nhisync.config.documents import (
     AppDocument,
     HealthDocument,
@@ -21,8 +22,8 @@ from nhisync.config.secrecy import shown
 from nhisync.config.settings import Kinds
 from nhisync.config.tree import Node
 from nhisync.config.validation import validate
-from nhisync.config.values import AppDetails, Health, Probe, Rotate, Serving
-from nhisync.model import App, Locator, Lost, MatchRule, Mode, Pair, PairClass
+from nhisync.config.values import AppDetails, Consumer, Health, Probe, Rotate, Serving
+from nhisync.model import OWN, App, Locator, Lost, MatchRule, Mode, Pair, PairClass
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _SIDES = ("primary", "backup")
@@ -61,6 +62,7 @@ class _AppBuilder:
         self._pairs: dict[str, Pair] = {}
         self._probes: dict[str, Mapping[str, Probe]] = {}
         self._rotate: dict[str, Rotate] = {}
+        self._consumers: dict[str, Mapping[str, tuple[Consumer, ...]]] = {}
         self._taken: dict[tuple[str, str], Loc] = {}
 
     def build(self) -> tuple[App, AppDetails] | None:
@@ -139,13 +141,17 @@ class _AppBuilder:
                 self._locator(side, text, node, loc)
             if (probe := node.get("probe")) is not None:
                 build_probes(probe, (*loc, "probe"), self._report)
+            if (named := node.get("consumers")) is not None:
+                build_consumers(named, (*loc, "consumers"), self._report)
             return
         if document.name in self._pairs:
             first = self._pairs[document.name].line
             self._note(self._place(node, "name"), (*loc, "name"), f"`{document.name}` stands on line {first} already")
         self._check_class(document, node, loc)
+        self._check_own(document.authenticates or (), node, loc)
         self._probe(document.name, node.get("probe"), (*loc, "probe"))
         self._rotation(document.name, node.get("rotate"), (*loc, "rotate"))
+        consumers = self._used(document.name, node.get("consumers"), (*loc, "consumers"))
         locators = {side: self._locator(side, getattr(document, side), node, loc) for side in _SIDES}
         primary, backup = locators["primary"], locators["backup"]
         if primary is None or backup is None:
@@ -162,6 +168,9 @@ class _AppBuilder:
             until=document.until,
             reason=document.reason,
             ends=document.ends,
+            consumers_primary=consumers.get("primary"),
+            consumers_backup=consumers.get("backup"),
+            authenticates=tuple(document.authenticates or ()),
             line=node.mark.line,
         )
         self._pairs.setdefault(document.name, pair)
@@ -181,13 +190,37 @@ class _AppBuilder:
             )
             self._note(self._place(node, "class"), (*loc, "class"), text)
 
+    def _check_own(self, sources: Iterable[str], node: Node, loc: Loc) -> None:
+        """What nhisync's own credential opens must be there; other apps' credentials are not nhisync's."""
+        for source in sources:
+            mark, place = self._place(node, "authenticates"), (*loc, "authenticates")
+            if self._name != OWN:
+                self._note(mark, place, f"only pairs of the app `{OWN}` are nhisync's own")
+                return
+            for path in self._roles["backup"]:
+                known = self._known.sources.get(path)
+                if known is not None and source not in known:
+                    text = f"path `{path}` has no source `{shown(source)}`; it has {', '.join(known) or 'none'}"
+                    self._note(mark, place, text, nearest(source, known))
+
     def _probe(self, name: str, node: Node | None, loc: Loc) -> None:
         if node is None or not (probes := build_probes(node, loc, self._report)):
             return
         self._probes[name] = probes
-        for role in sorted({probe.run_from for probe in probes.values()} & self._roles.keys()):
+        self._check_runners(probes.values(), node, loc)
+
+    def _check_runners(self, probes: Iterable[Probe], node: Node, loc: Loc) -> None:
+        for role in sorted({probe.run_from for probe in probes} & self._roles.keys()):
             for path in self._known.alone.intersection(self._roles[role]):
                 self._note(node.mark, loc, f"`run_from: {role}` needs a runner: paths.{path}.runner")
+
+    def _used(self, name: str, node: Node | None, loc: Loc) -> Mapping[str, tuple[str, ...]]:
+        """Role word → names of the consumers that the pair states."""
+        if node is None or not (found := build_consumers(node, loc, self._report)):
+            return {}
+        self._consumers[name] = found
+        self._check_runners([one.probe for side in found.values() for one in side if one.probe], node, loc)
+        return {side: tuple(one.name for one in named) for side, named in found.items()}
 
     def _rotation(self, name: str, node: Node | None, loc: Loc) -> None:
         rotate = validate(RotateDocument, node, loc, self._report) if node else None
@@ -320,6 +353,7 @@ class _AppBuilder:
             health={path: _health(found) for path, found in healths.items()},
             probes=self._probes,
             rotate=self._rotate,
+            consumers=self._consumers,
         )
 
     def _by_path(self, found: Mapping[str, Any], below: Loc) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from nhisync.config.fields import (
     Strict,
     Word,
 )
-from nhisync.config.probe_documents import ProbeDocument, ProbesDocument, Status
+from nhisync.config.probe_documents import ConsumersDocument, ProbeDocument, ProbesDocument, Status
 
 
 def _listed(value: Any) -> Any:
@@ -153,6 +153,14 @@ class PairDocument(Strict):
     rotate: Part[RotateDocument] | None = Field(default=None, description="Who starts a rotation on each side.")
     probe: Part[ProbeDocument] | Part[ProbesDocument] | None = Field(
         default=None, description="Live authentication of this pair: one probe, or one each for primary and backup."
+    )
+    consumers: Part[ConsumersDocument] | None = Field(
+        default=None, description="Workloads that use the credentials of this pair, by side."
+    )
+    authenticates: Annotated[list[SourceName], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Only in the app `nhisync`: sources of the backup path that log in with this pair's backup; "
+        "default: all of them.",
     )
     owner: str = Field(default="", description="Who answers for the pair.")
     until: IsoDate | None = Field(default=None, description="Last day of a shared or exempt pair.")

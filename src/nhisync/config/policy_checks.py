@@ -14,6 +14,7 @@ from nhisync.policy import (
     Authorization,
     BlackoutLimits,
     ChainLimits,
+    ConsumerLimits,
     Damping,
     Evaluate,
     Evidence,
@@ -37,6 +38,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "blackout": BlackoutLimits,
     "sessions": SessionLimits,
     "live": LiveLimits,
+    "consumers": ConsumerLimits,
     "failback": Failback,
     "damping": Damping,
 }
@@ -51,6 +53,7 @@ OPTIONAL: Final[Mapping[str, Any]] = {
     "live.grace": timedelta(minutes=1),
     **{f"blackout.{one.name}": one.default for one in fields(BlackoutLimits)},
     "sessions.ask": SessionLimits().ask,
+    **{f"consumers.{one.name}": one.default for one in fields(ConsumerLimits)},
 }
 """Values of a tier that inherits none and sets none: what was asked for later stays off in older files."""
 

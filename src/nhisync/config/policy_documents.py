@@ -136,6 +136,22 @@ class LiveDocument(Strict):
     )
 
 
+class ConsumersLimitsDocument(Strict):
+    """Whether running workloads must have loaded the current generation."""
+
+    ask: Literal["none", "named", "all"] | None = Field(
+        default=None,
+        description="`named` asks about the consumers that pairs name, `all` also wants every pair to name them. No "
+        "built-in tier asks.",
+    )
+    max_age: PositiveSpan | None = Field(
+        default=None, description="What a consumer was seen with proves nothing when it is older."
+    )
+    grace: Span | None = Field(
+        default=None, description="How long after a rotation a consumer may still hold an earlier generation."
+    )
+
+
 class FailbackDocument(Strict):
     """When traffic may return."""
 
@@ -178,6 +194,9 @@ class PolicyDocument(Strict):
     blackout: BlackoutDocument = Field(default=BlackoutDocument(), description="Life without issuers.")
     sessions: SessionsDocument = Field(default=SessionsDocument(), description="Sessions across a switch.")
     live: LiveDocument = Field(default=LiveDocument(), description="What live authentication must prove.")
+    consumers: ConsumersLimitsDocument = Field(
+        default=ConsumersLimitsDocument(), description="What running workloads must have loaded."
+    )
     failback: FailbackDocument = Field(default=FailbackDocument(), description="When traffic may return.")
     damping: DampingDocument = Field(default=DampingDocument(), description="Flap penalty.")
     severities: dict[Code, Literal["error", "warning", "info"]] = Field(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from nhisync.config.fields import BindText, FileName, HttpUrl, NonEmpty, Part, PositiveSpan, Strict
+from nhisync.config.fields import BindText, FileName, HttpUrl, NonEmpty, PairName, Part, PositiveSpan, Strict
 
 Status = Annotated[int, Field(ge=100, le=599)]
 """An HTTP status code."""
@@ -100,3 +100,35 @@ class ProbesDocument(Strict):
 
     primary: Part[ProbeDocument] | None = Field(default=None, description="The probe of the primary's credential.")
     backup: Part[ProbeDocument] | None = Field(default=None, description="The probe of the backup's credential.")
+
+
+class ConsumerDocument(Strict):
+    """One workload. Without `url` somebody attests what it has loaded (`nhisync attest APP consumer`)."""
+
+    url: HttpUrl | None = Field(
+        default=None,
+        description="Where it says in JSON which generation it has loaded; https://, or this host's loopback.",
+    )
+    generation: NonEmpty | None = Field(
+        default=None,
+        description="Member of the JSON answer that holds the version id of the loaded generation, dotted.",
+        examples=["secrets.stripe-api"],
+    )
+    server_name: NonEmpty | None = Field(
+        default=None, description="Name the server's certificate must cover; default: the host."
+    )
+    ca_file: FileName | None = Field(default=None, description="Authorities that are trusted instead of the system's.")
+    proxy: HttpUrl | None = Field(default=None, description="HTTP proxy; no other one is used.")
+    run_from: Literal["local", "primary", "backup"] = Field(default="local", description="Where it is asked from.")
+    timeout: PositiveSpan = Field(default="10s", validate_default=True, description="Longest wait for the answer.")
+
+
+class ConsumersDocument(Strict):
+    """Consumers by side; an empty mapping states that a side has none."""
+
+    primary: dict[PairName, ConsumerDocument] | None = Field(
+        default=None, description="Workloads that use the primary's credential, by name."
+    )
+    backup: dict[PairName, ConsumerDocument] | None = Field(
+        default=None, description="Workloads that use the backup's credential, by name."
+    )

@@ -80,6 +80,11 @@ def _built(node: Node, loc: Loc, report: Report) -> Probe | None:
         child = node.get(key) if key else None
         place: Loc = (*loc, key) if child is not None else loc
         report.add((child or node).mark, dotted(place), f"{dotted(place)}: {text}")
+    return probe_of(document)
+
+
+def probe_of(document: ProbeDocument) -> Probe:
+    """The probe that a document describes."""
     return Probe(
         type=document.type,
         target=document.url or document.address or "",
@@ -166,11 +171,11 @@ def _open_ways(document: ProbeDocument) -> Iterator[tuple[str, str]]:
     kind, url = document.type, document.url or ""
     if not document.tls and kind not in _LOGINS:
         yield "tls", f"a check of type {kind} takes no `tls`"
-    elif not document.tls and kind != "postgres" and not _loopback(f"tcp://{document.address}"):
+    elif not document.tls and kind != "postgres" and not loopback(f"tcp://{document.address}"):
         yield "tls", "this type sends the password itself: `tls: false` is for this host's loopback only"
     if _auth(document) == "none" or not url.startswith("http://"):
         return
-    if not _loopback(url):
+    if not loopback(url):
         yield "url", "a credential is sent over https:// only (http:// to this host's loopback excepted)"
     if document.proxy is not None:
         yield "proxy", "a credential goes through a proxy over https:// only"
@@ -199,7 +204,7 @@ def _deepest(document: ProbeDocument) -> str:
     return "tcp"
 
 
-def _loopback(url: str) -> bool:
+def loopback(url: str) -> bool:
     """Whether nobody but this host sees what is sent there; a name that only looks like an address is none."""
     host = urlsplit(url).hostname or ""
     try:

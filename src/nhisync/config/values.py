@@ -158,6 +158,19 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    """A workload that uses a credential.
+
+    Attributes:
+        name: unique on its side of its pair.
+        probe: how it is asked which generation it has loaded (type ``generation``); None = somebody attests it.
+    """
+
+    name: str
+    probe: Probe | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rotate:
     """Who starts a rotation on each side: ``auto`` or ``manual``."""
 
@@ -174,12 +187,14 @@ class AppDetails:
         health: path name → health check.
         probes: pair name → role word → probe.
         rotate: pair name → who starts rotations, for pairs that say so.
+        consumers: pair name → role word → its consumers, for pairs and sides that say so.
     """
 
     serving: Serving | None = None
     health: Mapping[str, Health] = field(default_factory=dict)
     probes: Mapping[str, Mapping[str, Probe]] = field(default_factory=dict)
     rotate: Mapping[str, Rotate] = field(default_factory=dict)
+    consumers: Mapping[str, Mapping[str, tuple[Consumer, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

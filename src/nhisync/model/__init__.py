@@ -1,6 +1,6 @@
 """Frozen values that everything else speaks in; no IO, no clock, no SDK."""
 
-from nhisync.model.attestation import ON_CALL, SESSION_STATE, Attestation
+from nhisync.model.attestation import CONSUMER, ON_CALL, SESSION_STATE, Attestation
 from nhisync.model.chain import CertificateFacts, Chain, Outlook, Revocation
 from nhisync.model.coverage import Coverage
 from nhisync.model.finding import EvidenceRef, Finding, Verdict
@@ -16,7 +16,7 @@ from nhisync.model.item import (
 )
 from nhisync.model.keyset import KeySet, SignatureKey
 from nhisync.model.locator import Locator
-from nhisync.model.pair import SIGNING_KEY, App, Lost, MatchRule, Pair, Waiver
+from nhisync.model.pair import OWN, SIGNING_KEY, App, Lost, MatchRule, Pair, Waiver
 from nhisync.model.report import SCHEMA_VERSION, AppReport, Blackout, LayerCount, PathSummary, Report, SourceSummary
 from nhisync.model.rights import BOUNDARY, HELD, TRUST, TTL, Effect, Limit, Right, Syntax
 from nhisync.model.words import (
@@ -37,9 +37,11 @@ from nhisync.model.words import (
 
 __all__ = [
     "BOUNDARY",
+    "CONSUMER",
     "COPY_SCHEMES",
     "HELD",
     "ON_CALL",
+    "OWN",
     "SCHEMA_VERSION",
     "SESSION_STATE",
     "SHARED_TARGET_SCHEMES",

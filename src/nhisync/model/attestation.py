@@ -10,6 +10,9 @@ ON_CALL = "on-call"
 SESSION_STATE = "session-state"
 """The kind that answers for an app's sessions where no pair can: they stand in a store that both paths reach."""
 
+CONSUMER = "consumer"
+"""The kind that says which generation a consumer of a pair has loaded."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attestation:
@@ -24,6 +27,9 @@ class Attestation:
         attested_by: who looked.
         evidence: where the proof is (a URL, a ticket), or "".
         number: its number in the store, 0 = not stored.
+        pair: of kind `CONSUMER` the pair whose credential is used, else "".
+        consumer: of kind `CONSUMER` the workload that uses it, else "".
+        generation: of kind `CONSUMER` the version id that the workload has loaded, else "".
     """
 
     app: str
@@ -34,3 +40,6 @@ class Attestation:
     attested_by: str
     evidence: str = ""
     number: int = 0
+    pair: str = ""
+    consumer: str = ""
+    generation: str = ""

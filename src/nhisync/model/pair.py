@@ -6,6 +6,9 @@ from datetime import date
 from nhisync.model.locator import Locator
 from nhisync.model.words import Mode, PairClass
 
+OWN = "nhisync"
+"""The reserved app of nhisync's own identities: while one of them is unfit, what it covers is not known (R32)."""
+
 SIGNING_KEY = "signing-key"
 """The kind of pairs whose values sign or encrypt sessions and tokens: the one word that nhisync understands."""
 
@@ -42,6 +45,9 @@ class Pair:
         reason: why it is shared or exempt, or "".
         ends: last day on which the backup's credential works, where its provider cannot tell (`date.max` = it has no
             end); None = not stated.
+        consumers_primary: names of the workloads that use the primary's credential; None = not stated, () = none.
+        consumers_backup: the same of the backup's.
+        authenticates: of a pair of `OWN` the sources of the backup path that log in with its backup; empty = all.
         line: line in the configuration file, 0 = none.
     """
 
@@ -55,6 +61,9 @@ class Pair:
     until: date | None = None
     reason: str = ""
     ends: date | None = None
+    consumers_primary: tuple[str, ...] | None = None
+    consumers_backup: tuple[str, ...] | None = None
+    authenticates: tuple[str, ...] = ()
     line: int = 0
 
     @property

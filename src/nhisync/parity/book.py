@@ -22,6 +22,8 @@ class PairTerms:
         ends: epoch seconds of the stated end of the backup's credential; None = none is stated.
         owner: who answers for it.
         signing: its values or keys sign sessions or tokens.
+        consumers_primary: who uses the primary's credential; None = the pair does not say.
+        consumers_backup: the same of the backup's.
         field_primary: field named on the primary, or None.
         field_backup: field named on the backup, or None.
         reason: why it is shared or exempt.
@@ -34,6 +36,8 @@ class PairTerms:
     ends: int | None = None
     owner: str = ""
     signing: bool = False
+    consumers_primary: tuple[str, ...] | None = None
+    consumers_backup: tuple[str, ...] | None = None
     field_primary: str | None = None
     field_backup: str | None = None
     reason: str = ""
@@ -58,6 +62,8 @@ def terms_of(pair: Pair) -> PairTerms:
         ends=last_second(pair.ends),
         owner=pair.owner,
         signing=pair.signing,
+        consumers_primary=pair.consumers_primary,
+        consumers_backup=pair.consumers_backup,
         field_primary=pair.primary.field,
         field_backup=pair.backup.field,
         reason=pair.reason,

@@ -83,8 +83,10 @@ Missing = Callable[[str, str, Row], str]
 
 
 def stamp(row: Row) -> int:
-    """What must be equal for a remembered result to hold: digest, live proof, and whether the value is shared."""
+    """What must be equal for a remembered result to hold: digest, what was learned besides, whether it is shared."""
     known = row.digest if row.probe is None else mixed(row.digest, row.probe)
+    if row.consumers is not None:
+        known = mixed(known, row.consumers)
     return known if row.group is None else ~known
 
 
@@ -293,6 +295,7 @@ class _Bench:
         self.pair = pair
         view.field_primary, view.field_backup = pair.field_primary, pair.field_backup
         view.shared_owner, view.declared_end, view.signing = pair.owner, pair.ends, pair.signing
+        view.consumers_primary, view.consumers_backup = pair.consumers_primary, pair.consumers_backup
         view.shared_until = pair.until if pair.shared else None
         view.shared = pair.shared and pair.until is not None and not view.passed(pair.until + 1)
 

@@ -59,6 +59,7 @@ class Row(NamedTuple):
         observed: epoch seconds of the observation.
         digest: 64-bit digest of everything above but `auth`, `observed`, `marker` and `group`.
         probe: JSON of what the live authentication showed, its age included (`nhisync.parity.proof`), or None.
+        consumers: JSON of the generations that consumers have loaded (`nhisync.parity.holding`), or None.
     """
 
     key: str
@@ -87,9 +88,10 @@ class Row(NamedTuple):
     observed: int
     digest: int
     probe: str | None = None
+    consumers: str | None = None
 
 
-_UNDIGESTED = frozenset({"group", "auth", "probe", "marker", "observed", "digest"})
+_UNDIGESTED = frozenset({"group", "auth", "probe", "consumers", "marker", "observed", "digest"})
 _DIGESTED = tuple(i for i, name in enumerate(Row._fields) if name not in _UNDIGESTED)
 
 
@@ -149,7 +151,7 @@ def row_of(item: Item, *, key: str, domain: str | None) -> Row:
         item.marker,
         int(min(item.observed_at, item.source_as_of or item.observed_at).timestamp()),
     )
-    return Row._make((*values, digest_of(values), None))
+    return Row._make((*values, digest_of(values), None, None))
 
 
 def unanswered(key: str, locator: str, presence: Presence, error: ErrorFact | None, observed_at: datetime) -> Row:

@@ -63,6 +63,8 @@ class PairView:
             (`nhisync.parity.lifetimes.NEVER` = it has none); None = none is stated.
         signing: the pair's values or keys sign sessions or tokens.
         lost_until: epoch seconds of the end of the declaration that the app's sessions are lost; None = there is none.
+        consumers_primary: who uses the primary's credential; None = the pair does not say.
+        consumers_backup: the same of the backup's.
         field_primary: field named on the primary, or None.
         field_backup: field named on the backup, or None.
         missing_primary: why there is no primary row (word of `Presence`).
@@ -75,6 +77,8 @@ class PairView:
         "ahead_backup",
         "ahead_primary",
         "backup",
+        "consumers_backup",
+        "consumers_primary",
         "declared_end",
         "field_backup",
         "field_primary",
@@ -108,6 +112,8 @@ class PairView:
     declared_end: int | None
     signing: bool
     lost_until: int | None
+    consumers_primary: tuple[str, ...] | None
+    consumers_backup: tuple[str, ...] | None
     field_primary: str | None
     field_backup: str | None
     missing_primary: str

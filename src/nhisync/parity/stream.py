@@ -14,7 +14,7 @@ from nhisync.parity.row import Row
 Cells = tuple[Any, ...]
 """One row of a stream: its columns, in the order of the stream. A `Row` may stand for it anywhere."""
 
-STAMPED = frozenset({"group", "probe", "digest"})
+STAMPED = frozenset({"group", "probe", "consumers", "digest"})
 """Columns of `nhisync.parity.engine.stamp`."""
 
 SHOWN = frozenset({"locator", "presence", "domain", "version", "created", "rotated", "observed"})

@@ -15,6 +15,7 @@ class Thresholds:
 
     `first_fraction` is the greater one of `block_fraction` and `warn_fraction`: below it nothing need be said.
     `blackout` is the horizon that the tier requires without issuers, None when it does not ask.
+    `consumers_all` says whether a pair that does not name its consumers is unknown.
     """
 
     inventory_max_age: int
@@ -39,6 +40,9 @@ class Thresholds:
     live_depth: int
     live_max_age: int
     live_grace: int
+    consumers_all: bool
+    consumers_max_age: int
+    consumers_grace: int
 
 
 def thresholds_of(tier: Tier) -> Thresholds:
@@ -67,4 +71,7 @@ def thresholds_of(tier: Tier) -> Thresholds:
         live_depth=depth_of(tier.live.min_depth),
         live_max_age=int(tier.live.max_age.total_seconds()),
         live_grace=int(tier.live.grace.total_seconds()),
+        consumers_all=tier.consumers.ask == "all",
+        consumers_max_age=int(tier.consumers.max_age.total_seconds()),
+        consumers_grace=int(tier.consumers.grace.total_seconds()),
     )

@@ -167,6 +167,26 @@ class LiveLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsumerLimits:
+    """Whether running workloads must have loaded the current generation; not asked by default.
+
+    Attributes:
+        ask: ``none``, ``named`` (consumers that pairs name) or ``all`` (a pair that names none is then unknown).
+        max_age: what a consumer was seen with proves nothing when it is older; probes are repeated at half of it.
+        grace: how long after a rotation a consumer may still hold an earlier generation.
+    """
+
+    ask: str = "none"
+    max_age: timedelta = timedelta(hours=1)
+    grace: timedelta = timedelta(hours=1)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the tier asks at all."""
+        return self.ask != "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failback:
     """When traffic may return (used by the readiness machine).
 
@@ -226,6 +246,7 @@ class Tier:
     damping: Damping
     blackout: BlackoutLimits = BlackoutLimits()
     sessions: SessionLimits = SessionLimits()
+    consumers: ConsumerLimits = ConsumerLimits()
     severities: Mapping[str, Severity] = field(default_factory=dict)
     off: frozenset[str] = frozenset()
     attestations: Mapping[str, timedelta] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from nhisync.probes import amqp, aws_sts, http, oauth, postgres, redis, tcp, tls, vault
+from nhisync.probes import amqp, aws_sts, generation, http, oauth, postgres, redis, tcp, tls, vault
 from nhisync.probes.order import Kind, Order, Presented, Shown, not_made, refused
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -25,8 +25,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "vault-approle": vault.probe_approle,
         "entra-token": oauth.probe_entra,
         "gcp-token": oauth.probe_google,
+        "generation": generation.probe,
     }
 )
-"""``type`` of a probe → who makes it."""
+"""``type`` of a probe → who makes it; ``generation`` presents nothing and is asked of consumers."""
 
 __all__ = ["KINDS", "Kind", "Order", "Presented", "Shown", "not_made", "refused"]

@@ -67,6 +67,17 @@ class Answer(NamedTuple):
         return {}
 
 
+def member_of(body: bytes, dotted: str) -> str:
+    """The text or number at a dotted place of a JSON answer; "" where there is none."""
+    try:
+        found: Any = json.loads(body)
+        for step in dotted.split("."):
+            found = found[step]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return str(found) if isinstance(found, (str, int)) and not isinstance(found, bool) else ""
+
+
 def exchange(order: Order, request: Request, patience: Patience, mutual: Presented | None = None) -> Answer:
     """Send `request` to the service of `order`, with the client certificate that `mutual` holds.
 

@@ -4,11 +4,9 @@
 configuration says and nowhere else. Everything else that was not expected says nothing about the credential.
 """
 
-import json
 from base64 import b64encode
-from typing import Any
 
-from nhisync.probes.exchange import Answer, Request, exchange, resource_of, unexpected, unsendable
+from nhisync.probes.exchange import Answer, Request, exchange, member_of, resource_of, unexpected, unsendable
 from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, refused, value_of
 from nhisync.probes.wire import ClientRefusedError, DeclinedError, place
 from nhisync.spi import ErrorKind
@@ -81,16 +79,7 @@ def _credential(order: Order, presented: Presented | None) -> dict[str, str]:
 
 def _seen_as(order: Order, presented: Presented, body: bytes) -> str:
     """Who the service saw, with its host: names of two services have nothing to do with one another."""
-    if not order.seen_as:
-        return ""
-    try:
-        found: Any = json.loads(body)
-        for step in order.seen_as.split("."):
-            found = found[step]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    if not isinstance(found, (str, int)) or isinstance(found, bool) or not str(found):
-        return ""
+    found = member_of(body, order.seen_as) if order.seen_as else ""
     host, port = place(order.target)
-    name = name_of(str(found), presented)
+    name = name_of(found, presented) if found else ""
     return f"{name} at {host}:{port}" if name else ""

@@ -49,7 +49,7 @@ def attested(
         path: the path to judge.
         now: the instant of the assessment.
     """
-    said = [one for one in attestations if (one.app, one.path) == (app, path)]
+    said = [one for one in attestations if (one.app, one.path) == (app, path) and not one.consumer]
     found = [_judged(kind, max_age, [one for one in said if one.kind == kind], now) for kind, max_age in wanted.items()]
     objected = [one for one in said if one.kind == ON_CALL and ON_CALL not in wanted]
     if objected:

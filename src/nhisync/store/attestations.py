@@ -4,11 +4,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from nhisync.model import Attestation
 from nhisync.parity.row import epoch, instant
 from nhisync.store.schema import attestations
+
+_ABOUT = ("pair", "consumer", "generation")
+_SUBJECT = ("app", "path", "kind", "pair", "consumer")
+"""What an attestation speaks about; of each of these the last one counts."""
 
 
 def put(connection: Connection, attestation: Attestation, *, actor: str, now: datetime) -> int:
@@ -23,19 +27,20 @@ def put(connection: Connection, attestation: Attestation, *, actor: str, now: da
         "evidence": attestation.evidence,
         "created_at": epoch(now),
         "created_by": actor,
+        **{name: getattr(attestation, name) or None for name in _ABOUT},
     }
     number = connection.execute(insert(attestations).values(values).returning(attestations.c.number))
     return int(number.scalar_one())
 
 
 def latest(connection: Connection, app: str | None = None) -> Iterator[Attestation]:
-    """The attestations of the last instant that was observed, per app, path and kind; of one app, or of all."""
+    """The attestations of the last instant that was observed, per subject; of one app, or of all."""
     table = attestations
     standing = table.c.voided_at.is_(None)
-    last = select(table.c.app, table.c.path, table.c.kind, func.max(table.c.observed_at).label("at")).where(standing)
-    newest = last.group_by(table.c.app, table.c.path, table.c.kind).subquery()
-    same = [table.c[name] == newest.c[name] for name in ("app", "path", "kind")]
-    here = (table.c.observed_at == newest.c.at) & same[0] & same[1] & same[2]
+    subject = [table.c[name] for name in _SUBJECT]
+    newest = select(*subject, func.max(table.c.observed_at).label("at")).where(standing).group_by(*subject).subquery()
+    same = (table.c[name].is_not_distinct_from(newest.c[name]) for name in _SUBJECT)
+    here = and_(table.c.observed_at == newest.c.at, *same)
     statement = select(table).join(newest, here).where(standing)
     if app is not None:
         statement = statement.where(table.c.app == app)
@@ -65,4 +70,5 @@ def _attestation(row: Any) -> Attestation:
         attested_by=row.attested_by,
         evidence=row.evidence,
         number=row.number,
+        **{name: getattr(row, name) or "" for name in _ABOUT},
     )

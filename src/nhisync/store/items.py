@@ -78,6 +78,7 @@ class ItemWriter:
         self._claim = Batch(database, _claimed(), ("in_path", "in_key", "in_run"))
         self._group = Batch(database, _grouped(), ("in_path", "in_key", "class"))
         self._probe = Batch(database, _probed(), ("in_path", "in_key", "in_locator", "judged", "proof"))
+        self._hold = Batch(database, _loaded(), ("in_path", "in_key", "in_locator", "held"))
 
     def put(self, path: str, rows: Iterable[Row]) -> int:
         """Insert or replace; each batch is durable before the next one is taken. Returns how many rows were taken."""
@@ -179,6 +180,12 @@ class ItemWriter:
             with self._writer.transaction() as connection:
                 self._probe.run(connection, tuples)
 
+    def hold(self, path: str, held: Iterable[tuple[str, str, str | None]]) -> None:
+        """Say what consumers have loaded: (key, locator, `consumers`); it stays until it is said anew."""
+        for batch in batches(held, BATCH):
+            with self._writer.transaction() as connection:
+                self._hold.run(connection, [(path, storable(key), storable(at), text) for key, at, text in batch])
+
     def grant(self, path: str, rights: Mapping[str, str]) -> None:
         """Replace all rights of `path`: key → document; digests follow, because rows are judged by them."""
         with self._writer.transaction() as connection:
@@ -237,6 +244,11 @@ class ItemReader:
             lambda key, most: map(Row._make, ask(at=key, most=most)),
         )
 
+    def consumed(self, path: str) -> list[Row]:
+        """The rows of `path` that say what consumers have loaded."""
+        found = select(*_COLUMNS).where(items.c.path == path, items.c.consumers.is_not(None))
+        return [Row._make(cells) for cells in self._connection.execute(found)]
+
     def counts(self, path: str, low: str | None = None, high: str | None = None) -> dict[str, int]:
         """Word of `Presence` → rows of `path` with ``low <= key < high``."""
         statement = select(items.c.presence, func.count()).where(*_within(path, low, high)).group_by(items.c.presence)
@@ -276,12 +288,12 @@ def _within(path: str, low: str | None, high: str | None) -> list[ColumnElement[
 def _upsert(dialect: str) -> Any:
     """A row of an earlier run is replaced; within one run only the same locator may speak again.
 
-    What live authentication showed of the same item stays: a sweep does not ask for it.
+    What live authentication and consumers showed of the same item stays: a sweep does not ask for it.
     """
     return upsert(
         dialect,
         items,
-        changed=lambda new: {name: _kept(new, name) for name in ("auth", "probe")},
+        changed=lambda new: {name: _kept(new, name) for name in ("auth", *ADDED)},
         where=lambda new: or_(
             items.c.run != new.run, and_(items.c.locator == new.locator, items.c.presence != _AMBIGUOUS)
         ),
@@ -320,6 +332,12 @@ def _probed() -> Any:
     here = and_(items.c.path == bindparam("in_path"), items.c.key == bindparam("in_key"))
     same = items.c.locator == bindparam("in_locator")
     return update(items).where(here, same).values(auth=bindparam("judged"), probe=bindparam("proof"))
+
+
+def _loaded() -> Any:
+    here = and_(items.c.path == bindparam("in_path"), items.c.key == bindparam("in_key"))
+    same = items.c.locator == bindparam("in_locator")
+    return update(items).where(here, same).values(consumers=bindparam("held"))
 
 
 def _answered(connection: Connection, path: str, keys: list[str]) -> dict[str, str]:

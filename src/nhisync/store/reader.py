@@ -45,6 +45,10 @@ class Reader:
         """Rows of `path` with ``low <= key < high`` in bytewise key order, read as far as `columns`."""
         return self._items.stream(path, columns, low, high)
 
+    def consumed(self, path: str) -> list[Row]:
+        """The rows of `path` that say what consumers have loaded."""
+        return self._items.consumed(path)
+
     def counts(self, path: str, low: str | None = None, high: str | None = None) -> dict[str, int]:
         """Word of `Presence` → rows of `path` with ``low <= key < high``."""
         return self._items.counts(path, low, high)

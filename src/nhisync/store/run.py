@@ -124,6 +124,10 @@ class RunHandle:
         """Record what live authentication showed: (key, locator, `auth`, `probe`); later sweeps keep it."""
         self._items.probe(path, proofs)
 
+    def set_consumers(self, path: str, held: Iterable[tuple[str, str, str | None]]) -> None:
+        """Record what consumers have loaded: (key, locator, `consumers`); later sweeps keep it."""
+        self._items.hold(path, held)
+
     def set_grants(self, path: str, rights: Mapping[str, str]) -> None:
         """Replace what the identities of all rows of `path` may do: key → document of `nhisync.parity.rights`."""
         self._items.grant(path, rights)

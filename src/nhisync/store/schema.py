@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from nhisync.parity.row import Row
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """All schema revisions, oldest first; the last one is what this version reads and writes."""
 
 HEAD = REVISIONS[-1]
@@ -102,7 +102,7 @@ NUMBERS = frozenset(
 )
 """Columns of `Row` that are integers; all others are text."""
 
-ADDED = ("probe",)
+ADDED = ("probe", "consumers")
 """The last columns of `Row`, which came by migrations: a database adds them behind all others."""
 
 _REQUIRED = frozenset({"key", "locator", "presence", "lifecycle", "marker", "observed", "digest"})
@@ -310,11 +310,14 @@ attestations = Table(
     _number("created_at"),
     _text("created_by"),
     _number("voided_at", null=True),
+    _text("pair", null=True),
+    _text("consumer", null=True),
+    _text("generation", null=True),
     Index(None, "app", "path", "kind", "observed_at"),
     sqlite_autoincrement=True,
 )
 """What `nhisync attest` recorded: the last observation of a kind counts. A voided one is history from before a restore
-that could not read what was said since."""
+that could not read what was said since. `pair`, `consumer` and `generation` only where a consumer is spoken about."""
 
 audit = Table(
     "audit",

@@ -163,6 +163,7 @@ class Store:
                 "app": attestation.app,
                 "path": attestation.path,
                 "kind": attestation.kind,
+                **_about(attestation),
                 "holds": attestation.holds,
                 "observed_at": attestation.observed_at.isoformat(),
                 "attested_by": attestation.attested_by,
@@ -238,3 +239,9 @@ class Store:
         if self._writer is None:
             raise StoreError(f"the store {self.shown} is open for reading only", fix="Open it in mode `write`.")
         return self._writer
+
+
+def _about(attestation: Attestation) -> dict[str, str]:
+    """What the audit trail says besides, where a consumer is spoken about."""
+    names = ("pair", "consumer", "generation")
+    return {name: getattr(attestation, name) for name in names if getattr(attestation, name)}

@@ -9,6 +9,7 @@ from nhisync.testing.demo_billing import BILLING
 from nhisync.testing.demo_billing import SOURCES as BILLING_SOURCES
 from nhisync.testing.demo_dispatch import DISPATCH, LASTING
 from nhisync.testing.demo_orders import HERE, ORDERS, PROJECT, THERE
+from nhisync.testing.demo_own import OWN
 from nhisync.testing.demo_parts import NORTH, WEST
 from nhisync.testing.demo_payments import PAYMENTS
 from nhisync.testing.demo_search import SEARCH
@@ -34,10 +35,12 @@ INTRANET = PlannedApp(
             "backup": "archive:kv/secret/intranet/{name}",
         },
     ),
-    expects={"NHS906": "unknown", "NHS907": "unknown"},
+    expects={"NHS906": "unknown", "NHS907": "unknown", "NHS912": "unknown"},
     verdict="unknown",
 )
-"""An app that somebody added to the file and nobody mapped, on a store that lost its content overnight."""
+"""An app that somebody added to the file and nobody mapped, on a store that lost its content overnight.
+
+What that store is read with has ended, too (`nhisync.testing.demo_own`)."""
 
 WAIVER = {
     "pair": "payments/statements-tls",
@@ -80,7 +83,7 @@ def scenario() -> Scenario:
             *(_source("backup", name, "tls", NORTH, **options) for name, options in TRUST_SOURCES),
             *BILLING_SOURCES,
         ),
-        apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, DISPATCH, WALLET, SIGNIN, INTRANET),
+        apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, DISPATCH, WALLET, SIGNIN, INTRANET, OWN),
         waivers=(WAIVER,),
         policies={"critical.yaml": CRITICAL, "lasting.yaml": LASTING, "tried.yaml": TIER, "seamless.yaml": SEAMLESS},
         accounts=ACCOUNTS,

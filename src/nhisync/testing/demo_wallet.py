@@ -1,4 +1,4 @@
-"""wallet, a tier that asks for live transactions: every credential is presented to the service that judges it."""
+"""wallet, a tier that asks for live transactions and for what workloads have loaded: every credential is tried."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,8 +13,9 @@ TIER = {
     "tier": "tried",
     "inherits": "high",
     "live": {"min_depth": "txn", "max_age": "10m", "grace": "1h"},
+    "consumers": {"ask": "named", "max_age": "2h", "grace": "1h"},
 }
-"""The built-in tiers ask for no live authentication; this one does."""
+"""The built-in tiers ask for no live authentication and for no consumers; this one does."""
 
 _NOW = timedelta(minutes=5)
 
@@ -39,15 +40,27 @@ def _tried(
     backup: Mapping[str, Any] | None = None,
     there: Plant | None = None,
     ages: Mapping[str, Any] | None = None,
+    consumers: Mapping[str, Any] | None = None,
 ) -> PlannedPair:
-    """A pair whose two sides are probed; `backup` changes the backup's probe."""
+    """A pair whose two sides are probed; `backup` changes the backup's probe, `consumers` are the backup's."""
     probes = {
         "primary": _probe(f"primary/{name}"),
         "backup": _probe(f"backup/{name}", **(backup or {})),
     }
     here = kv(f"wallet/{name}", **(ages or {}))
     other = there or secret(f"wallet/{name}", **(ages or {}))
-    return pair(name, "api-key", here, other, story, *expects, document={"probe": probes})
+    used = {} if consumers is None else {"consumers": {"backup": consumers}}
+    return pair(name, "api-key", here, other, story, *expects, document={"probe": probes, **used})
+
+
+def _used(name: str, story: str, *expects: str, **consumers: Any) -> PlannedPair:
+    """A pair with workloads, which the backup keeps in OpenBao: its generations are numbers."""
+    return _tried(name, story, *expects, there=kv(f"wallet/{name}", source="bao"), consumers=consumers)
+
+
+def _worker(name: str) -> dict[str, Any]:
+    """A workload that can be asked."""
+    return {"url": f"https://{{judge}}/consumers/{name}", "generation": "loaded.generation", "ca_file": "{judge_ca}"}
 
 
 def _accounts() -> dict[str, Account]:
@@ -57,6 +70,10 @@ def _accounts() -> dict[str, Account]:
         found[f"/backup/{name}"] = Account(f"{name}-north", canary(f"aws-wallet/{name}"))
     for name in ("bank", "refunds"):  # rotated at the service, or not told there yet
         found[f"/backup/{name}"] = Account(f"{name}-north", f"a newer value of {name}")
+    for name, generation in (("invoicing", "2"), ("payroll", "1"), ("tips", "")):
+        found[f"/primary/{name}"] = Account(f"{name}-west", canary(f"vault-secret/wallet/{name}"))
+        found[f"/backup/{name}"] = Account(f"{name}-north", canary(f"bao-secret/wallet/{name}"))
+        found[f"/consumers/{name}"] = Account(f"{name}-worker", "", open=True, generation=generation)
     found["/backup/loyalty"] = Account("loyalty-west", canary("aws-wallet/loyalty"))
     found["/backup/fraud"] = Account("fraud-north", "", open=True)
     return found
@@ -98,5 +115,18 @@ WALLET = PlannedApp(
             ages={"created": 30 * HOUR, "rotated": _NOW},
         ),
         _tried("audit", "The probe logs in and tries no transaction.", "NHS807", backup={"depth": "auth"}),
+        _used(
+            "invoicing",
+            "Healthy: one workload says that it has loaded the current generation, of the other its deployment did.",
+            worker=_worker("invoicing"),
+            batch={},
+        ),
+        _used(
+            "payroll",
+            "Rotated five days ago, current in the store; the workload still runs with what it loaded before.",
+            "NHS814",
+            worker=_worker("payroll"),
+        ),
+        _used("tips", "Nobody ever asked the workload what it has loaded.", "NHS815:unknown", worker={}),
     ),
 )

@@ -74,6 +74,18 @@ class MemoryDesk:
             if key in held and held[key].locator == locator:
                 held[key] = held[key]._replace(auth=auth, probe=probe)
 
+    def hold(self, path: str, held: Iterable[tuple[str, str, str | None]]) -> None:
+        """Keep what consumers have loaded."""
+        rows = self.held.get(path, {})
+        for key, locator, text in held:
+            if key in rows and rows[key].locator == locator:
+                rows[key] = rows[key]._replace(consumers=text)
+
+    def consumed(self, path: str) -> Iterable[Row]:
+        """Nothing: the rows themselves say it."""
+        del path
+        return ()
+
     def grant(self, path: str, rights: Mapping[str, str]) -> None:
         """Replace the rights of all rows of `path`."""
         for key, row in self.held.get(path, {}).items():
@@ -158,6 +170,8 @@ class MemorySink:
             clash = old is not None and old.presence in _ANSWERS and old.locator != row.locator
             if old is not None and old.locator == row.locator and row.probe is None:
                 row = row._replace(auth=old.auth, probe=old.probe)  # noqa: PLW2901 - a sweep does not ask for it
+            if old is not None and old.locator == row.locator and row.consumers is None:
+                row = row._replace(consumers=old.consumers)  # noqa: PLW2901 - nor for this
             self._held[row.key] = row._replace(presence=Presence.AMBIGUOUS.value) if clash else row
 
     def keep(self, rows: Iterable[Row]) -> None:

@@ -34,12 +34,14 @@ class Account:
         value: the bearer token it accepts now.
         open: everybody is let in, with or without a token.
         status: what those who are let in are answered.
+        generation: what a workload that has loaded a credential says of it, "" = it is no workload.
     """
 
     name: str
     value: str
     open: bool = False
     status: int = 200
+    generation: str = ""
 
 
 class Judge:
@@ -98,7 +100,8 @@ class Judge:
         if account is None:
             return 404, {}
         if account.open or authorization == f"Bearer {account.value}":
-            return account.status, {"account": {"id": account.name}}
+            loaded = {"loaded": {"generation": account.generation}} if account.generation else {}
+            return account.status, {"account": {"id": account.name}, **loaded}
         return 401, {}
 
 

@@ -24,6 +24,7 @@ from . import (
     test_authorization,
     test_blackout,
     test_chain,
+    test_consumers,
     test_evidence,
     test_expiry,
     test_live,
@@ -41,7 +42,7 @@ PROVIDERS = {folder.name for folder in (ROOT / "providers").iterdir() if folder.
 INFOS = [rule.info for rule in RULES]
 MODULES = (
     *(test_blackout, test_presence, test_lockstep, test_expiry, test_reuse, test_authorization),
-    *(test_chain, test_trust, test_region, test_live, test_sessions, test_evidence),
+    *(test_chain, test_trust, test_region, test_live, test_sessions, test_consumers, test_evidence),
 )
 BLOCKS = {
     "EXPIRED",
@@ -76,7 +77,7 @@ CONTRACT_COMMANDS = {
 NEVER_PASS = {"NHS408", "NHS510", "NHS902", "NHS903", "NHS904", "NHS905", "NHS908", "NHS909"}
 """Rules that only speak when something is wrong."""
 
-EMITTED_BY_THE_CALLER = {"NHS906", "NHS907", "NHS910", "NHS911", "NHS812"}
+EMITTED_BY_THE_CALLER = {"NHS906", "NHS907", "NHS910", "NHS911", "NHS912", "NHS812"}
 
 
 def of_code(info: RuleInfo) -> str:
@@ -236,7 +237,7 @@ def test_codes_are_found_as_people_write_them(code: str) -> None:
         ("NHS2O1", "Did you mean NHS201"),
         ("20l", "Did you mean NHS20"),
         ("NSH604", "NHS604"),
-        ("nonsense", "Codes run from NHS101 to NHS911"),
+        ("nonsense", "Codes run from NHS101 to NHS912"),
         ("", "Codes run from"),
         ("x\x1b[2J\ny", "Codes run from"),
     ],

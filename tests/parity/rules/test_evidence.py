@@ -85,6 +85,7 @@ CASES = [
     Case("NHS907", "a pair says nothing about sweeps", both(), None),
     Case("NHS910", "a pair says nothing about attestations", both(), None),
     Case("NHS911", "a pair says nothing about attestations", both(), None),
+    Case("NHS912", "a pair says nothing about nhisync's own", both(), None),
 ]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nhisync.model import Side, State
 from nhisync.parity.proof import AUTH, TCP, TLS, TXN, Proof, text_of
-from nhisync.parity.rules import BY_CODE, sessions
+from nhisync.parity.rules import BY_CODE, consumers, sessions
 from nhisync.parity.rules.live import RULES
 from nhisync.parity.thresholds import thresholds_of
 from nhisync.policy import BUILTIN
@@ -180,6 +180,6 @@ def test_an_expired_proof_of_the_primary_keeps_nobody_out() -> None:
 
 
 def test_every_rule_stands_in_the_catalogue() -> None:
-    """The family is complete."""
-    family = [rule.info.code for rule in (*RULES, *sessions.RULES)]
-    assert family == [code for code in BY_CODE if code.startswith("NHS8")]
+    """The family is complete; sessions and consumers stand beside it."""
+    codes = [rule.info.code for rule in (*RULES, *sessions.RULES, *consumers.RULES)]
+    assert codes == [code for code in BY_CODE if code.startswith("NHS8")]

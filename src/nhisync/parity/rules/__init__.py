@@ -15,12 +15,14 @@ from nhisync.parity.rules import (
     blackout,
     certificate,
     chain,
+    consumers,
     evidence,
     expiry,
     exposure,
     lifecycle,
     live,
     lockstep,
+    own,
     presence,
     region,
     reuse,
@@ -30,7 +32,7 @@ from nhisync.parity.rules import (
 
 _FAMILIES = (
     *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, exposure),
-    *(chain, certificate, trust, region, live, sessions, evidence, attestation),
+    *(chain, certificate, trust, region, live, sessions, consumers, evidence, attestation, own),
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(
