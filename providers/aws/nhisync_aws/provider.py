@@ -67,6 +67,7 @@ class AwsProvider:
                 Capability.FINGERPRINT,
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
+                Capability.ISSUE,
                 Capability.GRANTS,
             }
         ),
@@ -130,6 +131,17 @@ class AwsProvider:
         self._connection.keys(budget)
         settings = self._settings
         yield from values(self._connection, wanted, budget, batch=settings.batch_values, workers=settings.workers)
+
+    def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """A session of a role that can only say who it is; it ends by itself after 15 minutes.
+
+        Raises:
+            ProviderError: UNSUPPORTED for other kinds; else why there is none.
+        """
+        from nhisync_aws.issuing import assumed  # noqa: PLC0415 - only the probing process needs it
+
+        self._connection.pace(budget)
+        yield from assumed(self._connection, wanted, budget)
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
         """The rights of every wanted role and of the users behind access keys; other kinds hold none here."""

@@ -115,10 +115,10 @@ class VaultProvider:
         return self._source.values(wanted, budget)
 
     def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
-        """Mint a login of a dynamic database role; it ends with our own token, at the latest when we are closed.
+        """Mint a login of a dynamic database role or a certificate of a PKI role; it is gone when we are closed.
 
         Raises:
-            ProviderError: UNSUPPORTED for other kinds, or where our token is not ours to revoke; else why not.
+            ProviderError: UNSUPPORTED for other kinds, or where a login could not be given back; else why not.
         """
         return self._source.issue(wanted, budget)
 
