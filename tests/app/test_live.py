@@ -123,7 +123,7 @@ def test_no_value_leaves_the_child(world: World) -> None:
 def test_the_task_reaches_the_child(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child's main in this process, without hardening it: one line for each side."""
     monkeypatch.setattr(probing, "harden", lambda: None)
-    sides = [["backup", "wallet/ledger", "files:json/ledger.json", "x=1\nspki-sha256=00"]]
+    sides = [["backup", "wallet/ledger", "files:json/ledger.json", "x=1\nspki-sha256=00", False]]
     digest = Session.open(world.file).configuration.digest
     facts = {"config": str(world.file), "policies": None, "digest": digest, "rests": []}
     task = {**facts, "seconds": 20.0, "wanted": sides}

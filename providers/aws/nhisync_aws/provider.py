@@ -68,6 +68,7 @@ class AwsProvider:
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
                 Capability.ISSUE,
+                Capability.PREVIOUS,
                 Capability.GRANTS,
             }
         ),
@@ -142,6 +143,18 @@ class AwsProvider:
 
         self._connection.pace(budget)
         yield from assumed(self._connection, wanted, budget)
+
+    def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Every field of the version of a secret that is labelled AWSPREVIOUS.
+
+        Raises:
+            ProviderError: NOT_FOUND where there is none, UNSUPPORTED for other kinds; else why not.
+        """
+        from nhisync_aws.values import previous  # noqa: PLC0415 - only the probing process needs it
+
+        self._connection.pace(budget)
+        self._connection.keys(budget)
+        yield from previous(self._connection, wanted, budget)
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
         """The rights of every wanted role and of the users behind access keys; other kinds hold none here."""

@@ -72,6 +72,7 @@ class VaultProvider:
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
                 Capability.ISSUE,
+                Capability.PREVIOUS,
                 Capability.GRANTS,
             }
         ),
@@ -121,6 +122,14 @@ class VaultProvider:
             ProviderError: UNSUPPORTED for other kinds, or where a login could not be given back; else why not.
         """
         return self._source.issue(wanted, budget)
+
+    def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Yield every field of the version of a key/value item before its current one.
+
+        Raises:
+            ProviderError: NOT_FOUND where there is none, UNSUPPORTED for other kinds; else why not.
+        """
+        return self._source.previous(wanted, budget)
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
         """Yield the rights of every wanted AppRole and token; other kinds hold none here.

@@ -32,7 +32,7 @@ from nhisync_vault.login import Login
 from nhisync_vault.mounts import Mount, MountTable, discover
 from nhisync_vault.settings import VaultSettings
 from nhisync_vault.transport import LIST, LOGIN, READ, Transport
-from nhisync_vault.values import values
+from nhisync_vault.values import previous, values
 
 RATES: Mapping[str, Rate] = {
     READ: Rate(per_second=100, burst=200),
@@ -113,6 +113,15 @@ class Source:
         """
         api = self._api(self._connect(budget), budget)
         yield from values(api, discover(api, {locator.kind for locator in wanted}), wanted)
+
+    def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Every field of what a key/value item held before.
+
+        Raises:
+            ProviderError: why it cannot be read.
+        """
+        api = self._api(self._connect(budget), budget)
+        yield from previous(api, discover(api, {wanted.kind}), wanted)
 
     def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
         """Mint a login of a database role or a certificate of a PKI role; it is gone when we are closed.

@@ -35,6 +35,8 @@ class Thresholds:
     live_depth: int
     live_max_age: int
     live_grace: int
+    previous_refused: bool
+    overlap: int
 
 
 def thresholds_of(tier: Tier) -> Thresholds:
@@ -62,4 +64,6 @@ def thresholds_of(tier: Tier) -> Thresholds:
         live_depth=depth_of(tier.live.min_depth),
         live_max_age=int(tier.live.max_age.total_seconds()),
         live_grace=int(tier.live.grace.total_seconds()),
+        previous_refused=tier.live.previous_refused,
+        overlap=int(tier.live.overlap.total_seconds()),
     )

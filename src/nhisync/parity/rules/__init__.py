@@ -23,13 +23,14 @@ from nhisync.parity.rules import (
     lockstep,
     presence,
     region,
+    replaced,
     reuse,
     trust,
 )
 
 _FAMILIES = (
     *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, exposure),
-    *(chain, certificate, trust, region, live, evidence, attestation),
+    *(chain, certificate, trust, region, live, replaced, evidence, attestation),
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(
