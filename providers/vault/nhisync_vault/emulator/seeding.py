@@ -224,13 +224,11 @@ def seed_kv(plot: Plot) -> str:
 
 def _kv_version(plot: Plot, options: KvOptions, number: int, count: int) -> Version:
     current = number == count
-    span = (plot.rotated - plot.created) / max(1, count - 1)
     data: Mapping[str, Any] = plot.seed.fields if current else dict.fromkeys(plot.seed.fields, f"old-{number}")
     destroyed = options.destroyed if current else options.forgotten
-    deletion = plot.expires if current else None
     return Version(
-        created=plot.rotated if current else plot.created + span * (number - 1),
-        deletion=plot.now if current and options.deleted else deletion,
+        created=plot.rotated if current else plot.created + (plot.rotated - plot.created) * (number - 1) / (count - 1),
+        deletion=(plot.now if options.deleted else plot.expires) if current else None,
         destroyed=destroyed,
         data=None if destroyed else dict(data),
     )
