@@ -107,7 +107,7 @@ def test_no_value_leaves_the_child(world: World) -> None:
         "seconds": 20.0,
         "digest": Session.open(world.file).configuration.digest,
         "rests": [],
-        "wanted": [[path, "wallet/ledger", "files:json/ledger.json", ""] for path in VALUES],
+        "wanted": [[path, "wallet/ledger", "files:json/ledger.json", "", False] for path in VALUES],
     }
     command = [sys.executable, "-P", "-m", "nhisync.app.probing"]
     child = subprocess.run(command, input=json.dumps(task).encode(), capture_output=True, check=True)
