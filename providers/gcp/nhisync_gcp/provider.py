@@ -33,7 +33,7 @@ from nhisync_gcp.kinds import COLLECTORS
 from nhisync_gcp.permissions import documents
 from nhisync_gcp.run import Run
 from nhisync_gcp.settings import GcpSettings
-from nhisync_gcp.values import values
+from nhisync_gcp.values import previous, values
 
 AUTHORITY = "gcp"
 """Google judges all its identities in one realm: an account is the same whatever project a source looks at."""
@@ -91,6 +91,7 @@ class GcpProvider:
                 Capability.FINGERPRINT,
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
+                Capability.PREVIOUS,
             }
         ),
         kinds=KINDS,
@@ -144,6 +145,16 @@ class GcpProvider:
         self._pace(budget)
         self._connection.token(budget)
         yield from values(self._connection, self._settings, wanted, budget)
+
+    def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Every field of the version of a secret before the one that applications read.
+
+        Raises:
+            ProviderError: NOT_FOUND where there is none, UNSUPPORTED for other kinds; else why not.
+        """
+        self._pace(budget)
+        self._connection.token(budget)
+        yield from previous(self._connection, self._settings, wanted, budget)
 
     def permissions(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]
