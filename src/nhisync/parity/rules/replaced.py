@@ -13,7 +13,7 @@ from nhisync.parity.rules.sides import PRESENT, answered, either
 from nhisync.parity.text import clean, when
 
 STILL_GOOD = RuleInfo(
-    code="NHS812",
+    code="NHS816",
     title="previous credential still accepted",
     severity=Severity.ERROR,
     layer=Layer.LIVE,
@@ -51,7 +51,7 @@ def check_still_good(view: PairView) -> Outcome | None:
 
 
 UNKNOWN_PREVIOUS = RuleInfo(
-    code="NHS813",
+    code="NHS817",
     title="previous credential not judged",
     severity=Severity.ERROR,
     layer=Layer.LIVE,
