@@ -8,19 +8,23 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nhisync.app import live, probing
 from nhisync.app.live import Probed, authenticate, wanted
-from nhisync.app.permissions import need_of
+from nhisync.app.permissions import need_of, permissions
 from nhisync.app.session import Session
 from nhisync.app.sync import sync
+from nhisync.clock import SystemClock
+from nhisync.errors import UsageError
 from nhisync.model import Word
 from nhisync.parity.proof import AUTH, TLS, Proof, proof_of, text_of
 from nhisync.parity.row import Row
 from nhisync.spi import AccessMode, ProviderError, SecretBytes
+from nhisync.testing.clocks import CountingRandomness
 from nhisync.testing.judge import Account
 from nhisync.testing.rows import row
 
@@ -103,7 +107,7 @@ def test_no_value_leaves_the_child(world: World) -> None:
         "seconds": 20.0,
         "digest": Session.open(world.file).configuration.digest,
         "rests": [],
-        "wanted": [[path, "wallet/ledger", "files:json/ledger.json", ""] for path in VALUES],
+        "wanted": [[path, "wallet/ledger", "files:json/ledger.json", "", False] for path in VALUES],
     }
     command = [sys.executable, "-P", "-m", "nhisync.app.probing"]
     child = subprocess.run(command, input=json.dumps(task).encode(), capture_output=True, check=True)
@@ -119,7 +123,7 @@ def test_no_value_leaves_the_child(world: World) -> None:
 def test_the_task_reaches_the_child(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child's main in this process, without hardening it: one line for each side."""
     monkeypatch.setattr(probing, "harden", lambda: None)
-    sides = [["backup", "wallet/ledger", "files:json/ledger.json", "x=1\nspki-sha256=00"]]
+    sides = [["backup", "wallet/ledger", "files:json/ledger.json", "x=1\nspki-sha256=00", False]]
     digest = Session.open(world.file).configuration.digest
     facts = {"config": str(world.file), "policies": None, "digest": digest, "rests": []}
     task = {**facts, "seconds": 20.0, "wanted": sides}
@@ -329,6 +333,48 @@ def test_permissions_of_mode_probe_are_what_runs(world: World) -> None:
     bare = text.partition("        probe:")[0] + more
     world.file.write_text(bare, encoding="utf-8")
     assert len(need_of(world.session(), "backup", "files", mode=AccessMode.PROBE).wanted) == 2
+
+
+MINTING = """
+version: 1
+paths:
+  primary:
+    region: here
+    sources: {vault: {provider: vault, address: "https://vault.here.example", auth: {method: token, token_file: t}}}
+  backup:
+    region: there
+    sources: {vault: {provider: vault, address: "https://vault.there.example", auth: {method: token, token_file: t}}}
+apps:
+  shop:
+    tier: standard
+    pairs:
+      - name: minted
+        kind: certificate
+        primary: "vault:pki/pki/role/svc/robot.example.com"
+        backup: "vault:pki/pki/role/svc/robot.example.com"
+        probe: {type: tls, address: "api.example:443", auth: client-certificate, issue: true}
+      - name: stored
+        kind: api-key
+        primary: "vault:kv/secret/shop"
+        backup: "vault:kv/secret/shop"
+        probe: {type: http, url: "https://api.example/", auth: bearer, issue: %s}
+"""
+
+
+@pytest.mark.requirement("R42", "R48")
+def test_permissions_of_mode_probe_ask_to_mint_or_to_read(tmp_path: Path) -> None:
+    """What a probe has minted needs the right to mint, and no stored value is read that no probe presents."""
+    file = tmp_path / "nhisync.yaml"
+    for issue, reads in (("false", True), ("true", False)):
+        file.write_text(MINTING % issue, encoding="utf-8")
+        session = Session.open(file, clock=SystemClock(), randomness=CountingRandomness())
+        for pair in ("", "shop/minted", "stored"):
+            found = permissions(session, AccessMode.PROBE, path="backup", pair=pair)
+            actions = {action for one in found for action in one.document.actions}
+            assert ("update pki/sign/svc" in actions) is (pair != "stored")
+            assert ("read secret/data/shop" in actions) is (reads and pair != "shop/minted")
+    with pytest.raises(UsageError):
+        permissions(session, AccessMode.PROBE, pair="nobody")
 
 
 def test_a_probe_that_was_taken_out_leaves_no_proof(world: World) -> None:

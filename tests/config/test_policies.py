@@ -216,6 +216,10 @@ PROBLEMS = {
         "blackout: {ask: true}\n",
         "blackout.rto (0s) must be more than 0s with blackout.ask (true)",
     ),
+    "a previous credential without a login": (
+        "live: {previous_refused: true}\n",
+        "live.min_depth (none) must be auth or txn with live.previous_refused (true)",
+    ),
     "stay shorter than the lease": (
         "blackout: {longest_stay: 5m}\n",
         "blackout.longest_stay (5m) must be 0s, or at least evaluate.stay_lease (15m)",

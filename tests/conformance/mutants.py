@@ -289,12 +289,16 @@ def always_unchanged(self: Any, request: InventoryRequest, seen: Iterator[Any]) 
         yield Unchanged(locator=one.locator, observed_at=one.observed_at) if known else one
 
 
+RARE = frozenset({Capability.PROBE, Capability.ISSUE, Capability.PREVIOUS, Capability.GRANTS})
+"""What few providers can do."""
+
+
 class Servant(FakeProvider):
     """A provider with the rarer capabilities."""
 
     info = replace(
         FakeProvider.info,
-        capabilities=FakeProvider.info.capabilities | {Capability.PROBE, Capability.ISSUE, Capability.GRANTS},
+        capabilities=FakeProvider.info.capabilities | RARE,
     )
     accepted: ClassVar[bool | None] = True
     rights: ClassVar[tuple[Right, ...]] = (
@@ -318,6 +322,11 @@ class Servant(FakeProvider):
         """One field while there are calls."""
         budget.spend()
         yield FieldValue(wanted, "password", SecretBytes(b"canary-minted"))
+
+    def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """One field while there are calls."""
+        budget.spend()
+        yield FieldValue(wanted, "password", SecretBytes(b"canary-before"))
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
         """Two rights for everybody."""

@@ -343,6 +343,11 @@ MUTANTS: dict[str, tuple[Mutant, ...]] = {
         Mutant(name="twice", hooks=m.servant(issue=m.minting(times=2))),
         Mutant(name="empty", hooks=m.servant(issue=m.minting(value=b""))),
     ),
+    "test_previous_is_another_version_or_a_reason": (
+        Mutant(name="nothing", hooks=m.servant(previous=lambda _s, _w, _b: iter(()))),
+        Mutant(name="twice", hooks=m.servant(previous=m.minting(times=2))),
+    ),
+    "test_previous_keeps_the_budget": (Mutant(name="free", hooks=m.servant(previous=m.minting())),),
     "test_issue_keeps_the_budget": (Mutant(name="free", hooks=m.servant(issue=m.minting())),),
     "test_grants_answer_for_every_item": (
         Mutant(name="unsorted", hooks=m.servant(rights=m.Servant.rights[::-1])),
@@ -382,7 +387,8 @@ def test_standard_test_bites(name: str, mutant: Mutant, tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "name", sorted(name for name in DUTIES if name.startswith(("test_probe", "test_issue", "test_grant")))
+    "name",
+    sorted(name for name in DUTIES if name.startswith(("test_probe", "test_issue", "test_previous", "test_grant"))),
 )
 def test_rarer_capabilities_pass_when_they_are_honest(name: str, tmp_path: Path) -> None:
     """The double that is broken above passes when it is not."""

@@ -8,7 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nhisync.parity.engine import stamp
-from nhisync.parity.proof import AUTH, LADDER, TCP, TXN, Proof, current, depth_of, due, proof_of, settled_at, text_of
+from nhisync.parity.proof import (
+    AUTH,
+    LADDER,
+    TCP,
+    TXN,
+    Proof,
+    current,
+    depth_of,
+    due,
+    previous_due,
+    proof_of,
+    settled_at,
+    text_of,
+)
 from nhisync.testing.rows import NOW, row
 
 AGE, GRACE = 600, 60
@@ -24,6 +37,9 @@ proofs = st.builds(
     rotated=st.none() | seconds,
     error=st.sampled_from(["", "auth_failed"]),
     message=st.text(max_size=20),
+    old=st.sampled_from(["", "refused", "accepted", "unjudged", "nothing"]),
+    old_at=st.integers(min_value=0, max_value=NOW),
+    old_message=st.text(max_size=20),
 )
 
 
@@ -45,6 +61,47 @@ def test_what_cannot_be_read_proves_nothing(text: str) -> None:
     proof = proof_of(row(probe=text))
     assert proof is not None
     assert (proof.accepted, proof.rung) == (None, 0)
+
+
+def test_what_an_earlier_version_wrote_is_read() -> None:
+    """A proof that says nothing of the previous credential is one with which nobody presented it."""
+    whole = Proof(at=NOW, rung=AUTH, accepted=True, version="7")
+    text = json.dumps({name: value for name, value in whole._asdict().items() if not name.startswith("old")})
+    assert proof_of(row(probe=text)) == whole
+
+
+@pytest.mark.requirement("R17")
+@pytest.mark.parametrize(
+    ("old", "rotated", "by", "wanted"),
+    [
+        ("", NOW - 7200, "p", True),
+        ("refused", NOW - 7200, "p", False),
+        ("nothing", NOW - 7200, "p", False),
+        ("refused", NOW - 7200, "q", True),
+        ("accepted", NOW - 7200, "p", True),
+        ("unjudged", NOW - 7200, "p", True),
+        ("", NOW - 3599, "p", False),
+        ("", None, "p", False),
+    ],
+)
+def test_what_was_replaced_is_tried_once_until_it_is_refused(
+    old: str, rotated: int | None, by: str, wanted: bool
+) -> None:
+    """Not while both may be good, and never again after a refusal: each one is a failed login at the service."""
+    made = Proof(
+        at=NOW - AGE, rung=AUTH, accepted=True, version="7", rotated=rotated, by="p", old=old, old_at=NOW - AGE
+    )
+    held = row(probe=text_of(made), version="7", rotated=rotated)
+    assert previous_due(held, NOW, AGE, 3600, by) is wanted
+    young = row(probe=text_of(made._replace(old_at=NOW - 1)), version="7", rotated=rotated)
+    assert previous_due(young, NOW, AGE, 3600, "p") is (wanted and not old)
+
+
+@given(proofs, seconds, st.integers(0, 3 * AGE))
+def test_a_refusal_is_never_repeated_for_its_generation(proof: Proof, now: int, overlap: int) -> None:
+    """Whatever time does: only a new generation, or another probe, presents it again."""
+    held = row(probe=text_of(proof._replace(old="refused")), version=proof.version, rotated=proof.rotated)
+    assert not previous_due(held, now, AGE, overlap, proof.by)
 
 
 def test_a_row_that_nobody_tried_has_none() -> None:

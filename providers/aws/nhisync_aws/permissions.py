@@ -71,8 +71,8 @@ def documents(
         statements = [*_read(wanted, kinds, scope), *fingerprint(wanted, scope)]
         title = "nhisync value comparison: metadata, and the values of the paired items only"
     elif mode is AccessMode.PROBE:
-        statements = fingerprint(wanted, replace(scope, batch=False)) if _valued(wanted) else []
-        title = "nhisync probes: the values that probes of the named items present"
+        statements = _probing(wanted, scope)
+        title = "nhisync probes: the values that probes of the named items present, and sessions of the named roles"
     else:
         statements = rotate(wanted, scope)
         title = "nhisync rotation: the named items by their own lifecycle, reading values is denied explicitly"
@@ -135,6 +135,19 @@ def _read(wanted: Sequence[Locator], kinds: frozenset[str], scope: Scope) -> lis
         key = scope.arn("kms", "key/*")
         statements.append(allow("NhisyncReadKeys", ["kms:DescribeKey"], [key]))
     return statements
+
+
+def _probing(wanted: Sequence[Locator], scope: Scope) -> list[Statement]:
+    """Values as they are stored, and sessions of roles; a role's path is in no locator, and its ARN needs it."""
+    presented = fingerprint(wanted, replace(scope, batch=False)) if _valued(wanted) else []
+    roles = sorted({item.name for item in wanted if item.kind == "role"})
+    if not roles:
+        return presented
+    arns = [scope.arn("iam", f"role/{form}{name}", regional=False) for name in roles for form in ("", "*/")]
+    return [
+        allow("NhisyncMintSession", ["iam:GetRole", "sts:AssumeRole"], arns),
+        *(presented or [_deny_all_values()]),
+    ]
 
 
 def _deny_all_values() -> Statement:

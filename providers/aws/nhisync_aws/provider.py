@@ -67,6 +67,8 @@ class AwsProvider:
                 Capability.FINGERPRINT,
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
+                Capability.ISSUE,
+                Capability.PREVIOUS,
                 Capability.GRANTS,
             }
         ),
@@ -130,6 +132,29 @@ class AwsProvider:
         self._connection.keys(budget)
         settings = self._settings
         yield from values(self._connection, wanted, budget, batch=settings.batch_values, workers=settings.workers)
+
+    def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """A session of a role that can only say who it is; it ends by itself after 15 minutes.
+
+        Raises:
+            ProviderError: UNSUPPORTED for other kinds; else why there is none.
+        """
+        from nhisync_aws.issuing import assumed  # noqa: PLC0415 - only the probing process needs it
+
+        self._connection.pace(budget)
+        yield from assumed(self._connection, wanted, budget)
+
+    def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Every field of the version of a secret that is labelled AWSPREVIOUS.
+
+        Raises:
+            ProviderError: NOT_FOUND where there is none, UNSUPPORTED for other kinds; else why not.
+        """
+        from nhisync_aws.values import previous  # noqa: PLC0415 - only the probing process needs it
+
+        self._connection.pace(budget)
+        self._connection.keys(budget)
+        yield from previous(self._connection, wanted, budget)
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
         """The rights of every wanted role and of the users behind access keys; other kinds hold none here."""

@@ -33,6 +33,18 @@ def values(
     yield from spread(others, lambda item: _guarded(connection, item, budget), workers)
 
 
+def previous(connection: Connection, item: Locator, budget: Budget) -> Iterator[FieldValue]:
+    """Every field of what a secret held before its last rotation.
+
+    Raises:
+        ProviderError: NOT_FOUND, no version holds AWSPREVIOUS; UNSUPPORTED for what has no such label.
+    """
+    if item.kind != "secret":
+        raise ProviderError(ErrorKind.UNSUPPORTED, f"AWS labels no previous value of the kind {item.kind}")
+    stage = {"SecretId": item.name, "VersionStage": "AWSPREVIOUS"}
+    yield from _fields(item, connection.call("secretsmanager", "GetSecretValue", budget, **stage))
+
+
 def _guarded(connection: Connection, item: Locator, budget: Budget) -> Iterator[Read]:
     try:
         yield from one_item(lambda: list(_single(connection, item, budget)), "the value of this item")

@@ -35,7 +35,7 @@ from nhisync_gcp.kinds import COLLECTORS
 from nhisync_gcp.permissions import documents, rights_documents
 from nhisync_gcp.run import Run
 from nhisync_gcp.settings import GcpSettings
-from nhisync_gcp.values import values
+from nhisync_gcp.values import previous, values
 
 AUTHORITY = "gcp"
 """Google judges all its identities in one realm: an account is the same whatever project a source looks at."""
@@ -94,6 +94,7 @@ class GcpProvider:
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
                 Capability.GRANTS,
+                Capability.PREVIOUS,
             }
         ),
         kinds=KINDS,
@@ -158,6 +159,16 @@ class GcpProvider:
     def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
         """The custom roles that reading these rights needs beside the READ roles; no IO."""
         return rights_documents(wanted, kinds, self._settings.project, inherited=self._settings.inherited)
+
+    def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Every field of the version of a secret before the one that applications read.
+
+        Raises:
+            ProviderError: NOT_FOUND where there is none, UNSUPPORTED for other kinds; else why not.
+        """
+        self._pace(budget)
+        self._connection.token(budget)
+        yield from previous(self._connection, self._settings, wanted, budget)
 
     def permissions(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]

@@ -38,11 +38,25 @@ def values(connection: Connection, settings: GcpSettings, wanted: Sequence[Locat
     yield from spread(items, guarded, settings.workers)
 
 
-def _single(connection: Connection, settings: GcpSettings, item: Locator, budget: Budget) -> Iterator[FieldValue]:
+def previous(connection: Connection, settings: GcpSettings, item: Locator, budget: Budget) -> Iterator[FieldValue]:
+    """Every field of the version before the one that applications read.
+
+    Raises:
+        ProviderError: NOT_FOUND, there is none; UNSUPPORTED for what keeps no versions; else why it cannot be read.
+    """
+    return _single(connection, settings, item, budget, back=1)
+
+
+def _single(
+    connection: Connection, settings: GcpSettings, item: Locator, budget: Budget, *, back: int = 0
+) -> Iterator[FieldValue]:
+    """The version that applications read, or one so many numbers before it."""
     if item.kind not in SECRET_KINDS:
         raise ProviderError(ErrorKind.UNSUPPORTED, f"Google gives out no value for the kind {item.kind}")
     name = SecretName.of(item)
-    number = _number(connection, settings, name, budget)
+    number = _number(connection, settings, name, budget) - back
+    if number < 1:
+        raise ProviderError(ErrorKind.NOT_FOUND, "there was no version before", resource=item.name)
     resource = f"{name.resource(settings.project)}/versions/{number}"
     answer = connection.call("secretmanager.access_secret_version", budget, location=name.location, name=resource)
     if last_of(answer.name) != str(number) or segment(answer.name, "secrets") != name.id:

@@ -13,7 +13,7 @@ from nhisync_kubernetes.answers import Answer
 from nhisync_kubernetes.credentials import Bearer
 from nhisync_kubernetes.errors import Called, malformed
 from nhisync_kubernetes.grants import Grant
-from nhisync_kubernetes.resources import NAMESPACES, Resource
+from nhisync_kubernetes.resources import NAMESPACES, SERVICE_ACCOUNTS, Resource
 from nhisync_kubernetes.settings import KubernetesSettings
 from nhisync_kubernetes.transport import LIST, METADATA, METADATA_LIST, READ, REVIEW, Ask, Session
 
@@ -98,6 +98,27 @@ class Api:
             self._refusal = answer.failure()
             raise self._refusal
         return answer
+
+    def token(self, namespace: str, account: str, seconds: int) -> str:
+        """A new token of a service account for the server's own audience.
+
+        Raises:
+            ProviderError: what the server's refusal means; MALFORMED when its answer holds no token.
+        """
+        kind = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest"}
+        plural = f"{SERVICE_ACCOUNTS.plural}/token"
+        answer = self.send(
+            Ask(
+                path=f"{SERVICE_ACCOUNTS.path(namespace, account)}/token",
+                grant=Grant(namespace, SERVICE_ACCOUNTS.group, plural, "create", (account,)),
+                body={**kind, "spec": {"expirationSeconds": seconds}},
+            )
+        )
+        status = answer.checked().body.get("status")
+        token = status.get("token") if isinstance(status, dict) else None
+        if not isinstance(token, str) or not token:
+            raise malformed(answer.called, "the answer holds no token")
+        return token
 
     def review(self, resource: Resource, spec: Mapping[str, Any]) -> Object:
         """The ``status`` of a review that asks about ourselves.

@@ -32,6 +32,7 @@ from nhisync_kubernetes.doctor import Situation, examine
 from nhisync_kubernetes.granting import GrantRun
 from nhisync_kubernetes.identity import cluster_id, identify
 from nhisync_kubernetes.inventory import observe
+from nhisync_kubernetes.issuing import requested
 from nhisync_kubernetes.permissions import documents, rights_documents
 from nhisync_kubernetes.run import Run
 from nhisync_kubernetes.settings import KubernetesSettings
@@ -76,6 +77,7 @@ class KubernetesProvider:
                 Capability.FINGERPRINT,
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
+                Capability.ISSUE,
                 Capability.GRANTS,
             }
         ),
@@ -139,6 +141,15 @@ class KubernetesProvider:
         """
         with self._api(budget) as api:
             yield from values(api, wanted)
+
+    def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """A token of a service account for the API server itself; it ends after ten minutes.
+
+        Raises:
+            ProviderError: UNSUPPORTED for other kinds; else why there is none.
+        """
+        with self._api(budget) as api:
+            yield from requested(api, wanted)
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
         """Yield the rights of every wanted service account, and of the accounts behind legacy tokens.

@@ -70,6 +70,14 @@ class Api:
         """
         return self.send(Ask(method="POST", path=path, body=body)).checked().data
 
+    def once(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The ``data`` of a write that is not repeated when its answer is lost.
+
+        Raises:
+            ProviderError: what the server's refusal means.
+        """
+        return self.send(Ask(method="POST", path=path, body=body, repeatable=False)).checked().data
+
     def maybe(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The ``data`` of such a read where nothing may be found: the server then answers without a body.
 

@@ -19,6 +19,10 @@ STORE_KINDS = frozenset({"token"})
 
 OPENBAO, VAULT = "openbao", "vault"
 
+LIFE = "120s"
+"""How long a certificate lives that a probe has signed and cannot revoke: the engine knows no least life, and clocks
+differ."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -180,6 +184,8 @@ def _pki_sweep(m: str) -> list[Grant]:
 def _pki_one(m: str, name: str) -> list[Grant]:
     if name.startswith("issuer/"):
         return [Grant(f"{m}/issuer/+", ("read",))]
+    if name.startswith("role/"):
+        return [Grant(f"{m}/roles/{name.split('/')[1]}", ("read",))]
     revoked = Grant(f"{m}/certs/revoked/", ("list",))
     if not name.startswith("cn/"):
         return [revoked]

@@ -1,21 +1,41 @@
 """What probing and rotating one item need, in the words of an ACL policy.
 
-A probe reads the stored value of the item it presents, or mints a login that ends with nhisync's own token; logins
-themselves (``auth/<mount>/login``) need no grant. A rotation drives the engine's own lifecycle, reads metadata to see
-where it stands, and retires exactly what it replaced; it reads no value, and never destroys data, metadata or keys
-(never: ``rotate-root``, ``custom-secret-id``, ``metadata`` delete, ``destroy``, ``sys/leases/revoke-prefix``).
+A probe reads the stored value of the item it presents, mints a login that ends with nhisync's own token, or has a
+certificate signed that it revokes; logins themselves (``auth/<mount>/login``) need no grant. A rotation drives the
+engine's own lifecycle, reads metadata to see where it stands, and retires exactly what it replaced; it reads no
+value, and never destroys data, metadata or keys (never: ``rotate-root``, ``custom-secret-id``, ``metadata`` delete,
+``destroy``, ``sys/leases/revoke-prefix``).
 """
 
 from collections.abc import Callable, Mapping
 
-from nhisync_vault.grants import Grant, fingerprint_grants
+from nhisync_vault.grants import LIFE, Grant, fingerprint_grants
 
 
 def probe_grants(kind: str, mount: str, name: str) -> list[Grant]:
     """What presenting the credential of one item needs; empty where the server shows and mints none."""
     if kind == "db-dynamic":
         return [Grant(f"{mount}/creds/{name}", ("read",))]
+    if kind == "pki":
+        return _signed(mount, name)
     return fingerprint_grants(kind, mount, (name,))
+
+
+def _signed(m: str, n: str) -> list[Grant]:
+    """A certificate of two minutes for a key made here, and its revocation, by what was signed: we have nothing else.
+
+    The policy holds the name that is asked for; a role that takes it from the request's CSR must hold it itself.
+    """
+    what, _, rest = n.partition("/")
+    role, _, common_name = rest.partition("/")
+    if what != "role" or not common_name:
+        return []
+    asked = (("common_name", (common_name,)), ("csr", ()), ("format", ("pem",)), ("ttl", (LIFE,)))
+    return [
+        Grant(f"{m}/roles/{role}", ("read",)),
+        Grant(f"{m}/sign/{role}", ("update",), parameters=asked),
+        Grant(f"{m}/revoke", ("update",), parameters=(("certificate", ()),)),
+    ]
 
 
 def rotate_grants(kind: str, mount: str, name: str) -> list[Grant]:

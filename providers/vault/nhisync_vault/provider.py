@@ -72,6 +72,7 @@ class VaultProvider:
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
                 Capability.ISSUE,
+                Capability.PREVIOUS,
                 Capability.GRANTS,
             }
         ),
@@ -115,12 +116,20 @@ class VaultProvider:
         return self._source.values(wanted, budget)
 
     def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
-        """Mint a login of a dynamic database role; it ends with our own token, at the latest when we are closed.
+        """Mint a login of a dynamic database role or a certificate of a PKI role; it is gone when we are closed.
 
         Raises:
-            ProviderError: UNSUPPORTED for other kinds, or where our token is not ours to revoke; else why not.
+            ProviderError: UNSUPPORTED for other kinds, or where a login could not be given back; else why not.
         """
         return self._source.issue(wanted, budget)
+
+    def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Yield every field of the version of a key/value item before its current one.
+
+        Raises:
+            ProviderError: NOT_FOUND where there is none, UNSUPPORTED for other kinds; else why not.
+        """
+        return self._source.previous(wanted, budget)
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
         """Yield the rights of every wanted AppRole and token; other kinds hold none here.

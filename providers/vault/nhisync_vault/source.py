@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from urllib.parse import urlsplit
 
 from nhisync.spi import (
@@ -25,13 +26,13 @@ from nhisync_vault.doctor import Situation, examine, principal
 from nhisync_vault.granting import GrantRun, holds_rights, without_rights
 from nhisync_vault.grants import AUTH_KINDS
 from nhisync_vault.inventory import observe
-from nhisync_vault.issuing import check_issuing, minted, not_ours
+from nhisync_vault.issuing import certified, check_issuing, minted, not_ours
 from nhisync_vault.kinds import Run
 from nhisync_vault.login import Login
-from nhisync_vault.mounts import MountTable, discover
+from nhisync_vault.mounts import Mount, MountTable, discover
 from nhisync_vault.settings import VaultSettings
 from nhisync_vault.transport import LIST, LOGIN, READ, Transport
-from nhisync_vault.values import values
+from nhisync_vault.values import previous, values
 
 RATES: Mapping[str, Rate] = {
     READ: Rate(per_second=100, burst=200),
@@ -51,12 +52,18 @@ class Source:
         self._cluster = Cluster(settings, self._transport)
         self._login = Login(settings, context, self._transport)
         self._endpoint = ""
+        self._owed: list[tuple[Topology, Mount, str]] = []
 
     def close(self) -> None:
-        """Revoke the token of our own login and close all sessions; safe to call twice and from another thread."""
+        """Give back what was minted, the token of our own login last; safe to call twice and from another thread."""
+        leaving = Budget(self._context.clock, seconds=5.0, calls=8)
+        while self._owed:
+            topology, mount, certificate = self._owed.pop()
+            with suppress(ProviderError):
+                self._api(topology, leaving).maybe(f"{mount.api}/revoke", {"certificate": certificate})
         if self._endpoint:
             with suppress(ProviderError):
-                self._login.close(self._endpoint, Budget(self._context.clock, seconds=5.0, calls=2))
+                self._login.close(self._endpoint, leaving)
         self._transport.close()
 
     def inventory(self, request: InventoryRequest) -> Iterator[Observation]:
@@ -107,14 +114,28 @@ class Source:
         api = self._api(self._connect(budget), budget)
         yield from values(api, discover(api, {locator.kind for locator in wanted}), wanted)
 
-    def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
-        """Mint a login of a dynamic database role; it ends with our own token, at the latest when we are closed.
+    def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Every field of what a key/value item held before.
 
         Raises:
-            ProviderError: UNSUPPORTED for other kinds, or where our token is not ours to revoke; else why not.
+            ProviderError: why it cannot be read.
+        """
+        api = self._api(self._connect(budget), budget)
+        yield from previous(api, discover(api, {wanted.kind}), wanted)
+
+    def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Mint a login of a database role or a certificate of a PKI role; it is gone when we are closed.
+
+        Raises:
+            ProviderError: UNSUPPORTED for other kinds, or where a login could not be given back; else why not.
         """
         check_issuing(self._settings, wanted)
         topology = self._connect(budget)
+        if wanted.kind == "pki":
+            api = self._api(topology, budget)
+            owe = partial(self._owe, topology)
+            yield from certified(api, discover(api, {wanted.kind}), wanted, owe)
+            return
         if not self._login.revocable(topology.endpoint, budget):
             raise not_ours("Let the login's role make service tokens: token_type=service.")
         api = self._api(topology, budget)
@@ -140,6 +161,9 @@ class Source:
         """Yield checks, reachability first; never raises ProviderError."""
         situation = Situation(self._settings, self._context, self._connect, self._api)
         yield from examine(situation, mode, wanted, kinds, budget)
+
+    def _owe(self, topology: Topology, mount: Mount, certificate: str) -> None:
+        self._owed.append((topology, mount, certificate))
 
     def _connect(self, budget: Budget) -> Topology:
         configured = {family: Rate(per_second=rate) for family, rate in self._settings.limits.rates.items()}

@@ -31,6 +31,28 @@ def values(api: Api, table: MountTable, wanted: Sequence[Locator]) -> Iterator[R
     yield from spread(items, lambda item: _guarded(api, table, item), api.settings.workers)
 
 
+def previous(api: Api, table: MountTable, item: Locator) -> Iterator[FieldValue]:
+    """Every field of the version before the current one.
+
+    Raises:
+        ProviderError: NOT_FOUND, there is none or it was deleted; UNSUPPORTED for what keeps no versions.
+    """
+    if item.kind != "kv":
+        raise ProviderError(ErrorKind.UNSUPPORTED, f"the server keeps no previous value of the kind {item.kind}")
+    mount, name = table.place(item)
+    check_name(name)
+    path = _PATHS["kv"].format(mount=mount.api, name=name)
+    if mount.version != "2":
+        raise _unversioned(mount)
+    version = mapping(api.get(path).get("metadata")).get("version")
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise ProviderError(ErrorKind.MALFORMED, "the answer does not say which version it is", resource=path)
+    if version < 2:
+        raise ProviderError(ErrorKind.NOT_FOUND, "there was no version before", resource=path)
+    for field, value in sorted(_data(api, mount, path, version - 1).items()):
+        yield FieldValue(item, field, SecretBytes(_plain(value)))
+
+
 def _guarded(api: Api, table: MountTable, item: Locator) -> Iterator[Read]:
     try:
         yield from one_item(lambda: list(_single(api, table, item)), "the value of this item")
@@ -49,14 +71,20 @@ def _single(api: Api, table: MountTable, item: Locator) -> Iterator[Read]:
         yield FieldValue(item, field, SecretBytes(_plain(value)))
 
 
-def _data(api: Api, mount: Mount, path: str) -> Mapping[str, Any]:
+def _data(api: Api, mount: Mount, path: str, version: int = 0) -> Mapping[str, Any]:
+    """The fields of one version, 0 = the current one."""
     if mount.version != "2":
-        raise ProviderError(ErrorKind.UNSUPPORTED, f"the mount {mount.path} is version 1 of the key/value engine")
-    answer = api.send(Ask(method="GET", path=path))
+        raise _unversioned(mount)
+    answer = api.send(Ask(method="GET", path=path, params={"version": str(version)} if version else {}))
     body = mapping(answer.body.get("data"))
     if answer.status == 404 and isinstance(body.get("metadata"), dict):
-        raise ProviderError(ErrorKind.NOT_FOUND, "the current version is deleted or destroyed", resource=path)
+        which = "previous" if version else "current"
+        raise ProviderError(ErrorKind.NOT_FOUND, f"the {which} version is deleted or destroyed", resource=path)
     return mapping(answer.checked().data.get("data"))
+
+
+def _unversioned(mount: Mount) -> ProviderError:
+    return ProviderError(ErrorKind.UNSUPPORTED, f"the mount {mount.path} is version 1 of the key/value engine")
 
 
 def _password(api: Api, mount: Mount, path: str) -> Mapping[str, Any]:  # noqa: ARG001 - one shape for both readers

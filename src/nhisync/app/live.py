@@ -18,7 +18,19 @@ from nhisync.app.session import Session
 from nhisync.config import Probe
 from nhisync.model import App, Side
 from nhisync.parity.pairing import role_of
-from nhisync.parity.proof import Proof, current, depth_of, due, proof_of, text_of
+from nhisync.parity.proof import (
+    ACCEPTED,
+    NOTHING,
+    REFUSED,
+    UNJUDGED,
+    Proof,
+    current,
+    depth_of,
+    due,
+    previous_due,
+    proof_of,
+    text_of,
+)
 from nhisync.parity.row import Row, epoch
 from nhisync.spi import ErrorKind
 
@@ -40,11 +52,15 @@ class Probed:
         path: name of the path.
         row: its row; the result belongs to this generation of it.
         by: digest of the probe; the result belongs to this probe.
+        previous: what the last rotation replaced is presented, too.
+        nothing: the probe presents no stored value, so that a rotation replaces none.
     """
 
     path: str
     row: Row
     by: str = ""
+    previous: bool = False
+    nothing: bool = False
 
 
 def configured(session: Session, app: App, path: str) -> Mapping[str, str]:
@@ -90,9 +106,18 @@ def wanted(
             app_of_row, by = keys[row.key]
             live = session.configuration.tiers[app_of_row.tier].live
             ages = int(live.max_age.total_seconds()), int(live.grace.total_seconds())
-            if all_of_them or due(row, now, *ages, by):
-                found.append(Probed(path, row, by))
+            old = live.previous_refused and previous_due(row, now, ages[0], int(live.overlap.total_seconds()), by)
+            if all_of_them or due(row, now, *ages, by) or (old and row.auth == 1):
+                stored = _presents_stored(session, app_of_row, path, row)
+                found.append(Probed(path, row, by, previous=old and stored, nothing=not stored))
     return found
+
+
+def _presents_stored(session: Session, app: App, path: str, row: Row) -> bool:
+    """Whether the probe of `row` presents what its store holds: only that has a previous version."""
+    side = "primary" if role_of(app, path) is Side.PRIMARY else "backup"
+    probe = session.configuration.details[app.name].probes[row.key.partition("/")[2]][side]
+    return probe.auth != "none" and not probe.issue
 
 
 def dropped(
@@ -132,7 +157,7 @@ def authenticate(session: Session, probed: Sequence[Probed]) -> Mapping[str, lis
         "digest": configuration.digest,
         "rests": [[*place, asdict(session.budget(*place).remainder)] for place in sorted(places)],
         "seconds": seconds,
-        "wanted": [[one.path, one.row.key, one.row.locator, one.row.ids or ""] for one in probed],
+        "wanted": [[one.path, one.row.key, one.row.locator, one.row.ids or "", one.previous] for one in probed],
     }
     answers, why = _asked(task, seconds + GRACE)
     found: dict[str, list[Told]] = {}
@@ -180,15 +205,18 @@ def _asked(task: Mapping[str, Any], seconds: float) -> tuple[dict[tuple[str, str
 def _proof(answer: Mapping[str, Any] | None, why: str, probed: Probed, began: int) -> Proof:
     """What is known now: an attempt that nobody judged takes no earlier answer of this probe and generation away."""
     made, before = _made(answer, why, probed, began), proof_of(probed.row)
-    if made.accepted is not None or before is None or before.accepted is None:
+    if before is None or before.by != probed.by or not current(before, probed.row):
         return made
-    if before.by != probed.by or not current(before, probed.row):
+    if not made.old:
+        made = made._replace(old=before.old, old_at=before.old_at, old_message=before.old_message)
+    if made.accepted is not None or before.accepted is None:
         return made
     return before._replace(error=made.error, message=made.message) if before.accepted else before
 
 
 def _made(answer: Mapping[str, Any] | None, why: str, probed: Probed, began: int) -> Proof:
-    blank = Proof(at=began, version=probed.row.version, rotated=probed.row.rotated, by=probed.by)
+    old = NOTHING if probed.nothing else ""
+    blank = Proof(at=began, version=probed.row.version, rotated=probed.row.rotated, by=probed.by, old=old)
     if answer is None:
         return blank._replace(error=ErrorKind.UNREACHABLE.value, message=why)
     return blank._replace(
@@ -197,4 +225,14 @@ def _made(answer: Mapping[str, Any] | None, why: str, probed: Probed, began: int
         seen_as=answer["seen_as"],
         error=answer["error"],
         message=answer["message"],
+        **_replaced(answer, began),
     )
+
+
+def _replaced(answer: Mapping[str, Any], began: int) -> Mapping[str, Any]:
+    """What became of the previous credential; nothing where it was not presented."""
+    old = answer.get("previous")
+    if old is None:
+        return {}
+    word = {True: ACCEPTED, False: REFUSED}.get(old["accepted"], UNJUDGED)
+    return {"old": word, "old_at": began, "old_message": old["message"]}

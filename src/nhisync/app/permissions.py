@@ -1,10 +1,11 @@
 """`nhisync permissions`: the least privilege that exactly this configuration needs; nothing is contacted."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
 from nhisync.app.session import Session
+from nhisync.config import Probe
 from nhisync.errors import UsageError
 from nhisync.model import App, Locator, Side
 from nhisync.parity.pairing import Pairing, Template, role_of
@@ -77,9 +78,15 @@ def permissions(
             continue
         printed = (*documents(session, where, source, mode, need), *_rights(session, where, source, mode, pair))
         found += [Granted(path=where, source=source, provider=info.name, document=document) for document in printed]
-    if pair and not found:
+    if pair and not found and not _there(session, pair):
         raise UsageError(f"no pair is called `{pair}`", fix="Name it as `pair` or `app/pair`, as in the configuration.")
     return tuple(found)
+
+
+def _there(session: Session, pair: str) -> bool:
+    """Whether a pair is called so; one may need nothing."""
+    apps = session.configuration.apps
+    return any(pair in {one.name, f"{app.name}/{one.name}"} for app in apps for one in app.pairs)
 
 
 def documents(session: Session, path: str, source: str, mode: AccessMode, need: Need) -> tuple[PermissionDocument, ...]:
@@ -114,11 +121,13 @@ def need_of(
 ) -> Need:
     """What the configured apps want of one source; when `whole`, and before any pair exists, every kind.
 
-    Once pairs have probes, mode ``probe`` is about the items alone whose values these probes present.
+    Once pairs have probes, mode ``probe`` is about the items alone that these probes read or have minted.
     """
     apps = session.configuration.apps
-    if mode is AccessMode.PROBE and not pair and any(session.configuration.details[app.name].probes for app in apps):
-        return Need(tuple(sorted({one for one in _presented(session, path) if one.source == source})), frozenset())
+    if mode is AccessMode.PROBE and any(session.configuration.details[app.name].probes for app in apps):
+        valued = {kind.name: kind.valued for kind in session.source_info(path, source).kinds}
+        probed = ((one.item, probe) for one, probe in _probed(session, path, pair) if one.source == source)
+        return Need(tuple(sorted({item for item, probe in probed if _needs(item, probe, valued)})), frozenset())
     if pair:
         return Need(tuple(sorted({w for w in _named(apps, path, pair) if w.source == source})), frozenset())
     pairing = Pairing(path, apps)
@@ -129,15 +138,26 @@ def need_of(
     return Need(wanted, kinds)
 
 
-def _presented(session: Session, path: str) -> Iterator[Locator]:
-    """Items of `path` whose values probes present, or that their own provider probes."""
+def _probed(session: Session, path: str, only: str) -> Iterator[tuple[Locator, Probe]]:
+    """Items of `path` that pairs, or the one called `only`, have probes for."""
     for app in session.configuration.apps:
         role = role_of(app, path)
         probes = session.configuration.details[app.name].probes
         for pair in app.pairs if role is not None else ():
             probe = probes.get(pair.name, {}).get("primary" if role is Side.PRIMARY else "backup")
-            if probe is not None and (probe.auth != "none" or probe.type == "provider"):
-                yield (pair.primary if role is Side.PRIMARY else pair.backup).item
+            if probe is not None and only in {"", pair.name, f"{app.name}/{pair.name}"}:
+                yield (pair.primary if role is Side.PRIMARY else pair.backup), probe
+
+
+def _needs(item: Locator, probe: Probe, valued: Mapping[str, bool]) -> bool:
+    """Whether `probe` has something read or minted of `item`.
+
+    What holds a value is presented as it is stored, what holds none as it is minted: with ``issue: true`` no right to
+    read a stored value is asked for, and without it none to mint.
+    """
+    if probe.type == "provider":
+        return True
+    return probe.auth != "none" and valued.get(item.kind, True) != probe.issue
 
 
 def sources_of(session: Session, path: str = "") -> Iterator[tuple[str, str]]:

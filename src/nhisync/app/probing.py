@@ -28,6 +28,7 @@ from nhisync.spi import (
     FieldValue,
     Fingerprinter,
     Issuer,
+    Predecessor,
     Prober,
     Provider,
     ProviderError,
@@ -46,7 +47,10 @@ _KEY = "spki-sha256="
 
 
 class _Side(NamedTuple):
-    """One side to try: `locator` with the field that the pair names, `keys` the item's own public keys."""
+    """One side to try: `locator` with the field that the pair names, `keys` the item's own public keys.
+
+    Where `previous` is set, what the last rotation replaced is presented, too.
+    """
 
     app: App
     path: str
@@ -54,6 +58,7 @@ class _Side(NamedTuple):
     locator: Locator
     probe: Probe
     keys: frozenset[str]
+    previous: bool = False
 
 
 def main(stdin: TextIO, stdout: TextIO) -> int:
@@ -72,9 +77,9 @@ def main(stdin: TextIO, stdout: TextIO) -> int:
     return 0
 
 
-def _sides(session: Session, wanted: Sequence[Sequence[str]]) -> Iterator[_Side]:
+def _sides(session: Session, wanted: Sequence[Sequence[Any]]) -> Iterator[_Side]:
     apps = {app.name: app for app in session.configuration.apps}
-    for path, key, text, ids in wanted:
+    for path, key, text, ids, previous in wanted:
         name, _, pair = key.partition("/")
         app = apps[name]
         side = Side.PRIMARY if role_of(app, path) is Side.PRIMARY else Side.BACKUP
@@ -83,7 +88,9 @@ def _sides(session: Session, wanted: Sequence[Sequence[str]]) -> Iterator[_Side]
         bare = Locator.parse(text)
         locator = Locator(bare.source, bare.kind, bare.name, field)
         keys = frozenset(line.removeprefix(_KEY) for line in ids.split("\n") if line.startswith(_KEY))
-        yield _Side(app, path, key, locator, session.configuration.details[name].probes[pair][side.value], keys)
+        yield _Side(
+            app, path, key, locator, session.configuration.details[name].probes[pair][side.value], keys, previous
+        )
 
 
 class _Bench:
@@ -160,20 +167,45 @@ class _Bench:
 
     def _try(self, side: _Side, fields: dict[str, SecretBytes], spare: float = 0.0) -> None:
         """Present and tell; `spare` seconds of the time are for what comes after it."""
-        probe = side.probe
+        old = None
         try:
-            order = order_of(probe, self._session.configuration.base, side.keys)
-            shows = presented(probe, side.locator.field, fields)
-            seconds = min(probe.timeout.total_seconds(), max(0.0, self._left - spare))
-            if probe.run_from == HERE:
-                shown = KINDS[probe.type](order, shows, Patience(self._session.clock, seconds))
-            else:
-                path = position(side.app, side.path, probe)
-                runner = self._session.configuration.paths[path].runner
-                shown = run_there(runner, probe.type, order, shows, seconds, where=path)
+            shows = presented(side.probe, side.locator.field, fields)
+            shown = self._shown(side, shows, spare)
+            if side.previous and shown.accepted:  # a service that refuses everybody has judged nothing
+                old = self._replaced(side, shows)
         except ProviderError as failure:
             shown = not_made("", failure)
-        self._tell(side, shown)
+        self._tell(side, shown, old)
+
+    def _shown(self, side: _Side, shows: Presented, spare: float = 0.0) -> Shown:
+        """What the service says to `shows`.
+
+        Raises:
+            ProviderError: nothing came to the point of being judged.
+        """
+        probe = side.probe
+        order = order_of(probe, self._session.configuration.base, side.keys)
+        seconds = min(probe.timeout.total_seconds(), max(0.0, self._left - spare))
+        if probe.run_from == HERE:
+            return KINDS[probe.type](order, shows, Patience(self._session.clock, seconds))
+        path = position(side.app, side.path, probe)
+        runner = self._session.configuration.paths[path].runner
+        return run_there(runner, probe.type, order, shows, seconds, where=path)
+
+    def _replaced(self, side: _Side, now: Presented) -> Shown:
+        """What the service says to the version before; the same value again would be no other credential."""
+        path, locator = side.path, side.locator
+        lacking = "this source's provider reads no previous version"
+        try:
+            with closing(self._opened(path, locator.source, Capability.PREVIOUS, lacking)) as provider:
+                budget = self._session.budget(path, locator.source)
+                found = list(cast("Predecessor", provider).previous(locator.item, budget))
+            old = presented(side.probe, locator.field, {one.field: one.value for one in found})
+            if old.same_as(now):
+                raise ProviderError(ErrorKind.CONFLICT, "the version before holds the same credential")
+            return self._shown(side, old)
+        except ProviderError as failure:
+            return not_made("", failure)
 
     def _issued(self, side: _Side) -> None:
         """Present what the item's own issuer mints now; closing its provider gives that back."""
@@ -209,8 +241,8 @@ class _Bench:
     def _left(self) -> float:
         return max(0.0, self._end - self._session.clock.monotonic())
 
-    def _tell(self, side: _Side, shown: Shown) -> None:
-        told = {
+    def _tell(self, side: _Side, shown: Shown, old: Shown | None = None) -> None:
+        told: dict[str, Any] = {
             "path": side.path,
             "key": side.key,
             "depth": shown.depth,
@@ -219,6 +251,8 @@ class _Bench:
             "error": shown.error.kind if shown.error else "",
             "message": shown.error.message if shown.error else "",
         }
+        if old is not None:
+            told["previous"] = {"accepted": old.accepted, "message": old.error.message if old.error else ""}
         with self._lock:
             print(json.dumps(told), file=self._stdout, flush=True)
 

@@ -45,12 +45,13 @@ def permissions(
         nhisync permissions --path backup -q -o grant.json --provider aws
         nhisync permissions --path backup --for discover
 
-    One document per source, ready to apply; contacts nothing. `--for discover` covers every kind that nhisync discover
-    and nhisync inventory list; without it, what the configured pairs need (everything before there is one). With a
-    single document and -q only its text is printed. Modes: read allows no reading of a value (Kubernetes alone knows no
-    right to metadata only); fingerprint allows it for the reuse comparison, probe for the values that probes present
-    (of every pair, until pairs have probes); rotate allows each named item's own lifecycle, and no value. A mode that a
-    source has no use for prints nothing. Formats: plain, json.
+    One document per source, ready to apply; contacts nothing. `--for discover` covers every kind that nhisync
+    discover and nhisync inventory list; without it, what the configured pairs need (everything before there is
+    one). With a single document and -q only its text is printed. Modes: read allows no reading of a value
+    (Kubernetes alone knows no right to metadata only); fingerprint allows it for the reuse comparison, probe for
+    the values that probes present or the right to mint them (of every pair, until pairs have probes); rotate allows
+    each named item's own lifecycle, and no value. A mode that a source has no use for prints nothing. Formats:
+    plain, json.
     """
     from nhisync.app.permissions import permissions as granted  # noqa: PLC0415 - only this command needs it
     from nhisync.cli.opening import open_session, tell_comparisons  # noqa: PLC0415

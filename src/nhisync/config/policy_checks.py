@@ -51,6 +51,8 @@ OPTIONAL: Final[Mapping[str, Any]] = {
     "live.min_depth": "none",
     "live.max_age": timedelta(minutes=5),
     "live.grace": timedelta(minutes=1),
+    "live.previous_refused": False,
+    "live.overlap": timedelta(0),
     **{f"blackout.{one.name}": one.default for one in fields(BlackoutLimits)},
     "sessions.ask": SessionLimits().ask,
     **{f"consumers.{one.name}": one.default for one in fields(ConsumerLimits)},
@@ -77,6 +79,12 @@ _RELATIONS = (
     _Relation("blackout.rto", "blackout.ask", lambda rto, ask: rto or not ask, "more than 0s with"),
     _Relation("blackout.longest_stay", "evaluate.stay_lease", lambda a, b: not a or a >= b, "0s, or at least"),
     _Relation("live.max_age", "evaluate.every", lambda a, b: a >= 2 * b, "at least twice"),
+    _Relation(
+        "live.min_depth",
+        "live.previous_refused",
+        lambda depth, ask: not ask or depth in {"auth", "txn"},
+        "auth or txn with",
+    ),
     _Relation("damping.reuse", "damping.suppress", lambda a, b: a < b, "less than"),
 )
 

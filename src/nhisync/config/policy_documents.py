@@ -134,6 +134,12 @@ class LiveDocument(Strict):
     grace: Span | None = Field(
         default=None, description="How long after a rotation a refusal may still be propagation."
     )
+    previous_refused: bool | None = Field(
+        default=None, description="Present what a rotation replaced, too: its service must refuse it."
+    )
+    overlap: Span | None = Field(
+        default=None, description="How long after a rotation both may be good; until then nothing old is presented."
+    )
 
 
 class ConsumersLimitsDocument(Strict):

@@ -25,6 +25,7 @@ class ProbeDocument(Strict):
         "vault-approle",
         "entra-token",
         "gcp-token",
+        "kubernetes-token",
         "provider",
     ] = Field(description="What is spoken; `provider` leaves it to the source's own provider.")
     url: HttpUrl | None = Field(

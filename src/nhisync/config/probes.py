@@ -14,7 +14,7 @@ from nhisync.config.values import Probe
 SIDES: Final = ("primary", "backup")
 """Role words under which a pair may name one probe each."""
 
-_REST: Final = frozenset({"aws-sts", "vault-token", "vault-approle", "entra-token", "gcp-token"})
+_REST: Final = frozenset({"aws-sts", "vault-token", "vault-approle", "entra-token", "gcp-token", "kubernetes-token"})
 """Types that speak HTTP and know what to ask."""
 
 _LOGINS: Final = frozenset({"postgres", "redis", "amqp"})

@@ -16,7 +16,13 @@ LADDER: Final = ("none", "tcp", "tls", "auth", "txn")
 TCP, TLS, AUTH, TXN = 1, 2, 3, 4
 """Rungs of the ladder."""
 
+REFUSED, ACCEPTED, UNJUDGED, NOTHING = "refused", "accepted", "unjudged", "nothing"
+"""What became of the previous credential; `NOTHING`: this probe presents no stored value, so that there is none."""
+
 _KEPT = 8
+
+_LATER: Final = {"old": "", "old_at": 0, "old_message": ""}
+"""What proofs of earlier versions do not say."""
 
 
 class Proof(NamedTuple):
@@ -32,6 +38,9 @@ class Proof(NamedTuple):
         error: kind of the typed reason it could not be made or was refused, or "".
         message: that reason for a person, or "".
         by: digest of the probe that made it; another probe's answer is none of this one's, or "".
+        old: what became of the credential before this generation (`REFUSED` …), "" = nobody presented it.
+        old_at: epoch seconds at which that was tried, 0 = never.
+        old_message: why it was not judged, for a person, or "".
     """
 
     at: int
@@ -43,6 +52,9 @@ class Proof(NamedTuple):
     error: str = ""
     message: str = ""
     by: str = ""
+    old: str = ""
+    old_at: int = 0
+    old_message: str = ""
 
     @property
     def auth(self) -> int | None:
@@ -95,6 +107,29 @@ def due(row: Row, now: int, max_age: int, grace: int, by: str = "") -> bool:
     return now >= proof.at + max_age // 2
 
 
+def previous_due(row: Row, now: int, max_age: int, overlap: int, by: str = "") -> bool:
+    """Whether what this generation replaced must be presented (again).
+
+    A refusal holds for the generation: each one is a failed login at the service, and many would lock an account. What
+    was accepted or not judged is tried again at half of the age limit.
+
+    Args:
+        row: the row, observed in this run.
+        now: epoch seconds.
+        max_age: seconds for which the policy believes a result.
+        overlap: seconds after a rotation in which both may be good.
+        by: digest of the probe that is configured.
+    """
+    if row.rotated is None or now < row.rotated + overlap:
+        return False
+    proof = proof_of(row)
+    if proof is None or not current(proof, row) or proof.by != by or not proof.old:
+        return True
+    if proof.old in {REFUSED, NOTHING}:
+        return False
+    return proof.old_at > now or now >= proof.old_at + max_age // 2
+
+
 def settled_at(row: Row, grace: int) -> int | None:
     """Epoch seconds from which a refusal of the current generation is no propagation; None = its age is not known."""
     began = row.rotated if row.rotated is not None else row.created
@@ -105,7 +140,7 @@ def settled_at(row: Row, grace: int) -> int | None:
 def _proof(text: str) -> Proof:
     try:
         return _typed(json.loads(text))
-    except (TypeError, KeyError, ValueError, RecursionError):
+    except (TypeError, AttributeError, KeyError, ValueError, RecursionError):
         return Proof(at=0, message="the stored result cannot be read")
 
 
@@ -113,14 +148,15 @@ def _typed(raw: Any) -> Proof:
     """The proof that `text_of` wrote.
 
     Raises:
-        TypeError: it is no mapping.
+        TypeError, AttributeError: it is no mapping.
         KeyError: something is missing.
         ValueError: something is not what it must be.
     """
-    found = {name: raw[name] for name in Proof._fields}
+    found = {name: raw.get(name, _LATER[name]) if name in _LATER else raw[name] for name in Proof._fields}
     fits = (
-        all(isinstance(found[name], str) for name in ("seen_as", "error", "message", "by"))
-        and all(_whole(found[name]) for name in ("at", "rung"))
+        all(isinstance(found[name], str) for name in ("seen_as", "error", "message", "by", "old_message"))
+        and all(_whole(found[name]) for name in ("at", "rung", "old_at"))
+        and found["old"] in {"", REFUSED, ACCEPTED, UNJUDGED, NOTHING}
         and 0 <= found["rung"] < len(LADDER)
         and _none_or(found["accepted"], bool)
         and _none_or(found["version"], str)

@@ -43,6 +43,8 @@ class Thresholds:
     consumers_all: bool
     consumers_max_age: int
     consumers_grace: int
+    previous_refused: bool
+    overlap: int
 
 
 def thresholds_of(tier: Tier) -> Thresholds:
@@ -74,4 +76,6 @@ def thresholds_of(tier: Tier) -> Thresholds:
         consumers_all=tier.consumers.ask == "all",
         consumers_max_age=int(tier.consumers.max_age.total_seconds()),
         consumers_grace=int(tier.consumers.grace.total_seconds()),
+        previous_refused=tier.live.previous_refused,
+        overlap=int(tier.live.overlap.total_seconds()),
     )

@@ -159,11 +159,15 @@ class LiveLimits:
         min_depth: ``none`` (nothing is asked), ``tls``, ``auth`` or ``txn``; an open port alone is never enough.
         max_age: a result older than this proves nothing; probes are repeated at half of it.
         grace: how long after a rotation a refusal may still be propagation.
+        previous_refused: whether what a rotation replaced is presented too, and must be refused (opt-in).
+        overlap: how long after a rotation both may be good; until then nothing old is presented.
     """
 
     min_depth: str
     max_age: timedelta
     grace: timedelta
+    previous_refused: bool = False
+    overlap: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from nhisync.probes import amqp, aws_sts, generation, http, oauth, postgres, redis, tcp, tls, vault
+from nhisync.probes import amqp, aws_sts, generation, http, kubernetes, oauth, postgres, redis, tcp, tls, vault
 from nhisync.probes.order import Kind, Order, Presented, Shown, not_made, refused
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
@@ -26,6 +26,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "entra-token": oauth.probe_entra,
         "gcp-token": oauth.probe_google,
         "generation": generation.probe,
+        "kubernetes-token": kubernetes.probe,
     }
 )
 """``type`` of a probe → who makes it; ``generation`` presents nothing and is asked of consumers."""

@@ -98,6 +98,10 @@ class Presented:
         self.user, self.secret, self.token = user, secret, token
         self.certificate, self.key = certificate or secret, key or secret
 
+    def same_as(self, other: "Presented") -> bool:
+        """Whether both present one credential."""
+        return all(_bytes(getattr(self, part)) == _bytes(getattr(other, part)) for part in self.__slots__)
+
     @property
     def forms(self) -> Iterator[str]:
         """How the value may look in what a service tells back, in lower case, with and without its signs."""
@@ -187,6 +191,10 @@ def _shares(pieces: set[str], form: str, part: int) -> bool:
 def login_of(presented: Presented) -> str:
     """The name it logs in with, fit to be kept; "" when it is a part of the value."""
     return name_of(presented.user, presented)
+
+
+def _bytes(part: SecretBytes | str | None) -> bytes:
+    return part.reveal() if isinstance(part, SecretBytes) else (part or "").encode("utf-8", "surrogatepass")
 
 
 def _base64(value: bytes, start: int = 0) -> Iterator[str]:

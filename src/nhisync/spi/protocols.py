@@ -36,6 +36,7 @@ class Capability(StrEnum):
     EXAMINE = "examine"
     PROBE = "probe"
     ISSUE = "issue"
+    PREVIOUS = "previous"
     GRANTS = "grants"
     ROTATE = "rotate"
 
@@ -344,10 +345,23 @@ class Issuer(Protocol):
     """
 
     def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
-        """Mint one credential of `wanted` and yield its fields. `close` gives it back, or it was never asked for.
+        """Mint one credential of `wanted` and yield its fields; `close` gives it back, or it soon ends by itself.
 
         Raises:
             ProviderError: UNSUPPORTED where this kind mints nothing or what is minted could not be given back.
+        """
+        ...
+
+
+@runtime_checkable
+class Predecessor(Protocol):
+    """Reads what an item held before its last rotation, to see it refused; only ever inside the probing process."""
+
+    def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Yield every field of the version before the current one.
+
+        Raises:
+            ProviderError: NOT_FOUND where the store has none any more, UNSUPPORTED for kinds that keep none.
         """
         ...
 
@@ -377,6 +391,7 @@ PROTOCOLS: Mapping[Capability, type] = {
     Capability.EXAMINE: Examiner,
     Capability.PROBE: Prober,
     Capability.ISSUE: Issuer,
+    Capability.PREVIOUS: Predecessor,
     Capability.GRANTS: GrantReader,
     Capability.ROTATE: Rotator,
 }

@@ -12,7 +12,7 @@ TIER = {
     "version": 1,
     "tier": "tried",
     "inherits": "high",
-    "live": {"min_depth": "txn", "max_age": "10m", "grace": "1h"},
+    "live": {"min_depth": "txn", "max_age": "10m", "grace": "1h", "previous_refused": True, "overlap": "24h"},
     "consumers": {"ask": "named", "max_age": "2h", "grace": "1h"},
 }
 """The built-in tiers ask for no live authentication and for no consumers; this one does."""
@@ -65,7 +65,7 @@ def _worker(name: str) -> dict[str, Any]:
 
 def _accounts() -> dict[str, Account]:
     found = {}
-    for name in ("ledger", "bank", "cards", "fraud", "loyalty", "refunds", "audit", "vouchers"):
+    for name in ("ledger", "bank", "cards", "fraud", "loyalty", "refunds", "audit", "vouchers", "payouts", "limits"):
         found[f"/primary/{name}"] = Account(f"{name}-west", canary(f"vault-secret/wallet/{name}"))
         found[f"/backup/{name}"] = Account(f"{name}-north", canary(f"aws-wallet/{name}"))
     for name in ("bank", "refunds"):  # rotated at the service, or not told there yet
@@ -75,6 +75,9 @@ def _accounts() -> dict[str, Account]:
         found[f"/backup/{name}"] = Account(f"{name}-north", canary(f"bao-secret/wallet/{name}"))
         found[f"/consumers/{name}"] = Account(f"{name}-worker", "", open=True, generation=generation)
     found["/backup/loyalty"] = Account("loyalty-west", canary("aws-wallet/loyalty"))
+    payouts = canary("aws-wallet/payouts")  # the emulator's value of a version before ends in -previous
+    found["/backup/payouts"] = Account("payouts-north", payouts, also=frozenset({f"{payouts}-previous"}))
+    found["/backup/limits"] = Account("limits-north", canary("bao-secret/wallet/limits"))
     found["/backup/fraud"] = Account("fraud-north", "", open=True)
     return found
 
@@ -104,6 +107,7 @@ WALLET = PlannedApp(
             "vouchers",
             "Last tried yesterday; the store has been silent since.",
             "NHS804:unknown",
+            "NHS817:unknown",
             "NHS901:unknown",
             there=nothing("attic", "kv/secret/wallet/vouchers"),
         ),
@@ -113,6 +117,13 @@ WALLET = PlannedApp(
             "Rotated five minutes ago, and the service does not know it yet.",
             "NHS806:unknown",
             ages={"created": 30 * HOUR, "rotated": _NOW},
+        ),
+        _tried("payouts", "Rotated five days ago, and the bank still takes the old token.", "NHS816"),
+        _tried(
+            "limits",
+            "Somebody destroyed the version before, and not the token at the bank: nobody knows whether it is dead.",
+            "NHS817:unknown",
+            there=kv("wallet/limits", source="bao", forgotten=True),
         ),
         _tried("audit", "The probe logs in and tries no transaction.", "NHS807", backup={"depth": "auth"}),
         _used(

@@ -35,6 +35,7 @@ class Account:
         open: everybody is let in, with or without a token.
         status: what those who are let in are answered.
         generation: what a workload that has loaded a credential says of it, "" = it is no workload.
+        also: other tokens that it accepts still.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Account:
     open: bool = False
     status: int = 200
     generation: str = ""
+    also: frozenset[str] = frozenset()
 
 
 class Judge:
@@ -99,7 +101,8 @@ class Judge:
         account = self.accounts.get(resource)
         if account is None:
             return 404, {}
-        if account.open or authorization == f"Bearer {account.value}":
+        tokens = {f"Bearer {value}" for value in (account.value, *account.also)}
+        if account.open or authorization in tokens:
             loaded = {"loaded": {"generation": account.generation}} if account.generation else {}
             return account.status, {"account": {"id": account.name}, **loaded}
         return 401, {}

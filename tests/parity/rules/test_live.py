@@ -12,6 +12,7 @@ from nhisync.model import Side, State
 from nhisync.parity.proof import AUTH, TCP, TLS, TXN, Proof, text_of
 from nhisync.parity.rules import BY_CODE, consumers, sessions
 from nhisync.parity.rules.live import RULES
+from nhisync.parity.rules.replaced import RULES as REPLACED
 from nhisync.parity.thresholds import thresholds_of
 from nhisync.policy import BUILTIN
 
@@ -108,6 +109,50 @@ CASES = [
 ]
 
 
+def replacing(b: Any = None, p: Any = None, *, ask: bool = True, overlap: int = 3_600, **changes: Any) -> Any:
+    """A view of a tier that wants what a rotation replaced to be refused; `b` and `p` are proofs of both sides."""
+    made = asking(b=b, p=p, **changes)
+    made.thresholds = replace(made.thresholds, previous_refused=ask, overlap=overlap)
+    return made
+
+
+DEAD, ALIVE = proof(old="refused", old_at=NOW - 60), proof(old="accepted", old_at=NOW - 60)
+UNREAD = proof(old="unjudged", old_at=NOW - 60, old_message="there was no version before")
+YOUNG = {"rotated": NOW - 600}
+YOUNG_ALIVE = proof(old="accepted", old_at=NOW - 60, rotated=NOW - 600)
+
+CASES += [
+    Case("NHS816", "nobody asks", replacing(b=ALIVE, ask=False), None),
+    Case("NHS816", "refused", replacing(b=DEAD, p=DEAD), "pass"),
+    Case("NHS816", "the primary is not known", replacing(b=DEAD), "pass"),
+    Case("NHS816", "accepted", replacing(b=ALIVE, p=DEAD), "fail", BACKUP, "accepted"),
+    Case("NHS816", "accepted on the primary", replacing(b=DEAD, p=ALIVE), "fail", PRIMARY, "accepted"),
+    Case("NHS816", "accepted on both", replacing(b=ALIVE, p=ALIVE), "fail", PAIR, "backup: accepted"),
+    Case("NHS816", "not judged", replacing(b=UNREAD), None),
+    Case("NHS816", "nobody tried", replacing(), None),
+    Case("NHS816", "both may be good", replacing(b=YOUNG_ALIVE, **YOUNG), None),
+    Case("NHS816", "tried after the overlap", replacing(b=YOUNG_ALIVE, overlap=500, **YOUNG), "fail", BACKUP),
+    Case("NHS816", "tried before the overlap ended", replacing(b=YOUNG_ALIVE, overlap=599, **YOUNG), None),
+    Case("NHS816", "an earlier generation", replacing(b=proof(old="accepted", old_at=NOW - 60, version="6")), None),
+    Case("NHS816", "never rotated", replacing(b=proof(old="accepted", rotated=None), rotated=None), None),
+    Case("NHS816", "nothing stored is presented", replacing(b=proof(old="nothing")), None),
+    Case("NHS816", "dated ahead", replacing(b=proof(old="accepted", old_at=NOW + 31)), None),
+    Case("NHS817", "nobody asks", replacing(b=UNREAD, ask=False), None),
+    Case("NHS817", "refused", replacing(b=DEAD), "pass"),
+    Case("NHS817", "accepted", replacing(b=ALIVE), "pass"),
+    Case("NHS817", "nobody presented it", replacing(b=proof()), "unknown", BACKUP, "nobody has presented"),
+    Case("NHS817", "not judged", replacing(b=UNREAD), "unknown", BACKUP, "no version before"),
+    Case("NHS817", "both may be good", replacing(b=UNREAD, overlap=86_401), None),
+    Case("NHS817", "never rotated", replacing(b=proof(rotated=None), rotated=None), None),
+    Case(
+        "NHS817", "an earlier generation", replacing(b=proof(old="refused", version="6")), "unknown", BACKUP, "nobody"
+    ),
+    Case("NHS817", "the current one is refused", replacing(b=REFUSED), None),
+    Case("NHS817", "nothing stored is presented", replacing(b=proof(old="nothing")), None),
+    Case("NHS817", "the primary alone is not judged", replacing(b=DEAD, p=UNREAD), "pass"),
+]
+
+
 @pytest.mark.requirement("R17", "R22")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_table(case: Case) -> None:
@@ -161,6 +206,35 @@ def test_a_tier_that_does_not_ask_says_nothing_of_its_own(b: str | None, p: str 
         assert told == {}
 
 
+replaced_ones = st.builds(
+    proof,
+    old=st.sampled_from(["", "refused", "accepted", "unjudged", "nothing"]),
+    old_at=times,
+    accepted=st.sampled_from([True, False, None]),
+    version=st.sampled_from(["6", "7"]),
+    rotated=st.just(ROTATED) | times,
+)
+
+
+@given(replaced_ones, st.just(ROTATED) | times, st.integers(0, 2 * AGE), st.integers(1, 3 * AGE))
+def test_what_was_replaced_is_dead_or_the_pair_does_not_pass(
+    result: str, rotated: int, overlap: int, later: int
+) -> None:
+    """A live backup passes only with a refusal of this generation's predecessor; answers hold until `recheck`."""
+    made = Proof(**json.loads(result))
+    seen = replacing(b=result, rotated=rotated, overlap=overlap)
+    before = {rule.info.code: rule.check(seen) for rule in REPLACED}
+    told = {outcome.state for outcome in before.values() if outcome is not None}
+    if made.accepted and rotated + overlap <= NOW and made.old != "nothing":
+        dead = made.old == "refused" and (made.version, made.rotated) == ("7", rotated) and made.old_at <= NOW + 30
+        odd = made.old == "accepted" and made.old_at < rotated + overlap
+        assert odd or (told == {State.PASS}) == dead
+    second = replacing(b=result, rotated=rotated, overlap=overlap)
+    second.now = NOW + later
+    if second.now < seen.recheck:
+        assert {rule.info.code: rule.check(second) for rule in REPLACED} == before
+
+
 @given(results, st.integers(min_value=1, max_value=3 * AGE))
 def test_an_answer_holds_until_recheck(result: str | None, later: int) -> None:
     """Before `recheck` the same rows give the same answers, whatever time does."""
@@ -180,6 +254,6 @@ def test_an_expired_proof_of_the_primary_keeps_nobody_out() -> None:
 
 
 def test_every_rule_stands_in_the_catalogue() -> None:
-    """The family is complete; sessions and consumers stand beside it."""
-    codes = [rule.info.code for rule in (*RULES, *sessions.RULES, *consumers.RULES)]
+    """The family is complete; sessions, consumers and what was replaced stand beside it."""
+    codes = [rule.info.code for rule in (*RULES, *sessions.RULES, *consumers.RULES, *REPLACED)]
     assert codes == [code for code in BY_CODE if code.startswith("NHS8")]

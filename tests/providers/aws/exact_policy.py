@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nhisync.spi import AccessMode, CheckState, FieldValue, Locator, ProviderError
 from nhisync_aws.emulator.auth import iam
+from nhisync_aws.emulator.seed_iam import account_root
 from nhisync_aws.permissions import documents
 from nhisync_aws.statements import Scope
 
@@ -117,7 +118,9 @@ class Place:
         self._seed("secret", "pay/hand", created=90 * DAY, rotated=7 * DAY, rotation=None, kms={}, fields=fields)
         self._seed("secret", "pay/wide", replicas={"eu-west-1": {}}, rotation={}, fields=fields)
         self._user("svc")
-        self._seed("role", "task")
+        root = {"AWS": account_root(self.aws.world.account_of(self.path, "aws"))}
+        trust = {"Effect": "Allow", "Principal": root, "Action": "sts:AssumeRole"}
+        self._seed("role", "task", trust={"Version": "2012-10-17", "Statement": [trust]})
         self._seed("service-credential", GIT.partition("/")[2])
         self._seed("server-certificate", "old")
         self._seed("certificate", "api.example.com")

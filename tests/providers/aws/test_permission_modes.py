@@ -25,6 +25,7 @@ TRIED = frozenset(
     {
         "acm:DescribeCertificate",
         "iam:GetAccessKeyLastUsed",
+        "iam:GetRole",
         "iam:ListAccessKeys",
         "iam:ListServiceSpecificCredentials",
         "secretsmanager:DescribeSecret",
@@ -120,6 +121,12 @@ def move(place):
     )
 
 
+def assume(place):
+    """A session of the planted role."""
+    arn = f"arn:aws:iam::{account(place)}:role/task"
+    return place.call("sts:AssumeRole", RoleArn=arn, RoleSessionName="nhisync-probe", DurationSeconds=900)
+
+
 def current_of(place):
     """Version id that holds AWSCURRENT."""
     versions = store(account(place), REGION)["pay/hand"].versions
@@ -135,6 +142,8 @@ def write_parameter(place, tier):
 USER = {"UserName": "svc"}
 GIT_USER = {"UserName": "git", "ServiceName": "codecommit.amazonaws.com"}
 CALLS = {
+    "iam:GetRole": lambda p: p.call("iam:GetRole", RoleName="task"),
+    "sts:AssumeRole": assume,
     "secretsmanager:GetSecretValue": lambda p: p.call("secretsmanager:GetSecretValue", SecretId="pay/wide"),
     "ssm:GetParameter": lambda p: p.call("ssm:GetParameter", Name="/pay/key", WithDecryption=True),
     "secretsmanager:DescribeSecret": lambda p: p.call("secretsmanager:DescribeSecret", SecretId="pay/hand"),
@@ -280,12 +289,12 @@ def test_rotation_denies_what_it_must_never_do(place):
 
 @pytest.mark.parametrize("mode", ACTING)
 def test_a_mode_without_work_has_no_document(place, mode):
-    """A role is neither presented nor replaced: no document, and the doctor says so."""
+    """A certificate kept in IAM is neither presented nor replaced: no document, and the doctor says so."""
     here = place(mode)
     provider = here.source.provider()
-    role = [here.source.locator("role/task")]
-    assert provider.permissions(mode, role, frozenset({"role"})) == ()
-    found = {one.name: one for one in provider.examine(mode, role, frozenset(), here.source.budget())}
+    kept = [here.source.locator("server-certificate/old")]
+    assert provider.permissions(mode, kept, frozenset({"server-certificate"})) == ()
+    found = {one.name: one for one in provider.examine(mode, kept, frozenset(), here.source.budget())}
     assert "nothing to do" in found["permissions"].observed
 
 

@@ -31,6 +31,7 @@ ITEMS = tuple(
         "transit/transit/pay",
         "ldap-static/ldap/team/pay",
         "token/job-accessor",
+        "pki/pki/role/svc/robot.example.com",
     )
 )
 _FIELDS = {"kv": "api_key", "db-static": "password", "ldap-static": "password", "approle": "secret_id"}

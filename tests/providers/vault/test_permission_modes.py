@@ -4,9 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from nhisync.spi import AccessMode, CheckState, ErrorKind, Locator, ProviderError
 from nhisync_vault.emulator.approle_store import SecretIds
+from nhisync_vault.emulator.pki_x509 import pem
 
 from .conftest import CANARY
 from .exact_policy import ITEMS, Place, covers, grants_of, prints
@@ -60,6 +65,27 @@ def _serial(place: Place) -> str:
     return ":".join(padded[i : i + 2] for i in range(0, len(padded), 2))
 
 
+def _signed(place: Place, **changes: str) -> dict[str, Any]:
+    """A certificate of the role that a pair names, for a key that is made here."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "robot.example.com")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    csr = request.public_bytes(serialization.Encoding.PEM).decode()
+    body = {"csr": csr, "common_name": "robot.example.com", "ttl": "120s", "format": "pem", **changes}
+    found: dict[str, Any] = place.call("POST", "pki/sign/svc", body)["data"]
+    return found
+
+
+def _named(place: Place) -> dict[str, str]:
+    """What is revoked: a rotation knows the serial of the old one, a probe what it was given."""
+    if place.mode is AccessMode.ROTATE:
+        return {"serial_number": _serial(place)}
+    core = place.site.world.source(place.site.path, "vault").core
+    with core.lock:
+        view = core.view(core.mounts["pki/"])
+        return {"certificate": pem(view.get(f"issuer/{view.get('default')}").certificate)}
+
+
 CALLS: Mapping[str, Callable[[Place], Any]] = {
     "auth/token/lookup-self": lambda p: p.call("GET", "auth/token/lookup-self"),
     "auth/token/revoke-self": lambda p: p.call("POST", "auth/token/revoke-self"),
@@ -86,9 +112,11 @@ CALLS: Mapping[str, Callable[[Place], Any]] = {
     f"{ROLE}/secret-id-accessor/destroy": lambda p: p.call(
         "POST", f"{ROLE}/secret-id-accessor/destroy", {"secret_id_accessor": _accessor(p)}
     ),
+    "pki/roles/svc": lambda p: p.call("GET", "pki/roles/svc"),
+    "pki/sign/svc": _signed,
     "pki/certs/": lambda p: p.call("LIST", "pki/certs/"),
     "pki/issue/+": _issue,
-    "pki/revoke": lambda p: p.call("POST", "pki/revoke", {"serial_number": _serial(p)}),
+    "pki/revoke": lambda p: p.call("POST", "pki/revoke", _named(p)),
 }
 """Line → the call it is there for; `secret/data/…` is read by a probe and written by a rotation."""
 
@@ -185,6 +213,17 @@ def test_probing_opens_nothing_else(place: Callable[[AccessMode], Place], method
     here = place(AccessMode.PROBE)
     here.apply(here.text)
     _refused(lambda: here.call(method, path, {} if method == "POST" else None))
+
+
+@pytest.mark.requirement("R42", "R48")
+@pytest.mark.parametrize("changes", [{"ttl": "720h"}, {"common_name": "other.example.com"}, {"ip_sans": "192.0.2.1"}])
+def test_a_probes_certificate_is_short_and_of_the_pairs_name(
+    place: Callable[[AccessMode], Place], changes: dict[str, str]
+) -> None:
+    """Under the policy of mode probe the role signs nothing that lasts, and for no other name."""
+    here = place(AccessMode.PROBE)
+    here.apply(here.text)
+    _refused(lambda: _signed(here, **changes))
 
 
 def test_a_login_needs_no_grant(place: Callable[[AccessMode], Place]) -> None:

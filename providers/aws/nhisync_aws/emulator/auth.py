@@ -22,6 +22,7 @@ from nhisync_aws.emulator.wire import ApiError, Call, is_query
 
 PARTITION = "aws"
 _LEEWAY = timedelta(minutes=5)
+_SHORTEST = 900
 _ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdentity"})
 
 
@@ -36,6 +37,7 @@ class Session:
         secret_key: signing key.
         token: session token, compared byte for byte.
         expires: instant after which the session no longer authenticates, aware UTC.
+        policy: session policy; None = the role's own rights.
     """
 
     account: str
@@ -44,6 +46,7 @@ class Session:
     secret_key: str = field(repr=False)
     token: str = field(repr=False)
     expires: datetime
+    policy: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,21 @@ class Principal:
     user_id: str
     documents: tuple[Mapping[str, Any], ...] = field(repr=False)
     boundary: tuple[Mapping[str, Any], ...] | None = field(default=None, repr=False)
+    session: tuple[Mapping[str, Any], ...] | None = field(default=None, repr=False)
+
+
+def check_duration(seconds: int, longest: int) -> None:
+    """Refuse a session that is too short or too long.
+
+    Raises:
+        ApiError: ValidationError, in the words of STS.
+    """
+    if seconds < _SHORTEST:
+        told = f"1 validation error detected: Value '{seconds}' at 'durationSeconds' failed to satisfy constraint: "
+        raise ApiError("ValidationError", f"{told}Member must have value greater than or equal to {_SHORTEST}")
+    if seconds > longest:
+        told = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        raise ApiError("ValidationError", told)
 
 
 ANONYMOUS = Principal(arn="", account="", user_id="", documents=())
@@ -89,10 +107,11 @@ def authorize(call: Call, principal: Principal, resource: str, context: Mapping[
         return
     query = Query(iam_action(call), resource, context)
     effect = evaluate(principal.documents, query)
-    if effect is Effect.ALLOWED and principal.boundary is not None:
-        bounded = evaluate(principal.boundary, query)
+    limits = (("permissions boundary", principal.boundary), ("session policy", principal.session))
+    for policy, documents in limits if effect is Effect.ALLOWED else ():
+        bounded = Effect.ALLOWED if documents is None else evaluate(documents, query)
         if bounded is not Effect.ALLOWED:
-            raise denial(call, principal, resource, bounded, policy="permissions boundary")
+            raise denial(call, principal, resource, bounded, policy=policy)
     if effect is not Effect.ALLOWED:
         raise denial(call, principal, resource, effect)
 
@@ -166,6 +185,7 @@ def _session_principal(call: Call, session: Session, now: datetime) -> Principal
         user_id=f"{role.id}:{session.name}",
         documents=role_documents(backend, session.role),
         boundary=boundary,
+        session=None if session.policy is None else (session.policy,),
     )
 
 

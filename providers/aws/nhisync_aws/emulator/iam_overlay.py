@@ -11,7 +11,7 @@ from urllib.parse import quote
 from cryptography import x509
 from moto.iam.models import Certificate, Group, ManagedPolicy, Role, User
 
-from nhisync_aws.emulator.auth import PARTITION, Session, iam
+from nhisync_aws.emulator.auth import PARTITION, Session, check_duration, iam
 from nhisync_aws.emulator.cloud import Context, Handler, aware
 from nhisync_aws.emulator.paging import page
 from nhisync_aws.emulator.policy import Query, trusts
@@ -192,10 +192,11 @@ def _assume(ctx: Context, principal: str, action: str) -> dict[str, Any]:
     if role is None or not trusts(json.loads(role.assume_role_policy_document), principal, query):
         text = f"User: {principal} is not authorized to perform: {action} on resource: {arn}"
         raise ApiError("AccessDenied", text, status=403)
-    seconds = int(ctx.param("DurationSeconds", 3600))
+    seconds, policy = int(ctx.param("DurationSeconds", 3600)), str(ctx.param("Policy", ""))
+    check_duration(seconds, int(role.max_session_duration or 3600))
     session = Session(
         account, role_name, name, ctx.cloud.randomness.hex(20), ctx.cloud.randomness.hex(40),
-        ctx.now + timedelta(seconds=seconds),
+        ctx.now + timedelta(seconds=seconds), json.loads(policy) if policy else None,
     )  # fmt: skip
     key_id = "ASIA" + ctx.cloud.randomness.hex(8).upper()
     ctx.cloud.sessions[key_id] = session

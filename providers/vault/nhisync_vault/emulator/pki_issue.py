@@ -3,12 +3,13 @@
 Source: OpenBao ``internal/builtin/logical/pki/path_issue_sign.go`` and ``path_root.go``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from nhisync_vault.emulator.engine import Call
 from nhisync_vault.emulator.gotime import unix
@@ -29,6 +30,13 @@ from nhisync_vault.emulator.pki_x509 import (
 from nhisync_vault.emulator.wire import LeaseTerms, Response, bad_request, internal
 
 _MONTH = timedelta(hours=768)
+
+
+_PUBLIC: Mapping[str, type] = {
+    "rsa": rsa.RSAPublicKey,
+    "ec": ec.EllipticCurvePublicKey,
+    "ed25519": ed25519.Ed25519PublicKey,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,9 @@ def sign(call: Call) -> Response:
         raise bad_request("certificate request could not be parsed") from None
     order = _order(call, subject_of_csr(csr))
     public = csr.public_key()
+    wanted = order.role.key_type
+    if wanted != "any" and not isinstance(public, _PUBLIC.get(wanted, ())):
+        raise bad_request(f"role requires keys of type {wanted}")
     return _answer(call, order, _certify(call, order, public), {})  # type: ignore[arg-type]
 
 

@@ -36,6 +36,7 @@ class KvOptions:
         versions: number of versions; None = two when rotated, else one.
         deleted: the current version is deleted (soft).
         destroyed: the current version is destroyed.
+        forgotten: the versions before it are destroyed.
         max_versions: the key's own limit.
         cas_required: writes need check-and-set.
     """
@@ -45,6 +46,7 @@ class KvOptions:
     deleted: bool = False
     destroyed: bool = False
     max_versions: int = 0
+    forgotten: bool = False
     cas_required: bool = False
 
 
@@ -222,13 +224,11 @@ def seed_kv(plot: Plot) -> str:
 
 def _kv_version(plot: Plot, options: KvOptions, number: int, count: int) -> Version:
     current = number == count
-    span = (plot.rotated - plot.created) / max(1, count - 1)
     data: Mapping[str, Any] = plot.seed.fields if current else dict.fromkeys(plot.seed.fields, f"old-{number}")
-    destroyed = current and options.destroyed
-    deletion = plot.expires if current else None
+    destroyed = options.destroyed if current else options.forgotten
     return Version(
-        created=plot.rotated if current else plot.created + span * (number - 1),
-        deletion=plot.now if current and options.deleted else deletion,
+        created=plot.rotated if current else plot.created + (plot.rotated - plot.created) * (number - 1) / (count - 1),
+        deletion=(plot.now if options.deleted else plot.expires) if current else None,
         destroyed=destroyed,
         data=None if destroyed else dict(data),
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from nhisync_vault.emulator.pki import PkiEngine
-from nhisync_vault.emulator.pki_store import Issuer, stored_serial
+from nhisync_vault.emulator.pki_store import Issuer, PkiRole, stored_serial
 from nhisync_vault.emulator.pki_x509 import (
     Issuing,
     PrivateKey,
@@ -24,7 +24,7 @@ _LEAF_LIFETIME = timedelta(days=60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PkiOptions:
-    """Options of kind ``pki``; the name is ``<mount>/issuer/<name>`` or ``<mount>/cn/<common name>``.
+    """Options of kind ``pki``; named ``<mount>/issuer/<name>``, ``…/cn/<name>`` or ``…/role/<role>/<common name>``.
 
     Attributes:
         mount: mount path when it is more than one segment.
@@ -35,6 +35,7 @@ class PkiOptions:
         key_type: ``ec``, ``rsa`` or ``ed25519``.
         by_serial: return the locator by serial instead of by common name.
         previous: also plant the certificate that it replaced.
+        no_store: the role keeps nothing of what it signs.
     """
 
     mount: str = ""
@@ -45,6 +46,7 @@ class PkiOptions:
     key_type: str = "ec"
     by_serial: bool = False
     previous: bool = False
+    no_store: bool = False
 
 
 class PkiSeeder:
@@ -66,12 +68,14 @@ class PkiSeeder:
         what, _, name = rest.partition("/")
         if what == "issuer" and name:
             self._issuer(plot, options, view, name)
+        elif what == "role" and all(name.partition("/")):
+            self._role(plot, options, view, *name.split("/", 1))
         elif what == "cn" and name:
             serial = self._certificate(plot, options, view, name)
             if options.by_serial:
                 return f"pki/{mount.path}cert/{serial:x}"
         else:
-            raise ValueError("a pki seed is named <mount>/issuer/<name> or <mount>/cn/<common name>")
+            raise ValueError("a pki seed is named <mount>/issuer/<name>, …/cn/<name> or …/role/<role>/<common name>")
         return f"pki/{mount.path}{rest}"
 
     def _key(self, options: PkiOptions) -> PrivateKey:
@@ -104,6 +108,19 @@ class PkiSeeder:
         if options.default or view.get("default") is None:
             view.put("default", issuer.id)
         return issuer
+
+    def _role(self, plot: Plot, options: PkiOptions, view: View, role: str, common_name: str) -> None:
+        """A role that signs for exactly this name, and what it signs with."""
+        issuer = _find(view, options.signed_by) or _find(view, "") or self._root(plot, view)
+        allowed = (common_name,)
+        made = PkiRole(
+            key_type=options.key_type,
+            allowed_domains=allowed,
+            allow_bare_domains=True,
+            no_store=options.no_store,
+            issuer_ref=issuer.id,
+        )
+        view.put(f"role/{role}", made)
 
     def _certificate(self, plot: Plot, options: PkiOptions, view: View, name: str) -> int:
         issuer = _find(view, options.signed_by) or _find(view, "") or self._root(plot, view)

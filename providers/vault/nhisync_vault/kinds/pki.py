@@ -2,7 +2,8 @@
 
 Source: OpenBao ``internal/builtin/logical/pki``. Names below the mount: ``issuer/<name or id>``, ``cert/<serial in
 hex>``, ``cn/<common name>`` (the newest certificate in force under that name, which is what a pair can name across
-renewals). Reading issuers and certificates needs no token, so none is sent. Certificates of roles with ``no_store`` are
+renewals), ``role/<role>/<common name>`` (what would be signed for that name; named by pairs only, never swept).
+Reading issuers and certificates needs no token, so none is sent. Certificates of roles with ``no_store`` are
 invisible. OpenBao lists certificates with their dates; elsewhere each one is read.
 """
 
@@ -29,7 +30,7 @@ from nhisync.spi.x509 import (
     public_ids,
     state_at,
 )
-from nhisync_vault.facts import attributes, check_name, instant, marker
+from nhisync_vault.facts import attributes, check_name, instant, marker, span, text
 from nhisync_vault.kinds.base import Gap, Listed, NoPeek, Run
 from nhisync_vault.kinds.pki_mount import (
     Issuer,
@@ -96,10 +97,12 @@ class PkiKind(NoPeek):
         """
         check_name(entry.name)
         what, _, name = entry.name.partition("/")
+        if what == "role" and all(name.partition("/")):
+            return self._role(run, mount, entry.name, name.partition("/")[0])
         if not name or what not in ("issuer", "cert", "cn"):
             raise ProviderError(
                 ErrorKind.MISCONFIGURED,
-                "a pki locator names issuer/<name>, cert/<serial> or cn/<common name> below its mount",
+                "a pki locator names issuer/…, cert/…, cn/… or role/<role>/<common name> below its mount",
                 fix=f"Write {run.context.source}:pki/{mount.path}/cn/<common name>.",
             )
         locator = run.locator(self.name, mount, entry.name)
@@ -149,6 +152,23 @@ class PkiKind(NoPeek):
             marker=self._marker(run, mount, full),
             issuer=None,
             facts=attributes(issuer_id=issuer.id, default=issuer.default or None),
+        )
+
+    def _role(self, run: Run, mount: Mount, full: str, role: str) -> Item:
+        """What can be signed, not what was: lifetimes, and the issuer without which nothing is."""
+        terms = run.api.get(f"{mount.api}/roles/{role}")
+        issuer = issuer_named(run, mount, text(terms.get("issuer_ref")) or "default")
+        return run.item(
+            run.locator(self.name, mount, full),
+            lifecycle=run.lifecycle(mount, Lifecycle.OWN),
+            dependencies=_dependencies(run, mount, issuer, run.now()),
+            marker=marker("pki", terms, issuer.id if issuer else ""),
+            attributes=attributes(
+                ttl=span(terms.get("ttl")),
+                max_ttl=span(terms.get("max_ttl")),
+                key_type=text(terms.get("key_type")),
+                client=terms.get("client_flag") if isinstance(terms.get("client_flag"), bool) else None,
+            ),
         )
 
     def _certificate(self, run: Run, mount: Mount, full: str, serial: str) -> Item:

@@ -25,6 +25,7 @@ from nhisync.parity.rules import (
     own,
     presence,
     region,
+    replaced,
     reuse,
     sessions,
     trust,
@@ -32,7 +33,7 @@ from nhisync.parity.rules import (
 
 _FAMILIES = (
     *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, exposure),
-    *(chain, certificate, trust, region, live, sessions, consumers, evidence, attestation, own),
+    *(chain, certificate, trust, region, live, sessions, consumers, replaced, evidence, attestation, own),
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(

@@ -138,6 +138,27 @@ class ServiceTests(Hooks):
             assert not minted, f"{locator}: minted without a call"
             assert budget.spent == 0
 
+    @duty(Capability.PREVIOUS)
+    def test_previous_is_another_version_or_a_reason(self, stand: Stand) -> None:
+        """Fields of the item that was asked for, in the type that does not show itself, or a typed refusal."""
+        for locator in stand.planted:
+            with stand.adapter() as adapter, suppress(ProviderError):
+                found = list(adapter.previous(locator, stand.budget()))
+                assert found, f"{locator}: neither a field nor a reason"
+                assert {one.locator for one in found} == {locator}
+                assert len({one.field for one in found}) == len(found)
+                assert all(type(one.value) is SecretBytes for one in found)
+
+    @duty(Capability.PREVIOUS)
+    def test_previous_keeps_the_budget(self, stand: Stand) -> None:
+        """Without calls nothing is read."""
+        for locator in stand.planted:
+            budget, read = stand.budget(calls=0), []
+            with stand.adapter() as adapter, suppress(ProviderError):
+                read = list(adapter.previous(locator, budget))
+            assert not read, f"{locator}: read without a call"
+            assert budget.spent == 0
+
     @duty(Capability.GRANTS)
     def test_grants_answer_for_every_item(self, stand: Stand) -> None:
         """One answer per wanted item: its rights in order and in whose words, or why they are not known."""
