@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from nhisync.app.ends import agreed_until, rights_until, seen_until
 from nhisync.app.ports import Notebook, Stored
 from nhisync.model import (
     OWN,
@@ -23,16 +24,14 @@ from nhisync.model import (
     Side,
     State,
 )
-from nhisync.parity.book import AppTerms, last_second
+from nhisync.parity.book import AppTerms
 from nhisync.parity.engine import FAR, Judged, Missing, Remembered, judge, reading, stamp
 from nhisync.parity.findings import Places, findings_of, seen_place
-from nhisync.parity.holding import held_of
 from nhisync.parity.pairing import Pairing
 from nhisync.parity.proof import proof_of
 from nhisync.parity.row import instant
 from nhisync.parity.rule import PASS, Outcome, Rule
 from nhisync.parity.rules import BY_CODE
-from nhisync.parity.rules.authorization import known_until
 from nhisync.parity.rules.sessions import BACKUP_REFUSES, VALUES_DIFFER
 from nhisync.parity.stream import SHOWN, STAMPED
 from nhisync.parity.text import clean, span
@@ -155,7 +154,7 @@ class Assessment:
         tally.age(*judged.observed, rests=not exempt)
         if terms.thresholds.live_depth and (proof := proof_of(judged.backup)) is not None:
             tally.proven_until = min(tally.proven_until, proof.at + terms.thresholds.live_max_age)
-        tally.proven_until = min(tally.proven_until, _rights_until(judged, terms), _seen_until(judged, terms))
+        tally.proven_until = min(tally.proven_until, rights_until(judged, terms), seen_until(judged, terms))
         if judged.outcomes is None:
             tally.unchanged += 1
             kept = list(stored(judged.key))
@@ -165,7 +164,7 @@ class Assessment:
             kept = list(findings_of(told, terms, **roles, now=seconds, places=self.places))
         kept, guessed = self._believed(judged.key, kept)
         doubts = [*guessed, *self._uncompared(judged, terms, kept), *self._unspoken(judged, terms)]
-        tally.agreed_until = min(tally.agreed_until, _agreed_until(judged.key, kept, terms, seconds))
+        tally.agreed_until = min(tally.agreed_until, agreed_until(judged.key, kept, terms, seconds))
         self._count(tally, [*kept, *doubts])
         self._remember(judged, kept, doubts)
 
@@ -344,36 +343,6 @@ class Assessment:
             infos=tally.beside[Severity.INFO],
             primary_fails=tally.beside[Severity.ERROR],
         )
-
-
-def _rights_until(judged: Judged, terms: AppTerms) -> int:
-    """When what is known of the backup's rights ends; a remembered result holds no longer than they do."""
-    if not terms.thresholds.compare_rights:
-        return FAR
-    if judged.outcomes is None:
-        return judged.recheck
-    until = known_until(judged.backup, terms.thresholds.rights_max_age)
-    return FAR if until is None else until
-
-
-def _agreed_until(key: str, found: Iterable[Finding], terms: AppTerms, now: int) -> int:
-    """When the first agreement ends that keeps this pair from blocking: a waiver, a sharing, an exemption."""
-    waived = (f for f in found if f.state is State.WAIVED and blocks(replace(f, state=State.FAIL)))
-    days = [waiver.until for f in waived if (waiver := terms.waivers.find(key, f.code)) is not None]
-    ends = [last_second(day) for day in days]
-    if terms.spares(key, now):
-        ends.append(terms.terms(key).until)
-    return min((end + 1 for end in ends if end is not None), default=FAR)
-
-
-def _seen_until(judged: Judged, terms: AppTerms) -> int:
-    """When what is known of the backup's consumers ends."""
-    if not terms.tier.consumers.asked:
-        return FAR
-    named, held = terms.terms(judged.key).consumers_backup, held_of(judged.backup)
-    if not named or held is None:
-        return FAR
-    return min(held.of(name).at for name in named) + terms.thresholds.consumers_max_age
 
 
 def _within(max_age: timedelta | None) -> str:

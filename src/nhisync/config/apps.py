@@ -387,10 +387,8 @@ def _readable(node: Node) -> Iterator[tuple[str, str]]:
                 yield side, found.value
 
 
-def _lost(document: SessionsDocument | None) -> Lost | None:
-    if document is None:
-        return None
-    return Lost(owner=document.owner, until=document.until, reason=document.reason)
+def _lost(told: SessionsDocument | None) -> Lost | None:
+    return None if told is None else Lost(owner=told.owner, until=told.until, reason=told.reason)
 
 
 def _health(document: HealthDocument) -> Health:
