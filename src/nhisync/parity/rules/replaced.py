@@ -94,7 +94,10 @@ def _replaced(view: PairView, row: Row | None) -> Proof | None:
         return None
     if not view.passed(row.rotated + view.thresholds.overlap):
         return None
-    if not current(proof, row) or proof.old_at > view.now + FUTURE_TOLERANCE:
+    ahead = proof.old_at > view.now + FUTURE_TOLERANCE
+    if ahead:
+        view.passed(proof.old_at - FUTURE_TOLERANCE)  # from then on it is believed
+    if ahead or not current(proof, row):
         return proof._replace(old="", old_message="")
     return proof
 
