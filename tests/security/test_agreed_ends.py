@@ -151,3 +151,28 @@ def test_an_exempt_signing_key_shows_nothing_of_sessions(lab: "Lab") -> None:
     lab.see(seen, seen)
     (verdict,) = lab.sync().verdicts
     assert (verdict.word, verdict.reasons) == (Word.UNKNOWN, ("NHS811",))
+
+
+THIRD = """
+  far:
+    tier: critical
+    owner: sec
+    roles: {primary: third}
+    pairs: [{name: a, kind: secret, primary: "one:kv/a", backup: "one:kv/a"}]
+"""
+
+
+@pytest.mark.requirement("R32")
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_app_beside_another_primary_rests_on_nhisyncs_own_credential_as_well(lab: "Lab", gone: bool) -> None:
+    """One backup is read with one credential, whichever primary an app has: it ends, and closes, for each of them."""
+    lab.configure(PAIRS + OWN_APP.format(more="", terms=TERMS, covers="") + THIRD)
+    third = f"paths:\n  third: {{region: far, sources: {{one: {{provider: fake, script: {lab.script}-p2}}}}}}"
+    lab.file.write_text(lab.file.read_text(encoding="utf-8").replace("paths:", third, 1), encoding="utf-8")
+    lab.clock.advance(MIDNIGHT - timedelta(seconds=30) - lab.now)
+    seen = [*(lab.item(name) for name in "abrs"), lab.covered()]
+    lab.see(seen, [lab.absent("r") if one is seen[2] else one for one in seen] if gone else seen)
+    lab.see([lab.item("a"), lab.covered()], [], "two")
+    told = {verdict.app: (verdict.word, verdict.valid_until) for verdict in lab.sync().verdicts}
+    assert told["far"] == (Word.UNKNOWN if gone else Word.READY, MIDNIGHT)
+    assert lab.diff(apps=("far",)).verdicts[0].word is told["far"][0]

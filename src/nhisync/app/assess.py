@@ -34,7 +34,7 @@ from nhisync.parity.rules import BY_CODE
 from nhisync.parity.rules.sessions import BACKUP_REFUSES, VALUES_DIFFER
 from nhisync.parity.stream import SHOWN, STAMPED
 from nhisync.parity.text import clean, span
-from nhisync.readiness import Tally, attested, blocks, closed_by, covering, fold, unfit
+from nhisync.readiness import Own, Tally, attested, blocks, closed_by, covering, fold, unfit
 
 EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905", "NHS401"
 """Codes that no row can tell, because there is none or because the comparison of values failed."""
@@ -103,6 +103,7 @@ class Assessment:
         uncompared: key → why its values were not compared although policy asks for it.
         places: where a side of a pair stands or should stand.
         keep_passes: make findings of passes too.
+        own: what was judged of nhisync's own credentials: beside another primary, or here when it has run.
         findings: what did not pass (and passes when asked for).
     """
 
@@ -116,6 +117,7 @@ class Assessment:
     uncompared: Mapping[str, str] = field(default_factory=dict)
     places: Places = seen_place
     keep_passes: bool = False
+    own: Own | None = None
     findings: list[Finding] = field(default_factory=list)
     _tallies: dict[str, _AppTally] = field(default_factory=dict)
     _own_until: dict[str, int] = field(default_factory=dict)
@@ -246,16 +248,17 @@ class Assessment:
 
     def _own(self) -> None:
         """What was read with a credential of nhisync's own that is unfit is not known."""
-        own = self.book.get(OWN)
-        found = {} if own is None else unfit(own.app, self._tallies[OWN].tally.blockers)
+        if here := self.book.get(OWN):
+            tally, ends = self._tallies[OWN], self._own_until
+            self.own = Own(here.app, unfit(here.app, tally.tally.blockers), {**ends, "": tally.attested})
         for name, terms in sorted(self.book.items()):
-            if own is None or name == OWN:
+            if self.own is None or name == OWN:
                 continue
             pairing, tally = Pairing(self.backup, (terms.app,)), self._tallies[name]
             sources = {locator.source for locator in pairing.wanted} | set(pairing.swept)
-            ends = covering(own.app, {**self._own_until, "": self._tallies[OWN].attested}, sources)
-            tally.agreed_until = min(tally.agreed_until, *ends.values(), FAR)
-            if reasons := closed_by(own.app, found, sources):
+            until = covering(self.own.app, self.own.ends, sources).values()
+            tally.agreed_until = min(tally.agreed_until, *until, FAR)
+            if reasons := closed_by(self.own.app, self.own.unfit, sources):
                 self._block(tally, self._unknown(OWN_UNFIT, terms, "", "; ".join(reasons)))
 
     def _attested(self, terms: AppTerms, tally: _AppTally) -> None:

@@ -6,11 +6,25 @@ outage.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from nhisync.model import OWN, App, Mode
 
 _T = TypeVar("_T")
+
+
+class Own(NamedTuple):
+    """What was judged of the app `OWN` on one backup path: it stands for every app with that backup.
+
+    Attributes:
+        app: the app.
+        unfit: what `unfit` says.
+        ends: pair → epoch seconds at which it is known no longer; "" = the app as a whole.
+    """
+
+    app: App
+    unfit: Mapping[str, tuple[str, ...]]
+    ends: Mapping[str, int]
 
 
 def unfit(own: App, blockers: Iterable[tuple[int, str, str, str]]) -> Mapping[str, tuple[str, ...]]:
