@@ -84,8 +84,11 @@ def test_a_later_word_lifts_an_earlier_one_while_the_store_is_held(inbox: Inbox)
     assert inbox.state() is State.PASS
     inbox.put("again.jws", sign(inbox.key, {**SAID, "result": "pass", "observed_at": early}))
     inbox.put("c.jws", sign(inbox.key, {**SAID, "result": "fail", "observed_at": NOW.isoformat()}))
-    inbox.cycle()
+    assert inbox.cycle() == 2
     assert inbox.state() is State.FAIL
+    inbox.put("old.jws", sign(inbox.key, {**SAID, "result": "fail", "observed_at": early}))
+    inbox.put("older.jws", sign(inbox.key, {**SAID, "result": "pass", "observed_at": early}))
+    assert inbox.cycle() == 0, "an old word that is shown again and again would fill the store"
 
 
 @pytest.mark.parametrize(

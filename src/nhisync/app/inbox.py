@@ -8,7 +8,6 @@ its reason, and never blocks the rest.
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -43,8 +42,6 @@ def take_in(session: Session, store: Store) -> int:
     folder = session.configuration.inbox
     if folder is None:
         return 0
-    with store.reader() as reader:
-        known = {replace(one, number=0) for one in reader.attestations()}
     taken, turns = 0, AT_ONCE
     for since, file in _waiting(folder):
         try:
@@ -55,10 +52,7 @@ def take_in(session: Session, store: Store) -> int:
         except UsageError as refusal:
             turns -= _set_aside(file, since, refusal.message)
         else:
-            if _unnumbered(claim) not in known:
-                store.attest(claim, actor=f"attester {signer}")
-                known.add(_unnumbered(claim))
-                taken += 1
+            taken += _recorded(store, claim, signer)
             turns -= _remove(file, since)
         if not turns:
             _log.warning("attestations.inbox %s: one cycle takes %d files, the rest waits", folder, AT_ONCE)
@@ -91,8 +85,13 @@ def _since(file: Path) -> int:
         return 0  # withdrawn meanwhile
 
 
-def _unnumbered(claim: Attestation) -> Attestation:
-    return replace(claim, number=0)
+def _recorded(store: Store, claim: Attestation, signer: str) -> bool:
+    """Record what is not recorded; whether that was so."""
+    with store.reader() as reader:
+        if reader.attested(claim):
+            return False
+    store.attest(claim, actor=f"attester {signer}")
+    return True
 
 
 def _shown(file: Path) -> str:
