@@ -88,9 +88,8 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     collected = None if options.cached else _observe_all(session, scope, targets, desk, progress)
     _refuse_unseen(options, shown, paths, desk)
     uncompared = _learn(session, apps, targets, desk, progress, options)
-    now = session.clock.now()
-    coverage = {path: desk.coverage(path) for path in paths}
-    assessments, reports, own = list[Assessment](), list[AppReport](), dict[str, Own]()
+    now, coverage = session.clock.now(), {path: desk.coverage(path) for path in paths}
+    assessments, reports, own = list[Assessment](), list[AppReport](), dict[str, Own | None]()
     for primary, backup, group in groups(targets):
         assessment = Assessment(
             book=_book(session, group, primary, desk.waivers()),
@@ -106,9 +105,8 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
         with desk.notebook(primary, backup, now, [app.name for app in group]) as notebook:
             reports += _judged(assessment, missing_of(scope, primary, backup, coverage), notebook, options)
         assessments.append(assessment)
-        own |= {backup: assessment.own} if assessment.own else {}
-    names = frozenset(app.name for app in shown)
-    reports = _recorded(desk, reports, names)
+        own[backup] = assessment.own
+    reports, names = _recorded(desk, reports, shown), {app.name for app in shown}
     return Report(
         run_id=desk.run_id,
         command=options.command,
@@ -247,9 +245,9 @@ def _authenticate(
         desk.prove(path, proofs)
 
 
-def _recorded(desk: Desk, reports: Iterable[AppReport], shown: Collection[str]) -> list[AppReport]:
-    """Keep every verdict; the reports of the apps that are `shown`."""
-    kept = list(reports)
+def _recorded(desk: Desk, reports: Iterable[AppReport], apps: Iterable[App]) -> list[AppReport]:
+    """Keep every verdict; the reports of `apps`."""
+    kept, shown = list(reports), {app.name for app in apps}
     for report in kept:
         desk.verdict(report.verdict)
     return [report for report in kept if report.app in shown]
