@@ -5,13 +5,15 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from nhisync.app.attest import told
 from nhisync.app.inbox import AT_ONCE, take_in
 from nhisync.cli import main
-from nhisync.model import State
+from nhisync.model import Attestation, State
 from nhisync.store import Store
 from nhisync.testing.clocks import CountingRandomness, FakeClock
 
@@ -82,8 +84,11 @@ def test_a_later_word_lifts_an_earlier_one_while_the_store_is_held(inbox: Inbox)
     assert inbox.state() is State.PASS
     inbox.put("again.jws", sign(inbox.key, {**SAID, "result": "pass", "observed_at": early}))
     inbox.put("c.jws", sign(inbox.key, {**SAID, "result": "fail", "observed_at": NOW.isoformat()}))
-    inbox.cycle()
+    assert inbox.cycle() == 2
     assert inbox.state() is State.FAIL
+    inbox.put("old.jws", sign(inbox.key, {**SAID, "result": "fail", "observed_at": early}))
+    inbox.put("older.jws", sign(inbox.key, {**SAID, "result": "pass", "observed_at": early}))
+    assert inbox.cycle() == 0, "an old word that is shown again and again would fill the store"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +125,7 @@ def test_odd_things_in_the_folder_hold_nobody_up(inbox: Inbox) -> None:
     (inbox.place / "notes.txt").write_text("later")
     os.mkfifo(inbox.place / "pipe.jws")
     assert inbox.cycle() == 0
-    assert {".draft.jws", "notes.txt", "folder.jws.refused", "pipe.jws.refused", "link.jws"} == inbox.names
+    assert {".draft.jws", "notes.txt", "folder.jws.refused", "pipe.jws.refused", "link.jws.refused"} == inbox.names
 
 
 def test_a_flood_is_taken_in_by_and_by(inbox: Inbox) -> None:
@@ -157,3 +162,51 @@ def test_an_inbox_without_attesters_is_a_problem(tmp_path: Path, capsys: pytest.
     lab.file.write_text(text, encoding="utf-8")
     assert main(["-c", str(lab.file), "policy", "check"]) == 2
     assert "needs `attesters`" in capsys.readouterr().err
+
+
+def test_who_can_write_there_keeps_nobodys_word_away(inbox: Inbox) -> None:
+    """Links that lead nowhere and names too long for a suffix go, too; a flood waits behind what stood there before."""
+    inbox.put("z.jws", sign(inbox.key))
+    for number in range(AT_ONCE):
+        inbox.put(f"a{number:03d}.jws", b"")
+    assert inbox.cycle() == 1
+    for number in range(AT_ONCE):
+        (inbox.place / f"b{number:03d}.jws").symlink_to("nowhere")
+        inbox.put(f"{'c' * 240}{number:03d}.jws", b"")
+    for _ in range(3):
+        inbox.cycle()
+    assert not [name for name in inbox.names if name.endswith(".jws")]
+
+
+def test_what_cannot_be_moved_takes_nobodys_place(inbox: Inbox) -> None:
+    """A file that stays, as its refused name is a full folder, is looked at again and counts for no turn."""
+    for number in range(AT_ONCE):
+        inbox.put(f"a{number:03d}.jws", b"")
+        (inbox.place / f"a{number:03d}.jws.refused" / "x").mkdir(parents=True)
+    inbox.put("z.jws", sign(inbox.key))
+    assert inbox.cycle() == 1
+
+
+def test_a_name_writes_no_line_of_its_own(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    """Line feeds, escapes and bytes that are no text: the record shows them, and nothing is taken for another line."""
+    names = (b"x\nWARNING nhisync: all is well.jws", b"\x1b[2J.jws", b"\xff\xfe.jws")
+    for name in names:
+        (inbox.place / os.fsdecode(name)).write_bytes(b"")
+    assert inbox.cycle() == 0
+    assert len(caplog.messages) == len(names)
+    assert all(line.isprintable() for line in caplog.messages)
+
+
+def test_a_word_that_replaces_one_just_being_read_is_not_lost(inbox: Inbox) -> None:
+    """Who writes under one name again and again is heard each time, also while the word before is being recorded."""
+
+    def attest(claim: Attestation, *, actor: str) -> int:
+        unfit = sign(inbox.key, {**SAID, "result": "fail", "observed_at": NOW.isoformat()})
+        inbox.put("draft", unfit).replace(inbox.place / "lab.jws")
+        return inbox.store.attest(claim, actor=actor)
+
+    inbox.put("lab.jws", sign(inbox.key))
+    hurried: Any = SimpleNamespace(reader=inbox.store.reader, attest=attest)
+    assert take_in(inbox.session, hurried) == 1
+    assert inbox.cycle() == 1
+    assert (inbox.state(), inbox.names) == (State.FAIL, set())

@@ -41,3 +41,11 @@ def test_escapes_leave_the_text_alone() -> None:
     """Where a quote may be escaped, nobody knows where it ends."""
     for text in (r'a  == "\""', 'x  == """a  b"""', "y  == '''a'''"):
         assert one_line(text) == text
+
+
+def test_a_comment_ends_with_its_line() -> None:
+    """Joined with the next line it would swallow what stands there: a clause less is another condition."""
+    whole, swallowed = "a // why\n  && b", "a // why && b"
+    assert one_line(whole) != one_line(swallowed)
+    assert one_line("a  // it's") == "a  // it's"
+    assert one_line('name == "//storage  x"\n  && b') == 'name == "//storage  x" && b'

@@ -38,7 +38,9 @@ _CURVES: Mapping[int, ec.EllipticCurve] = {
     384: ec.SECP384R1(),
     521: ec.SECP521R1(),
 }
-_RSA_BITS = 2048
+_RSA_BITS = {0: 2048, 2048: 2048, 3072: 3072, 4096: 4096, 8192: 8192}
+"""What a role may say, and the bits of the key (Vault docs, "PKI secrets engine (API)", key_bits): any other number
+could keep the processor busy for ever."""
 
 
 def check_issuing(settings: VaultSettings, wanted: Locator) -> None:
@@ -121,9 +123,9 @@ def role_and_name(mount: Mount, name: str) -> tuple[str, str]:
 
 def _key(kind: Any, bits: Any) -> _Key:
     """A key of the sort that the role signs; a role of any sort gets P-256."""
-    size = bits if isinstance(bits, int) else 0
-    if kind == "rsa":
-        return rsa.generate_private_key(65537, max(size, _RSA_BITS))
+    size = -1 if isinstance(bits, bool) else bits if isinstance(bits, int) else 0
+    if kind == "rsa" and size in _RSA_BITS:
+        return rsa.generate_private_key(65537, _RSA_BITS[size])
     if kind == "ed25519":
         return ed25519.Ed25519PrivateKey.generate()
     if kind in ("ec", "any") and size in _CURVES:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from nhisync.app.ends import agreed_until, rights_until, seen_until
+from nhisync.app.ends import agreed_until, proven_until
 from nhisync.app.ports import Notebook, Stored
 from nhisync.model import (
     OWN,
@@ -28,14 +28,13 @@ from nhisync.parity.book import AppTerms
 from nhisync.parity.engine import FAR, Judged, Missing, Remembered, judge, reading, stamp
 from nhisync.parity.findings import Places, findings_of, seen_place
 from nhisync.parity.pairing import Pairing
-from nhisync.parity.proof import proof_of
 from nhisync.parity.row import instant
 from nhisync.parity.rule import PASS, Outcome, Rule
 from nhisync.parity.rules import BY_CODE
 from nhisync.parity.rules.sessions import BACKUP_REFUSES, VALUES_DIFFER
 from nhisync.parity.stream import SHOWN, STAMPED
 from nhisync.parity.text import clean, span
-from nhisync.readiness import Tally, attested, blocks, closed_by, fold, unfit
+from nhisync.readiness import Own, Tally, attested, blocks, closed_by, covering, fold, unfit
 
 EMPTY_APP, SHRUNK_SWEEP, UNSEEN_PAIR, EQUAL_VALUE = "NHS906", "NHS907", "NHS905", "NHS401"
 """Codes that no row can tell, because there is none or because the comparison of values failed."""
@@ -60,8 +59,6 @@ class _AppTally:
     unseen: set[str] = field(default_factory=set)
     beside: Counter[Severity] = field(default_factory=Counter)
     oldest: int = FAR
-    oldest_primary: int = FAR
-    oldest_backup: int = FAR
     attested: int = FAR
     proven_until: int = FAR
     agreed_until: int = FAR
@@ -72,12 +69,10 @@ class _AppTally:
         row = self.layers.setdefault(layer, [0, 0, 0, 0])
         row[_COLUMN[state]] += 1
 
-    def age(self, primary: int | None, backup: int | None, *, rests: bool) -> None:
-        """Note when the two sides of a pair were observed, and whether the verdict rests on that."""
-        p, b = FAR if primary is None else primary, FAR if backup is None else backup
-        self.oldest = min(self.oldest, p, b)
-        if rests:
-            self.oldest_primary, self.oldest_backup = min(self.oldest_primary, p), min(self.oldest_backup, b)
+    @property
+    def until(self) -> int:
+        """When the first thing ends that the verdict rests on."""
+        return min(self.attested, self.proven_until, self.agreed_until)
 
     def counted(self, outcomes: Iterable[tuple[Rule, Outcome]]) -> Iterator[tuple[Rule, Outcome]]:
         """Count the passes, of which nothing else is kept; the others."""
@@ -108,6 +103,7 @@ class Assessment:
         uncompared: key → why its values were not compared although policy asks for it.
         places: where a side of a pair stands or should stand.
         keep_passes: make findings of passes too.
+        own: what was judged of nhisync's own credentials: beside another primary, or here when it has run.
         findings: what did not pass (and passes when asked for).
     """
 
@@ -121,8 +117,10 @@ class Assessment:
     uncompared: Mapping[str, str] = field(default_factory=dict)
     places: Places = seen_place
     keep_passes: bool = False
+    own: Own | None = None
     findings: list[Finding] = field(default_factory=list)
     _tallies: dict[str, _AppTally] = field(default_factory=dict)
+    _own_until: dict[str, int] = field(default_factory=dict)
     _notebook: Notebook | None = None
 
     def run(self, missing: Missing, notebook: Notebook) -> tuple[AppReport, ...]:
@@ -151,10 +149,8 @@ class Assessment:
         tally.unseen.discard(judged.key)
         exempt = terms.exempts(judged.key, seconds)
         tally.exempt += exempt
-        tally.age(*judged.observed, rests=not exempt)
-        if terms.thresholds.live_depth and (proof := proof_of(judged.backup)) is not None:
-            tally.proven_until = min(tally.proven_until, proof.at + terms.thresholds.live_max_age)
-        tally.proven_until = min(tally.proven_until, rights_until(judged, terms), seen_until(judged, terms))
+        tally.oldest = min(tally.oldest, *(FAR if seen is None else seen for seen in judged.observed))
+        proven = proven_until(judged, terms, exempt=exempt)
         if judged.outcomes is None:
             tally.unchanged += 1
             kept = list(stored(judged.key))
@@ -164,7 +160,10 @@ class Assessment:
             kept = list(findings_of(told, terms, **roles, now=seconds, places=self.places))
         kept, guessed = self._believed(judged.key, kept)
         doubts = [*guessed, *self._uncompared(judged, terms, kept), *self._unspoken(judged, terms)]
-        tally.agreed_until = min(tally.agreed_until, agreed_until(judged.key, kept, terms, seconds))
+        agreed = agreed_until(judged.key, kept, terms, seconds)
+        tally.proven_until, tally.agreed_until = min(tally.proven_until, proven), min(tally.agreed_until, agreed)
+        if app == OWN:
+            self._own_until[judged.key.partition("/")[2]] = min(proven, agreed)
         self._count(tally, [*kept, *doubts])
         self._remember(judged, kept, doubts)
 
@@ -249,15 +248,18 @@ class Assessment:
 
     def _own(self) -> None:
         """What was read with a credential of nhisync's own that is unfit is not known."""
-        own = self.book.get(OWN)
-        found = {} if own is None else unfit(own.app, self._tallies[OWN].tally.blockers)
+        if here := self.book.get(OWN):
+            tally, ends = self._tallies[OWN], self._own_until
+            self.own = Own(here.app, unfit(here.app, tally.tally.blockers), {**ends, "": tally.attested})
         for name, terms in sorted(self.book.items()):
-            if own is None or not found or name == OWN:
+            if self.own is None or name == OWN:
                 continue
-            pairing = Pairing(self.backup, (terms.app,))
+            pairing, tally = Pairing(self.backup, (terms.app,)), self._tallies[name]
             sources = {locator.source for locator in pairing.wanted} | set(pairing.swept)
-            if reasons := closed_by(own.app, found, sources):
-                self._block(self._tallies[name], self._unknown(OWN_UNFIT, terms, "", "; ".join(reasons)))
+            until = covering(self.own.app, self.own.ends, sources).values()
+            tally.agreed_until = min(tally.agreed_until, *until, FAR)
+            if reasons := closed_by(self.own.app, self.own.unfit, sources):
+                self._block(tally, self._unknown(OWN_UNFIT, terms, "", "; ".join(reasons)))
 
     def _attested(self, terms: AppTerms, tally: _AppTally) -> None:
         """What the tier wants to be told: kinds that are missing are unknown, one that does not hold is a fail."""
@@ -277,16 +279,18 @@ class Assessment:
     def _sessions(self, terms: AppTerms, tally: _AppTally) -> None:
         """What no pair tells of sessions: that they are declared lost, or that the tier asks and no pair answers."""
         app, asked = terms.app, {rule.info.code for rule in terms.rules}
-        over = app.lost is None or (terms.lost_until or 0) < int(self.now.timestamp())
+        now = int(self.now.timestamp())
+        over = app.lost is None or (terms.lost_until or 0) < now
         if app.lost is not None and SESSIONS_LOST in asked:
             told = f"declared by {clean(app.lost.owner)} until {app.lost.until}: {clean(app.lost.reason)}"
             said = self._unknown(SESSIONS_LOST, terms, "", f"{told} (over)" if over else told)
             self._beside(tally, replace(said, state=State.FAIL))
-        answered = any(pair.signing for pair in app.pairs) or SESSION_STATE in terms.tier.attestations
-        if NOT_SHOWN in asked and not answered and not over and terms.lost_until is not None:
+        signing = any(pair.signing and not terms.exempts(pair.key, now) for pair in app.pairs)
+        answered = signing or SESSION_STATE in terms.tier.attestations
+        if not over and terms.lost_until is not None:  # it may be what keeps the pairs of signing keys from being asked
             tally.agreed_until = min(tally.agreed_until, terms.lost_until + 1)
         if over and NOT_SHOWN in asked and not answered:
-            self._block(tally, self._unknown(NOT_SHOWN, terms, "", "no pair of kind signing-key is named"))
+            self._block(tally, self._unknown(NOT_SHOWN, terms, "", "no pair of kind signing-key is named and judged"))
 
     def _beside(self, tally: _AppTally, finding: Finding) -> None:
         """Keep a finding about the app as a whole, which blocks only where its tier says so."""
@@ -322,11 +326,7 @@ class Assessment:
 
     def _report(self, terms: AppTerms) -> AppReport:
         app, tally = terms.app, self._tallies[terms.app.name]
-        limits = terms.thresholds
-        observed = FAR if tally.oldest_backup == FAR else tally.oldest_backup + limits.inventory_max_age
-        reference = FAR if tally.oldest_primary == FAR else tally.oldest_primary + limits.primary_baseline_max_age
-        first = min(observed, reference, tally.attested, tally.proven_until, tally.agreed_until)
-        expires = None if first == FAR else instant(first)
+        expires = None if tally.until == FAR else instant(tally.until)
         return AppReport(
             app=app.name,
             tier=terms.tier.name,

@@ -14,7 +14,7 @@ from nhisync.app.runner import HERE, order_of, position, run_there
 from nhisync.app.session import Session
 from nhisync.config import Consumer, Probe
 from nhisync.model import CONSUMER, App, Attestation
-from nhisync.parity.holding import Held, Holding, held_of, succeeded, text_of
+from nhisync.parity.holding import Held, Holding, held_of, moved_on, succeeded, text_of
 from nhisync.parity.pairing import role_of
 from nhisync.parity.row import Row, epoch
 from nhisync.probes import KINDS, Presented, Shown, not_made
@@ -140,6 +140,7 @@ def _due(session: Session, side: _Side, now: int) -> Iterator[_Look]:
             continue
         by, before = _by(session, side, consumer.probe), side.before.of(consumer.name)
         settled = before.by == by and before.version == side.row.version and not before.trouble
+        settled = settled and not moved_on(side.before, before)
         if not settled or not before.at <= now < before.at + max_age // 2:
             yield _Look(side, consumer, consumer.probe, by)
 

@@ -36,6 +36,7 @@ from nhisync.parity.book import AppTerms, app_terms
 from nhisync.parity.engine import Missing
 from nhisync.parity.rules import RULES, codes
 from nhisync.policy import Waivers
+from nhisync.readiness import Own
 
 SUGGESTED = 10_000
 """Most names among which a near one is looked for."""
@@ -87,9 +88,8 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     collected = None if options.cached else _observe_all(session, scope, targets, desk, progress)
     _refuse_unseen(options, shown, paths, desk)
     uncompared = _learn(session, apps, targets, desk, progress, options)
-    now = session.clock.now()
-    coverage = {path: desk.coverage(path) for path in paths}
-    assessments, reports = list[Assessment](), list[AppReport]()
+    now, coverage = session.clock.now(), {path: desk.coverage(path) for path in paths}
+    assessments, reports, own = list[Assessment](), list[AppReport](), dict[str, Own | None]()
     for primary, backup, group in groups(targets):
         assessment = Assessment(
             book=_book(session, group, primary, desk.waivers()),
@@ -99,13 +99,14 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
             uncompared=uncompared,
             places=places_of(session, scope, primary, backup),
             keep_passes=options.show_passing,
+            own=own.get(backup),
             **_beside_rows(group, primary, backup, coverage, desk),
         )
         with desk.notebook(primary, backup, now, [app.name for app in group]) as notebook:
             reports += _judged(assessment, missing_of(scope, primary, backup, coverage), notebook, options)
         assessments.append(assessment)
-    names = frozenset(app.name for app in shown)
-    reports = _recorded(desk, reports, names)
+        own[backup] = assessment.own
+    reports, names = _recorded(desk, reports, shown), {app.name for app in shown}
     return Report(
         run_id=desk.run_id,
         command=options.command,
@@ -128,12 +129,12 @@ def _apps_of(targets: Iterable[tuple[App, str, str]]) -> tuple[App, ...]:
 
 
 def _with_own(session: Session, targets: Sequence[tuple[App, str, str]]) -> tuple[tuple[App, str, str], ...]:
-    """`targets`, and nhisync's own identities on the same paths: they are judged, whatever is looked at."""
+    """`targets` behind nhisync's own identities on the same backups: they are judged, whatever is looked at."""
     own = session.configuration.app(OWN)
-    if own is None or any(app is own for app, _, _ in targets):
+    if own is None:
         return tuple(targets)
-    places = dict.fromkeys((primary, backup) for _, primary, backup in targets)
-    return (*targets, *((own, p, b) for p, b in places if p == own.primary and b in own.backups))
+    backups = dict.fromkeys(backup for app, _, backup in targets if app is own or backup in own.backups)
+    return (*((own, own.primary, b) for b in backups), *(one for one in targets if one[0] is not own))
 
 
 class _BesideRows(TypedDict):
@@ -244,9 +245,9 @@ def _authenticate(
         desk.prove(path, proofs)
 
 
-def _recorded(desk: Desk, reports: Iterable[AppReport], shown: Collection[str]) -> list[AppReport]:
-    """Keep every verdict; the reports of the apps that are `shown`."""
-    kept = list(reports)
+def _recorded(desk: Desk, reports: Iterable[AppReport], apps: Iterable[App]) -> list[AppReport]:
+    """Keep every verdict; the reports of `apps`."""
+    kept, shown = list(reports), {app.name for app in apps}
     for report in kept:
         desk.verdict(report.verdict)
     return [report for report in kept if report.app in shown]

@@ -7,8 +7,21 @@ from nhisync.model import Finding, State
 from nhisync.parity.book import AppTerms, last_second
 from nhisync.parity.engine import FAR, Judged
 from nhisync.parity.holding import held_of
+from nhisync.parity.proof import proof_of
 from nhisync.parity.rules.authorization import known_until
 from nhisync.readiness import blocks
+
+
+def proven_until(judged: Judged, terms: AppTerms, *, exempt: bool) -> int:
+    """When the first thing ends that was seen of this pair and its verdict rests on; of an `exempt` one none is."""
+    if exempt:
+        return FAR
+    limits = terms.thresholds
+    ages = zip(judged.observed, (limits.primary_baseline_max_age, limits.inventory_max_age), strict=True)
+    ends = [seen + age for seen, age in ages if seen is not None]
+    if limits.live_depth and (proof := proof_of(judged.backup)) is not None:
+        ends.append(proof.at + limits.live_max_age)
+    return min(*ends, rights_until(judged, terms), seen_until(judged, terms), FAR)
 
 
 def rights_until(judged: Judged, terms: AppTerms) -> int:

@@ -8,7 +8,6 @@ its reason, and never blocks the rest.
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from nhisync.app.session import Session
 from nhisync.app.signed import MOST, verified
 from nhisync.errors import UsageError
 from nhisync.model import Attestation
+from nhisync.parity.text import clean
 from nhisync.spi.files import read_file
 from nhisync.store import Store
 
@@ -26,6 +26,9 @@ REFUSED: Final = ".refused"
 
 AT_ONCE: Final = 200
 """Files that one cycle takes in; the rest waits for the next."""
+
+_LONGEST: Final = 200
+"""Bytes of a name that are kept when a suffix is set behind it: a name has 255 at most (limits.h, NAME_MAX)."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,56 +42,85 @@ def take_in(session: Session, store: Store) -> int:
     folder = session.configuration.inbox
     if folder is None:
         return 0
-    with store.reader() as reader:
-        known = {replace(one, number=0) for one in reader.attestations()}
-    taken = 0
-    for file in _waiting(folder):
+    taken, turns = 0, AT_ONCE
+    for since, file in _waiting(folder):
         try:
             claim, signer = verified(session, read_file(file, MOST))
             claim = accepted(session, claim)
-        except FileNotFoundError:
-            continue  # withdrawn meanwhile
         except OSError as failure:
-            _set_aside(file, failure.strerror or "it cannot be read")
-            continue
+            turns -= _set_aside(file, since, failure.strerror or "it cannot be read")
         except UsageError as refusal:
-            _set_aside(file, refusal.message)
-            continue
-        if _unnumbered(claim) not in known:
-            store.attest(claim, actor=f"attester {signer}")
-            known.add(_unnumbered(claim))
-            taken += 1
-        _remove(file)
+            turns -= _set_aside(file, since, refusal.message)
+        else:
+            taken += _recorded(store, claim, signer)
+            turns -= _remove(file, since)
+        if not turns:
+            _log.warning("attestations.inbox %s: one cycle takes %d files, the rest waits", folder, AT_ONCE)
+            break
     return taken
 
 
-def _waiting(folder: Path) -> Iterator[Path]:
-    """Finished files, oldest name first; a name that begins with a dot is still being written."""
+def _waiting(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Finished files, and since when they stand there; a name that begins with a dot is still being written.
+
+    What stands there longest comes first, by the time that nobody can set (inode(7), ctime): no flood overtakes it.
+    """
     try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX) and not name.startswith("."))
+        found = [(_since(folder / name), name) for name in os.listdir(folder) if _finished(name)]
     except OSError as failure:
         _log.warning("attestations.inbox %s cannot be listed: %s; nothing was taken in", folder, failure.strerror)
         return
-    if len(names) > AT_ONCE:
-        _log.warning("attestations.inbox %s holds %d files; this cycle takes %d", folder, len(names), AT_ONCE)
-    yield from (folder / name for name in names[:AT_ONCE])
+    yield from ((since, folder / name) for since, name in sorted(found))
 
 
-def _unnumbered(claim: Attestation) -> Attestation:
-    return replace(claim, number=0)
+def _finished(name: str) -> bool:
+    return name.endswith(SUFFIX) and not name.startswith(".")
 
 
-def _set_aside(file: Path, why: str) -> None:
-    _log.error("%s does not count and was set aside: %s", file, why)
+def _since(file: Path) -> int:
+    """Nanoseconds of the epoch; another file under the same name, which nobody has read, has others."""
     try:
-        file.replace(file.with_name(f"{file.name}{REFUSED}"))
+        return file.lstat().st_ctime_ns
+    except OSError:
+        return 0  # withdrawn meanwhile
+
+
+def _recorded(store: Store, claim: Attestation, signer: str) -> bool:
+    """Record what is not recorded; whether that was so."""
+    with store.reader() as reader:
+        if reader.attested(claim):
+            return False
+    store.attest(claim, actor=f"attester {signer}")
+    return True
+
+
+def _shown(file: Path) -> str:
+    """The name for a person, on one line whatever it holds: who may write there chose it."""
+    name = os.fsencode(file.name).decode("utf-8", "backslashreplace")
+    return f"{file.parent}/{clean(name)}"
+
+
+def _set_aside(file: Path, since: int, why: str) -> bool:
+    """Rename a file that does not count; whether it is out of the way now. One that stays takes nobody's turn."""
+    if _since(file) != since:
+        return False  # withdrawn, or replaced meanwhile
+    _log.error("%s does not count and was set aside: %s", _shown(file), why)
+    name = os.fsdecode(os.fsencode(file.name)[:_LONGEST])
+    try:
+        file.replace(file.with_name(f"{name}{REFUSED}"))
     except OSError as failure:
-        _log.warning("%s cannot be renamed: %s; remove it", file, failure.strerror)
+        _log.warning("%s cannot be renamed: %s; remove it", _shown(file), failure.strerror)
+        return False
+    return True
 
 
-def _remove(file: Path) -> None:
-    """What is recorded may stand there again: it is the same attestation, and is recorded once."""
+def _remove(file: Path, since: int) -> bool:
+    """Whether it is gone. What is recorded may stand there again: it is the same attestation, and is recorded once."""
+    if _since(file) != since:
+        return False
     try:
         file.unlink(missing_ok=True)
     except OSError as failure:
-        _log.warning("%s is recorded and cannot be removed: %s; remove it", file, failure.strerror)
+        _log.warning("%s is recorded and cannot be removed: %s; remove it", _shown(file), failure.strerror)
+        return False
+    return True

@@ -94,6 +94,11 @@ def succeeded(tenures: Sequence[Tenure], version: str | None, seen: int) -> tupl
     return (*tenures, Tenure(version, since))[-HISTORY:]
 
 
+def moved_on(held: Held, holding: Holding) -> bool:
+    """Whether another generation than the one it was seen with came, and may have been loaded, and went again since."""
+    return any(one.since > holding.at and one.version != holding.version for one in held.tenures[:-1])
+
+
 def doubt(held: Held, holding: Holding, passed: Callable[[int], bool], now: int, max_age: int) -> str:
     """Why it is not known what a consumer holds; "" when it is.
 

@@ -5,9 +5,26 @@ log in with the pair in question: a credential that ends, is shared by both path
 outage.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
 
 from nhisync.model import OWN, App, Mode
+
+_T = TypeVar("_T")
+
+
+class Own(NamedTuple):
+    """What was judged of the app `OWN` on one backup path: it stands for every app with that backup.
+
+    Attributes:
+        app: the app.
+        unfit: what `unfit` says.
+        ends: pair → epoch seconds at which it is known no longer; "" = the app as a whole.
+    """
+
+    app: App
+    unfit: Mapping[str, tuple[str, ...]]
+    ends: Mapping[str, int]
 
 
 def unfit(own: App, blockers: Iterable[tuple[int, str, str, str]]) -> Mapping[str, tuple[str, ...]]:
@@ -31,10 +48,27 @@ def closed_by(own: App, found: Mapping[str, tuple[str, ...]], sources: Collectio
         found: what `unfit` says.
         sources: names of the sources that the app's evidence comes from.
     """
+    return tuple(
+        f"{OWN}/{pair}".rstrip("/") + f" is unfit ({', '.join(codes)})"
+        for pair, codes in _covering(own, found, sources)
+    )
+
+
+def covering(own: App, ends: Mapping[str, int], sources: Collection[str]) -> Mapping[str, int]:
+    """Those of `ends`, epoch seconds at which a pair of `own` is known no longer, that end an app's signal, too.
+
+    Args:
+        own: the app `OWN`; where it only observes, nothing ends with it.
+        ends: pair → when it ends; "" = the app as a whole.
+        sources: names of the sources that the app's evidence comes from.
+    """
+    return dict(_covering(own, ends, sources)) if own.mode is Mode.ENFORCE else {}
+
+
+def _covering(own: App, found: Mapping[str, _T], sources: Collection[str]) -> Iterator[tuple[str, _T]]:
+    """What is said of the pairs that open one of `sources`; a pair that names none opens all."""
     covered = {pair.name: pair.authenticates for pair in own.pairs}
-    reasons = []
-    for pair, codes in found.items():
+    for pair, said in found.items():
         named = covered.get(pair, ())
         if not named or not set(named).isdisjoint(sources):
-            reasons.append(f"{OWN}/{pair}".rstrip("/") + f" is unfit ({', '.join(codes)})")
-    return tuple(reasons)
+            yield pair, said

@@ -139,12 +139,22 @@ def _key(entry: Any) -> SignatureKey | None:
 
 
 def _for_another_use(entry: Mapping[str, Any], algorithm: Any) -> bool:
-    """Whether a verifier of signatures passes it over (RFC 7517 §4.2 to §4.4)."""
-    operations = entry.get("key_ops")
-    if isinstance(operations, list) and "verify" not in operations:
+    """Whether a verifier of signatures passes it over (RFC 7517 §4.2 to §4.4).
+
+    Raises:
+        _OddError: it is said in no word of the RFC, so that the key may sign what not every verifier takes.
+    """
+    use, operations = entry.get("use", "sig"), entry.get("key_ops", ["verify"])
+    if use not in ("sig", "enc"):
+        raise _OddError("a use that is not known here")
+    if not isinstance(operations, list) or not all(isinstance(one, str) for one in operations):
+        raise _OddError("operations that are no list of words")
+    if "verify" not in operations:
+        if "sign" in operations:
+            raise _OddError("operations that sign and do not verify")
         return True
     encrypts = isinstance(algorithm, str) and _ENCRYPTS.match(algorithm) is not None
-    return encrypts or entry.get("use", "sig") != "sig" or entry.get("crv") in ("X25519", "X448")
+    return encrypts or use == "enc" or entry.get("crv") in ("X25519", "X448")
 
 
 def _public(entry: Mapping[str, Any]) -> tuple[str, dict[str, str]]:

@@ -9,8 +9,10 @@ _ESCAPED = re.compile(r"""\\|\"{3}|'{3}""")
 def one_line(expression: str) -> str:
     """`expression` without line breaks and indents; inside of quotes nothing is touched.
 
-    Where quotes are escaped, it cannot be told where they end: the text is left as it is.
+    Where quotes are escaped, it cannot be told where they end, and a comment ends with its line (CEL specification,
+    "Syntax"): the text is left as it is.
     """
-    if _ESCAPED.search(expression):
+    bare = _PIECE.sub(" ", expression)
+    if _ESCAPED.search(expression) or "//" in bare:
         return expression
     return _PIECE.sub(lambda found: found[1] or " ", expression.strip())

@@ -17,20 +17,16 @@ _SUBJECT = ("app", "path", "kind", "pair", "consumer")
 
 def put(connection: Connection, attestation: Attestation, *, actor: str, now: datetime) -> int:
     """Record an attestation; returns its number."""
-    values = {
-        "app": attestation.app,
-        "path": attestation.path,
-        "kind": attestation.kind,
-        "holds": int(attestation.holds),
-        "observed_at": epoch(attestation.observed_at),
-        "attested_by": attestation.attested_by,
-        "evidence": attestation.evidence,
-        "created_at": epoch(now),
-        "created_by": actor,
-        **{name: getattr(attestation, name) or None for name in _ABOUT},
-    }
+    values = {**_said(attestation), "created_at": epoch(now), "created_by": actor}
     number = connection.execute(insert(attestations).values(values).returning(attestations.c.number))
     return int(number.scalar_one())
+
+
+def stands(connection: Connection, attestation: Attestation) -> bool:
+    """Whether this very attestation is recorded, however many came after it, and was not made void."""
+    same = (attestations.c[name].is_not_distinct_from(value) for name, value in _said(attestation).items())
+    found = select(attestations.c.number).where(attestations.c.voided_at.is_(None), *same)
+    return connection.execute(found.limit(1)).first() is not None
 
 
 def latest(connection: Connection, app: str | None = None) -> Iterator[Attestation]:
@@ -58,6 +54,19 @@ def void(connection: Connection, now: datetime) -> list[Attestation]:
     gone = attestations.c.voided_at.is_(None) & attestations.c.number.not_in(sorted(unfit))
     connection.execute(update(attestations).where(gone).values(voided_at=epoch(now)))
     return [one for one in last if one.holds]
+
+
+def _said(attestation: Attestation) -> dict[str, Any]:
+    return {
+        "app": attestation.app,
+        "path": attestation.path,
+        "kind": attestation.kind,
+        "holds": int(attestation.holds),
+        "observed_at": epoch(attestation.observed_at),
+        "attested_by": attestation.attested_by,
+        "evidence": attestation.evidence,
+        **{name: getattr(attestation, name) or None for name in _ABOUT},
+    }
 
 
 def _attestation(row: Any) -> Attestation:

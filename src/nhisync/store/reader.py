@@ -105,6 +105,10 @@ class Reader:
         """The last attestations of every path and kind; of one app, or of all."""
         return tuple(attestations.latest(self._connection, app))
 
+    def attested(self, attestation: Attestation) -> bool:
+        """Whether this very attestation is recorded and stands."""
+        return attestations.stands(self._connection, attestation)
+
     def waiver_records(self, *, withdrawn: bool = False) -> Iterator[WaiverRecord]:
         """Waivers with number and life, oldest first."""
         return waivers.records(self._connection, withdrawn=withdrawn)

@@ -57,6 +57,8 @@ def asking(
 _SECOND = BUILTIN["critical"].evaluate.every / 30
 LATE = text(seen(OLD))
 TWO = ("batch", "checkout")
+BACK = {"rotated": NOW - HOUR - 30}
+BROUGHT_BACK = (Tenure(CURRENT, NOW - 90 * HOUR), Tenure(OLD, NOW - HOUR - 45), Tenure(CURRENT, NOW - HOUR - 30))
 TOUCHED = asking(text(seen(OLD)))
 TOUCHED.backup = unseen("absent", consumers=LATE)
 TOUCHED.present = False
@@ -94,6 +96,10 @@ CASES = [
     Case("NHS815", "dated ahead", asking(text(seen(age=-31))), "unknown", BACKUP, "compare the clocks"),
     Case("NHS815", "seen within the grace, which is over", asking(text(seen(OLD, 2 * HOUR + 60))), "unknown", BACKUP,
          "before it had to be current"),
+    Case("NHS815", "brought back, and not seen since", asking(text(seen(age=HOUR + 60), tenures=BROUGHT_BACK), **BACK),
+         "unknown", BACKUP, "before it had to be current"),
+    Case("NHS815", "brought back, and seen since", asking(text(seen(age=60), tenures=BROUGHT_BACK), **BACK), "pass"),
+    Case("NHS815", "loaded before the store was looked at", asking(text(seen(age=3 * HOUR)), rotated=SINCE), "pass"),
     Case("NHS815", "the store has moved on", asking(text(seen()), version="8"), "unknown", BACKUP, "has looked since"),
     Case("NHS815", "the store names no generation", asking(text(seen()), version=None), "unknown", BACKUP),
     Case("NHS815", "unreadable", asking("{"), "unknown", BACKUP, "nobody has looked"),

@@ -256,6 +256,18 @@ def test_without_its_line_the_role_signs_nothing(site: Any) -> None:
     assert told.value.kind is ErrorKind.DENIED
 
 
+@pytest.mark.parametrize(("key_type", "bits"), [("rsa", 1_000_000_000), ("rsa", 10**30), ("rsa", 1024), ("ec", True)])
+def test_a_key_that_nobody_could_make_is_not_made(site: Any, key_type: str, bits: int) -> None:
+    """The server's word alone keeps no processor busy for ever: only sizes that an engine knows are made."""
+    role = site.seed("pki", ROLE)
+    allowed(site, role)
+    view = engine(site)
+    view.put("role/svc", replace(view.get("role/svc"), key_type=key_type, key_bits=bits))
+    with pytest.raises(ProviderError) as told:
+        list(site.provider().issue(role, site.budget()))
+    assert told.value.kind is ErrorKind.UNSUPPORTED
+
+
 @pytest.mark.parametrize("name", ["pki/cn/api.example.com", "pki/issuer/web"])
 def test_a_certificate_names_no_role_that_would_sign(site: Any, name: str) -> None:
     """Nothing is guessed: the reader is told how to name a role."""

@@ -7,7 +7,7 @@ backup alone: in an outage the primary's workloads answer nobody. That an old ge
 from collections.abc import Iterator
 
 from nhisync.model import Consequence, Layer, Severity, Side
-from nhisync.parity.holding import Held, Holding, doubt, held_of
+from nhisync.parity.holding import Held, Holding, doubt, held_of, moved_on
 from nhisync.parity.row import Row
 from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import EVIDENCE, ROTATION
@@ -123,8 +123,8 @@ def _doubts(view: PairView, row: Row, named: tuple[str, ...]) -> Iterator[str]:
 
 
 def _overtaken(view: PairView, held: Held, one: Holding, row: Row) -> bool:
-    """Whether it was seen with an earlier generation when it still might, and the time for that is over now."""
-    if one.version == row.version:
+    """Whether it was seen, when it still might, before it had to be current, and the time for that is over now."""
+    if one.version == row.version and not moved_on(held, one):
         return False
     end = _began(held, row) + view.thresholds.consumers_grace
     return view.passed(end) and one.at < end

@@ -5,7 +5,7 @@ is let in (`nhisync.parity.proof.previous_due`). Where the probe presents nothin
 """
 
 from nhisync.model import Consequence, Layer, Severity, Side
-from nhisync.parity.proof import ACCEPTED, NOTHING, REFUSED, Proof, current, proof_of
+from nhisync.parity.proof import ACCEPTED, NOTHING, REFUSED, UNJUDGED, Proof, current, proof_of
 from nhisync.parity.row import Row
 from nhisync.parity.rule import FUTURE_TOLERANCE, PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import AUTHENTICATION, EVIDENCE
@@ -92,22 +92,20 @@ def _replaced(view: PairView, row: Row | None) -> Proof | None:
     proof = None if row is None or row.presence != PRESENT else proof_of(row)
     if row is None or proof is None or row.rotated is None or proof.old == NOTHING:
         return None
-    if not view.passed(row.rotated + view.thresholds.overlap):
+    end = row.rotated + view.thresholds.overlap
+    if not view.passed(end):
         return None
-    ahead = proof.old_at > view.now + FUTURE_TOLERANCE
-    if ahead:
-        view.passed(proof.old_at - FUTURE_TOLERANCE)  # from then on it is believed
-    if ahead or not current(proof, row):
+    if not current(proof, row) or not view.passed(proof.old_at - FUTURE_TOLERANCE):
         return proof._replace(old="", old_message="")
+    if proof.old == ACCEPTED and proof.old_at < end:  # a longer overlap was agreed since, and nobody has asked again
+        return proof._replace(old=UNJUDGED, old_message="it was accepted while both might be good")
     return proof
 
 
 def _opened(view: PairView, row: Row | None) -> str | None:
     """That the service let the previous credential in, once both were no more to be good."""
     proof = _replaced(view, row)
-    if row is None or row.rotated is None or proof is None or proof.old != ACCEPTED:
-        return None
-    if proof.old_at < row.rotated + view.thresholds.overlap:
+    if proof is None or proof.old != ACCEPTED:
         return None
     return f"accepted {when(proof.old_at)}"
 
