@@ -196,8 +196,8 @@ STEPS = {
     "address) and its step",
     "read_only_side": "A standby or a read replica answered: let address or nodes of the source lead to the active "
     "node; nhisync doctor shows which",
-    "unsupported": "What answers there does not offer it: switch it on there (STARTTLS, say), pair an item of a kind "
-    "that can be read, or make {pair} exempt with owner and end",
+    "unsupported": "This provider, or what answers there, cannot tell it: switch it on there (STARTTLS, say), pair an "
+    "item of a kind that can be read, or make {pair} exempt with owner and end",
     "scope_missing": "The mount, vault, project or folder that {pair} names does not exist there: correct the locator, "
     "or create it",
     "malformed": "Look at what answered: a proxy, a portal or an odd item; nhisync doctor PATH tells which",
