@@ -383,22 +383,6 @@ def test_absent_items_are_no_stock(world: World, make_item: MakeItem, make_compl
     assert ended.out.splitlines()[-1].startswith("0 items on primary")
 
 
-def test_what_could_not_be_read_is_counted_beside_the_stock(
-    world: World, make_item: MakeItem, make_complete: MakeComplete
-) -> None:
-    """The last line accounts for every line of the table: an unread item is no stock, and not left out either."""
-    refused = ErrorFact(kind="denied", message="may not read", action="kv:Get")
-    silent = make_item("payments/fx", presence=Presence.DENIED, error=refused)
-    world.script("p", make_item("payments/stripe"), silent, make_complete(2), make_complete(0, "listed"))
-    ended = world("inventory", "primary")
-    assert ended.code == 3
-    items = [line.split()[:2] for line in ended.out.splitlines() if line.startswith("one:kv/")]
-    unread = [name for name, state in items if state in ("denied", "unknown")]
-    assert "one:kv/payments/fx" in unread
-    assert len(items) == 1 + len(unread)
-    assert ended.out.splitlines()[-1].startswith(f"1 item on primary and {len(unread)} that could not be read: ")
-
-
 def test_inventory_of_one_kind(world: World, make_item: MakeItem, make_complete: MakeComplete) -> None:
     """--kind sweeps only the kinds that are named."""
     swept: list[frozenset[str]] = []
