@@ -143,6 +143,19 @@ def test_a_folder_that_is_gone_ends_no_cycle(inbox: Inbox, caplog: pytest.LogCap
     assert "cannot be listed" in caplog.text
 
 
+def test_the_doctor_names_an_inbox_that_no_cycle_could_empty(
+    inbox: Inbox, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A folder that is not there is told beforehand, with what to do; one that is there is not spoken of."""
+    for side in ("primary", "backup"):
+        (tmp_path / side).mkdir(exist_ok=True)
+    main(["-c", str(inbox.file), "doctor"], clock=FakeClock(NOW))
+    assert "attestations.inbox" not in capsys.readouterr().err
+    inbox.place.rmdir()
+    main(["-c", str(inbox.file), "doctor"], clock=FakeClock(NOW))
+    assert f"attestations.inbox {inbox.place} is no folder" in capsys.readouterr().err
+
+
 def test_a_sync_takes_in_what_waits(inbox: Inbox, tmp_path: Path) -> None:
     """`nhisync sync` does it without a further word."""
     inbox.store.close()

@@ -112,6 +112,14 @@ def test_fault_domains_are_declared_or_made_of_regions(tmp_path: Path) -> None:
     assert opened.domains("primary") == {"fake/near", "fake/here"}
     assert opened.domains("backup") == {"cloud/b", "cloud/c"}
     assert opened.domains("attic") == frozenset()
+    assert opened.common_domains("primary", "backup") == frozenset()
+
+
+def test_paths_that_declare_one_domain_have_it_in_common(tmp_path: Path) -> None:
+    """A declared word that both paths have is common; the place of a backup's source is told by its items."""
+    text = CONFIG.replace("[cloud/b, cloud/c]", "[cloud/b, dc/lulea, fake/there]")
+    text = text.replace("    region: here\n", "    region: here\n    fault_domains: [dc/lulea, fake/there]\n")
+    assert session(tmp_path, text).common_domains("primary", "backup") == {"dc/lulea"}
 
 
 @pytest.mark.requirement("R4b")

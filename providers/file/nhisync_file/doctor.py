@@ -4,9 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from nhisync.spi import Check, CheckState, ErrorKind, Locator, ProviderError, SourceContext
 from nhisync.spi.files import read_file
+from nhisync.spi.host import examine_files
 from nhisync.spi.x509 import Profile, examine_views, load_trust, load_views
 from nhisync_file.folder import Folder, exposure
 from nhisync_file.mount import parse_mount
+from nhisync_file.permissions import files_of
 from nhisync_file.settings import FileSettings
 from nhisync_file.sweep import MOUNT
 
@@ -38,6 +40,7 @@ def examine(
     profile = Profile(settings.profile)
     views = load_views(settings.client_trust, settings.crl_files, context.file, profile, system=False)
     yield from examine_views(views, context.clock.now())
+    yield from examine_files(files_of(settings, context))
 
 
 def _file(folder: Folder, locator: Locator) -> Check:

@@ -4,7 +4,9 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from nhisync.spi import AccessMode, PermissionDocument
+from nhisync.spi import SYSTEM_TRUST, AccessMode, PermissionDocument, SourceContext
+from nhisync.spi.host import Readable
+from nhisync_file.settings import FileSettings
 
 _USER = "nhisync"
 
@@ -29,6 +31,16 @@ def permission_documents(
             title=f"file access of the user {_USER}", language="sh", text="\n".join(lines) + "\n", actions=actions
         ),
     )
+
+
+def files_of(settings: FileSettings, context: SourceContext) -> list[Readable]:
+    """Files that the source's settings name: trust and revocation lists are public, the stores' password is not."""
+    bundles = [file for file in settings.client_trust.values() if str(file) != SYSTEM_TRUST]
+    public = [settings.trust_file, settings.intermediates_file, *bundles, *settings.crl_files]
+    found = [Readable(context.file(file)) for file in public if file is not None]
+    if settings.password_file is not None:
+        found.append(Readable(context.file(settings.password_file), secret=True))
+    return list(dict.fromkeys(found))
 
 
 def _entries(root: Path, names: list[str]) -> list[str]:

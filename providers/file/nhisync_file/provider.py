@@ -29,6 +29,7 @@ from nhisync.spi import (
     SourceContext,
 )
 from nhisync.spi.files import read_file
+from nhisync.spi.host import modes
 from nhisync.spi.x509 import Profile, load_trust, load_views
 from nhisync_file.doctor import examine
 from nhisync_file.folder import Folder, check_name, exposure
@@ -38,7 +39,7 @@ from nhisync_file.keyfile import parse_json, parse_yaml
 from nhisync_file.mount import parse_mount
 from nhisync_file.parsed import Parsed
 from nhisync_file.pem import parse_pem
-from nhisync_file.permissions import permission_documents
+from nhisync_file.permissions import files_of, permission_documents
 from nhisync_file.pkcs12 import parse_pkcs12
 from nhisync_file.settings import FileSettings
 from nhisync_file.sweep import MOUNT, Swept, sweep
@@ -118,10 +119,12 @@ class FileProvider:
     def permissions(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]
     ) -> tuple[PermissionDocument, ...]:
-        """Access control entries for exactly these files, or for the whole root when a kind is swept."""
+        """Access control entries for exactly these files, or the whole root when a kind is swept; settings' files."""
         names = [item.name for item in dict.fromkeys(item.item for item in wanted)]
         swept = bool(kinds & _NAMES)
-        return permission_documents(mode, self._context.file(self._settings.root), names, swept=swept)
+        entries = permission_documents(mode, self._context.file(self._settings.root), names, swept=swept)
+        named = files_of(self._settings, self._context)
+        return (*entries, modes(named)) if entries and named else entries
 
     def examine(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget

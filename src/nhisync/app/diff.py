@@ -92,7 +92,7 @@ def diff(session: Session, options: DiffOptions, desk: Desk, progress: Progress 
     assessments, reports, own = list[Assessment](), list[AppReport](), dict[str, Own | None]()
     for primary, backup, group in groups(targets):
         assessment = Assessment(
-            book=_book(session, group, primary, desk.waivers()),
+            book=_book(session, group, (primary, backup), desk.waivers()),
             primary=primary,
             backup=backup,
             now=now,
@@ -253,14 +253,17 @@ def _recorded(desk: Desk, reports: Iterable[AppReport], apps: Iterable[App]) -> 
     return [report for report in kept if report.app in shown]
 
 
-def _book(session: Session, apps: Sequence[App], primary: str, recorded: Iterable[Waiver]) -> Mapping[str, AppTerms]:
+def _book(
+    session: Session, apps: Sequence[App], paths: tuple[str, str], recorded: Iterable[Waiver]
+) -> Mapping[str, AppTerms]:
     waivers = Waivers((*session.configuration.waivers, *recorded))
     return {
         app.name: app_terms(
             app,
             session.configuration.tiers[app.tier],
             RULES,
-            primary_domains=session.domains(primary),
+            primary_domains=session.domains(paths[0]),
+            common_domains=session.common_domains(*paths),
             waivers=waivers,
         )
         for app in apps

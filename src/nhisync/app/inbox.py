@@ -60,11 +60,26 @@ def take_in(session: Session, store: Store) -> int:
     return taken
 
 
+<<<<<<< HEAD
 def _waiting(folder: Path) -> Iterator[tuple[int, Path]]:
     """Finished files, and since when they stand there; a name that begins with a dot is still being written.
 
     What stands there longest comes first, by the time that nobody can set (inode(7), ctime): no flood overtakes it.
     """
+=======
+def inbox_trouble(folder: Path) -> str:
+    """Why a cycle could not take in what stands in `folder`, or ""."""
+    if not folder.is_dir():
+        return f"attestations.inbox {folder} is no folder: nothing that attesters put there is taken in; create it"
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        told = "cannot be listed and emptied by the user that runs nhisync: what attesters put there does not count"
+        return f"attestations.inbox {folder} {told}; let this user read and write it"
+    return ""
+
+
+def _waiting(folder: Path) -> Iterator[Path]:
+    """Finished files, oldest name first; a name that begins with a dot is still being written."""
+>>>>>>> a2
     try:
         found = [(_since(folder / name), name) for name in os.listdir(folder) if _finished(name)]
     except OSError as failure:

@@ -70,11 +70,15 @@ class Inventory:
         return tuple(held for held in self.present if held.row.rotated is None and held.row.created is not None)
 
     @property
+    def unread(self) -> tuple[Held, ...]:
+        """Items of which it is not even known whether they exist."""
+        return tuple(held for held in self.items if held.row.presence not in _ANSWERS)
+
+    @property
     def complete(self) -> bool:
         """Whether everything that was asked for got an answer."""
         listed = all(entry.status in _NO_GAP for entry in self.coverage)
-        answered = all(held.row.presence in _ANSWERS for held in self.items)
-        return listed and answered and not any(source.error for source in self.sources)
+        return listed and not self.unread and not any(source.error for source in self.sources)
 
     @property
     def blind(self) -> bool:

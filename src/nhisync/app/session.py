@@ -149,6 +149,11 @@ class Session:
         found = (self.domain_of(path, source)(None) for source in self.configuration.paths[path].sources)
         return frozenset(domain for domain in found if domain)
 
+    def common_domains(self, primary: str, backup: str) -> frozenset[str]:
+        """The fault domains that both paths have, but for those of the backup's sources: their items tell these."""
+        own = (self.domain_of(backup, source)(None) for source in self.configuration.paths[backup].sources)
+        return self.domains(primary) & self.domains(backup) - frozenset(own)
+
     def resolve(self, primary: str, backup: str, names: Iterable[str] = ()) -> tuple[tuple[App, str, str], ...]:
         """(app, primary path, backup path) for two path names, or for the role words resolved per app.
 

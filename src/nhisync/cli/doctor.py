@@ -39,7 +39,13 @@ def doctor(
     table, json.
     """
     from nhisync.app.doctor import examine  # noqa: PLC0415 - only this command needs it
-    from nhisync.cli.opening import open_session, tell_certificate, tell_comparisons, tell_idle_keys  # noqa: PLC0415
+    from nhisync.cli.opening import (  # noqa: PLC0415
+        open_session,
+        tell_certificate,
+        tell_comparisons,
+        tell_idle_keys,
+        tell_inbox,
+    )
     from nhisync.cli.output.listing import as_json  # noqa: PLC0415
     from nhisync.cli.progress import progress  # noqa: PLC0415
 
@@ -48,6 +54,7 @@ def doctor(
     session = open_session(invocation)
     tell_idle_keys(invocation, session.configuration)
     tell_certificate(invocation, session.configuration)
+    tell_inbox(invocation, session.configuration)
     if mode is AccessMode.READ:
         tell_comparisons(invocation, session.configuration, "doctor")
     with progress(invocation) as say:

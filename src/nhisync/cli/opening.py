@@ -39,6 +39,15 @@ def tell_certificate(invocation: Invocation, configuration: Configuration) -> No
             invocation.warn(trouble)
 
 
+def tell_inbox(invocation: Invocation, configuration: Configuration) -> None:
+    """Say when no cycle could take in what attesters put into the inbox: their word would be missing."""
+    if configuration.inbox is not None:
+        from nhisync.app.inbox import inbox_trouble  # noqa: PLC0415 - only where it is asked about
+
+        if trouble := inbox_trouble(configuration.inbox):
+            invocation.warn(trouble)
+
+
 def tell_unreadable(invocation: Invocation, configuration: Configuration) -> None:
     """Name what stands among the objections and cannot be read: it blocks every backup, and is in no store."""
     from nhisync.app.objections import standing  # noqa: PLC0415 - only where it is asked about

@@ -88,6 +88,7 @@ class AppTerms:
         pairs: key → terms of explicit pairs.
         default: terms of pairs made by templates and tags.
         primary_domains: fault domains of the primary path.
+        common_domains: fault domains that both paths declare.
         waivers: accepted exceptions.
         aligned: whether the locators of both sides can be one pair.
     """
@@ -99,6 +100,7 @@ class AppTerms:
     pairs: Mapping[str, PairTerms] = field(default_factory=dict)
     default: PairTerms = _PLAIN
     primary_domains: frozenset[str] = frozenset()
+    common_domains: frozenset[str] = frozenset()
     waivers: Waivers = field(default_factory=Waivers)
     aligned: Aligned | None = None
 
@@ -145,7 +147,13 @@ def _asks(tier: Tier, rule: Rule) -> bool:
 
 
 def app_terms(
-    app: App, tier: Tier, rules: Iterable[Rule], *, primary_domains: frozenset[str], waivers: Waivers
+    app: App,
+    tier: Tier,
+    rules: Iterable[Rule],
+    *,
+    primary_domains: frozenset[str],
+    common_domains: frozenset[str] = frozenset(),
+    waivers: Waivers,
 ) -> AppTerms:
     """Prepare `app` for the engine."""
     return AppTerms(
@@ -155,6 +163,7 @@ def app_terms(
         thresholds=thresholds_of(tier),
         pairs={pair.key: terms_of(pair) for pair in app.pairs},
         primary_domains=primary_domains,
+        common_domains=common_domains,
         waivers=waivers,
         aligned=aligned_of(app),
     )

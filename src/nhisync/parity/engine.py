@@ -206,7 +206,7 @@ class _Bench:
         if terms.rules is not self.rules:
             self.rules, self.checks = terms.rules, [(rule, rule.check) for rule in terms.rules]
         self.view.thresholds, self.view.primary_domains = terms.thresholds, terms.primary_domains
-        self.view.lost_until = terms.lost_until
+        self.view.common_domains, self.view.lost_until = terms.common_domains, terms.lost_until
 
     def holds(self, memory: Remembered, p: Cells | None, b: Cells | None) -> bool:
         """Whether a remembered result stands: for these rows, at this time, on observations that are still believed.

@@ -70,6 +70,7 @@ class PairView:
         missing_primary: why there is no primary row (word of `Presence`).
         missing_backup: why there is no backup row.
         primary_domains: fault domains of the primary path.
+        common_domains: fault domains that both paths declare.
         recheck: earliest instant after `now` at which any rule may answer differently for the same rows.
     """
 
@@ -77,6 +78,7 @@ class PairView:
         "ahead_backup",
         "ahead_primary",
         "backup",
+        "common_domains",
         "consumers_backup",
         "consumers_primary",
         "declared_end",
@@ -119,6 +121,7 @@ class PairView:
     missing_primary: str
     missing_backup: str
     primary_domains: frozenset[str]
+    common_domains: frozenset[str]
     recheck: int
 
     def passed(self, instant: int) -> bool:

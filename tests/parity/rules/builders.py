@@ -98,7 +98,7 @@ def view(
     made.consumers_primary, made.consumers_backup = None, None
     made.shared_owner, made.shared_until = "payments-oncall", shared_until
     made.shared = shared_until is not None and not made.passed(shared_until + 1)
-    made.primary_domains = frozenset({PRIMARY_DOMAIN})
+    made.primary_domains, made.common_domains = frozenset({PRIMARY_DOMAIN}), frozenset()
     for name, value in changes.items():
         setattr(made, name, value)
     return made

@@ -29,6 +29,14 @@ BROKEN = depends("kms-key", "eu-north-1", usable=False, detail="pending deletion
 CASES = [
     Case("NHS701", "own domain", both(), "pass"),
     Case("NHS701", "primary's domain", both(b_domain="vault/eu-west-1"), "fail", BACKUP, "vault/eu-west-1"),
+    Case(
+        "NHS701",
+        "both paths declare one domain",
+        view(primary(), backup(), common_domains=frozenset({"dc/lulea"})),
+        "fail",
+        BACKUP,
+        "both paths fail with dc/lulea",
+    ),
     Case("NHS701", "domain not known is NHS706's", both(b_domain=None), None),
     Case("NHS701", "primary names none is NHS706's", view(primary(), backup(), primary_domains=frozenset()), None),
     Case("NHS701", "backup not seen", view(primary(), unseen("denied", domain="vault/eu-west-1")), None),

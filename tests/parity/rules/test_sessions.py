@@ -61,7 +61,22 @@ CASES = [
     Case("NHS808", "the same keys", sets(published(A, B), published(B, A)), "pass"),
     Case("NHS808", "more on the backup", sets(published(A, B, C), published(A, B)), "pass"),
     Case("NHS808", "a key lacks", sets(published(A), published(A, B)), "fail", BACKUP, "does not accept b (is not"),
-    Case("NHS808", "an empty backup", sets(published(), published(A)), "fail", BACKUP, "a (is not there)"),
+    Case(
+        "NHS808",
+        "an empty backup",
+        sets(published(), published(A)),
+        "fail",
+        BACKUP,
+        "a (is not among its signature keys)",
+    ),
+    Case(
+        "NHS808",
+        "what stands there in its place verifies nothing",
+        sets(published(odd=("an algorithm that does not fit the key",)), published(A)),
+        "fail",
+        BACKUP,
+        "a (is not among its signature keys); of what it holds besides, an algorithm that does not fit the key",
+    ),
     Case(
         "NHS808", "the kid is another key", sets(published(key("a", "x")), published(A)), "fail", BACKUP, "another key"
     ),

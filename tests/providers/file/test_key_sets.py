@@ -43,7 +43,7 @@ def test_private_members_make_it_a_secret(files: Files) -> None:
 def test_the_file_is_a_line_of_the_document(files: Files, mode: AccessMode) -> None:
     """Reading it is granted by name, like any other file, and a comparison of values has nothing to read in it."""
     locator = files.plant("jwks", "public/keys.jwks")
-    (document,) = files.provider().permissions(mode, (locator,), frozenset())
+    document, *_ = files.provider().permissions(mode, (locator,), frozenset())
     assert document.actions == (f"read:{files.root}/public/keys.jwks",)
     assert f"setfacl -R -m u:nhisync:rX {files.root}/public/keys.jwks\n" in document.text
     ((_, told),) = files.provider().values((locator,), files.budget())

@@ -16,6 +16,8 @@ from nhisync_file.settings import FileSettings
 
 from .conftest import CANARY, Files
 
+SETTINGS_FILES = ("trust_file", "intermediates_file", "password_file")
+
 
 def revealed(files: Files, *wanted: Locator) -> tuple[dict[tuple[str, str], bytes], list[str]]:
     """What the comparing process would see: values by (file, field), and the kinds of what it could not read."""
@@ -85,13 +87,18 @@ def test_permission_documents_hold_exactly_what_is_used(files: Files) -> None:
     """Named files get entries of their own, a sweep the whole root, writing modes nothing."""
     wanted = [Locator("files", "pem", "tls/a b.pem"), Locator("files", "json", "k.json", "api_key")]
     provider = files.provider()
-    (named,) = provider.permissions(AccessMode.READ, wanted, frozenset())
+    named, beside = provider.permissions(AccessMode.READ, wanted, frozenset())
     assert named.actions == (f"read:{files.root}/k.json", f"read:{files.root}/tls/a b.pem")
     assert f"setfacl -m u:nhisync:x {files.root}/tls\n" in named.text
     assert f"setfacl -R -m u:nhisync:rX '{files.root}/tls/a b.pem'" in named.text
     assert re.search("[rw]wx|chmod", named.text) is None
-    (swept,) = provider.permissions(AccessMode.FINGERPRINT, wanted, frozenset({"pem"}))
+    (swept, again) = provider.permissions(AccessMode.FINGERPRINT, wanted, frozenset({"pem"}))
     assert swept.actions == (f"read:{files.root}/**",)
+    assert beside.actions == again.actions == tuple(f"read:{files.document[name]}" for name in SETTINGS_FILES)
+    assert f"chmod 0644 {files.document['trust_file']}" in beside.text
+    assert f"chmod 0600 {files.document['password_file']}" in beside.text
+    plain = files.provider(**dict.fromkeys(SETTINGS_FILES))
+    assert len(plain.permissions(AccessMode.READ, wanted, frozenset())) == 1
     assert provider.permissions(AccessMode.ROTATE, wanted, frozenset()) == ()
     assert provider.permissions(AccessMode.READ, [], frozenset({"other"})) == ()
 
@@ -100,7 +107,9 @@ def test_doctor_on_a_healthy_source(files: Files) -> None:
     """All checks must be OK, the root first."""
     wanted = [files.plant("pem", "a.pem"), files.plant("kubernetes-secret", "m", {"api_key": CANARY})]
     checks = list(files.provider().examine(AccessMode.READ, wanted, frozenset(), files.budget()))
-    assert [check.name for check in checks] == ["reachable", "readable:a.pem", "readable:m", "password-file", "trust"]
+    granted = [f"permission:read:{files.document[name]}" for name in SETTINGS_FILES]
+    named = ["reachable", "readable:a.pem", "readable:m", "password-file", "trust", *granted]
+    assert [check.name for check in checks] == named
     assert {check.state for check in checks} == {CheckState.OK}
 
 
@@ -109,6 +118,7 @@ def test_doctor_names_every_fault_with_its_fix(files: Files) -> None:
     wanted = [files.plant("json", "a.json", {"api_key": CANARY}, mode=0o644), Locator("files", "pem", "none.pem")]
     Path(files.document["password_file"]).chmod(0o644)
     checks = list(files.provider(trust_file="none").examine(AccessMode.READ, wanted, frozenset(), files.budget()))
+    checks = [check for check in checks if not check.name.startswith("permission:")]
     states = [check.state for check in checks]
     assert states == [CheckState.OK, CheckState.WARNING, *[CheckState.FAILED] * 3]
     assert all(check.fix for check in checks[1:])

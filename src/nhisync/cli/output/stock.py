@@ -41,8 +41,10 @@ def summary(found: Inventory) -> str:
         f"{len(found.unowned)} without owner",
         f"{len(found.never_rotated)} never rotated",
     )
+    unread = f" and {len(found.unread)} that could not be read" if found.unread else ""
     coverage = "complete" if found.complete else "INCOMPLETE: what is not listed is not known to be absent"
-    return f"{plural(len(found.present), 'item')} on {found.path}: {', '.join(counts)}; coverage {coverage}"
+    stock = f"{plural(len(found.present), 'item')} on {found.path}{unread}"
+    return f"{stock}: {', '.join(counts)}; coverage {coverage}"
 
 
 def _line(held: Held, now: datetime) -> tuple[str, ...]:

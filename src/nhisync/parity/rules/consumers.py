@@ -70,8 +70,9 @@ NOT_KNOWN = RuleInfo(
     false_alarm="None: what nobody looked at is not known. A backup that no workload uses states an empty mapping of "
     "consumers.",
     remediation={
-        "*": "Give the consumer of {app}/{pair} a url that tells its generation, or let its deployment say so: nhisync "
-        "attest {app} consumer --pair {pair} --consumer NAME --generation ID --by WHO",
+        "*": "Name who uses {app}/{pair} under consumers (nobody: an empty mapping), each with a url that tells its "
+        "generation, or let its deployment say so: nhisync attest {app} consumer --pair {pair} --consumer NAME "
+        "--generation ID --by WHO",
     },
     policy=("consumers.ask", "consumers.max_age"),
     frameworks=EVIDENCE,

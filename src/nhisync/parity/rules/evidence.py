@@ -88,7 +88,8 @@ DENIED = RuleInfo(
         "vault": "nhisync permissions --provider vault --mode read prints the policy; write it and attach it to "
         "nhisync's role on that path",
         "tls": "Give nhisync the client certificate that the endpoint asks for",
-        "file": "Let nhisync's user read the directory (metadata is enough)",
+        "file": "nhisync permissions --provider file prints the setfacl lines; run them on the host of that path: "
+        "nhisync's user must read the file itself and pass the folders above it",
         "kubernetes": "Apply the manifest that nhisync permissions --provider kubernetes prints for this configuration",
         "postgres": "nhisync permissions --provider postgres --mode read prints the grants; run them on that path's "
         "own server",
@@ -195,8 +196,8 @@ STEPS = {
     "address) and its step",
     "read_only_side": "A standby or a read replica answered: let address or nodes of the source lead to the active "
     "node; nhisync doctor shows which",
-    "unsupported": "This provider or its version cannot tell it: pair an item of a kind that it can read, or make "
-    "{pair} exempt with owner and end",
+    "unsupported": "This provider, or what answers there, cannot tell it: switch it on there (STARTTLS, say), pair an "
+    "item of a kind that can be read, or make {pair} exempt with owner and end",
     "scope_missing": "The mount, vault, project or folder that {pair} names does not exist there: correct the locator, "
     "or create it",
     "malformed": "Look at what answered: a proxy, a portal or an odd item; nhisync doctor PATH tells which",

@@ -27,7 +27,8 @@ ITEM_BOUND = RuleInfo(
     layer=Layer.DEPENDENCIES,
     consequence=Consequence.OUTAGE,
     block="REGION_BOUND",
-    compared="The fault domain of the backup's item with the fault domains of the primary path.",
+    compared="The fault domain of the backup's item, and what its path declares to fail with (fault_domains), with the "
+    "fault domains of the primary path.",
     hurts="What takes the primary down takes this credential along: the backup is a second address of the same "
     "failure.",
     false_alarm="Provider and region have one name and two failures (two data centres of one region). List the "
@@ -48,9 +49,17 @@ ITEM_BOUND = RuleInfo(
 
 
 def check_item_bound(view: PairView) -> Outcome | None:
-    """Fail when the backup's item lies in a fault domain of the primary; None when a domain is not known (NHS706)."""
+    """Fail when the backup's item lies in a fault domain of the primary; None when a domain is not known (NHS706).
+
+    What both paths declare takes all of the backup along, wherever the item itself stands.
+    """
     b = view.backup
-    if b is None or b.domain is None or b.presence != PRESENT or not view.primary_domains:
+    if b is None or b.presence != PRESENT or not view.primary_domains:
+        return None
+    if view.common_domains:
+        told = f"both paths fail with {listed(sorted(view.common_domains))}"
+        return fail(Side.BACKUP, told, "a fault domain of the backup's own")
+    if b.domain is None:
         return None
     if b.domain not in view.primary_domains:
         return PASS

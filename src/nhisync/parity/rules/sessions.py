@@ -180,7 +180,8 @@ LOST = RuleInfo(
     hurts="All users log in again after a switch, at the same time. Whoever switches has to know that beforehand.",
     false_alarm="It is no alarm, but the record of a decision. When the day has passed, decide anew.",
     remediation={
-        "*": "Nothing, if that is still meant; else pair the signing keys of {app} and take the declaration out",
+        "*": "Nothing, if that is still meant and its day is still to come; else a new until, or pair the signing keys "
+        "of {app} and take the declaration out",
     },
     frameworks=OWNERSHIP,
 )
@@ -210,7 +211,7 @@ def _refusal(key: KeyRow, accepted: tuple[KeyRow, ...]) -> str:
     meant = [one for one in accepted if one.kid == key.kid] if key.kid else list(accepted)
     if not meant:
         same = any(one.thumbprint == key.thumbprint for one in accepted)
-        return "stands there under another kid" if same else "is not there"
+        return "stands there under another kid" if same else "is not among its signature keys"
     return next(filter(None, (_choice(key, meant, algorithm) for algorithm in key.algorithms)), "")
 
 
@@ -235,7 +236,8 @@ def _carried(signs: Row, verifies: Row, side: Side) -> Outcome:
         return unknown(Side.PAIR, UNREADABLE, expected)
     refused = sorted(refusals(signer.keys, verifier))
     if refused:
-        return fail(side, f"does not accept {listed(refused)}", expected)
+        besides = f"; of what it holds besides, {listed(dict.fromkeys(verifier.odd))}" if verifier.odd else ""
+        return fail(side, f"does not accept {listed(refused)}{besides}", expected)
     other = Side.PRIMARY if side is Side.BACKUP else Side.BACKUP
     if signer.odd:
         return unknown(other, f"holds {listed(dict.fromkeys(signer.odd))}", expected)
