@@ -60,13 +60,6 @@ def take_in(session: Session, store: Store) -> int:
     return taken
 
 
-<<<<<<< HEAD
-def _waiting(folder: Path) -> Iterator[tuple[int, Path]]:
-    """Finished files, and since when they stand there; a name that begins with a dot is still being written.
-
-    What stands there longest comes first, by the time that nobody can set (inode(7), ctime): no flood overtakes it.
-    """
-=======
 def inbox_trouble(folder: Path) -> str:
     """Why a cycle could not take in what stands in `folder`, or ""."""
     if not folder.is_dir():
@@ -77,9 +70,11 @@ def inbox_trouble(folder: Path) -> str:
     return ""
 
 
-def _waiting(folder: Path) -> Iterator[Path]:
-    """Finished files, oldest name first; a name that begins with a dot is still being written."""
->>>>>>> a2
+def _waiting(folder: Path) -> Iterator[tuple[int, Path]]:
+    """Finished files, and since when they stand there; a name that begins with a dot is still being written.
+
+    What stands there longest comes first, by the time that nobody can set (inode(7), ctime): no flood overtakes it.
+    """
     try:
         found = [(_since(folder / name), name) for name in os.listdir(folder) if _finished(name)]
     except OSError as failure:
