@@ -1,5 +1,6 @@
 """Where a store is: the URL of the configuration, checked and shown without its password."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,6 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from nhisync.errors import StoreError
-from nhisync.spi.files import expanded
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql+psycopg"
@@ -56,7 +56,9 @@ def parse(text: str) -> Address:
 
 def of_file(file: Path) -> Address:
     """The store in `file`, whatever letters its name has."""
-    whole = expanded(file).resolve()
+    with contextlib.suppress(RuntimeError):  # nobody has such a home: then it is the name of a folder
+        file = file.expanduser()
+    whole = file.resolve()
     return Address(URL.create(SQLITE, database=str(whole)), whole)
 
 
