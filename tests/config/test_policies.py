@@ -18,7 +18,7 @@ from nhisync.model import Severity
 from nhisync.policy import BUILTIN, BlackoutLimits, Tier
 
 ROOT = Path(__file__).parents[2]
-CODES = frozenset({"NHS101", "NHS201", "NHS203", "NHS206", "NHS208", "NHS301", "NHS303", "NHS405", "NHS903"})
+CODES = frozenset({"NHS101", "NHS201", "NHS203", "NHS206", "NHS208", "NHS301", "NHS303", "NHS405", "NHS808", "NHS903"})
 Load = Callable[..., Policies]
 
 
@@ -234,6 +234,14 @@ PROBLEMS = {
     "evidence off": ("off: [NHS903]\n", "off: a critical tier cannot switch `NHS903` off"),
     "expired lowered": ("severities: {NHS301: info}\n", "severities: a critical tier cannot lower `NHS301`"),
     "evidence lowered": ("severities: {NHS903: warning}\n", "severities: a critical tier cannot lower `NHS903`"),
+    "session answer off": (
+        "sessions: {ask: true}\noff: [NHS808]\n",
+        "off: a tier that asks about sessions (sessions.ask) cannot switch off `NHS808`",
+    ),
+    "session answer lowered": (
+        "sessions: {ask: true}\nseverities: {NHS808: info}\n",
+        "severities: a tier that asks about sessions (sessions.ask) cannot lower `NHS808`",
+    ),
     "other name": ("version: 1\ntier: high\n", "tier: the file is called critical.yaml and holds tier `high`"),
     "unknown parent": ("inherits: hgh\n", "inherits: there is no tier `hgh`"),
     "no yaml": ("a: [\n", "a bracket is never closed"),

@@ -60,6 +60,9 @@ OPTIONAL: Final[Mapping[str, Any]] = {
 """Values of a tier that inherits none and sets none: what was asked for later stays off in older files."""
 
 
+_ANSWER: Final = "NHS808"
+
+
 class _Relation(NamedTuple):
     """Two values that must fit together: `holds` of both, `text` says how."""
 
@@ -142,6 +145,7 @@ def check_tier(name: str, draft: Draft, file: PolicyFile, codes: Collection[str]
         file.report.add(file.yaml.mark(("tier",)), key, said)
     if not missing:
         _check_relations(draft, file)
+        _check_sessions(draft, file)
     if codes is not None:
         _check_codes(file, codes)
     if draft.critical:
@@ -168,6 +172,17 @@ def _check_relations(draft: Draft, file: PolicyFile) -> None:
             relation.key,
             f"{relation.key} ({value_text(value)}) must be {relation.text} {relation.other} ({value_text(other)})",
         )
+
+
+def _check_sessions(draft: Draft, file: PolicyFile) -> None:
+    """Who asks about sessions hears the answer of a pair from NHS808: muted, every pair would pass for an answer."""
+    lowered = draft.severities.get(_ANSWER, Severity.ERROR) is not Severity.ERROR
+    if not draft.values["sessions.ask"] or not (lowered or _ANSWER in draft.off):
+        return
+    word, key = ("lower", "severities") if lowered else ("switch off", "off")
+    said = f"{key}: a tier that asks about sessions (sessions.ask) cannot {word} `{_ANSWER}`, which is the answer"
+    place = file.yaml.root.get(key)
+    file.report.add(place.mark if place else file.yaml.mark(("inherits",)), key, said)
 
 
 def _check_critical(draft: Draft, file: PolicyFile) -> None:
