@@ -104,7 +104,8 @@ def _guid(value: str) -> str:
 
 def _vault_id(value: str) -> str:
     if not _VAULT_ID.match(value):
-        raise ValueError("a vault id is the vault's full resource id: /subscriptions/…/Microsoft.KeyVault/vaults/…")
+        form = "/subscriptions/…/Microsoft.KeyVault/vaults/NAME, a name of 3 to 24 letters, digits and dashes"
+        raise ValueError(f"a vault id is the vault's full resource id: {form}")
     return value
 
 
