@@ -178,7 +178,9 @@ SECRETS = [i for i, line in enumerate(LINES) if CANARY in line]
 NOISE = st.text(alphabet="abz:{}[]-#&*!|>'\"%@`, \t\n\\$?~<=0", max_size=4)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(line=st.integers(0, len(LINES) - 1), column=st.integers(0, 80), length=st.integers(0, 6), noise=NOISE)
 @example(line=13, column=10, length=2, noise="")
 def test_one_random_edit_leaks_nothing(line: int, column: int, length: int, noise: str, tmp_path: Path) -> None:
@@ -196,7 +198,9 @@ def test_one_random_edit_leaks_nothing(line: int, column: int, length: int, nois
     assert CANARY not in texts
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data())
 def test_random_documents_end_in_a_configuration_error(data: Any, tmp_path: Path) -> None:
     """Cutting, doubling, swapping and inserting lines, and plain noise, raise nothing but ConfigurationError."""
@@ -233,7 +237,9 @@ def places(value: Any, loc: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(child, (*loc, key))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(data=st.data(), value=VALUES)
 def test_any_value_at_any_place_is_handled(data: Any, value: Any, full: str, tmp_path: Path) -> None:
     """Replacing any one value of a valid document by anything raises nothing but ConfigurationError."""

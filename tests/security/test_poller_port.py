@@ -118,7 +118,9 @@ def test_one_connection_gives_one_blocked_answer(port: int, request_bytes: bytes
 
 
 @given(tail=st.binary(max_size=200), path=st.text(max_size=40))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_no_bytes_open_a_blocked_path(port: int, tail: bytes, path: str) -> None:
     """Arbitrary bytes behind the blocked URL never bring a 200 for it, nor more than one answer."""
     answer = ask(port, BLOCKED.join(("GET ", path)).encode("utf-8", "replace") + tail + b"\r\n\r\n")
