@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.rights.case import Mutant, Outcome, outcome, replaced, texts, without
+from benchmarks.rights.case import Mutant, Outcome, outcome, replaced, several, texts, without
 from nhisync.parity.rights import Rights, compare
 from nhisync.spi import Syntax
 from nhisync_azure.emulator import arm_documents, kv_certificates, kv_keys, kv_secrets
@@ -119,25 +119,15 @@ BASES = (
 def mutants() -> Iterator[Mutant[Policy]]:
     """Every fault at every place it fits."""
     for base in BASES:
-        for operator, assignments in _several(base.assignments, _of_assignment):
+        for operator, assignments in several(base.assignments, _of_assignment):
             yield Mutant(f"role: {operator}", base, replace(base, assignments=assignments))
-        for operator, denials in _several(base.denials, _of_denial):
+        for operator, denials in several(base.denials, _of_denial):
             yield Mutant(f"deny: {operator}", base, replace(base, denials=denials))
-        for operator, words in _several(base.words, _of_words):
+        for operator, words in several(base.words, _of_words):
             yield Mutant(f"access policy: {operator}", base, replace(base, words=words))
         added = Assignment(BY_ROLES.id, data_actions=(f"{VAULT}/secrets/delete",))
         yield Mutant("role: added", base, replace(base, assignments=(*base.assignments, added)))
         yield Mutant("deny: added", base, replace(base, denials=(*base.denials, Denial(SECRET, ME, actions=("*",)))))
-
-
-def _several(items: tuple[Any, ...], change: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    for rest in without(items):
-        yield "dropped", rest
-    for index, item in enumerate(items):
-        for operator, changed in change(item):
-            yield operator, (*items[:index], changed, *items[index + 1 :])
-        yield "repeated", (*items, item)
-    yield "reordered", items[::-1]
 
 
 def _of_assignment(one: Assignment) -> Iterator[tuple[str, Assignment]]:

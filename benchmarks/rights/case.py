@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from nhisync.parity.rights import Difference
 
@@ -78,3 +78,14 @@ def texts(patterns: Iterable[str], fillings: tuple[str, ...], wildcards: str) ->
             text = "".join(filling if char in wildcards else char for char in pattern)
             found |= {text, f"{text}{fillings[-1]}"}
     return sorted(text for text in found if text)
+
+
+def several(items: tuple[Any, ...], change: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """(operator, mutant) of a sequence: a member dropped, changed by `change`, repeated; the order turned round."""
+    for rest in without(items):
+        yield "dropped", rest
+    for index, item in enumerate(items):
+        for operator, changed in change(item):
+            yield operator, (*items[:index], changed, *items[index + 1 :])
+        yield "repeated", (*items, item)
+    yield "reordered", items[::-1]

@@ -9,7 +9,7 @@ from typing import Any
 from google.cloud.iam_v2 import types
 from google.iam.v1 import policy_pb2
 
-from benchmarks.rights.case import Mutant, Outcome, outcome, replaced, without
+from benchmarks.rights.case import Mutant, Outcome, outcome, replaced, several, without
 from nhisync.parity.rights import Rights, compare
 from nhisync.spi import Syntax
 from nhisync_gcp.emulator.access import Access
@@ -124,9 +124,9 @@ BASES = (
 def mutants() -> Iterator[Mutant[Policy]]:
     """Every fault at every place it fits."""
     for base in BASES:
-        for operator, bindings in _several(base.bindings, _of_binding):
+        for operator, bindings in several(base.bindings, _of_binding):
             yield Mutant(operator, base, replace(base, bindings=bindings))
-        for operator, denials in _several(base.denials, _of_denial):
+        for operator, denials in several(base.denials, _of_denial):
             yield Mutant(f"deny: {operator}", base, replace(base, denials=denials))
         for index, (name, permissions) in enumerate(base.roles):
             for operator, changed in _of_role(permissions):
@@ -138,16 +138,6 @@ def mutants() -> Iterator[Mutant[Policy]]:
             if place != STRIPE:
                 rule = Denial(place, (DENIED_ME,), ("secretmanager.googleapis.com/versions.access",))
                 yield Mutant("deny added", base, replace(base, denials=(*base.denials, rule)))
-
-
-def _several(items: tuple[Any, ...], change: Any) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    for rest in without(items):
-        yield "dropped", rest
-    for index, item in enumerate(items):
-        for operator, changed in change(item):
-            yield operator, (*items[:index], changed, *items[index + 1 :])
-        yield "repeated", (*items, item)
-    yield "reordered", items[::-1]
 
 
 def _of_binding(one: Binding) -> Iterator[tuple[str, Binding]]:

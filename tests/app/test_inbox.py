@@ -223,3 +223,19 @@ def test_a_word_that_replaces_one_just_being_read_is_not_lost(inbox: Inbox) -> N
     assert take_in(inbox.session, hurried) == 1
     assert inbox.cycle() == 1
     assert (inbox.state(), inbox.names) == (State.FAIL, set())
+
+
+@pytest.mark.parametrize("text", [None, b"no key"], ids=["gone", "garbage"])
+def test_a_word_waits_for_a_key_that_cannot_be_used(inbox: Inbox, text: bytes | None) -> None:
+    """The configuration is broken, not the word: a "fail" is not put aside, and counts when the key is back."""
+    file = inbox.folder / "load-lab.pem"
+    key = file.read_bytes()
+    file.unlink()
+    if text is not None:
+        file.write_bytes(text)
+    inbox.put("a.jws", sign(inbox.key, {**SAID, "result": "fail"}))
+    assert inbox.cycle() == 0
+    assert inbox.names == {"a.jws"}
+    file.write_bytes(key)
+    assert inbox.cycle() == 1
+    assert inbox.state() is State.FAIL

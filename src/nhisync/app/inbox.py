@@ -13,7 +13,7 @@ from typing import Final
 
 from nhisync.app.attest import accepted
 from nhisync.app.session import Session
-from nhisync.app.signed import MOST, verified
+from nhisync.app.signed import MOST, UnusableKeyError, verified
 from nhisync.errors import UsageError
 from nhisync.model import Attestation
 from nhisync.parity.text import clean
@@ -47,6 +47,8 @@ def take_in(session: Session, store: Store) -> int:
         try:
             claim, signer = verified(session, read_file(file, MOST))
             claim = accepted(session, claim)
+        except UnusableKeyError as trouble:  # ours, not the attester's: its word waits, and takes nobody's turn
+            _log.error("%s waits: %s", _shown(file), trouble.message)
         except OSError as failure:
             turns -= _set_aside(file, since, failure.strerror or "it cannot be read")
         except UsageError as refusal:

@@ -32,6 +32,10 @@ _SUBJECT: Final = ("pair", "consumer", "generation")
 """What a word about a consumer names, instead of a result."""
 
 
+class UnusableKeyError(UsageError):
+    """The configured key cannot be used, so nobody can say whether what was signed with it counts."""
+
+
 def read(name: str) -> bytes:
     """The content of a signed file.
 
@@ -132,14 +136,14 @@ def _key(name: str, file: Path) -> tuple[Any, list[str]]:
         found = serialization.load_pem_public_key(pem)
     except (OSError, ValueError) as failure:
         why = (failure.strerror if isinstance(failure, OSError) else "") or "it is no public key in PEM"
-        raise UsageError(f"the key of the attester `{name}`, {file}, cannot be used: {why}", fix=fix) from None
+        raise UnusableKeyError(f"the key of the attester `{name}`, {file}, cannot be used: {why}", fix=fix) from None
     if isinstance(found, ed25519.Ed25519PublicKey):
         return OKPKey.import_key(pem), ["Ed25519", "EdDSA"]
     if isinstance(found, ec.EllipticCurvePublicKey) and isinstance(found.curve, ec.SECP256R1):
         return ECKey.import_key(pem), ["ES256"]
     if isinstance(found, rsa.RSAPublicKey) and found.key_size >= 2048:
         return RSAKey.import_key(pem), ["PS256", "RS256"]
-    raise UsageError(f"the key of the attester `{name}` is of a kind that is not used", fix=fix)
+    raise UnusableKeyError(f"the key of the attester `{name}` is of a kind that is not used", fix=fix)
 
 
 def _said(payload: bytes) -> Mapping[str, str]:
