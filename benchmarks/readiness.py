@@ -23,7 +23,8 @@ from nhisync.app.publish import moment, publish
 from nhisync.clock import SystemClock
 from nhisync.model import Mode, Word
 from nhisync.server.__main__ import wire
-from nhisync.server.listener import ListenerSettings, bind
+from nhisync.server.listener import ListenerSettings
+from nhisync.server.serving import bind
 from nhisync.statement import Publication, Role, Signal, SignalState, next_sequence
 
 CLIENTS, RATE, ROUNDS = 16, 300, 3

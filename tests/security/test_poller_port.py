@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from nhisync.app.publish import moment, publish
 from nhisync.model import Mode, Word
-from nhisync.server.listener import Listener, ListenerSettings, bind
+from nhisync.server.listener import Listener, ListenerSettings
+from nhisync.server.serving import bind
 from nhisync.statement import Publication, Role, Signal, SignalState
 from nhisync.testing.clocks import FakeClock
 

@@ -16,8 +16,9 @@ import pytest
 from nhisync.app.publish import moment, publish
 from nhisync.clock import Clock
 from nhisync.model import Mode, Word
-from nhisync.server.listener import Listener, ListenerSettings, bind
+from nhisync.server.listener import Listener, ListenerSettings
 from nhisync.server.protocol import PollerProtocol
+from nhisync.server.serving import bind
 from nhisync.statement import Publication, Role, Signal, SignalState
 from nhisync.testing.clocks import FakeClock
 

@@ -25,8 +25,9 @@ from nhisync.app.publish import publish
 from nhisync.clock import SystemClock
 from nhisync.errors import UsageError
 from nhisync.server.__main__ import wire
-from nhisync.server.listener import Listener, ListenerSettings, TlsFiles, bind, check_tls
+from nhisync.server.listener import Listener, ListenerSettings
 from nhisync.server.protocol import PollerProtocol
+from nhisync.server.serving import TlsFiles, bind, check_tls
 
 BACKUP = b"GET /v1/ready/payments/backup HTTP/1.1\r\nHost: signals.test\r\n\r\n"
 
@@ -100,7 +101,7 @@ def test_clients_that_never_finish_are_cut_off(serve: Callable[..., Any]) -> Non
         for connection in (silent, unfinished):
             with contextlib.suppress(ConnectionResetError):
                 assert connection.recv(100) == b""
-    served.until(lambda: not served.listener._server.server_state.connections)
+    served.until(lambda: not served.listener.server.server_state.connections)
 
 
 def test_hundreds_of_idle_connections_do_not_stop_the_answers(serve: Callable[..., Any]) -> None:
@@ -124,7 +125,7 @@ def test_listener_that_follows_nothing_any_more_ends(serve: Callable[..., Any]) 
             raise RuntimeError("unforeseen")
 
     served.listener.watcher._file = Broken()
-    served.until(lambda: served.listener._server.should_exit)
+    served.until(lambda: served.listener.server.should_exit)
 
 
 def test_address_that_is_taken_or_malformed_is_a_usage_error() -> None:

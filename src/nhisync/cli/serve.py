@@ -118,7 +118,8 @@ def _supervise(invocation: Invocation, configuration: "Configuration") -> int:
 def listener_settings(configuration: "Configuration", *, not_before: float | None = None) -> "ListenerSettings":
     """What a listener for `configuration` is told."""
     from nhisync.app.publish import instance  # noqa: PLC0415 - only when needed
-    from nhisync.server.listener import ListenerSettings, TlsFiles  # noqa: PLC0415
+    from nhisync.server.listener import ListenerSettings  # noqa: PLC0415
+    from nhisync.server.serving import TlsFiles  # noqa: PLC0415
 
     tls = configuration.listener.tls if configuration.listener else None
     return ListenerSettings(
@@ -140,7 +141,7 @@ def _bound(invocation: Invocation, configuration: "Configuration") -> "list[sock
         UsageError: there is no listener in the configuration, its TLS files are unusable, or its address is taken.
     """
     from nhisync.errors import UsageError  # noqa: PLC0415 - only when needed
-    from nhisync.server.listener import TlsFiles, bind, check_tls  # noqa: PLC0415
+    from nhisync.server.serving import TlsFiles, bind, check_tls  # noqa: PLC0415
 
     listener = configuration.listener
     if listener is None:

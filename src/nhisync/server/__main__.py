@@ -14,7 +14,8 @@ from pathlib import Path
 
 from nhisync.clock import SystemClock
 from nhisync.errors import UsageError
-from nhisync.server.listener import Listener, ListenerSettings, TlsFiles, stop_with_parent
+from nhisync.server.listener import Listener, ListenerSettings
+from nhisync.server.serving import TlsFiles, stop_with_parent
 
 UNUSABLE = 2
 """Exit code for a configuration that no second start would change; the supervisor then ends (contracts.md §1)."""
@@ -45,7 +46,7 @@ def main() -> int:
         not_before=told["not_before"],
     )
     listener = Listener(settings, SystemClock())
-    stop_with_parent(listener)
+    stop_with_parent(listener.stop)
     try:
         listener.run([socket.socket(fileno=number) for number in told["sockets"]])
     except UsageError as refusal:
