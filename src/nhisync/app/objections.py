@@ -6,24 +6,15 @@ the folder could as well remove the publication. Like `nhisync.app.publish` it i
 """
 
 import os
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nhisync.app.folders import sync_folder
+from nhisync.app.folders import own, put, sync_folder
 from nhisync.statement import Against, Objection, StatementError, objection_in, written
-
-FOLDER_MODE, FILE_MODE = 0o750, 0o640
-"""Owner writes, group reads, as for the publication: the listener may run as another user of the group."""
 
 MOST = 1000
 """More files than this are read by nobody; then every backup is blocked."""
-
-LARGEST = 64 * 1024
-"""Bytes of one file."""
-
-_ROOT = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +48,7 @@ def say(publication: Path, objection: Objection, name: str) -> Path:
     Raises:
         OSError: the file system refused; nothing was said.
     """
-    folder = folder_of(publication)
-    if not folder.is_dir():
-        folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-        _give(folder, folder.parent)
-        sync_folder(folder.parent)
-    draft, file = folder / f".{name}", folder / name
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(draft, flags, FILE_MODE), "wb") as stream:
-            stream.write(written(objection))
-            stream.flush()
-            os.fchmod(stream.fileno(), FILE_MODE)  # the umask may have taken the group's bit away
-            os.fsync(stream.fileno())
-        _give(draft, folder)
-        draft.replace(file)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
-    sync_folder(folder)
-    return file
+    return put(folder_of(publication), name, written(objection))
 
 
 def standing(publication: Path) -> Standing:
@@ -125,18 +97,8 @@ def settle(files: Iterable[Path]) -> None:
 
 def _read(file: Path, owner: int) -> Objection | None:
     """The objection in `file`; None when it is not the word of `owner` or root."""
-    handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-    with os.fdopen(handle, "rb") as stream:
-        status = os.fstat(handle)
-        if status.st_uid not in {owner, _ROOT} or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            return None
-        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-            raise StatementError("it is no objection: no regular file, or too large")
-        return objection_in(stream.read(LARGEST))
-
-
-def _give(name: Path, like: Path) -> None:
-    """What root makes belongs to whom its place belongs to: nhisync must be able to read and to remove it."""
-    if os.geteuid() == _ROOT:
-        place = like.stat()
-        os.chown(name, place.st_uid, place.st_gid, follow_symlinks=False)
+    try:
+        content = own(file, owner)
+    except ValueError as trouble:
+        raise StatementError(f"it is no objection: {trouble}") from None
+    return None if content is None else objection_in(content)

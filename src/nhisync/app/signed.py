@@ -5,31 +5,22 @@ A compact JWS (RFC 7515). Its ``typ`` says what it is, so that no other token of
 that is shown again changes nothing: what was observed last counts, not what was recorded last.
 """
 
-import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from nhisync.app.attest import path_of
+from nhisync.app.payload import claim_of, members
 from nhisync.app.session import Session
 from nhisync.config import Attester
 from nhisync.errors import UsageError
-from nhisync.model import CONSUMER, Attestation
+from nhisync.model import Attestation
 from nhisync.spi.files import read_file
 
 TYPE: Final = "nhisync-attestation+jws"
 MOST: Final = 65_536
 """Bytes of a file that are read."""
 
-_KEYS: Final = frozenset(
-    {"app", "path", "kind", "result", "observed_at", "by", "evidence", "pair", "consumer", "generation"}
-)
 _EXTENSIONS: Final = frozenset({"crit", "b64"})
-_NEEDED: Final = ("app", "kind", "observed_at")
-_RESULT: Final = ("result",)
-_SUBJECT: Final = ("pair", "consumer", "generation")
-"""What a word about a consumer names, instead of a result."""
 
 
 class UnusableKeyError(UsageError):
@@ -61,26 +52,19 @@ def verified(session: Session, text: bytes) -> tuple[Attestation, str]:
     if attester is None:
         fix = f"attesters of nhisync.yaml: {', '.join(sorted(session.configuration.attesters)) or 'none'}."
         raise UsageError("nobody of the configuration's attesters signed this", fix=fix)
-    said = _said(_payload(text, name, attester))
+    try:
+        said = members(_payload(text, name, attester))
+    except ValueError as why:
+        raise _none(f"its payload {why}") from None
     if said["kind"] not in attester.kinds:
         fix = f"It may attest: {', '.join(sorted(attester.kinds))} (attesters.{name}.kinds)."
         raise UsageError(f"the attester `{name}` may not attest this kind", fix=fix)
-    by, holds, seen = said.get("by") or name, said.get("result") != "fail", _instant(said["observed_at"])
-    if holds and seen > session.clock.now():  # each time it was shown it would count as seen just then
-        told = f"{seen:%Y-%m-%dT%H:%M:%SZ} is ahead of this clock; a later refusal could be overridden with it"
-        raise UsageError(told, fix="Show it again after that time, and compare the clocks (NTP).")
-    claim = Attestation(
-        app=said["app"],
-        path=path_of(session, said["app"], said.get("path", ""), consumer="consumer" in said),
-        kind=said["kind"],
-        holds=holds,
-        observed_at=seen,
-        attested_by=by if by == name else f"{by}, signed by {name}",
-        evidence=said.get("evidence", ""),
-        pair=said.get("pair", ""),
-        consumer=said.get("consumer", ""),
-        generation=said.get("generation", ""),
-    )
+    claim = claim_of(session, said, by=name)
+    if claim.holds and claim.observed_at > session.clock.now():  # shown again and again it would count as seen then
+        told = f"{claim.observed_at:%Y-%m-%dT%H:%M:%SZ} is ahead of this clock; a later refusal could be overridden"
+        raise UsageError(f"{told} with it", fix="Show it again after that time, and compare the clocks (NTP).")
+    if claim.attested_by != name:
+        claim = replace(claim, attested_by=f"{claim.attested_by}, signed by {name}")
     return claim, name
 
 
@@ -144,56 +128,6 @@ def _key(name: str, file: Path) -> tuple[Any, list[str]]:
     if isinstance(found, rsa.RSAPublicKey) and found.key_size >= 2048:
         return RSAKey.import_key(pem), ["PS256", "RS256"]
     raise UnusableKeyError(f"the key of the attester `{name}` is of a kind that is not used", fix=fix)
-
-
-def _said(payload: bytes) -> Mapping[str, str]:
-    """The words of a payload: texts under known names, none twice.
-
-    Raises:
-        UsageError: it holds anything else.
-    """
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({name for name, _ in pairs}) != len(pairs):
-            raise ValueError
-        return dict(pairs)
-
-    try:
-        found = json.loads(payload, object_pairs_hook=once)
-    except (ValueError, RecursionError):
-        raise _none("its payload is no JSON object, or names something twice") from None
-    if not isinstance(found, dict) or not all(isinstance(one, str) and one.isprintable() for one in found.values()):
-        raise _none("its payload is no JSON object of printable texts")
-    if strange := sorted(found.keys() - _KEYS):
-        raise _none(f"its payload holds {len(strange)} names that mean nothing here")
-    _check_members(found)
-    return found
-
-
-def _check_members(found: Mapping[str, str]) -> None:
-    """What is needed is there, and nothing that does not go with the kind.
-
-    Raises:
-        UsageError: it is not so.
-    """
-    about = found.get("kind") == CONSUMER and not found.keys().isdisjoint(_SUBJECT)
-    needed, foreign = (_SUBJECT, _RESULT) if about else (_RESULT, _SUBJECT)
-    if missing := [one for one in (*_NEEDED, *needed) if not found.get(one)]:
-        raise _none(f"its payload lacks {', '.join(missing)}")
-    if strange := [one for one in foreign if one in found]:
-        raise _none(f"its payload holds {', '.join(strange)}, which does not go with this kind")
-    if not about and found["result"] not in {"pass", "fail"}:
-        raise _none("its result is neither pass nor fail")
-
-
-def _instant(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-        if found.tzinfo is not None:
-            return found.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise _none("its observed_at is no time with a zone")
 
 
 def _none(why: str) -> UsageError:

@@ -12,6 +12,7 @@ from nhisync.statement.publication import (
     SignalState,
 )
 from nhisync.statement.validity import FUTURE_TOLERANCE, Decision, Moment, Window, admit, decide, next_sequence, word_of
+from nhisync.statement.words import attestation_in, document_of
 
 __all__ = [
     "BLOCK_WORDS",
@@ -29,9 +30,11 @@ __all__ = [
     "StatementError",
     "Window",
     "admit",
+    "attestation_in",
     "blocked",
     "compose",
     "decide",
+    "document_of",
     "encode",
     "next_sequence",
     "objection_in",

@@ -3,16 +3,15 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from nhisync.model import Attestation, Word
 from nhisync.statement.codec import StatementError
 from nhisync.statement.publication import Publication, Role, Signal, SignalState
+from nhisync.statement.words import attestation_in, document_of
 
 VERSION = "1.0"
 """Of the document; a reader refuses any other."""
 
-_TEXTS = ("app", "path", "kind", "attested_by", "evidence", "actor")
 _BLOCK = "ATTESTATION"
 
 
@@ -74,26 +73,22 @@ def _restricted(signal: Signal, against: Against) -> Signal:
 
 def written(objection: Objection) -> bytes:
     """The document of `objection`, one line of JSON."""
-    said = objection.attestation
-    document = {name: getattr(said, name) for name in _TEXTS[:-1]}
-    document |= {"version": VERSION, "actor": objection.actor, "observed_at": said.observed_at.isoformat()}
+    document = document_of(objection.attestation) | {"version": VERSION, "actor": objection.actor}
     return json.dumps(document, sort_keys=True).encode("ascii") + b"\n"
 
 
 def objection_in(data: bytes) -> Objection:
-    """What `data` says.
+    """What `data` says; it never holds, whatever the document claims.
 
     Raises:
         StatementError: it is no objection of this version.
     """
     try:
         document = json.loads(data)
-        texts = {name: document[name] for name in _TEXTS}
-        observed = datetime.fromisoformat(document["observed_at"]).astimezone(UTC)
-        sound = document["version"] == VERSION and all(isinstance(text, str) for text in texts.values())
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        said = attestation_in({**document, "holds": False})
+        sound = document["version"] == VERSION and isinstance(document["actor"], str)
+    except (ValueError, KeyError, TypeError, RecursionError):
         sound = False
     if not sound:
         raise StatementError("it is no objection that this version can read")
-    actor = texts.pop("actor")
-    return Objection(Attestation(holds=False, observed_at=observed, **texts), actor)
+    return Objection(said, document["actor"])
