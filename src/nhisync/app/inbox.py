@@ -2,18 +2,20 @@
 
 Who may write into it decides nothing: a file counts by the signature of one whom the configuration names, as with
 `nhisync attest --signed`, and by nothing else. What counts is recorded and removed; what does not is set aside beside
-its reason, and never blocks the rest.
+its reason, and never blocks the rest. What the operator listener accepted comes the same way (`nhisync.app.spool`).
 """
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from nhisync.app import spool
 from nhisync.app.attest import accepted
 from nhisync.app.session import Session
 from nhisync.app.signed import MOST, UnusableKeyError, verified
+from nhisync.app.spool import folder_of, laid
 from nhisync.errors import UsageError
 from nhisync.model import Attestation
 from nhisync.parity.text import clean
@@ -34,19 +36,31 @@ _log = logging.getLogger(__name__)
 
 
 def take_in(session: Session, store: Store) -> int:
-    """Record every attestation that counts; returns how many.
+    """Record every attestation that counts, of the inbox and of the operator listener; returns how many.
 
     Raises:
         StoreError: the store cannot be written; what was not recorded stays in the folder.
     """
-    folder = session.configuration.inbox
-    if folder is None:
-        return 0
+    inbox, words = session.configuration.inbox, folder_of(session.configuration.publish.snapshot)
+    taken = 0
+    if words.is_dir():
+        taken += _taken(store, words, spool.SUFFIX, lambda file: laid(session, file))
+    if inbox is not None:
+        taken += _taken(store, inbox, SUFFIX, lambda file: _signed(session, file))
+    return taken
+
+
+def _signed(session: Session, file: Path) -> tuple[Attestation, str]:
+    claim, signer = verified(session, read_file(file, MOST))
+    return accepted(session, claim), f"attester {signer}"
+
+
+def _taken(store: Store, folder: Path, suffix: str, understood: Callable[[Path], tuple[Attestation, str]]) -> int:
+    """Record what counts of one folder; how many that were."""
     taken, turns = 0, AT_ONCE
-    for since, file in _waiting(folder):
+    for since, file in _waiting(folder, suffix):
         try:
-            claim, signer = verified(session, read_file(file, MOST))
-            claim = accepted(session, claim)
+            claim, actor = understood(file)
         except UnusableKeyError as trouble:  # ours, not the attester's: its word waits, and takes nobody's turn
             _log.error("%s waits: %s", _shown(file), trouble.message)
         except OSError as failure:
@@ -54,10 +68,10 @@ def take_in(session: Session, store: Store) -> int:
         except UsageError as refusal:
             turns -= _set_aside(file, since, refusal.message)
         else:
-            taken += _recorded(store, claim, signer)
+            taken += _recorded(store, claim, actor)
             turns -= _remove(file, since)
         if not turns:
-            _log.warning("attestations.inbox %s: one cycle takes %d files, the rest waits", folder, AT_ONCE)
+            _log.warning("%s: one cycle takes %d files, the rest waits", folder, AT_ONCE)
             break
     return taken
 
@@ -72,21 +86,21 @@ def inbox_trouble(folder: Path) -> str:
     return ""
 
 
-def _waiting(folder: Path) -> Iterator[tuple[int, Path]]:
+def _waiting(folder: Path, suffix: str) -> Iterator[tuple[int, Path]]:
     """Finished files, and since when they stand there; a name that begins with a dot is still being written.
 
     What stands there longest comes first, by the time that nobody can set (inode(7), ctime): no flood overtakes it.
     """
     try:
-        found = [(_since(folder / name), name) for name in os.listdir(folder) if _finished(name)]
+        found = [(_since(folder / name), name) for name in os.listdir(folder) if _finished(name, suffix)]
     except OSError as failure:
-        _log.warning("attestations.inbox %s cannot be listed: %s; nothing was taken in", folder, failure.strerror)
+        _log.warning("%s cannot be listed: %s; nothing was taken in", folder, failure.strerror)
         return
     yield from ((since, folder / name) for since, name in sorted(found))
 
 
-def _finished(name: str) -> bool:
-    return name.endswith(SUFFIX) and not name.startswith(".")
+def _finished(name: str, suffix: str) -> bool:
+    return name.endswith(suffix) and not name.startswith(".")
 
 
 def _since(file: Path) -> int:
@@ -97,12 +111,12 @@ def _since(file: Path) -> int:
         return 0  # withdrawn meanwhile
 
 
-def _recorded(store: Store, claim: Attestation, signer: str) -> bool:
+def _recorded(store: Store, claim: Attestation, actor: str) -> bool:
     """Record what is not recorded; whether that was so."""
     with store.reader() as reader:
         if reader.attested(claim):
             return False
-    store.attest(claim, actor=f"attester {signer}")
+    store.attest(claim, actor=actor)
     return True
 
 

@@ -54,7 +54,6 @@ def claim_of(session: Session, said: Mapping[str, str], *, by: str) -> Attestati
 
     Raises:
         UsageError: no such app or path.
-        ValueError: its time is none.
     """
     return Attestation(
         app=said["app"],

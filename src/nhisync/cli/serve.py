@@ -32,6 +32,9 @@ def serve(
         bool, typer.Option("--listener-only", help="Only answer controllers, from what another process publishes.")
     ] = False,
     sync_only: Annotated[bool, typer.Option("--sync-only", help="Only run cycles and publish.")] = False,
+    operator_only: Annotated[
+        bool, typer.Option("--operator-only", help="Only take attestations on the operator listener.")
+    ] = False,
 ) -> int:
     """Run the daemon: listener and sync job.
 
@@ -40,20 +43,24 @@ def serve(
         nhisync serve --listener-only     beside nhisync sync from a timer, or in a container of its own
 
     Two processes: the listener answers DNS controllers and imports no SDK; the sync process runs a cycle at once and
-    then every period of the strictest tier. Every start is blocked until one full evaluation. When the sync process
-    dies or hangs, answers turn to 503 at their valid_until by themselves. SIGTERM ends, SIGHUP reloads the
-    configuration and the certificate. Exit 5 when another process holds the store.
+    then every period of the strictest tier. With `operator` configured, a third one takes attestations over HTTP.
+    Every start is blocked until one full evaluation. When the sync process dies or hangs, answers turn to 503 at their
+    valid_until by themselves. SIGTERM ends, SIGHUP reloads the configuration and the certificate. Exit 5 when another
+    process holds the store.
     """
     from nhisync.cli.opening import tell_certificate, tell_idle_keys  # noqa: PLC0415 - only this command needs it
     from nhisync.cli.ready import configuration_of  # noqa: PLC0415
     from nhisync.errors import UsageError  # noqa: PLC0415
 
     invocation = current(ctx)
-    if listener_only and sync_only:
-        raise UsageError("--listener-only and --sync-only exclude each other", fix="Without either, both run.")
+    if listener_only + sync_only + operator_only > 1:
+        told = "--listener-only, --sync-only and --operator-only exclude each other"
+        raise UsageError(told, fix="Without any of them, all run.")
     _log_to_stderr(invocation)
     if sync_only:
         return _sync(invocation)
+    if operator_only:
+        return _operate(invocation)
     configuration = configuration_of(invocation)  # sources' own settings are the sync process's affair
     tell_idle_keys(invocation, configuration)
     tell_certificate(invocation, configuration)
@@ -75,6 +82,13 @@ def _listen(invocation: Invocation, configuration: "Configuration") -> int:
 
     sockets = _bound(invocation, configuration)
     Listener(listener_settings(configuration), invocation.clock).run(sockets)
+    return ExitCode.OK
+
+
+def _operate(invocation: Invocation) -> int:
+    from nhisync.cli.operate import operate  # noqa: PLC0415 - only when needed
+
+    operate(invocation, child=SUPERVISOR in invocation.environ)
     return ExitCode.OK
 
 
@@ -102,10 +116,12 @@ def _supervise(invocation: Invocation, configuration: "Configuration") -> int:
 
     sockets = _bound(invocation, configuration)
     settings = listener_settings(configuration, not_before=invocation.clock.boottime())
-    children = (
+    children = [
         Child("listener", lambda: _start_listener(settings, sockets)),
-        Child("sync", lambda: _start_sync(invocation)),
-    )
+        Child("sync", lambda: _start_command(invocation, "--sync-only", subprocess.DEVNULL)),
+    ]
+    if configuration.operator is not None:
+        children.append(Child("operator", lambda: _start_command(invocation, "--operator-only", subprocess.PIPE)))
     supervisor = Supervisor(children, invocation.clock)
     supervisor.take_signals()
     try:
@@ -121,7 +137,6 @@ def listener_settings(configuration: "Configuration", *, not_before: float | Non
     from nhisync.server.listener import ListenerSettings  # noqa: PLC0415
     from nhisync.server.serving import TlsFiles  # noqa: PLC0415
 
-    tls = configuration.listener.tls if configuration.listener else None
     return ListenerSettings(
         file=configuration.publish.snapshot,
         instance=instance(),
@@ -129,7 +144,7 @@ def listener_settings(configuration: "Configuration", *, not_before: float | Non
             app.name: tuple(dict.fromkeys(("primary", "backup", app.primary, *app.backups)))
             for app in configuration.apps
         },
-        tls=TlsFiles(cert=tls.cert, key=tls.key, client_ca=tls.client_ca) if tls else None,
+        tls=TlsFiles.of(configuration.listener.tls if configuration.listener else None),
         not_before=not_before,
     )
 
@@ -148,8 +163,8 @@ def _bound(invocation: Invocation, configuration: "Configuration") -> "list[sock
         raise UsageError(
             "no listener is configured", fix="Add one: listener: {bind: 127.0.0.1:8443}, or use --sync-only."
         )
-    if listener.tls:
-        check_tls(TlsFiles(cert=listener.tls.cert, key=listener.tls.key, client_ca=listener.tls.client_ca))
+    if tls := TlsFiles.of(listener.tls):
+        check_tls(tls)
     sockets = bind(str(listener.bind))
     scheme = "https" if listener.tls else "http"
     for sock in sockets:
@@ -172,7 +187,8 @@ def _start_listener(settings: "ListenerSettings", sockets: "list[socket.socket]"
     return child
 
 
-def _start_sync(invocation: Invocation) -> "subprocess.Popen[bytes]":
+def _start_command(invocation: Invocation, part: str, stdin: int) -> "subprocess.Popen[bytes]":
+    """Start `nhisync serve` with `part`, as it was called here."""
     from nhisync.spi.settings import format_duration  # noqa: PLC0415 - only when needed
 
     options = invocation.options
@@ -182,7 +198,7 @@ def _start_sync(invocation: Invocation) -> "subprocess.Popen[bytes]":
     arguments += ["--quiet"] if options.quiet else []
     arguments += ["-" + "v" * options.verbose] if options.verbose else []
     return subprocess.Popen(  # noqa: S603 - our own interpreter and command
-        [sys.executable, "-P", "-c", _CHILD, *arguments, "serve", "--sync-only"],
-        stdin=subprocess.DEVNULL,
+        [sys.executable, "-P", "-c", _CHILD, *arguments, "serve", part],
+        stdin=stdin,
         env={**invocation.environ, SUPERVISOR: str(os.getpid())},
     )

@@ -16,7 +16,6 @@ IDLE_KEYS = (
     "apps.<app>.pairs[].rotate",
     "apps.<app>.serving",
     "listener.agent_bind",
-    "operator",
     "publish.exec",
     "publish.files.gdnsd_extfile",
     "publish.files.statement",

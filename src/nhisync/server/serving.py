@@ -13,12 +13,15 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from nhisync.errors import UsageError
 from nhisync.server.protocol import REQUEST_BYTES, PollerProtocol
+
+if TYPE_CHECKING:
+    from nhisync.config import Tls
 
 BACKLOG = 1024
 """Connections the kernel holds while the process is busy or restarted; probers come in bursts."""
@@ -42,6 +45,11 @@ class TlsFiles:
     cert: Path
     key: Path
     client_ca: Path | None = None
+
+    @classmethod
+    def of(cls, tls: "Tls | None") -> "TlsFiles | None":
+        """The files that a section of the configuration names."""
+        return None if tls is None else cls(cert=tls.cert, key=tls.key, client_ca=tls.client_ca)
 
 
 def bind(address: str, key: str = "listener.bind") -> list[socket.socket]:

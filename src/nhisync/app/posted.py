@@ -1,0 +1,43 @@
+"""``POST /v1/attestations/{app}/{kind}``: what a body says, and who answers for it."""
+
+from typing import Final
+
+from nhisync.app.payload import claim_of, members
+from nhisync.app.session import Session
+from nhisync.app.signed import verified
+from nhisync.errors import UsageError
+from nhisync.model import Attestation
+
+SIGNED: Final = "application/jose"
+"""Media type of a compact JWS (RFC 7515 section 9.2.1)."""
+
+SPOKEN: Final = "application/json"
+MEDIA: Final = (SPOKEN, SIGNED)
+
+
+def posted(session: Session, app: str, kind: str, media: str, body: bytes, *, peer: str) -> tuple[Attestation, str]:
+    """The attestation that was posted to (`app`, `kind`), not yet checked against its tier, and the actor.
+
+    Args:
+        session: whose apps and attesters count.
+        app: of the address.
+        kind: of the address.
+        media: one of `MEDIA`.
+        body: a signed attestation, or the payload of one; the address stands for its ``app`` and ``kind``.
+        peer: where the authenticated request came from.
+
+    Raises:
+        UsageError: it is none, or speaks about something else than its address.
+    """
+    if media == SIGNED:
+        claim, signer = verified(session, body)
+        if (claim.app, claim.kind) != (app, kind):
+            told = "what was signed speaks about another app or kind than its address"
+            raise UsageError(told, fix=f"Post it to /v1/attestations/{claim.app}/{claim.kind}.")
+        return claim, f"attester {signer}"
+    try:
+        said = members(body, {"app": app, "kind": kind})
+    except ValueError as why:
+        fix = "A JSON object of texts: result, observed_at and by; path and evidence where they help."
+        raise UsageError(f"this is no attestation: its body {why}", fix=fix) from None
+    return claim_of(session, said, by=""), f"operator at {peer}"
