@@ -17,6 +17,7 @@ from nhisync.cli.helptext import split_help
 
 Runner = Callable[..., Any]
 FRAME = {
+    "operate",
     "answer",
     "catalogue",
     "entry",

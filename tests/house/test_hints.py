@@ -19,7 +19,7 @@ LATER = {
 }
 """Commands of the contract that this version may lack. "nhisync report" is prose, like any other word behind it."""
 
-FEATURES = {"operator listener": "operator", "agent listener": "listener.agent_bind", "webhook": "publish.webhook"}
+FEATURES = {"agent listener": "listener.agent_bind", "webhook": "publish.webhook"}
 """What a hint may name only when its key is no longer idle."""
 
 

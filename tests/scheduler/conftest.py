@@ -1,7 +1,7 @@
 """Sessions on scripted sources, a store, and a command line without a process."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,8 @@ from nhisync.spi import ErrorKind, InventoryRequest, Observation, ProviderError
 from nhisync.store import Store
 from nhisync.testing.clocks import CountingRandomness, FakeClock
 from nhisync.testing.provider import FAKE_POINT, SCRIPTS
+
+from .daemon import QUICK, SERVED, Daemon, until
 
 NOW = datetime(2026, 11, 23, 3, 12, 9, tzinfo=UTC)
 
@@ -140,3 +142,37 @@ def world(tmp_path: Path) -> Iterator[World]:
     yield built
     for side in "pb":
         SCRIPTS.pop(f"{built.name}-{side}", None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A configuration of two folders with one key file each, and a policy with a period of a second."""
+    (tmp_path / "nhisync.yaml").write_text(SERVED, encoding="utf-8")
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "quick.yaml").write_text(QUICK, encoding="utf-8")
+    for path in ("west", "north"):
+        (tmp_path / path).mkdir()
+        key = tmp_path / path / "stripe.json"
+        made = datetime.now(UTC).isoformat()
+        key.write_text(f'{{"key": "canary-of-{path}", "nhisync_rotated": "{made}"}}', encoding="utf-8")
+        key.chmod(0o600)
+    return tmp_path
+
+
+@pytest.fixture
+def serve(folder: Path) -> Iterator[Callable[..., Daemon]]:
+    """Start daemons; all are gone afterwards."""
+    running: list[Daemon] = []
+
+    def start(*options: str) -> Daemon:
+        running.append(Daemon(folder, *options))
+        if "--sync-only" not in options:
+            until(running[-1].listens)
+        return running[-1]
+
+    try:
+        yield start
+    finally:
+        for daemon in running:
+            if daemon.process.poll() is None:
+                daemon.end()

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from nhisync.app.objections import FOLDER_MODE, folder_of
+from nhisync.app.folders import FOLDER_MODE
+from nhisync.app.objections import folder_of
 
 pytestmark = pytest.mark.requirement("R2")
 

@@ -1,16 +1,11 @@
 """`nhisync serve` as it runs: real processes, real signals, the file provider, a real store."""
 
-import contextlib
-import http.client
 import os
-import re
 import signal
 import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,116 +17,7 @@ from nhisync.errors import GuardError, NhisyncError
 from nhisync.scheduler import Pulse, SyncProcess
 from nhisync.statement import SignalState
 
-CONFIG = """
-version: 1
-store: {url: "sqlite:///nhisync.db"}
-policies: ./policies
-paths:
-  west: {region: west, sources: {files: {provider: file, root: ./west}}}
-  north: {region: north, sources: {files: {provider: file, root: ./north}}}
-apps:
-  payments:
-    tier: quick
-    owner: payments-oncall
-    roles: {primary: west, backup: [north]}
-    pairs:
-      - {name: stripe, kind: api-key, primary: "files:json/stripe.json#key", backup: "files:json/stripe.json#key"}
-listener: {bind: "127.0.0.1:0"}
-"""
-
-POLICY = """
-version: 1
-tier: quick
-inherits: standard
-evaluate: {every: 1s, entry_max_age: 6s, rise: 1s}
-evidence: {inventory_max_age: 6s}
-"""
-
-NHISYNC = [sys.executable, "-c", "import sys; from nhisync.cli import main; sys.exit(main())"]
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    """Poll `condition`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
-class Daemon:
-    """A running `nhisync serve`."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.folder = folder
-        self.log = folder / f"log-{len(list(folder.glob('log-*')))}"
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen([*NHISYNC, "serve", *options], cwd=folder, stderr=log)
-        self.port = 0
-
-    def listens(self) -> bool:
-        """Whether it told its port, or ended."""
-        found = re.search(r"listening on http://127\.0\.0\.1:(\d+)", self.log.read_text())
-        self.port = int(found[1]) if found else 0
-        return bool(found) or self.process.poll() is not None
-
-    def status(self, path: str = "backup") -> int:
-        """HTTP status of a signal; 0 = nobody answered."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        with contextlib.closing(connection):
-            try:
-                connection.request("GET", f"/v1/ready/payments/{path}")
-                return connection.getresponse().status
-            except OSError:
-                return 0
-
-    def child(self, word: str) -> int:
-        """Process id of the child whose command line holds `word`; 0 = there is none."""
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
-                    if int(parent) == self.process.pid and word in (entry / "cmdline").read_text():
-                        return int(entry.name)
-        return 0
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and wait for the end; the exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(timeout=40)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A configuration of two folders with one key file each, and a policy with a period of a second."""
-    (tmp_path / "nhisync.yaml").write_text(CONFIG, encoding="utf-8")
-    (tmp_path / "policies").mkdir()
-    (tmp_path / "policies" / "quick.yaml").write_text(POLICY, encoding="utf-8")
-    for path in ("west", "north"):
-        (tmp_path / path).mkdir()
-        key = tmp_path / path / "stripe.json"
-        made = datetime.now(UTC).isoformat()
-        key.write_text(f'{{"key": "canary-of-{path}", "nhisync_rotated": "{made}"}}', encoding="utf-8")
-        key.chmod(0o600)
-    return tmp_path
-
-
-@pytest.fixture
-def serve(folder: Path) -> Iterator[Callable[..., Daemon]]:
-    """Start daemons; all are gone afterwards."""
-    running: list[Daemon] = []
-
-    def start(*options: str) -> Daemon:
-        running.append(Daemon(folder, *options))
-        if "--sync-only" not in options:
-            until(running[-1].listens)
-        return running[-1]
-
-    try:
-        yield start
-    finally:
-        for daemon in running:
-            if daemon.process.poll() is None:
-                daemon.end()
+from .daemon import NHISYNC, QUICK, SERVED, Daemon, until
 
 
 @pytest.mark.requirement("R9")
@@ -197,7 +83,7 @@ def _runs(pid: int) -> bool:
 def test_not_ready_can_be_said_beside_the_daemon(serve: Callable[..., Daemon], folder: Path) -> None:
     """The listener blocks though the sync process stands still; that one then records it, and keeps it blocked."""
     policy = folder / "policies" / "quick.yaml"
-    policy.write_text(f"{POLICY}attestations: {{data-lag: 2h}}\n", encoding="utf-8")
+    policy.write_text(f"{QUICK}attestations: {{data-lag: 2h}}\n", encoding="utf-8")
 
     def attest(result: str) -> subprocess.CompletedProcess[str]:
         words = ["attest", "payments", "data-lag", "--result", result, "--by", "dba"]
@@ -236,19 +122,19 @@ def test_configuration_is_reloaded(serve: Callable[..., Daemon], folder: Path) -
     daemon = serve()
     until(lambda: daemon.status() == 200)
     config = folder / "nhisync.yaml"
-    config.write_text(CONFIG.replace("tier: quick", "tier: quickk"), encoding="utf-8")
+    config.write_text(SERVED.replace("tier: quick", "tier: quickk"), encoding="utf-8")
     daemon.process.send_signal(signal.SIGHUP)
     until(lambda: "was not reloaded" in daemon.log.read_text())
     assert daemon.status() == 200
-    config.write_text(CONFIG.replace("  payments:", "  payments2:"), encoding="utf-8")
+    config.write_text(SERVED.replace("  payments:", "  payments2:"), encoding="utf-8")
     daemon.process.send_signal(signal.SIGHUP)
     until(lambda: daemon.status() == 404)
     assert "until a restart" not in daemon.log.read_text()
-    config.write_text(CONFIG.replace("bind:", "public_profile: false, bind:") + "# changed\n", encoding="utf-8")
+    config.write_text(SERVED.replace("bind:", "public_profile: false, bind:") + "# changed\n", encoding="utf-8")
     daemon.process.send_signal(signal.SIGHUP)
     until(lambda: daemon.status() == 200)
     assert "until a restart" not in daemon.log.read_text()
-    config.write_text(CONFIG.replace("127.0.0.1:0", "127.0.0.2:0"), encoding="utf-8")
+    config.write_text(SERVED.replace("127.0.0.1:0", "127.0.0.2:0"), encoding="utf-8")
     daemon.process.send_signal(signal.SIGHUP)
     until(lambda: "the listener keeps the old ones until a restart" in daemon.log.read_text())
     assert daemon.status() == 200
@@ -278,7 +164,7 @@ def test_usage_errors_end_at_once(serve: Callable[..., Daemon], folder: Path) ->
     """A port that is taken is told before anything runs, with exit code 2."""
     daemon = serve("--listener-only")
     config = folder / "nhisync.yaml"
-    config.write_text(CONFIG.replace("127.0.0.1:0", f"127.0.0.1:{daemon.port}"), encoding="utf-8")
+    config.write_text(SERVED.replace("127.0.0.1:0", f"127.0.0.1:{daemon.port}"), encoding="utf-8")
     done = subprocess.run([*NHISYNC, "serve"], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "Address already in use" in done.stderr
@@ -289,7 +175,7 @@ def test_tls_files_that_cannot_be_used_end_at_once(folder: Path, argv: tuple[str
     """A certificate that is not there is told once, with the way out and exit code 2: no traceback, no restarts."""
     config = folder / "nhisync.yaml"
     tls = 'listener: {bind: "127.0.0.1:0", tls: {cert: nope.pem, key: nope.key}}'
-    config.write_text(CONFIG.replace('listener: {bind: "127.0.0.1:0"}', tls), encoding="utf-8")
+    config.write_text(SERVED.replace('listener: {bind: "127.0.0.1:0"}', tls), encoding="utf-8")
     done = subprocess.run([*NHISYNC, *argv], cwd=folder, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     cert = folder / "nope.pem"
@@ -346,7 +232,7 @@ def test_sync_process_that_fails_again_and_again_asks_to_be_replaced(world: Any)
     """Five failed cycles in a row end the process, because only a new one gets a new database session."""
     world.configure(more="policies: ./policies", tier="quick")
     (world.folder / "policies").mkdir()
-    (world.folder / "policies" / "quick.yaml").write_text(POLICY, encoding="utf-8")
+    (world.folder / "policies" / "quick.yaml").write_text(QUICK, encoding="utf-8")
     running = Threaded(world)
     until(lambda: world.publication.exists() and load(world.publication).signals[0].state is SignalState.STANDBY)
     world.publication.unlink()

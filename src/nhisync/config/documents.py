@@ -250,7 +250,7 @@ class ListenerDocument(Strict):
 
 
 class OperatorDocument(Strict):
-    """Status, findings, metrics and orders for operators; always authenticated."""
+    """Takes attestations over HTTP; always authenticated."""
 
     bind: BindText = Field(default="127.0.0.1:9443", description="Address and port.")
     tls: TlsDocument | None = Field(default=None, description="Needed unless it listens on loopback only.")
