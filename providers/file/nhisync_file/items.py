@@ -111,10 +111,14 @@ def is_bundle(parsed: Parsed) -> bool:
 def _bundle(certificates: Sequence[x509.Certificate]) -> dict[str, Any]:
     """A bundle is the same when it holds the same keys, in any order; equal bundles on both paths are no copied key."""
     facts = [certificate_facts(one) for one in certificates]
+    first = min(facts, key=lambda one: one.not_after)
     keys = "\n".join(sorted({one.spki_sha256 for one in facts}))
     return {
         "version": hashlib.sha256(keys.encode()).hexdigest(),
-        "expires": Moment(min(one.not_after for one in facts)),
+        # Roots come and go one by one, and are compared one by one: a write is no generation.
+        "rotated": None,
+        "not_before": Moment(first.not_before),
+        "expires": Moment(first.not_after),
         "accepts": tuple(sorted({f"{root_id(one)} {text(one.subject.rfc4514_string())}" for one in certificates})),
     }
 

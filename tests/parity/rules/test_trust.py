@@ -55,6 +55,13 @@ def bundles(b: list[str] | None, p: list[str] | None) -> PairView:
     return view(primary(**made[1]), backup(**made[0]))
 
 
+def dated(b: list[str], p: list[str], ago: tuple[int, int] = (2000, 20)) -> PairView:
+    """Two bundles whose first roots to end began so many days ago."""
+    bare = {"created": None, "rotated": None, "expires": NOW + 900 * DAY}
+    here, there = ({**facts(accepts=tuple(roots)), **bare} for roots in (b, p))
+    return view(primary(**there, not_before=NOW - ago[1] * DAY), backup(**here, not_before=NOW - ago[0] * DAY))
+
+
 UNLISTED = {"unknown": "no list of CN=Root is configured", "until": None}
 BROKEN = {"builds": False, "builds_with_known": False}
 
@@ -194,8 +201,13 @@ CASES = [
     Case("NHS615", "a root too many", bundles(["a R1", "c R3"], ["a R1"]), "fail", BACKUP, "holds besides c R3"),
     Case("NHS615", "other roots", bundles(["a R1"], ["b R2"]), "fail", BACKUP, "lacks b R2; holds besides a R1"),
     Case("NHS615", "no bundle", both(), None),
-    Case("NHS615", "one is no bundle", bundles(["a R1"], None), None),
-    Case("NHS615", "backup is no bundle", bundles(None, ["a R1"]), None),
+    Case("NHS615", "one is no bundle", bundles(["a R1"], None), "fail", PRIMARY, "no trust bundle"),
+    Case("NHS615", "backup is no bundle", bundles(None, ["a R1"]), "fail", BACKUP, "no trust bundle"),
+    *(
+        Case(code, f"{code} leaves bundles to NHS615", dated(["a R1"], ["b R2"]), None)
+        for code in ("NHS201", "NHS203", "NHS207", "NHS208")
+    ),
+    Case("NHS202", "and so does NHS202", dated(["b R2"], ["a R1"], ago=(20, 2000)), None),
     Case(
         "NHS615",
         "unreadable",

@@ -113,6 +113,10 @@ def test_a_trust_bundle_is_no_copied_credential(files: Files) -> None:
     assert leaf.accepts is None
     assert item.version is not None
     assert len(item.version) == 64
+    assert item.rotated is None, "roots are compared one by one; a write is no rotation"
+    assert item.not_before is not None
+    assert item.expires is not None
+    assert item.not_before.at < files.clock.now() < item.expires.at
     assert item.expires is not None
 
 

@@ -174,16 +174,17 @@ BUNDLES = RuleInfo(
 
 
 def check_bundles(view: PairView) -> Outcome | None:
-    """Fail when the backup's bundle lacks roots of the primary's, or has more; None when they are no two bundles."""
+    """Fail when the backup's bundle lacks roots of the primary's, has more, or only one item is one; else None."""
     b, p = view.backup, view.primary
-    if not view.present or b is None or p is None or ACCEPTS_MARK not in (b.detail or ""):
+    if not view.present or b is None or p is None or ACCEPTS_MARK not in f"{b.detail}{p.detail}":
         return None
     try:
         here, there = accepts_of(b), accepts_of(p)
     except UnreadableError:
         return unknown(Side.PAIR, UNREADABLE, _SAME_ROOTS)
     if here is None or there is None:
-        return None
+        odd = Side.BACKUP if here is None else Side.PRIMARY
+        return None if here is there else fail(odd, "no trust bundle", "a trust bundle, as on the other path")
     lacks, more = sorted(set(there) - set(here)), sorted(set(here) - set(there))
     parts = (f"lacks {listed(lacks)}" if lacks else "", f"holds besides {listed(more)}" if more else "")
     told = "; ".join(part for part in parts if part)
