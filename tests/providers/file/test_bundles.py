@@ -25,7 +25,7 @@ apps:
     owner: payments-oncall
     pairs: [{name: trust, kind: trust-bundle, primary: "f:pem/ca.pem", backup: "f:pem/ca.pem"}]
 """
-POLICY = '{"version": 1, "tier": "critical", "evidence": {"compare_values": true}'
+POLICY = '{"version": 1, "tier": "critical", "evidence": {"compare_values": true}}'
 
 
 def judged(folder: Path, primary: bytes, backup: bytes, clock: FakeClock) -> tuple[str, set[str]]:
