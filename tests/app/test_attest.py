@@ -12,7 +12,8 @@ from nhisync.app.attest import attest, attestations, told
 from nhisync.app.desks import private_desk
 from nhisync.app.diff import DiffOptions, diff
 from nhisync.app.session import Session
-from nhisync.errors import GuardError, UsageError
+from nhisync.app.spool import folder_of, laid
+from nhisync.errors import UsageError
 from nhisync.model import Attestation, Coverage, CoverageStatus, Item, Lifecycle, Locator, Moment, Report, State, Word
 from nhisync.registry import Registry
 from nhisync.store import Store
@@ -152,8 +153,8 @@ def test_only_what_the_tier_asks_for_is_recorded(session: Session) -> None:
     assert attestations(session) == ()
 
 
-def test_recording_is_audited_and_refused_while_another_process_writes(session: Session) -> None:
-    """Who recorded what is in the audit chain; a daemon's store is not written beside it."""
+def test_recording_is_audited_and_waits_while_another_process_writes(session: Session) -> None:
+    """Who recorded what is in the audit chain; a daemon's store is not written beside it, but told by a file."""
     url, clock, randomness = session.configuration.store_url, session.clock, session.randomness
     attest(session, claim(), actor="ci")
     with Store.open(url, clock=clock, randomness=randomness) as store, store.reader() as reader:
@@ -161,8 +162,10 @@ def test_recording_is_audited_and_refused_while_another_process_writes(session: 
         assert reader.verify_audit().problem == ""
         detail = record.detail if isinstance(record.detail, dict) else json.loads(record.detail)
         assert (record.actor, detail["kind"], detail["holds"]) == ("ci", "data-lag", True)
-        with pytest.raises(GuardError):
-            attest(session, claim(), actor="ci")
+        assert attest(session, claim(), actor="ci") == 0
+        assert len([one for one in reader.audit() if one.action == "attest"]) == 1
+    (waiting,) = folder_of(session.configuration.publish.snapshot).iterdir()
+    assert laid(waiting) == (claim(), "ci")
 
 
 def test_what_was_told_is_listed(session: Session) -> None:

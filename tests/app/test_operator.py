@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from nhisync.app.attest import attestations, told
 from nhisync.app.inbox import take_in
 from nhisync.app.objections import standing
-from nhisync.app.posted import posted
-from nhisync.app.spool import MOST, deliver, folder_of
+from nhisync.app.posted import deliver, posted
+from nhisync.app.spool import MOST, folder_of
 from nhisync.errors import StoreError, UsageError
 from nhisync.model import State
 from nhisync.server.operator import LARGEST, Gate, OperatorSite, Request

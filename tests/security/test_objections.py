@@ -11,7 +11,7 @@ from nhisync.app.objections import folder_of, standing
 from nhisync.app.restore import restore_store
 from nhisync.app.status import status
 from nhisync.app.sync import PacedSession, sync
-from nhisync.errors import GuardError, StoreError, UsageError
+from nhisync.errors import StoreError, UsageError
 from nhisync.model import Attestation, Word
 from nhisync.store import Store
 
@@ -83,11 +83,16 @@ def test_it_is_said_beside_a_daemon_and_recorded_by_its_next_cycle(asked: "Lab")
     assert cycle(asked) is Word.NOT_READY
 
 
-def test_permission_still_needs_the_writer(asked: "Lab") -> None:
-    """A word that opens is refused while a daemon holds the store, and leaves no file."""
-    with daemon(asked), pytest.raises(GuardError):
-        attest(asked.session(), word(asked, holds=True), actor="alice")
-    assert not folder_of(asked.session().configuration.publish.snapshot).exists()
+def test_permission_still_comes_from_the_writer(asked: "Lab") -> None:
+    """A word that opens waits beside a daemon: nothing serves it before that process has recorded and judged it."""
+    with daemon(asked):
+        attest(asked.session(), word(asked), actor="alice")
+        asked.clock.advance(timedelta(seconds=1))
+        assert attest(asked.session(), word(asked, holds=True), actor="alice") == 0
+        assert asked.served() is Word.NOT_READY
+    assert cycle(asked) is Word.READY
+    with daemon(asked) as store, store.reader() as reader:
+        assert [one.actor for one in reader.audit() if one.action == "attest"][-2:] == ["alice", "alice"]
 
 
 def test_a_cycle_that_fails_forgets_nothing(asked: "Lab") -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from nhisync.app.objections import folder_of, say, settle, standing
 from nhisync.app.publish import load, moment
 from nhisync.app.session import Session
+from nhisync.app.spool import lay
 from nhisync.app.waivers import reading, writing
 from nhisync.config.secrecy import holds_login
 from nhisync.errors import GuardError, StoreError, UsageError, fix_of_write
@@ -44,22 +45,30 @@ def attest(session: Session, attestation: Attestation, *, actor: str) -> int:
     """Record `attestation` in the store, audited; returns its number.
 
     One that a fast clock dates ahead counts as seen now: else it would outlast what is found unfit within that skew.
-    One that does not hold is heard by the listener at once, and also while another process writes to the store: that
-    one records it in its next cycle (number 0).
+    One that does not hold is heard by the listener at once. While another process writes to the store, that one records
+    it in its next cycle (number 0).
 
     Raises:
         UsageError: no such app or backup path, a kind that the app's tier does not ask for (`ON_CALL` aside), a time
             that is still to come, nobody who answers for it, or evidence that holds a login.
-        GuardError: another process writes to the store.
+        GuardError: another process writes to the store, and does not look for words here.
         StoreError: the store cannot be written.
 
     A word about a consumer needs no tier that asks: a pair that names it is enough.
     """
     attestation = accepted(session, attestation)
-    if attestation.holds:
+    if not attestation.holds:
+        return _object(session, Objection(attestation, actor))
+    try:
         with writing(session, "nhisync attest") as store:
             return store.attest(attestation, actor=actor)
-    return _object(session, Objection(attestation, actor))
+    except GuardError as held:
+        if not _heard_here(session):
+            raise GuardError(
+                held.guard, f"nobody here would take it: {held.message}", fix="Say it on the machine of that process."
+            ) from None
+    lay(session, attestation, actor=actor)
+    return 0
 
 
 def accepted(session: Session, attestation: Attestation) -> Attestation:

@@ -44,23 +44,26 @@ def take_in(session: Session, store: Store) -> int:
     inbox, words = session.configuration.inbox, folder_of(session.configuration.publish.snapshot)
     taken = 0
     if words.is_dir():
-        taken += _taken(store, words, spool.SUFFIX, lambda file: laid(session, file))
+        taken += _taken(session, store, words, spool.SUFFIX, laid)
     if inbox is not None:
-        taken += _taken(store, inbox, SUFFIX, lambda file: _signed(session, file))
+        taken += _taken(session, store, inbox, SUFFIX, lambda file: _signed(session, file))
     return taken
 
 
 def _signed(session: Session, file: Path) -> tuple[Attestation, str]:
     claim, signer = verified(session, read_file(file, MOST))
-    return accepted(session, claim), f"attester {signer}"
+    return claim, f"attester {signer}"
 
 
-def _taken(store: Store, folder: Path, suffix: str, understood: Callable[[Path], tuple[Attestation, str]]) -> int:
-    """Record what counts of one folder; how many that were."""
+def _taken(
+    session: Session, store: Store, folder: Path, suffix: str, understood: Callable[[Path], tuple[Attestation, str]]
+) -> int:
+    """Record what counts of one folder, by the configuration of now; how many that were."""
     taken, turns = 0, AT_ONCE
     for since, file in _waiting(folder, suffix):
         try:
             claim, actor = understood(file)
+            claim = accepted(session, claim)
         except UnusableKeyError as trouble:  # ours, not the attester's: its word waits, and takes nobody's turn
             _log.error("%s waits: %s", _shown(file), trouble.message)
         except OSError as failure:

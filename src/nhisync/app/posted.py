@@ -2,11 +2,15 @@
 
 from typing import Final
 
+from nhisync.app.attest import accepted
+from nhisync.app.objections import folder_of, say
 from nhisync.app.payload import claim_of, members
 from nhisync.app.session import Session
 from nhisync.app.signed import verified
-from nhisync.errors import UsageError
+from nhisync.app.spool import SUFFIX, lay
+from nhisync.errors import StoreError, UsageError, fix_of_write
 from nhisync.model import Attestation
+from nhisync.statement import Objection
 
 SIGNED: Final = "application/jose"
 """Media type of a compact JWS (RFC 7515 section 9.2.1)."""
@@ -41,3 +45,26 @@ def posted(session: Session, app: str, kind: str, media: str, body: bytes, *, pe
         fix = "A JSON object of texts: result, observed_at and by; path and evidence where they help."
         raise UsageError(f"this is no attestation: its body {why}", fix=fix) from None
     return claim_of(session, said, by=""), f"operator at {peer}"
+
+
+def deliver(session: Session, claim: Attestation, *, actor: str) -> Attestation:
+    """Tell the process that keeps the store; returns the attestation as it will be recorded, durable by then.
+
+    What does not hold is heard by the listener at once, everything else counts from the next cycle.
+
+    Raises:
+        UsageError: it is not asked for, or not sound (`nhisync.app.attest.accepted`).
+        StoreError: it cannot be written, or too many words wait already; nothing was said.
+    """
+    claim = accepted(session, claim)
+    if claim.holds:
+        lay(session, claim, actor=actor)
+        return claim
+    publication = session.configuration.publish.snapshot
+    try:
+        say(publication, Objection(claim, actor), f"{session.randomness.hex(8)}{SUFFIX}")
+    except OSError as failure:
+        fix = fix_of_write(failure, "Let nhisync's user write beside the publication (publish.files.snapshot).")
+        told = f"nothing was said: {folder_of(publication)} cannot be written: {failure.strerror}"
+        raise StoreError(told, fix=fix) from None
+    return claim

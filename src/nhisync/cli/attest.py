@@ -60,8 +60,8 @@ def attest(
     The kind consumer says which generation a workload has loaded (NHS814, NHS815): --pair, --consumer and --generation,
     the version id that the store shows, instead of --result; --path may also be the primary.
 
-    While a daemon holds the store, --result pass is refused (5). --result fail is heard at any time: the listener
-    blocks at once, and the daemon records it in its next cycle. Without KIND: what is asked for and what was said;
+    While a daemon holds the store, it records the word in its next cycle; --result fail is heard at once: the listener
+    blocks. Where another machine holds it, this one is refused (5). Without KIND: what is asked for and what was said;
     formats: table, json. --signed takes a file of one who may sign (`attesters`) and needs nothing else.
     """
     invocation = current(ctx)

@@ -6,9 +6,8 @@ import stat
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nhisync.app.posted import posted
+from nhisync.app.posted import deliver, posted
 from nhisync.app.session import Session
-from nhisync.app.spool import deliver
 from nhisync.cli.ready import configuration_of
 from nhisync.errors import NhisyncError, UsageError
 from nhisync.server.operator import Gate, OperatorSite, Request
