@@ -33,14 +33,6 @@ def use_key(ctx: Context, service: str, arn: str, *operations: str) -> None:
             raise ApiError("AccessDeniedException", "Access to KMS is not allowed") from None
 
 
-def _put_secret_value(ctx: Context) -> None:
-    secret = secretsmanager_backends[ctx.principal.account][ctx.call.region].secrets.get(str(ctx.param("SecretId")))
-    key_id = str(getattr(secret, "kms_key_id", "") or "")
-    if key_id and not key_id.startswith("alias/aws/"):
-        arn = key_arn(ctx.principal.account, ctx.call.region, key_id)
-        use_key(ctx, "secretsmanager", arn, "GenerateDataKey", "Decrypt")
-
-
 def _rotate_secret(ctx: Context) -> None:
     secret = secretsmanager_backends[ctx.principal.account][ctx.call.region].secrets.get(str(ctx.param("SecretId")))
     function = str(ctx.param("RotationLambdaARN") or getattr(secret, "rotation_lambda_arn", "") or "")
@@ -71,7 +63,6 @@ def _inner(ctx: Context, service: str, operation: str, parameters: Mapping[str, 
 
 
 CHECKS: Mapping[str, Callable[[Context], None]] = {
-    "secretsmanager:PutSecretValue": _put_secret_value,
     "secretsmanager:RotateSecret": _rotate_secret,
     "ssm:GetParameter": _get_parameter,
     "ssm:PutParameter": _put_parameter,
