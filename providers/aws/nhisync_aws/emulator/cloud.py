@@ -194,6 +194,7 @@ class Cloud:
             for account in self._accounts:
                 forget_account(account)
             self._accounts.clear()
+            self._deferred.clear()
 
     def answer(self, raw: RawRequest) -> Outcome:
         """Answer one request, faults included."""
