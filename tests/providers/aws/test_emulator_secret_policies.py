@@ -98,11 +98,16 @@ def test_a_policy_denies_whatever_else_allows(sm, other, by):
 
 
 def test_a_condition_of_the_policy_is_asked(sm, other):
-    """A deny outside a region does not hit inside it."""
-    client, _ = other("secretsmanager:*")
+    """A deny outside a region does not hit inside it, one of another role not this one; one of this role does."""
+    client, role = other("secretsmanager:*")
     outside = {"StringNotEquals": {"aws:RequestedRegion": "eu-north-1"}}
-    sm.put_resource_policy(SecretId="app/k", ResourcePolicy=policy("Deny", "*", Condition=outside))
-    assert client.get_secret_value(SecretId="app/k")["SecretString"] == "one"
+    somebody = {"ArnEquals": {"aws:PrincipalArn": f"{role}-not"}}
+    for condition in (outside, somebody):
+        sm.put_resource_policy(SecretId="app/k", ResourcePolicy=policy("Deny", "*", Condition=condition))
+        assert client.get_secret_value(SecretId="app/k")["SecretString"] == "one"
+    hit = policy("Deny", "*", Condition={"ArnEquals": {"aws:PrincipalArn": role}})
+    sm.put_resource_policy(SecretId="app/k", ResourcePolicy=hit)
+    assert refused(client.get_secret_value, SecretId="app/k")[0] == "AccessDeniedException"
 
 
 def test_across_accounts_both_sides_must_allow(sm, other, admin):

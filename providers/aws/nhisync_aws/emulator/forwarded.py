@@ -11,7 +11,7 @@ from moto.ssm.models import ssm_backends
 
 from nhisync_aws.emulator.auth import authorize
 from nhisync_aws.emulator.cloud import Context
-from nhisync_aws.emulator.resources import context_of, key_arn
+from nhisync_aws.emulator.resources import account_in, context_of, key_arn
 from nhisync_aws.emulator.wire import ApiError, Call
 
 
@@ -34,7 +34,9 @@ def use_key(ctx: Context, service: str, arn: str, *operations: str) -> None:
 
 
 def _rotate_secret(ctx: Context) -> None:
-    secret = secretsmanager_backends[ctx.principal.account][ctx.call.region].secrets.get(str(ctx.param("SecretId")))
+    secret_id = str(ctx.param("SecretId"))
+    owner = account_in(secret_id, ctx.principal.account)
+    secret = secretsmanager_backends[owner][ctx.call.region].secrets.get(secret_id)
     function = str(ctx.param("RotationLambdaARN") or getattr(secret, "rotation_lambda_arn", "") or "")
     if function:
         call = _inner(ctx, "lambda", "InvokeFunction", {})

@@ -28,7 +28,8 @@ def permit(call: Call, principal: Principal, resource: str, context: Mapping[str
         authorize(call, principal, resource, context)
         return
     owner = account_in(resource, principal.account)
-    query = Query(iam_action(call), resource, {**context, "aws:principalarn": principal.arn})
+    context = {**context, "aws:principalarn": identity_of(principal)}
+    query = Query(iam_action(call), resource, context)
     effect = effect_of(policy_of(owner, call.region, resource), principal, owner, query)
     if effect is Effect.EXPLICIT_DENY:
         raise denial(call, principal, resource, effect, policy=_KIND)
@@ -48,7 +49,7 @@ def policy_of(account: str, region: str, arn: str) -> Mapping[str, Any]:
 
 def effect_of(document: Mapping[str, Any], principal: Principal, owner: str, query: Query) -> Effect:
     """What the policy says of this caller; a grant to the caller's account leaves it to that account."""
-    names = _names(principal)
+    names = {principal.arn, identity_of(principal)}
     account = {principal.account, f"arn:aws:iam::{principal.account}:root"}
     kept = []
     for statement in as_list(document.get("Statement")):
@@ -56,6 +57,15 @@ def effect_of(document: Mapping[str, Any], principal: Principal, owner: str, que
         if _meant(statement, names | account if wide else names):
             kept.append(statement)
     return evaluate([{"Statement": kept}], query)
+
+
+def identity_of(principal: Principal) -> str:
+    """ARN of the user, or of the role behind a session (global condition key ``aws:PrincipalArn``)."""
+    if ":assumed-role/" not in principal.arn:
+        return principal.arn
+    name = principal.arn.split("/")[1]
+    roles = iam(principal.account).roles.values()
+    return next((str(one.arn) for one in roles if one.name == name), principal.arn)
 
 
 def _meant(statement: Mapping[str, Any], names: set[str]) -> bool:
@@ -67,12 +77,3 @@ def _meant(statement: Mapping[str, Any], names: set[str]) -> bool:
 def _listed(element: Any, names: set[str]) -> bool:
     listed = as_list(element.get("AWS")) if isinstance(element, Mapping) else as_list(element)
     return "*" in listed or not names.isdisjoint(listed)
-
-
-def _names(principal: Principal) -> set[str]:
-    """The caller's own ARN, and that of the role behind a session."""
-    names = {principal.arn}
-    if ":assumed-role/" in principal.arn:
-        role = principal.arn.split("/")[1]
-        names |= {str(one.arn) for one in iam(principal.account).roles.values() if one.name == role}
-    return names

@@ -8,7 +8,7 @@ from moto.secretsmanager.models import FakeSecret
 
 from nhisync_aws.emulator.cloud import Context, Handler
 from nhisync_aws.emulator.policy import Effect, Query, as_list
-from nhisync_aws.emulator.resource_policies import effect_of
+from nhisync_aws.emulator.resource_policies import effect_of, identity_of
 from nhisync_aws.emulator.secrets_overlay import account_of, find, primary_of, writable
 from nhisync_aws.emulator.wire import ApiError
 
@@ -57,7 +57,7 @@ def validate_resource_policy(ctx: Context) -> dict[str, Any]:
     else:
         if _public(document):
             errors.append({"CheckName": "ZELKOVA", "ErrorMessage": "The policy gives broad access to the secret."})
-        query = Query("secretsmanager:PutResourcePolicy", "*", {"aws:principalarn": ctx.principal.arn})
+        query = Query("secretsmanager:PutResourcePolicy", "*", {"aws:principalarn": identity_of(ctx.principal)})
         if effect_of(document, ctx.principal, owner, query) is Effect.EXPLICIT_DENY:
             errors.append({"CheckName": "LOCKOUT", "ErrorMessage": "The policy locks out the caller."})
     return {"PolicyValidationPassed": not errors, "ValidationErrors": errors}
