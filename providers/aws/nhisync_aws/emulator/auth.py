@@ -97,8 +97,17 @@ def authenticate(call: Call, accounts: frozenset[str], sessions: Mapping[str, Se
     return _user_principal(call, accounts)
 
 
-def authorize(call: Call, principal: Principal, resource: str, context: Mapping[str, str]) -> None:
+def authorize(
+    call: Call, principal: Principal, resource: str, context: Mapping[str, str], *, granted: bool = False
+) -> None:
     """Evaluate the caller's policies.
+
+    Args:
+        call: what is asked for.
+        principal: who asks.
+        resource: ARN of what it is asked of.
+        context: condition keys.
+        granted: a policy of the resource allows it; then the caller's own need not (same account).
 
     Raises:
         ApiError: AccessDenied(Exception) with AWS's text, which names who, what, on what, and why.
@@ -107,6 +116,8 @@ def authorize(call: Call, principal: Principal, resource: str, context: Mapping[
         return
     query = Query(iam_action(call), resource, context)
     effect = evaluate(principal.documents, query)
+    if granted and effect is Effect.IMPLICIT_DENY:
+        effect = Effect.ALLOWED
     limits = (("permissions boundary", principal.boundary), ("session policy", principal.session))
     for policy, documents in limits if effect is Effect.ALLOWED else ():
         bounded = Effect.ALLOWED if documents is None else evaluate(documents, query)

@@ -11,6 +11,11 @@ from nhisync_aws.emulator import (
     forwarded,
     iam_overlay,
     keys_overlay,
+    replicas_overlay,
+    rotation_overlay,
+    secret_policies_overlay,
+    secret_values_overlay,
+    secret_writes_overlay,
     secrets_overlay,
     service_credentials_overlay,
 )
@@ -18,6 +23,7 @@ from nhisync_aws.emulator.auth import PARTITION, iam
 from nhisync_aws.emulator.authority import pem
 from nhisync_aws.emulator.cloud import Cloud
 from nhisync_aws.emulator.faults import SourceKey
+from nhisync_aws.emulator.rotation_function import Deployed, RotationFunction, TemplateFunction
 from nhisync_aws.emulator.secrets_overlay import snapshot
 from nhisync_aws.emulator.seed_certificates import seed_certificate, seed_server_certificate
 from nhisync_aws.emulator.seed_iam import seed_access_key, seed_role, seed_service_credential
@@ -42,6 +48,11 @@ class Backstage:
     def __init__(self, clock: Clock, randomness: Randomness) -> None:
         handlers = {
             **secrets_overlay.HANDLERS,
+            **secret_values_overlay.HANDLERS,
+            **secret_writes_overlay.HANDLERS,
+            **secret_policies_overlay.HANDLERS,
+            **replicas_overlay.HANDLERS,
+            **rotation_overlay.HANDLERS,
             **iam_overlay.HANDLERS,
             **service_credentials_overlay.HANDLERS,
             **acm_overlay.HANDLERS,
@@ -79,6 +90,14 @@ class Backstage:
         with self.cloud.lock:
             self.cloud.account(account)
             return seeder(Plot(self.cloud, key, account, region), item)
+
+    def deploy(self, account: str, region: str, name: str, function: RotationFunction | None, seconds: float) -> str:
+        """Deploy a rotation function and return its ARN; without code it does what AWS's template does."""
+        arn = f"arn:{PARTITION}:lambda:{region}:{account}:function:{name}"
+        with self.cloud.lock:
+            run = function or TemplateFunction(self.cloud.randomness)
+            self.cloud.account(account).functions[arn] = Deployed(run, seconds)
+        return arn
 
     def fault(self, key: SourceKey, account: str, region: str, name: str, options: dict[str, Any]) -> None:
         """Switch a fault; a lagging list keeps the state of this moment."""
@@ -130,7 +149,8 @@ class Backstage:
         action = "sts:AssumeRoleWithWebIdentity"
         self._role(account, role, {"Effect": "Allow", "Principal": {"Federated": provider}, "Action": action}, policy)
         token = self.cloud.randomness.hex(32)
-        self.cloud.web_tokens[token] = key
+        with self.cloud.lock:
+            self.cloud.web_tokens[token] = key
         return f"arn:{PARTITION}:iam::{account}:role/{role}", token
 
     def _role(self, account: str, name: str, trust: Mapping[str, Any], policy: Mapping[str, Any]) -> None:

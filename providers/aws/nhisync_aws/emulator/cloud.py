@@ -1,7 +1,8 @@
 """The emulated cloud: accounts, sessions, faults, and the way of one call through them.
 
 ``count → faults before → authenticate → authorize → check → answer (overlay, else moto) → faults after``, the middle
-part under one lock because moto's backends are not thread safe.
+part under one lock because moto's backends are not thread safe. What AWS does after it answered waits in `Cloud.later`
+and happens before the next call that comes when its time has.
 """
 
 import threading
@@ -15,8 +16,10 @@ from nhisync.spi import Clock, Randomness
 from nhisync_aws.emulator.auth import Principal, Session, authenticate, authorize, check_time, expired
 from nhisync_aws.emulator.authority import Authorities
 from nhisync_aws.emulator.faults import CallCounter, FaultBoard, SourceKey
-from nhisync_aws.emulator.moto_app import MotoApp, forget_account
-from nhisync_aws.emulator.resources import context_of, resource_of
+from nhisync_aws.emulator.moto_app import MOTO, MotoApp, forget_account
+from nhisync_aws.emulator.resource_policies import permit
+from nhisync_aws.emulator.resources import account_in, context_of, resource_of
+from nhisync_aws.emulator.rotation_function import Deployed
 from nhisync_aws.emulator.wire import ApiError, Call, RawRequest, Reply, failure, is_query, parse, service_of, success
 
 Handler = Callable[["Context"], Any]
@@ -52,7 +55,8 @@ class SecretExtra:
     Attributes:
         schedule: ``rate(...)``/``cron(...)`` expression.
         duration: length of the rotation window, for example ``3h``.
-        last_accessed: day of the last read.
+        accessed: region → day of the last read there.
+        version_accessed: (region, version id) → day of the last read.
         next_rotation: latest bound of the next rotation.
         version_kms: version id → key ARNs.
         replica_keys: region → KMS key of the replica there.
@@ -61,7 +65,8 @@ class SecretExtra:
 
     schedule: str = ""
     duration: str = ""
-    last_accessed: datetime | None = None
+    accessed: dict[str, datetime] = field(default_factory=dict)
+    version_accessed: dict[tuple[str, str], datetime] = field(default_factory=dict)
     next_rotation: datetime | None = None
     version_kms: dict[str, list[str]] = field(default_factory=dict)
     replica_keys: dict[str, str] = field(default_factory=dict)
@@ -79,6 +84,7 @@ class Account:
     server_certificate_dates: dict[str, datetime] = field(default_factory=dict)
     key_next_rotation: dict[str, datetime] = field(default_factory=dict)
     certificate_facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    functions: dict[str, Deployed] = field(default_factory=dict)
 
     def secret(self, arn: str) -> SecretExtra:
         """Extra facts of a secret, made on first use."""
@@ -131,6 +137,15 @@ class Outcome:
     cut: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Work that AWS does after it answered; `key` names it, `due` is an instant of the world's clock."""
+
+    key: str
+    due: datetime
+    run: Callable[[], None]
+
+
 class Cloud:
     """One emulated AWS; any number of accounts and regions."""
 
@@ -143,7 +158,7 @@ class Cloud:
     ) -> None:
         self.clock = clock
         self.randomness = randomness
-        self.lock = threading.RLock()
+        self.lock = MOTO
         self.faults = FaultBoard()
         self.counter = CallCounter()
         self.delay = 0.0
@@ -154,6 +169,7 @@ class Cloud:
         self.snapshots: dict[SourceKey, Any] = {}
         self.authorities = Authorities(clock.now())
         self.closing = threading.Event()
+        self._deferred: list[Deferred] = []
         self._handlers = dict(handlers)
         self._checks = dict(checks)
         self._accounts: dict[str, Account] = {}
@@ -178,6 +194,7 @@ class Cloud:
             for account in self._accounts:
                 forget_account(account)
             self._accounts.clear()
+            self._deferred.clear()
 
     def answer(self, raw: RawRequest) -> Outcome:
         """Answer one request, faults included."""
@@ -208,17 +225,44 @@ class Cloud:
 
     def _handle(self, call: Call, source: SourceKey | None, request_id: str) -> Reply:
         with self.lock:
+            self._settle()
             principal = authenticate(call, self.accounts, self.sessions, self.clock.now())
             resource = resource_of(call, principal.account)
             self._deny_by_fault(call, source, principal, resource)
-            authorize(call, principal, resource, context_of(call, principal.account, resource))
-            context = Context(self, call, principal, source)
-            check, handler = self._checks.get(call.name), self._handlers.get(call.name)
-            if check is not None:
-                check(context)
-            if handler is None:
-                return self._moto.answer(call, principal.account)
-            return success(call, handler(context), request_id)
+            permit(call, principal, resource, context_of(call, principal.account, resource))
+            return self.dispatch(Context(self, call, principal, source), request_id)
+
+    def dispatch(self, context: Context, request_id: str) -> Reply:
+        """Do a call that is authorized.
+
+        Raises:
+            ApiError: the service refuses it.
+        """
+        call = context.call
+        check, handler = self._checks.get(call.name), self._handlers.get(call.name)
+        if check is not None:
+            check(context)
+        if handler is None:
+            return self._moto.answer(call, account_in(str(call.params.get("SecretId", "")), context.principal.account))
+        return success(call, handler(context), request_id)
+
+    def later(self, work: Deferred) -> None:
+        """Remember work for a later call; of one key there is one."""
+        self.drop(work.key)
+        self._deferred.append(work)
+
+    def drop(self, key: str) -> bool:
+        """Forget work that has not happened; whether there was any."""
+        kept = [one for one in self._deferred if one.key != key]
+        dropped, self._deferred = len(kept) < len(self._deferred), kept
+        return dropped
+
+    def _settle(self) -> None:
+        now = self.clock.now()
+        due = [one for one in self._deferred if one.due <= now]
+        self._deferred = [one for one in self._deferred if one.due > now]
+        for work in due:
+            work.run()
 
     def _deny_by_fault(self, call: Call, source: SourceKey | None, principal: Principal, resource: str) -> None:
         """Answer as if no policy allowed it, for a switched-on fault and for items that were seeded as denied."""

@@ -11,7 +11,7 @@ from moto.ssm.models import ssm_backends
 
 from nhisync_aws.emulator.auth import authorize
 from nhisync_aws.emulator.cloud import Context
-from nhisync_aws.emulator.resources import context_of, key_arn
+from nhisync_aws.emulator.resources import account_in, context_of, key_arn
 from nhisync_aws.emulator.wire import ApiError, Call
 
 
@@ -33,16 +33,10 @@ def use_key(ctx: Context, service: str, arn: str, *operations: str) -> None:
             raise ApiError("AccessDeniedException", "Access to KMS is not allowed") from None
 
 
-def _put_secret_value(ctx: Context) -> None:
-    secret = secretsmanager_backends[ctx.principal.account][ctx.call.region].secrets.get(str(ctx.param("SecretId")))
-    key_id = str(getattr(secret, "kms_key_id", "") or "")
-    if key_id and not key_id.startswith("alias/aws/"):
-        arn = key_arn(ctx.principal.account, ctx.call.region, key_id)
-        use_key(ctx, "secretsmanager", arn, "GenerateDataKey", "Decrypt")
-
-
 def _rotate_secret(ctx: Context) -> None:
-    secret = secretsmanager_backends[ctx.principal.account][ctx.call.region].secrets.get(str(ctx.param("SecretId")))
+    secret_id = str(ctx.param("SecretId"))
+    owner = account_in(secret_id, ctx.principal.account)
+    secret = secretsmanager_backends[owner][ctx.call.region].secrets.get(secret_id)
     function = str(ctx.param("RotationLambdaARN") or getattr(secret, "rotation_lambda_arn", "") or "")
     if function:
         call = _inner(ctx, "lambda", "InvokeFunction", {})
@@ -71,7 +65,6 @@ def _inner(ctx: Context, service: str, operation: str, parameters: Mapping[str, 
 
 
 CHECKS: Mapping[str, Callable[[Context], None]] = {
-    "secretsmanager:PutSecretValue": _put_secret_value,
     "secretsmanager:RotateSecret": _rotate_secret,
     "ssm:GetParameter": _get_parameter,
     "ssm:PutParameter": _put_parameter,

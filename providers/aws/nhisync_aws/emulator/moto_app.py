@@ -1,5 +1,6 @@
 """moto as a WSGI application for every call that the overlay does not answer itself."""
 
+import threading
 from typing import Any
 
 import boto3
@@ -27,6 +28,10 @@ _BACKENDS: tuple[BackendDict[Any], ...] = (
     sts_backends,
 )
 
+
+MOTO = threading.RLock()
+"""Held for every touch of moto's state. It is of the process as that state is: two worlds share moto's backends, and
+moto walks over all accounts while the other world makes one."""
 
 _MODELS = Loader()  # of its own: moto knows more services than the adapter, and boto3 adds its folder
 

@@ -30,6 +30,11 @@ def secret_arn(account: str, region: str, secret_id: str) -> str:
     return str(found.arn) if found is not None else secret_id
 
 
+def account_in(name: str, default: str) -> str:
+    """The account that an ARN names; `default` for a bare name."""
+    return name.split(":")[4] if name.startswith("arn:") and name.count(":") >= 5 else default
+
+
 def key_arn(account: str, region: str, key_id: str) -> str:
     """ARN of a KMS key named by id, ARN, alias or alias ARN."""
     name = key_id.rpartition(":")[2] if key_id.startswith("arn:") else key_id
@@ -46,7 +51,8 @@ def context_of(call: Call, account: str, resource: str) -> dict[str, str]:
     """Condition keys of the call, lower case."""
     context = {"aws:requestedregion": call.region, "aws:principalaccount": account}
     if call.service == "secretsmanager" and resource != "*":
-        secret = secretsmanager_backends[account][call.region].secrets.get(resource)
+        owner = account_in(resource, account)
+        secret = secretsmanager_backends[owner][call.region].secrets.get(resource) if owner else None
         for tag in (secret.tags if secret is not None else None) or []:
             context[f"secretsmanager:resourcetag/{tag['Key']}".lower()] = tag["Value"]
             context[f"aws:resourcetag/{tag['Key']}".lower()] = tag["Value"]

@@ -6,20 +6,22 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.kms.models import kms_backends
 from moto.secretsmanager.models import FakeSecret, ReplicaSecret, SecretsStore, secretsmanager_backends
 
-from nhisync_aws.emulator.auth import authorize
 from nhisync_aws.emulator.cloud import Cloud, Context, Handler, SecretExtra
-from nhisync_aws.emulator.forwarded import use_key
 from nhisync_aws.emulator.paging import page
-from nhisync_aws.emulator.resources import context_of, key_arn, secret_arn
-from nhisync_aws.emulator.wire import ApiError, Call
+from nhisync_aws.emulator.resources import account_in
+from nhisync_aws.emulator.secret_keys import DEFAULT_KEY
+from nhisync_aws.emulator.wire import ApiError
 
 AnySecret = FakeSecret | ReplicaSecret
 _PAGE_LIMIT = 100
-_BATCH_LIMIT = 20
-_DEFAULT_KEY = "alias/aws/secretsmanager"
+_SORT_KEYS = {
+    "created-date": "CreatedDate",
+    "last-accessed-date": "LastAccessedDate",
+    "last-changed-date": "LastChangedDate",
+    "name": "Name",
+}
 
 
 class IndexedStore(SecretsStore):
@@ -78,47 +80,91 @@ def store(account: str, region: str) -> IndexedStore:
 
 
 def find(ctx: Context, secret_id: str) -> AnySecret:
-    """The secret named, in the caller's account and region.
+    """The secret named; by name in the caller's account, by ARN in that of the ARN.
 
     Raises:
         ApiError: ResourceNotFoundException.
     """
-    found = store(ctx.principal.account, ctx.call.region).get(secret_id)
+    account = account_in(secret_id, ctx.principal.account)
+    found = store(account, ctx.call.region).get(secret_id) if account in ctx.cloud.accounts else None
     if found is None:
         raise ApiError("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
     return found
+
+
+def account_of(secret: AnySecret) -> str:
+    """The account that the secret lives in."""
+    return str(primary_of(secret).account_id)
+
+
+def primary_of(secret: AnySecret) -> FakeSecret:
+    """The secret itself, or what a replica is one of."""
+    return secret.source if isinstance(secret, ReplicaSecret) else secret
+
+
+def writable(ctx: Context) -> FakeSecret:
+    """The secret of the call, when it may be changed here and now.
+
+    Raises:
+        ApiError: no such secret, a replica, or one that is marked for deletion.
+    """
+    secret = find(ctx, str(ctx.param("SecretId")))
+    if isinstance(secret, ReplicaSecret):
+        text = "Operation not permitted on a replica secret. Call must be made in primary secret's region."
+        raise ApiError("InvalidParameterException", text)
+    refuse_deleted(secret)
+    return secret
+
+
+def refuse_deleted(secret: AnySecret) -> None:
+    """Refuse a secret in its recovery window.
+
+    Raises:
+        ApiError: InvalidRequestException.
+    """
+    if secret.is_deleted():
+        text = "You can't perform this operation on the secret because it was marked for deletion."
+        raise ApiError("InvalidRequestException", text)
 
 
 def list_secrets(ctx: Context) -> dict[str, Any]:
     """ListSecrets: pages of at most 100; a lagging list shows an older state."""
     lagging = _lagging(ctx)
     rows: list[dict[str, Any] | AnySecret] = list(_live_rows(ctx)) if lagging is None else [*lagging]
-    for given in ctx.param("Filters", []):
-        rows = [row for row in rows if _filter_holds(_shown(ctx, row), given)]
-    bad = ApiError("InvalidNextTokenException", "The NextToken value is invalid.")
-    token, size = ctx.param("NextToken"), _size(ctx, _PAGE_LIMIT)
-    found = page(rows, name="ListSecrets", token=token, size=size, bad_token=bad, endless=ctx.endless)
-    return _with_token({"SecretList": [_shown(ctx, row) for row in found.items]}, found.token)
+    rows = _sorted(ctx, [row for row in rows if _selected(ctx, row)])
+    token, size = ctx.param("NextToken"), page_size(ctx, _PAGE_LIMIT)
+    found = page(rows, name="ListSecrets", token=token, size=size, bad_token=bad_token(), endless=ctx.endless)
+    return with_token({"SecretList": [_shown(ctx, row) for row in found.items]}, found.token)
+
+
+def selected_secrets(ctx: Context) -> list[AnySecret]:
+    """All secrets that the call's filters let through, in the order of a list."""
+    return [row for row in _live_rows(ctx) if _selected(ctx, row)]
 
 
 def describe_secret(ctx: Context) -> dict[str, Any]:
     """DescribeSecret: the authoritative read of one secret."""
     secret = find(ctx, str(ctx.param("SecretId")))
-    result = _entry(ctx.cloud, secret)
+    result = entry_of(ctx.cloud, secret)
     result["VersionIdsToStages"] = result.pop("SecretVersionsToStages")
-    source = secret.source if isinstance(secret, ReplicaSecret) else secret
-    if source.replicas and isinstance(secret, FakeSecret):
-        extra = extra_of(ctx.cloud, source)
-        result["ReplicationStatus"] = [
-            {
-                "Region": replica.region,
-                "KmsKeyId": extra.replica_keys.get(replica.region, _DEFAULT_KEY),
-                "Status": replica.status,
-                "StatusMessage": replica.message,
-            }
-            for replica in source.replicas
-        ]
+    if isinstance(secret, FakeSecret) and secret.replicas:
+        result["ReplicationStatus"] = replication_status(ctx.cloud, secret)
     return result
+
+
+def replication_status(cloud: Cloud, secret: FakeSecret) -> list[dict[str, Any]]:
+    """One entry for each replica, failed ones included."""
+    extra = extra_of(cloud, secret)
+    return [
+        {
+            "Region": replica.region,
+            "KmsKeyId": extra.replica_keys.get(replica.region, DEFAULT_KEY),
+            "Status": replica.status,
+            "StatusMessage": replica.message,
+            "LastAccessedDate": extra.accessed.get(replica.region),
+        }
+        for replica in secret.replicas
+    ]
 
 
 def list_secret_version_ids(ctx: Context) -> dict[str, Any]:
@@ -129,114 +175,40 @@ def list_secret_version_ids(ctx: Context) -> dict[str, Any]:
     versions = [
         {
             "VersionId": version_id,
-            "VersionStages": list(version["version_stages"]),
-            "CreatedDate": _instant(version["createdate"]),
-            "LastAccessedDate": extra.last_accessed,
+            "VersionStages": list(version["version_stages"]) or None,
+            "CreatedDate": instant(version["createdate"]),
+            "LastAccessedDate": extra.version_accessed.get((ctx.call.region, version_id)),
             "KmsKeyIds": extra.version_kms.get(version_id, ["DefaultEncryptionKey"]),
         }
         for version_id, version in secret.versions.items()
-        if _has_value(version) and (version["version_stages"] or deprecated)
+        if has_value(version) and (version["version_stages"] or deprecated)
     ]
-    bad = ApiError("InvalidNextTokenException", "The NextToken value is invalid.")
     found = page(
         versions,
         name=f"ListSecretVersionIds:{secret.arn}",
         token=ctx.param("NextToken"),
-        size=_size(ctx, _PAGE_LIMIT),
-        bad_token=bad,
+        size=page_size(ctx, _PAGE_LIMIT),
+        bad_token=bad_token(),
         endless=ctx.endless,
     )
-    return _with_token({"ARN": secret.arn, "Name": secret.name, "Versions": list(found.items)}, found.token)
+    return with_token({"ARN": secret.arn, "Name": secret.name, "Versions": list(found.items)}, found.token)
 
 
-def get_secret_value(ctx: Context) -> dict[str, Any]:
-    """GetSecretValue: refuses deleted secrets, empty versions and keys that cannot decrypt."""
-    return _value(ctx, find(ctx, str(ctx.param("SecretId"))))
-
-
-def batch_get_secret_value(ctx: Context) -> dict[str, Any]:
-    """BatchGetSecretValue: each item is authorized by itself, and one that fails is named in Errors."""
-    ids = [str(i) for i in ctx.param("SecretIdList", [])]
-    if not ids or len(ids) > _BATCH_LIMIT:
-        raise ApiError("InvalidParameterException", "SecretIdList must hold 1 to 20 secrets.")
-    values: list[dict[str, Any]] = []
-    errors: list[dict[str, str]] = []
-    for secret_id in ids:
-        try:
-            _authorize_value(ctx, secret_id)
-            values.append(_value(ctx, find(ctx, secret_id)))
-        except ApiError as error:
-            errors.append({"SecretId": secret_id, "ErrorCode": error.code, "Message": error.message})
-    return {"SecretValues": values, "Errors": errors}
-
-
-def _authorize_value(ctx: Context, secret_id: str) -> None:
-    call = ctx.call
-    single = Call(call.service, "GetSecretValue", call.region, call.access_key, {"SecretId": secret_id}, call.raw)
-    arn = secret_arn(ctx.principal.account, call.region, secret_id)
-    authorize(single, ctx.principal, arn, context_of(single, ctx.principal.account, arn))
-
-
-def _value(ctx: Context, secret: AnySecret) -> dict[str, Any]:
-    if secret.is_deleted():
-        raise ApiError(
-            "InvalidRequestException",
-            "You can't perform this operation on the secret because it was marked for deletion.",
-        )
-    version_id, version = _version(ctx, secret)
-    _check_key(ctx, secret)
-    extra_of(ctx.cloud, secret).last_accessed = ctx.now.replace(hour=0, minute=0, second=0, microsecond=0)
-    return {
-        "ARN": secret.arn,
-        "Name": secret.name,
-        "VersionId": version_id,
-        "VersionStages": list(version["version_stages"]),
-        "CreatedDate": _instant(version["createdate"]),
-        "SecretString": version.get("secret_string"),
-        "SecretBinary": version.get("secret_binary"),
-    }
-
-
-def _version(ctx: Context, secret: AnySecret) -> tuple[str, Mapping[str, Any]]:
-    wanted_id = ctx.call.params.get("VersionId")
-    stage = str(ctx.param("VersionStage", "AWSCURRENT"))
-    for version_id, version in secret.versions.items():
-        fits = version_id == wanted_id if wanted_id else stage in version["version_stages"]
-        if fits and _has_value(version):
-            return version_id, version
-    what = f"VersionId: {wanted_id}" if wanted_id else f"staging label: {stage}"
-    text = f"Secrets Manager can't find the specified secret value for {what}"
-    raise ApiError("ResourceNotFoundException", text)
-
-
-def _check_key(ctx: Context, secret: AnySecret) -> None:
-    """A value under a key that is gone, disabled or not the caller's to use cannot be read (DecryptionFailure)."""
-    key_id = _entry(ctx.cloud, secret)["KmsKeyId"]
-    if key_id is None or key_id == _DEFAULT_KEY:
-        return
-    arn = key_arn(ctx.principal.account, ctx.call.region, key_id)
-    parts = arn.split(":")
-    key = kms_backends[parts[4]][parts[3]].keys.get(parts[5].removeprefix("key/"))
-    if key is None or key.key_state != "Enabled" or parts[3] != ctx.call.region:
-        text = "Secrets Manager can't decrypt the protected secret text using the provided KMS key."
-        raise ApiError("DecryptionFailure", text)
-    use_key(ctx, "secretsmanager", arn, "Decrypt")
-
-
-def _entry(cloud: Cloud, secret: AnySecret) -> dict[str, Any]:
-    source = secret.source if isinstance(secret, ReplicaSecret) else secret
+def entry_of(cloud: Cloud, secret: AnySecret) -> dict[str, Any]:
+    """The secret as a list shows it."""
+    source = primary_of(secret)
     extra = extra_of(cloud, source)
     entry: dict[str, Any] = {
         "ARN": secret.arn,
         "Name": secret.name,
         "Description": source.description or None,
-        "KmsKeyId": None if source.kms_key_id == _DEFAULT_KEY else source.kms_key_id,
-        "LastChangedDate": _instant(source.last_changed_date),
-        "LastAccessedDate": extra.last_accessed,
-        "CreatedDate": _instant(source.created_date),
-        "DeletedDate": _instant(source.deleted_date),
+        "KmsKeyId": None if source.kms_key_id == DEFAULT_KEY else source.kms_key_id,
+        "LastChangedDate": instant(source.last_changed_date),
+        "LastAccessedDate": extra.accessed.get(secret.region),
+        "CreatedDate": instant(source.created_date),
+        "DeletedDate": instant(source.deleted_date),
         "Tags": source.tags,
-        "SecretVersionsToStages": {k: list(v["version_stages"]) for k, v in source.versions.items()},
+        "SecretVersionsToStages": {k: list(s) for k, v in source.versions.items() if (s := v["version_stages"])},
         "OwningService": extra.owning_service or source.owning_service,
         "PrimaryRegion": source.region if source.replicas else None,
     }
@@ -261,7 +233,7 @@ def _rotation(source: FakeSecret, extra: SecretExtra) -> dict[str, Any]:
         "RotationEnabled": source.rotation_enabled,
         "RotationLambdaARN": source.rotation_lambda_arn or None,
         "RotationRules": rules or None,
-        "LastRotatedDate": _instant(source.last_rotation_date),
+        "LastRotatedDate": instant(source.last_rotation_date),
         "NextRotationDate": extra.next_rotation if source.rotation_enabled else None,
     }
 
@@ -275,8 +247,28 @@ def _live_rows(ctx: Context) -> Iterator[AnySecret]:
             yield secret
 
 
+def _selected(ctx: Context, row: dict[str, Any] | AnySecret) -> bool:
+    given = ctx.param("Filters", [])
+    return all(_filter_holds(_shown(ctx, row), one) for one in given)
+
+
+def _sorted(ctx: Context, rows: list[dict[str, Any] | AnySecret]) -> list[dict[str, Any] | AnySecret]:
+    """By CreatedDate unless told otherwise; what has no such date comes first (API, ListSecrets)."""
+    order, by = str(ctx.param("SortOrder", "asc")), str(ctx.param("SortBy", "created-date"))
+    if order not in {"asc", "desc"} or by not in _SORT_KEYS:
+        raise ApiError("ValidationException", "1 validation error detected: SortOrder or SortBy has no such value.")
+
+    def key(row: dict[str, Any] | AnySecret) -> Any:
+        if by == "created-date" and not isinstance(row, dict):
+            return float(primary_of(row).created_date or 0)  # no entry is built for a row of another page
+        value = _shown(ctx, row)[_SORT_KEYS[by]]
+        return value.timestamp() if isinstance(value, datetime) else value or 0
+
+    return sorted(rows, key=key, reverse=order == "desc")
+
+
 def _shown(ctx: Context, row: dict[str, Any] | AnySecret) -> dict[str, Any]:
-    return row if isinstance(row, dict) else _entry(ctx.cloud, row)
+    return row if isinstance(row, dict) else entry_of(ctx.cloud, row)
 
 
 def _lagging(ctx: Context) -> list[dict[str, Any]] | None:
@@ -290,7 +282,7 @@ def _lagging(ctx: Context) -> list[dict[str, Any]] | None:
 
 def snapshot(cloud: Cloud, account: str, region: str) -> list[dict[str, Any]]:
     """What a list would show now; kept by the world when the fault ``list_lag`` begins."""
-    return [_entry(cloud, secret) for secret in dict.values(store(account, region))]
+    return [entry_of(cloud, secret) for secret in dict.values(store(account, region))]
 
 
 def _filter_holds(entry: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
@@ -316,26 +308,39 @@ def _prefix_holds(value: str, have: list[str]) -> bool:
 
 def extra_of(cloud: Cloud, secret: AnySecret) -> SecretExtra:
     """The facts of a secret that moto does not keep; a replica shares its primary's."""
-    source = secret.source if isinstance(secret, ReplicaSecret) else secret
+    source = primary_of(secret)
     return cloud.account(source.account_id).secret(source.arn)
 
 
-def _has_value(version: Mapping[str, Any]) -> bool:
+def has_value(version: Mapping[str, Any]) -> bool:
+    """Whether the version holds a value; a rotation begins with one that does not."""
     return version.get("secret_string") is not None or version.get("secret_binary") is not None
 
 
-def _size(ctx: Context, limit: int) -> int:
+def page_size(ctx: Context, limit: int) -> int:
+    """MaxResults of the call.
+
+    Raises:
+        ApiError: it is below 1 or above `limit`.
+    """
     size = int(ctx.param("MaxResults", limit))
     if not 1 <= size <= limit:
         raise ApiError("InvalidParameterException", f"MaxResults must be between 1 and {limit}.")
     return size
 
 
-def _instant(epoch: float | None) -> datetime | None:
+def instant(epoch: float | None) -> datetime | None:
+    """Seconds since the epoch as an aware datetime."""
     return None if epoch is None else datetime.fromtimestamp(epoch, UTC)
 
 
-def _with_token(result: dict[str, Any], token: str) -> dict[str, Any]:
+def bad_token() -> ApiError:
+    """The refusal of a token that the list did not give out."""
+    return ApiError("InvalidNextTokenException", "The NextToken value is invalid.")
+
+
+def with_token(result: dict[str, Any], token: str) -> dict[str, Any]:
+    """The page with the token of the next one, without the member on the last."""
     return {**result, "NextToken": token} if token else result
 
 
@@ -343,6 +348,4 @@ HANDLERS: Mapping[str, Handler] = {
     "secretsmanager:ListSecrets": list_secrets,
     "secretsmanager:DescribeSecret": describe_secret,
     "secretsmanager:ListSecretVersionIds": list_secret_version_ids,
-    "secretsmanager:GetSecretValue": get_secret_value,
-    "secretsmanager:BatchGetSecretValue": batch_get_secret_value,
 }

@@ -108,6 +108,8 @@ def _add_rotation(plot: Plot, secret: FakeSecret, item: Seed, changed: datetime)
     if not extra.owning_service:
         name = str(options.get("function", f"rotate-{plot.region}"))
         secret.rotation_lambda_arn = plot.function_arn(name, options.get("function_region"))
+        if not options.get("function_gone"):
+            plot.account.functions.setdefault(secret.rotation_lambda_arn, plot.template_function())
     if item.rotated is not None:
         secret.last_rotation_date = int(changed.timestamp())
     every = timedelta(days=secret.auto_rotate_after_days or _DEFAULT_DAYS)
@@ -117,12 +119,16 @@ def _add_rotation(plot: Plot, secret: FakeSecret, item: Seed, changed: datetime)
 def _add_rest(plot: Plot, secret: FakeSecret, options: Mapping[str, Any]) -> None:
     extra = plot.account.secret(secret.arn)
     if "accessed" in options:
-        day = plot.ago(options["accessed"])
-        extra.last_accessed = day.replace(hour=0, minute=0, second=0, microsecond=0)
+        extra.accessed[plot.region] = _day(plot, options["accessed"])
     if "deletion_in" in options:
         secret.deleted_date = (plot.now + options["deletion_in"]).timestamp()
     if "changed" in options:
         secret.last_changed_date = int(plot.ago(options["changed"]).timestamp())
+
+
+def _day(plot: Plot, age: timedelta) -> datetime:
+    """The day of a last access: Secrets Manager keeps no time of day."""
+    return plot.ago(age).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _plant_replica(plot: Plot, item: Seed) -> FakeSecret:
@@ -132,6 +138,8 @@ def _plant_replica(plot: Plot, item: Seed) -> FakeSecret:
     source = found if isinstance(found, FakeSecret) else _plant(primary, item)
     facts = {k: item.options[k] for k in ("status", "message", "replica_kms") if k in item.options}
     _add_replicas(primary, source, {plot.region: {**facts, "kms": facts.get("replica_kms")}})
+    if "accessed" in item.options:
+        plot.account.secret(source.arn).accessed[plot.region] = _day(plot, item.options["accessed"])
     return source
 
 

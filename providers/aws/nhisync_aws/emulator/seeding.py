@@ -11,6 +11,7 @@ from nhisync.testing.world import Seed
 from nhisync_aws.emulator.auth import PARTITION
 from nhisync_aws.emulator.cloud import Account, Cloud, naive
 from nhisync_aws.emulator.faults import SourceKey
+from nhisync_aws.emulator.rotation_function import Deployed, TemplateFunction
 
 YEAR = timedelta(days=365)
 
@@ -41,6 +42,10 @@ class Plot:
     def function_arn(self, name: str, region: str | None = None) -> str:
         """ARN of a rotation function."""
         return f"arn:{PARTITION}:lambda:{region or self.region}:{self.account_id}:function:{name}"
+
+    def template_function(self) -> Deployed:
+        """A rotation function that does what AWS's template does."""
+        return Deployed(TemplateFunction(self.cloud.randomness))
 
 
 def version_id(plot: Plot) -> str:

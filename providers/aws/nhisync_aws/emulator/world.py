@@ -18,6 +18,7 @@ from nhisync_aws.emulator.faults import SourceKey
 
 if TYPE_CHECKING:
     from nhisync_aws.emulator.backstage import Backstage
+    from nhisync_aws.emulator.rotation_function import RotationFunction
 
 _ROOTS = "roots.pem"
 _ACCOUNTS = itertools.count(1)
@@ -97,6 +98,21 @@ class AwsWorld:
         """
         record = self._record(path, source)
         return self._running.seed(record.key, record.account, record.region, item)
+
+    def rotation_function(
+        self, path: str, source: str, name: str, function: "RotationFunction | None" = None, *, seconds: float = 0.0
+    ) -> str:
+        """Deploy a rotation function in the source's account and region, and return its ARN.
+
+        Args:
+            path: path of the source.
+            source: the source.
+            name: function name; the seeds' secrets name ``rotate-<region>``.
+            function: called once for each step; None = what AWS's template does.
+            seconds: how long a rotation takes, on the world's clock.
+        """
+        record = self._record(path, source)
+        return self._running.deploy(record.account, record.region, name, function, seconds)
 
     def fault(self, path: str, source: str, name: str, **options: Any) -> None:
         """Switch a fault on, or off with ``off=True``; names: `nhisync_aws.emulator.faults.FAULTS`."""
