@@ -10,9 +10,11 @@ from nhisync_aws.emulator import (
     acm_overlay,
     forwarded,
     iam_overlay,
+    iam_writes,
     keys_overlay,
     secrets_overlay,
     service_credentials_overlay,
+    simulation,
 )
 from nhisync_aws.emulator.auth import PARTITION, iam
 from nhisync_aws.emulator.authority import pem
@@ -43,7 +45,9 @@ class Backstage:
         handlers = {
             **secrets_overlay.HANDLERS,
             **iam_overlay.HANDLERS,
+            **iam_writes.HANDLERS,
             **service_credentials_overlay.HANDLERS,
+            **simulation.HANDLERS,
             **acm_overlay.HANDLERS,
             **keys_overlay.HANDLERS,
         }

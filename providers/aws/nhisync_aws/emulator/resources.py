@@ -72,7 +72,7 @@ def _iam(call: Call, account: str) -> str:
     if params.get("AccessKeyId"):
         key = iam(account).access_keys.get(str(params["AccessKeyId"]))
         return f"{prefix}user/{key.user_name}" if key is not None else "*"
-    return str(params.get("PolicyArn") or "*")
+    return str(params.get("PolicyArn") or params.get("PolicySourceArn") or params.get("Arn") or "*")
 
 
 def _key(call: Call, account: str) -> str:
