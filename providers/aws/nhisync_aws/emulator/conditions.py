@@ -57,7 +57,7 @@ def _holds(operator: str, have: list[str] | None, wanted: Sequence[str]) -> bool
     quantifier, _, rest = operator.rpartition(":")
     name = rest.removesuffix("IfExists")
     if name == "Null":
-        return (have is None) is (wanted == ["true"] or wanted == ["True"])
+        return (have is None) is (",".join(wanted).lower() == "true")
     test, negated = _test(name)
     if test is None or quantifier not in {"", "ForAllValues", "ForAnyValue"}:
         return None
