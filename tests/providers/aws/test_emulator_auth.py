@@ -1,7 +1,6 @@
 """The emulator's authentication and authorization, through real boto3 over HTTP."""
 
 import datetime as dt
-import json
 from typing import Any
 
 import botocore.exceptions
@@ -224,10 +223,10 @@ def test_two_worlds_do_not_see_each_other(aws, tmp_path):
 
 
 def test_unsupported_operation_is_an_error_and_no_traceback(admin):
-    """What neither the overlay nor moto implements is answered as an error in the protocol's own form."""
+    """What neither the overlay nor moto implements is answered as AWS answers an operation that it does not have."""
+    found = refused(admin("iam").get_organizations_access_report, JobId="0" * 36)
+    told = "Could not find operation GetOrganizationsAccessReport for version 2010-05-08"
+    assert found == ("InvalidAction", told, 400)
+    assert refused(admin("ssm").list_nodes)[::2] == ("UnknownOperationException", 404)
     code, _, status = refused(admin("iam").list_service_specific_credentials, AllUsers=True, Marker="bogus")
     assert (code, status) == ("ValidationError", 400)
-    code, _, status = refused(
-        admin("iam").simulate_custom_policy, PolicyInputList=[json.dumps(ALLOW_ONE)], ActionNames=["s3:GetObject"]
-    )
-    assert status == 501

@@ -15,7 +15,7 @@ from moto.ssm.models import ssm_backends
 from moto.sts.models import sts_backends
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from nhisync_aws.emulator.wire import ApiError, Call, Reply
+from nhisync_aws.emulator.wire import ApiError, Call, Reply, unknown_operation
 from nhisync_aws.sdk import isolated_session
 
 _BACKENDS: tuple[BackendDict[Any], ...] = (
@@ -70,7 +70,7 @@ class MotoApp:
         try:
             body, status, headers = run_wsgi_app(self._app, builder.get_environ(), buffered=True)
         except NotImplementedError:
-            raise ApiError("NotImplemented", f"{call.name} is not emulated", status=501) from None
+            raise unknown_operation(call.service, call.operation) from None
         except Exception as error:  # noqa: BLE001 - moto lets any exception out; a server answers InternalFailure
             raise ApiError("InternalFailure", type(error).__name__, status=500) from None
         finally:

@@ -1,8 +1,8 @@
 """IAM policy evaluation: explicit deny, then allow, else implicit deny (IAM user guide, "Policy evaluation logic").
 
-Pure: statements, action, resource and context in, decision out: Action, NotAction, Resource, NotResource with wildcards,
-and conditions. A condition operator that is not covered makes an Allow not match and a Deny match, so that a gap shows as
-a denial and never as a grant.
+Pure: statements, action, resource and context in, decision out: Action, NotAction, Resource and NotResource with
+wildcards, and conditions. A condition operator that is not covered makes an Allow not match and a Deny match, so that a
+gap shows as a denial and never as a grant.
 """
 
 from collections.abc import Iterable, Mapping
@@ -109,10 +109,8 @@ def _names_principal(element: Any, principal: str) -> bool:
         return False
     account = principal.split(":")[4] if principal.startswith("arn:") else ""
     names = [name for kind in ("AWS", "Federated") for name in as_list(element.get(kind))]
-    return any(
-        name in {"*", principal, account, f"arn:aws:iam::{account}:root"} or _is_role_of(name, principal)
-        for name in names
-    )
+    its = {"*", principal, account, f"arn:aws:iam::{account}:root"}
+    return any(name in its or _is_role_of(name, principal) for name in names)
 
 
 def _is_role_of(name: str, principal: str) -> bool:

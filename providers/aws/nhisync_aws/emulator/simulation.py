@@ -1,8 +1,8 @@
 """IAM's policy simulator over the emulator's own evaluator.
 
-Source: IAM API reference, SimulatePrincipalPolicy and EvaluationResult: one result for each action, whose decision is the
-most restrictive one over all resources; the single resources' own decisions stand in ResourceSpecificResults. As in AWS
-no context key is known unless the call gives it, resource policies are not fetched, and roles have none.
+Source: IAM API reference, SimulatePrincipalPolicy and EvaluationResult: one result for each action, whose decision is
+the most restrictive one over all resources; the single resources' own decisions stand in ResourceSpecificResults. As in
+AWS no context key is known unless the call gives it, resource policies are not fetched, and roles have none.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

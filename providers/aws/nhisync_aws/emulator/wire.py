@@ -96,9 +96,17 @@ def parse(raw: RawRequest) -> Call:
     operation = _operation(raw)
     model = get_service_model(service)
     if operation not in model.operation_names:
-        raise ApiError("UnknownOperationException", f"Unknown operation {operation} of {service}", status=404)
+        raise unknown_operation(service, operation)
     params = _query_params(raw, model.operation_model(operation)) if is_query(service) else _json_params(raw)
     return Call(service, operation, region, access_key, params, raw)
+
+
+def unknown_operation(service: str, operation: str) -> ApiError:
+    """The answer to an operation that the service does not have; what is not emulated gets it as well."""
+    if is_query(service):
+        version = get_service_model(service).api_version
+        return ApiError("InvalidAction", f"Could not find operation {operation} for version {version}")
+    return ApiError("UnknownOperationException", f"Unknown operation {operation} of {service}", status=404)
 
 
 def is_query(service: str) -> bool:
