@@ -22,6 +22,7 @@ from nhisync_aws.emulator.wire import ApiError, Call, is_query
 PARTITION = "aws"
 _LEEWAY = timedelta(minutes=5)
 _SHORTEST = 900
+_ACTIONS = {"kms:ReEncrypt": "kms:ReEncryptFrom"}
 _ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdentity"})
 
 
@@ -126,8 +127,8 @@ def authorize(call: Call, principal: Principal, resource: str, context: Mapping[
 
 
 def iam_action(call: Call) -> str:
-    """The IAM action of a call; the same word but for the few operations that share one."""
-    return call.name
+    """The IAM action of a call; the same word but for the few operations that have another one."""
+    return _ACTIONS.get(call.name, call.name)
 
 
 def denial(

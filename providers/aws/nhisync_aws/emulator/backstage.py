@@ -11,7 +11,10 @@ from nhisync_aws.emulator import (
     forwarded,
     iam_overlay,
     iam_writes,
+    keys,
+    keys_cryptography,
     keys_overlay,
+    parameters_overlay,
     secrets_overlay,
     service_credentials_overlay,
     simulation,
@@ -50,8 +53,10 @@ class Backstage:
             **simulation.HANDLERS,
             **acm_overlay.HANDLERS,
             **keys_overlay.HANDLERS,
+            **keys_cryptography.HANDLERS,
+            **parameters_overlay.HANDLERS,
         }
-        self.cloud = Cloud(clock, randomness, handlers, forwarded.CHECKS)
+        self.cloud = Cloud(clock, randomness, handlers, {**forwarded.CHECKS, **keys.CHECKS})
         self._server = EmulatorServer(self.cloud)
         self._server.start()
         self._hub = ""

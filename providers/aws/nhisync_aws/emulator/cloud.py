@@ -68,6 +68,24 @@ class SecretExtra:
     owning_service: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRotation:
+    """The schedule of a KMS key.
+
+    Attributes:
+        days: days from one rotation to the next.
+        planned: the next rotation when the schedule was made.
+    """
+
+    days: int
+    planned: datetime
+
+    def after(self, now: datetime) -> datetime:
+        """The next rotation that is still to come."""
+        late = max(now - self.planned, timedelta(days=-1)) // timedelta(days=self.days) + 1
+        return self.planned + timedelta(days=self.days) * late
+
+
 @dataclass(slots=True)
 class Account:
     """State of one account that moto does not keep."""
@@ -77,7 +95,7 @@ class Account:
     service_credentials: dict[str, ServiceCredential] = field(default_factory=dict)
     secrets: dict[str, SecretExtra] = field(default_factory=dict)
     server_certificate_dates: dict[str, datetime] = field(default_factory=dict)
-    key_next_rotation: dict[str, datetime] = field(default_factory=dict)
+    key_rotation: dict[str, KeyRotation] = field(default_factory=dict)
     certificate_facts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def secret(self, arn: str) -> SecretExtra:

@@ -3,6 +3,7 @@
 Source: service authorization reference, "Actions, resources, and condition keys" of each service.
 """
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from moto.kms.models import kms_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
 from nhisync_aws.emulator.auth import PARTITION, iam
+from nhisync_aws.emulator.ciphertext import key_id_of
 from nhisync_aws.emulator.wire import Call
 
 
@@ -76,7 +78,10 @@ def _iam(call: Call, account: str) -> str:
 
 
 def _key(call: Call, account: str) -> str:
-    key_id = call.params.get("KeyId")
+    """The key that is named, or else the one that made the ciphertext."""
+    key_id = call.params.get("KeyId") or call.params.get("SourceKeyId")
+    if key_id is None and "CiphertextBlob" in call.params:
+        key_id = key_id_of(b64decode(str(call.params["CiphertextBlob"])))
     return key_arn(account, call.region, str(key_id)) if key_id else "*"
 
 
