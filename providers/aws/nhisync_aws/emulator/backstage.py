@@ -7,7 +7,10 @@ from typing import Any
 from nhisync.spi import Clock, Locator, Randomness
 from nhisync.testing.world import Seed
 from nhisync_aws.emulator import (
+    acm_import,
+    acm_lifecycle,
     acm_overlay,
+    acm_search,
     forwarded,
     iam_overlay,
     iam_writes,
@@ -15,6 +18,7 @@ from nhisync_aws.emulator import (
     keys_cryptography,
     keys_overlay,
     parameters_overlay,
+    private_ca_overlay,
     secrets_overlay,
     service_credentials_overlay,
     simulation,
@@ -52,6 +56,10 @@ class Backstage:
             **service_credentials_overlay.HANDLERS,
             **simulation.HANDLERS,
             **acm_overlay.HANDLERS,
+            **acm_import.HANDLERS,
+            **acm_lifecycle.HANDLERS,
+            **acm_search.HANDLERS,
+            **private_ca_overlay.HANDLERS,
             **keys_overlay.HANDLERS,
             **keys_cryptography.HANDLERS,
             **parameters_overlay.HANDLERS,

@@ -86,6 +86,17 @@ class KeyRotation:
         return self.planned + timedelta(days=self.days) * late
 
 
+@dataclass(frozen=True, slots=True)
+class CaPermission:
+    """What the owner of a private authority lets a service do with it (moto has none)."""
+
+    ca: str
+    principal: str
+    source_account: str
+    actions: tuple[str, ...]
+    created: datetime
+
+
 @dataclass(slots=True)
 class Account:
     """State of one account that moto does not keep."""
@@ -97,6 +108,9 @@ class Account:
     server_certificate_dates: dict[str, datetime] = field(default_factory=dict)
     key_rotation: dict[str, KeyRotation] = field(default_factory=dict)
     certificate_facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    requested_by_token: dict[tuple[str, str, str], tuple[str, datetime]] = field(default_factory=dict)
+    issued_by_token: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
+    ca_permissions: dict[tuple[str, str], CaPermission] = field(default_factory=dict)
 
     def secret(self, arn: str) -> SecretExtra:
         """Extra facts of a secret, made on first use."""

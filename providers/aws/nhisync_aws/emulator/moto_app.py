@@ -5,6 +5,7 @@ from typing import Any
 import boto3
 from botocore.loaders import Loader
 from moto.acm.models import acm_backends
+from moto.acmpca.models import acmpca_backends
 from moto.core import base_backend
 from moto.core.base_backend import BackendDict
 from moto.iam.models import iam_backends
@@ -20,6 +21,7 @@ from nhisync_aws.sdk import isolated_session
 
 _BACKENDS: tuple[BackendDict[Any], ...] = (
     acm_backends,
+    acmpca_backends,
     iam_backends,
     kms_backends,
     secretsmanager_backends,

@@ -97,6 +97,7 @@ _FINDERS: Mapping[str, Callable[[Call, str], str]] = {
     "iam": _iam,
     "kms": _key,
     "ssm": _parameter,
+    "acm-pca": lambda call, account: str(call.params.get("CertificateAuthorityArn") or "*"),  # noqa: ARG005
     "acm": lambda call, account: str(call.params.get("CertificateArn") or "*"),  # noqa: ARG005
     "sts": lambda call, account: str(call.params.get("RoleArn") or "*"),  # noqa: ARG005
 }

@@ -1,7 +1,8 @@
 """The wire: what an AWS client sends, and what AWS answers, in the two protocols this emulator speaks.
 
-Secrets Manager, ACM, KMS and SSM speak AWS JSON 1.1; IAM and STS speak the query protocol with XML answers. Shapes and
-timestamp formats come from botocore's bundled service models through moto's serialisers, so nothing is spelled twice.
+Secrets Manager, ACM, Private CA, KMS and SSM speak AWS JSON 1.1; IAM and STS speak the query protocol with XML answers.
+Shapes and timestamp formats come from botocore's bundled service models through moto's serialisers, so nothing is
+spelled twice.
 """
 
 import json
@@ -22,6 +23,7 @@ _QUERY_SERVICES = frozenset({"iam", "sts"})
 _SERVICE_OF_TARGET = {
     "secretsmanager": "secretsmanager",
     "CertificateManager": "acm",
+    "ACMPrivateCA": "acm-pca",
     "TrentService": "kms",
     "AmazonSSM": "ssm",
 }
