@@ -23,7 +23,11 @@ from nhisync_aws.emulator.wire import ApiError
 _ROOT = "template/RootCACertificate/"
 _TOKENS_LIVE = timedelta(minutes=5)
 _BACKDATED = timedelta(minutes=60)
-_HASHES = {"SHA256": hashes.SHA256(), "SHA384": hashes.SHA384(), "SHA512": hashes.SHA512()}
+_HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
+    "SHA256": hashes.SHA256(),
+    "SHA384": hashes.SHA384(),
+    "SHA512": hashes.SHA512(),
+}
 _PAGE = 1000
 _SERIAL_BYTES = 16
 
