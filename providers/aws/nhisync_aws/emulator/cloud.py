@@ -110,6 +110,7 @@ class Account:
     certificate_facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     requested_by_token: dict[tuple[str, str, str], tuple[str, datetime]] = field(default_factory=dict)
     issued_by_token: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
+    roles_anywhere: dict[tuple[str, str], dict[str, dict[str, Any]]] = field(default_factory=dict)
     ca_permissions: dict[tuple[str, str], CaPermission] = field(default_factory=dict)
 
     def secret(self, arn: str) -> SecretExtra:

@@ -30,6 +30,7 @@ _BACKENDS: tuple[BackendDict[Any], ...] = (
 )
 
 
+_SERVED = frozenset(backends.service_name for backends in _BACKENDS)
 _MODELS = Loader()  # of its own: moto knows more services than the adapter, and boto3 adds its folder
 
 
@@ -62,6 +63,8 @@ class MotoApp:
         Raises:
             ApiError: moto does not implement the operation, or failed inside.
         """
+        if call.service not in _SERVED:
+            raise unknown_operation(call.service, call.operation)
         builder = EnvironBuilder(
             method=call.raw.method,
             base_url=f"http://{call.service}.{call.region}.amazonaws.com",

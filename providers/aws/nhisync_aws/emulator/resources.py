@@ -92,11 +92,21 @@ def _parameter(call: Call, account: str) -> str:
     return f"arn:{PARTITION}:ssm:{call.region}:{account}:parameter/{str(name).lstrip('/')}"
 
 
+def _roles_anywhere(call: Call, account: str) -> str:
+    kinds = {"trustAnchorId": "trust-anchor", "profileId": "profile", "crlId": "crl"}
+    for member, kind in kinds.items():
+        if call.params.get(member):
+            prefix = f"arn:{PARTITION}:rolesanywhere:{call.region}:{account}"
+            return f"{prefix}:{kind}/{call.params[member]}"
+    return "*"
+
+
 _FINDERS: Mapping[str, Callable[[Call, str], str]] = {
     "secretsmanager": _secret,
     "iam": _iam,
     "kms": _key,
     "ssm": _parameter,
+    "rolesanywhere": _roles_anywhere,
     "acm-pca": lambda call, account: str(call.params.get("CertificateAuthorityArn") or "*"),  # noqa: ARG005
     "acm": lambda call, account: str(call.params.get("CertificateArn") or "*"),  # noqa: ARG005
     "sts": lambda call, account: str(call.params.get("RoleArn") or "*"),  # noqa: ARG005
