@@ -23,7 +23,8 @@ from nhisync_aws.emulator.wire import ApiError
 _ROOT = "template/RootCACertificate/"
 _TOKENS_LIVE = timedelta(minutes=5)
 _BACKDATED = timedelta(minutes=60)
-_HASHES = {"SHA256": hashes.SHA256, "SHA384": hashes.SHA384, "SHA512": hashes.SHA512}
+_Hash = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
+_HASHES: dict[str, _Hash] = {"SHA256": hashes.SHA256(), "SHA384": hashes.SHA384(), "SHA512": hashes.SHA512()}
 _PAGE = 1000
 _SERIAL_BYTES = 16
 
@@ -77,7 +78,7 @@ def sign(ctx: Context, ca: CertificateAuthority, order: Order) -> str:
     )
     for extension, critical in ca._x509_extensions(order.csr, order.template or None):  # noqa: SLF001 - built only there
         builder = builder.add_extension(extension, critical)
-    made = builder.sign(ca.key, _HASHES[order.algorithm.partition("WITH")[0]]())
+    made = builder.sign(ca.key, _HASHES[order.algorithm.partition("WITH")[0]])
     arn = f"{ca.arn}/certificate/{serial:0{2 * _SERIAL_BYTES}x}"
     ca.issued_certificates[arn] = pem(made).encode()
     if own is not None:

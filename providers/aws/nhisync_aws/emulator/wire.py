@@ -97,11 +97,9 @@ def parse(raw: RawRequest) -> Call:
         ApiError: the request is not signed, or names no operation that this emulator knows.
     """
     service, region, access_key = _scope(raw)
-    model, labels = get_service_model(service), {}
-    if service in REST_SERVICES:
-        operation, labels = route(model, raw.method, raw.path)
-    else:
-        operation = _operation(raw)
+    model = get_service_model(service)
+    rest = service in REST_SERVICES
+    operation, labels = route(model, raw.method, raw.path) if rest else (_operation(raw), {})
     if operation not in model.operation_names:
         raise unknown_operation(service, operation)
     if _protocol(service) == "json":
