@@ -259,3 +259,24 @@ def test_conditions_decide_real_calls(aws, iam, user, condition, allowed):
         assert acm.list_certificates()["CertificateSummaryList"] == []
     else:
         assert refused(acm.list_certificates) == ("AccessDeniedException", 400)
+
+
+def test_last_accessed_report_names_open_services_and_their_last_call(aws, iam, user):
+    """Services that policies open are listed, called or not; what was called has its instant, who and where."""
+    wide = {"Effect": "Allow", "Action": ["acm:*", "kms:DescribeKey", "s3:GetObject"], "Resource": "*"}
+    iam.put_user_policy(UserName="svc", PolicyName="wide", PolicyDocument=policy(wide))
+    pair = iam.create_access_key(UserName="svc")["AccessKey"]
+    keys = {"aws_access_key_id": pair["AccessKeyId"], "aws_secret_access_key": pair["SecretAccessKey"]}
+    aws.client("acm", keys).list_certificates()
+    job = iam.generate_service_last_accessed_details(Arn=user, Granularity="ACTION_LEVEL")["JobId"]
+    report = iam.get_service_last_accessed_details(JobId=job)
+    assert (report["JobStatus"], report["JobCreationDate"]) == ("COMPLETED", aws.clock.now())
+    rows = {row["ServiceNamespace"]: row for row in report["ServicesLastAccessed"]}
+    assert sorted(rows) == ["acm", "kms", "s3", "secretsmanager"]
+    assert (rows["acm"]["LastAuthenticated"], rows["acm"]["LastAuthenticatedEntity"]) == (aws.clock.now(), user)
+    assert rows["acm"]["ServiceName"] == "AWS Certificate Manager"
+    assert [one["ActionName"] for one in rows["acm"]["TrackedActionsLastAccessed"]] == ["ListCertificates"]
+    assert "LastAuthenticated" not in rows["kms"]
+    group = iam.generate_service_last_accessed_details(Arn=user.replace("user/svc", "group/ops"))["JobId"]
+    assert iam.get_service_last_accessed_details(JobId=group)["ServicesLastAccessed"] == []
+    assert refused(iam.get_service_last_accessed_details, JobId="0" * 36) == ("NoSuchEntity", 404)

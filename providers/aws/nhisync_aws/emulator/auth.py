@@ -7,13 +7,13 @@ messages"; common errors of the service references).
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from moto.iam.models import IAMBackend, Role, User, iam_backends
+from moto.iam.models import AccessKeyLastUsed, IAMBackend, Role, User, iam_backends
 
 from nhisync_aws.emulator.attached import boundary_of, documents_of, policies_of
 from nhisync_aws.emulator.policy import Effect, Query, evaluate
@@ -105,6 +105,13 @@ def authenticate(call: Call, accounts: frozenset[str], sessions: Mapping[str, Se
     if session is not None:
         return _session_principal(call, session, now)
     return _user_principal(call, accounts)
+
+
+def record_use(call: Call, principal: Principal, now: datetime) -> None:
+    """Remember the last use of a user's key, refused calls included."""
+    key = iam(principal.account).access_keys.get(call.access_key) if principal.account else None
+    if key is not None:
+        key.last_used = AccessKeyLastUsed(now.astimezone(UTC).replace(tzinfo=None), call.service, call.region)
 
 
 def authorize(call: Call, principal: Principal, resource: str, context: Mapping[str, str]) -> None:

@@ -12,7 +12,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from nhisync.spi import Clock, Randomness
-from nhisync_aws.emulator.auth import Principal, Session, authenticate, authorize, check_time, expired
+from nhisync_aws.emulator.auth import Principal, Session, authenticate, authorize, check_time, expired, record_use
 from nhisync_aws.emulator.authority import Authorities
 from nhisync_aws.emulator.faults import CallCounter, FaultBoard, SourceKey
 from nhisync_aws.emulator.moto_app import MotoApp, forget_account
@@ -111,6 +111,8 @@ class Account:
     requested_by_token: dict[tuple[str, str, str], tuple[str, datetime]] = field(default_factory=dict)
     issued_by_token: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
     roles_anywhere: dict[tuple[str, str], dict[str, dict[str, Any]]] = field(default_factory=dict)
+    uses: dict[tuple[str, str], tuple[datetime, str]] = field(default_factory=dict)
+    access_jobs: dict[str, Any] = field(default_factory=dict)
     ca_permissions: dict[tuple[str, str], CaPermission] = field(default_factory=dict)
 
     def secret(self, arn: str) -> SecretExtra:
@@ -242,16 +244,30 @@ class Cloud:
     def _handle(self, call: Call, source: SourceKey | None, request_id: str) -> Reply:
         with self.lock:
             principal = authenticate(call, self.accounts, self.sessions, self.clock.now())
-            resource = resource_of(call, principal.account)
-            self._deny_by_fault(call, source, principal, resource)
-            authorize(call, principal, resource, context_of(call, principal.account, resource))
-            context = Context(self, call, principal, source)
-            check, handler = self._checks.get(call.name), self._handlers.get(call.name)
-            if check is not None:
-                check(context)
-            if handler is None:
-                return self._moto.answer(call, principal.account)
-            return success(call, handler(context), request_id)
+            try:
+                return self._answered(Context(self, call, principal, source), request_id)
+            finally:
+                self._remember(call, principal)
+
+    def _remember(self, call: Call, principal: Principal) -> None:
+        """Who called what, and with which key."""
+        record_use(call, principal, self.clock.now())
+        if principal.entity is not None:
+            use = (self.clock.now(), call.region)
+            self.account(principal.account).uses[str(principal.entity.arn), call.name] = use
+
+    def _answered(self, context: Context, request_id: str) -> Reply:
+        """Authorize, check, and answer by the overlay or else by moto."""
+        call, principal = context.call, context.principal
+        resource = resource_of(call, principal.account)
+        self._deny_by_fault(call, context.source, principal, resource)
+        authorize(call, principal, resource, context_of(call, principal.account, resource))
+        check, handler = self._checks.get(call.name), self._handlers.get(call.name)
+        if check is not None:
+            check(context)
+        if handler is None:
+            return self._moto.answer(call, principal.account)
+        return success(call, handler(context), request_id)
 
     def _deny_by_fault(self, call: Call, source: SourceKey | None, principal: Principal, resource: str) -> None:
         """Answer as if no policy allowed it, for a switched-on fault and for items that were seeded as denied."""

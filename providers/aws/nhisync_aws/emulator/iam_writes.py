@@ -1,6 +1,7 @@
-"""Writes of IAM that moto lacks or answers with constants: boundaries of users, server certificates.
+"""Writes of IAM that moto lacks, or answers with constants or its own clock: boundaries, server certificates, keys.
 
-Source: IAM API reference, PutUserPermissionsBoundary, DeleteUserPermissionsBoundary, UploadServerCertificate.
+Source: IAM API reference, PutUserPermissionsBoundary, DeleteUserPermissionsBoundary, UploadServerCertificate,
+CreateAccessKey.
 """
 
 from collections.abc import Mapping
@@ -8,13 +9,15 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from moto.iam.models import Certificate
+from moto.iam.models import Certificate, User
 
 from nhisync_aws.emulator.attached import BOUNDARY
 from nhisync_aws.emulator.auth import iam
-from nhisync_aws.emulator.cloud import Context, Handler
+from nhisync_aws.emulator.cloud import Context, Handler, naive
 from nhisync_aws.emulator.iam_overlay import no_such, server_certificate, user_entry, user_of
 from nhisync_aws.emulator.wire import ApiError
+
+_KEYS_PER_USER = 2
 
 
 def put_user_permissions_boundary(ctx: Context) -> dict[str, Any]:
@@ -35,13 +38,38 @@ def delete_user_permissions_boundary(ctx: Context) -> dict[str, Any]:
     return {}
 
 
+def create_access_key(ctx: Context) -> dict[str, Any]:
+    """CreateAccessKey, by default of the caller: at most two of one user, made at the world's instant."""
+    user = user_named(ctx)
+    if len(user.access_keys) >= _KEYS_PER_USER:
+        text = f"Cannot exceed quota for AccessKeysPerUser: {_KEYS_PER_USER}"
+        raise ApiError("LimitExceeded", text, status=409)
+    key = iam(ctx.account.id).create_access_key(user_name=user.name)
+    key.create_date = naive(ctx.now)
+    return {
+        "AccessKey": {
+            "UserName": user.name,
+            "AccessKeyId": key.access_key_id,
+            "Status": key.status,
+            "SecretAccessKey": key.secret_access_key,
+            "CreateDate": ctx.now,
+        }
+    }
+
+
 def get_user(ctx: Context) -> dict[str, Any]:
     """GetUser, by default of the caller, with boundary and tags, which ListUsers leaves out."""
-    name = ctx.param("UserName") or ctx.principal.arn.rpartition("/")[2]
-    user = iam(ctx.account.id).users.get(str(name))
-    if user is None:
-        raise no_such("user", str(name))
-    return {"User": user_entry(ctx, user)}
+    return {"User": user_entry(ctx, user_named(ctx))}
+
+
+def user_named(ctx: Context) -> User:
+    """The user that the call names, or else the caller.
+
+    Raises:
+        ApiError: NoSuchEntity.
+    """
+    caller = ctx.principal.entity
+    return caller if not ctx.param("UserName") and isinstance(caller, User) else user_of(ctx)
 
 
 def upload_server_certificate(ctx: Context) -> dict[str, Any]:
@@ -75,6 +103,7 @@ def _check_pair(body: str, key: str) -> None:
 
 
 HANDLERS: Mapping[str, Handler] = {
+    "iam:CreateAccessKey": create_access_key,
     "iam:PutUserPermissionsBoundary": put_user_permissions_boundary,
     "iam:DeleteUserPermissionsBoundary": delete_user_permissions_boundary,
     "iam:GetUser": get_user,

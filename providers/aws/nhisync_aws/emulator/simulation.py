@@ -58,7 +58,7 @@ class Verdict:
 def simulate_principal_policy(ctx: Context) -> dict[str, Any]:
     """SimulatePrincipalPolicy: the policies of a user (and its groups), a group or a role, and those that are given."""
     arn = str(ctx.param("PolicySourceArn"))
-    entity = _entity(ctx, arn)
+    entity = entity_of(ctx, arn)
     if isinstance(entity, Role) and ctx.param("ResourcePolicy"):
         raise _invalid("Resource policies are not supported for roles.")
     backend = iam(ctx.account.id)
@@ -78,7 +78,7 @@ def simulate_custom_policy(ctx: Context) -> dict[str, Any]:
 
 def context_keys_for_principal_policy(ctx: Context) -> dict[str, Any]:
     """GetContextKeysForPrincipalPolicy: the keys that attached and given policies ask about."""
-    entity = _entity(ctx, str(ctx.param("PolicySourceArn")))
+    entity = entity_of(ctx, str(ctx.param("PolicySourceArn")))
     return _keys(tuple(policies_of(iam(ctx.account.id), entity)) + _given(ctx))
 
 
@@ -198,7 +198,7 @@ def _asked(policies: Sequence[Attached]) -> Iterator[str]:
             yield from condition_keys(statement.get("Condition") or {})
 
 
-def _entity(ctx: Context, arn: str) -> User | Group | Role:
+def entity_of(ctx: Context, arn: str) -> User | Group | Role:
     """The user, group or role of an ARN.
 
     Raises:
