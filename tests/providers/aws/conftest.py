@@ -104,6 +104,35 @@ def admin(aws: Aws) -> Callable[..., Any]:
     return lambda service, region=REGION: aws.client(service, aws.keys("backup", "admin"), region)
 
 
+@pytest.fixture
+def pca(admin: Callable[..., Any]) -> Any:
+    """Private CA with the same user."""
+    return admin("acm-pca")
+
+
+@pytest.fixture
+def ca(pca: Any) -> str:
+    """ARN of an active root authority of ten years."""
+    made = pca.create_certificate_authority(
+        CertificateAuthorityConfiguration={
+            "KeyAlgorithm": "RSA_2048",
+            "SigningAlgorithm": "SHA256WITHRSA",
+            "Subject": {"CommonName": "pay root"},
+        },
+        CertificateAuthorityType="ROOT",
+    )["CertificateAuthorityArn"]
+    own = pca.issue_certificate(
+        CertificateAuthorityArn=made,
+        Csr=pca.get_certificate_authority_csr(CertificateAuthorityArn=made)["Csr"].encode(),
+        SigningAlgorithm="SHA256WITHRSA",
+        TemplateArn="arn:aws:acm-pca:::template/RootCACertificate/V1",
+        Validity={"Type": "YEARS", "Value": 10},
+    )["CertificateArn"]
+    root = pca.get_certificate(CertificateAuthorityArn=made, CertificateArn=own)["Certificate"]
+    pca.import_certificate_authority_certificate(CertificateAuthorityArn=made, Certificate=root.encode())
+    return str(made)
+
+
 class Seen:
     """What one inventory brought, sorted by what it is."""
 

@@ -210,7 +210,28 @@ def test_policy_evaluation(action, resource, effect):
         ({"StringEquals": {"aws:SourceVpc": "vpc-1"}}, {}, False),
         ({"StringNotEquals": {"aws:RequestedRegion": ["a", "b"]}}, {"aws:requestedregion": "a"}, False),
         ({"StringLike": {"aws:PrincipalArn": "arn:*:role/x"}}, {"aws:principalarn": "arn:aws:role/x"}, True),
-        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {"aws:sourceip": "10.1.1.1"}, False),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {"aws:sourceip": "10.1.1.1"}, True),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {"aws:sourceip": "11.1.1.1"}, False),
+        ({"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, {"aws:sourceip": "11.1.1.1"}, True),
+        ({"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}, {}, True),
+        ({"StringNotLike": {"aws:PrincipalArn": "arn:*"}}, {"aws:principalarn": "arn:x"}, False),
+        ({"StringEqualsIfExists": {"aws:SourceVpc": "vpc-1"}}, {}, True),
+        ({"StringEqualsIfExists": {"aws:SourceVpc": "vpc-1"}}, {"aws:sourcevpc": "vpc-2"}, False),
+        ({"StringEqualsIgnoreCase": {"aws:username": "SVC"}}, {"aws:username": "svc"}, True),
+        ({"Null": {"aws:TokenIssueTime": "true"}}, {}, True),
+        ({"Null": {"aws:TokenIssueTime": "true"}}, {"aws:tokenissuetime": "1"}, False),
+        ({"Null": {"aws:TokenIssueTime": False}}, {"aws:tokenissuetime": "1"}, True),
+        ({"NumericLessThanEquals": {"s3:max-keys": "10"}}, {"s3:max-keys": "10"}, True),
+        ({"NumericLessThan": {"s3:max-keys": "10"}}, {"s3:max-keys": "many"}, False),
+        ({"DateGreaterThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}}, {"aws:currenttime": "2026-06-01"}, True),
+        ({"DateLessThan": {"aws:CurrentTime": "2026-01-01T00:00:00Z"}}, {"aws:currenttime": "1790000000"}, False),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}, {"aws:tagkeys": ("a", "b")}, True),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}, {"aws:tagkeys": ("a", "c")}, False),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["a", "b"]}}, {}, True),
+        ({"ForAnyValue:StringEquals": {"aws:TagKeys": ["a", "b"]}}, {"aws:tagkeys": ("c", "a")}, True),
+        ({"ForAnyValue:StringEquals": {"aws:TagKeys": ["a", "b"]}}, {}, False),
+        ({"StringSounds": {"aws:username": "svc"}}, {"aws:username": "svc"}, False),
+        ({"ForSome:StringEquals": {"aws:username": "svc"}}, {"aws:username": "svc"}, False),
     ],
 )
 def test_conditions_and_unknown_operators(condition, context, allowed):
@@ -223,7 +244,7 @@ def test_conditions_and_unknown_operators(condition, context, allowed):
 def test_unknown_operator_of_a_deny_denies():
     """A Deny whose condition is not understood denies: a gap shows as a denial, never as a grant."""
     wide = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    odd = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"IpAddress": {"aws:SourceIp": "1"}}}
+    odd = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringSounds": {"aws:SourceIp": "1"}}}
     assert evaluate([{"Statement": [wide, odd]}], Query("x:Y", "*", {})) is Effect.EXPLICIT_DENY
 
 

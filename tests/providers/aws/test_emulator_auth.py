@@ -1,7 +1,6 @@
 """The emulator's authentication and authorization, through real boto3 over HTTP."""
 
 import datetime as dt
-import json
 from typing import Any
 
 import botocore.exceptions
@@ -54,6 +53,56 @@ def test_role_is_not_assumed_against_its_trust(aws):
     code, message, status = refused(sts.assume_role, RoleArn=role, RoleSessionName="test")
     assert (code, status) == ("AccessDenied", 403)
     assert f"is not authorized to perform: sts:AssumeRole on resource: {role}" in message
+
+
+ASSUME = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}]}
+
+
+def trusting(principal, **more):
+    """A trust policy that names one principal."""
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", **more}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
+@pytest.mark.parametrize(
+    "trust",
+    [
+        trusting({"Service": "ec2.amazonaws.com"}),
+        trusting({"Federated": "arn:aws:iam::111122223333:oidc-provider/x"}),
+        trusting({"AWS": "arn:aws:iam::999988887777:root"}),
+        trusting({"AWS": "*"}, Condition={"StringEquals": {"sts:ExternalId": "tenant-7"}}),
+        trusting({"AWS": "*"}, Condition={"StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:user/*"}}),
+    ],
+    ids=["service", "federated", "account", "external-id", "condition"],
+)
+def test_trust_that_does_not_fit_is_a_denial(aws, trust):
+    """A role for services, for others, or under a condition that does not hold: AccessDenied, never a server fault."""
+    aws.source("other", "aws", auth="keys_file", policy=ASSUME)
+    aws.seed("role", "task", path="other", trust=trust)
+    role = f"arn:aws:iam::{aws.world.account_of('other', 'aws')}:role/task"
+    sts = aws.client("sts", aws.keys("other", "aws"))
+    assert refused(sts.assume_role, RoleArn=role, RoleSessionName="test")[::2] == ("AccessDenied", 403)
+
+
+def test_role_is_trusted_through_its_sessions(aws):
+    """A trust policy that names a role lets its sessions in, and those of no other role."""
+    aws.source("other", "aws", auth="keys_file", policy=ASSUME)
+    account = aws.world.account_of("other", "aws")
+    first, second = (f"arn:aws:iam::{account}:role/{name}" for name in ("first", "second"))
+    aws.seed("role", "first", path="other", trust=trusting({"AWS": "*"}), policies={"chain": ASSUME})
+    aws.seed("role", "odd", path="other", trust=trusting({"AWS": "*"}), policies={"chain": ASSUME})
+    aws.seed("role", "second", path="other", trust=trusting({"AWS": first}))
+    sts = aws.client("sts", aws.keys("other", "aws"))
+
+    def session(name):
+        found = sts.assume_role(RoleArn=f"arn:aws:iam::{account}:role/{name}", RoleSessionName="one")["Credentials"]
+        names = {"AccessKeyId": "aws_access_key_id", "SecretAccessKey": "aws_secret_access_key"}
+        keys = {names[member]: found[member] for member in names}
+        return aws.client("sts", {**keys, "aws_session_token": found["SessionToken"]})
+
+    chained = session("first").assume_role(RoleArn=second, RoleSessionName="two")
+    assert chained["AssumedRoleUser"]["Arn"].endswith(":assumed-role/second/two")
+    assert refused(session("odd").assume_role, RoleArn=second, RoleSessionName="two")[0] == "AccessDenied"
 
 
 def test_external_id_is_demanded(aws):
@@ -224,10 +273,10 @@ def test_two_worlds_do_not_see_each_other(aws, tmp_path):
 
 
 def test_unsupported_operation_is_an_error_and_no_traceback(admin):
-    """What neither the overlay nor moto implements is answered as an error in the protocol's own form."""
+    """What neither the overlay nor moto implements is answered as AWS answers an operation that it does not have."""
+    found = refused(admin("iam").get_organizations_access_report, JobId="0" * 36)
+    told = "Could not find operation GetOrganizationsAccessReport for version 2010-05-08"
+    assert found == ("InvalidAction", told, 400)
+    assert refused(admin("ssm").list_nodes)[::2] == ("UnknownOperationException", 404)
     code, _, status = refused(admin("iam").list_service_specific_credentials, AllUsers=True, Marker="bogus")
     assert (code, status) == ("ValidationError", 400)
-    code, _, status = refused(
-        admin("iam").simulate_custom_policy, PolicyInputList=[json.dumps(ALLOW_ONE)], ActionNames=["s3:GetObject"]
-    )
-    assert status == 501

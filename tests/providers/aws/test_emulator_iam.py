@@ -77,6 +77,27 @@ def test_same_account_in_two_regions_shows_the_same_key(aws):
     assert len(ids) == 1
 
 
+def test_key_that_was_made_is_dated_and_its_use_is_seen(aws, admin):
+    """CreateDate is the world's instant; GetCallerIdentity is a use, and so is a refused call; no third key."""
+    iam = admin("iam")
+    iam.create_user(UserName="svc")
+    pair = iam.create_access_key(UserName="svc")["AccessKey"]
+    assert pair["CreateDate"] == aws.clock.now()
+    asked = {"AccessKeyId": pair["AccessKeyId"]}
+    assert iam.get_access_key_last_used(**asked)["AccessKeyLastUsed"] == {"ServiceName": "N/A", "Region": "N/A"}
+    keys = {"aws_access_key_id": pair["AccessKeyId"], "aws_secret_access_key": pair["SecretAccessKey"]}
+    aws.clock.advance(dt.timedelta(minutes=3))
+    aws.client("sts", keys).get_caller_identity()
+    used = admin("iam").get_access_key_last_used(**asked)["AccessKeyLastUsed"]
+    assert used == {"LastUsedDate": aws.clock.now(), "ServiceName": "sts", "Region": "eu-north-1"}
+    aws.clock.advance(dt.timedelta(minutes=1))
+    assert code_of(aws.client("acm", keys).list_certificates) == "AccessDeniedException"
+    later = admin("iam")
+    assert later.get_access_key_last_used(**asked)["AccessKeyLastUsed"]["LastUsedDate"] == aws.clock.now()
+    later.create_access_key(UserName="svc")
+    assert code_of(later.create_access_key, UserName="svc") == "LimitExceeded"
+
+
 def test_unknown_user_is_no_such_entity(iam):
     """ListAccessKeys of a name that does not exist says NoSuchEntity."""
     assert code_of(iam.list_access_keys, UserName="nobody") == "NoSuchEntity"

@@ -195,6 +195,16 @@ def test_expired_and_pending_certificates_have_their_state(aws, backup):
     assert aws.world.calls()["acm:GetCertificate"] == 1
 
 
+@pytest.mark.parametrize("status", ["PENDING_VALIDATION", "VALIDATION_TIMED_OUT", "FAILED"])
+def test_request_that_made_no_certificate_has_no_pem_to_fetch(aws, backup, status):
+    """Pending, timed out and failed requests are seen as they are listed; AWS hands out nothing more."""
+    aws.seed("certificate", "new.example.com", type="AMAZON_ISSUED", status=status)
+    seen = backup.see("certificate/new.example.com", kinds="certificate")["certificate/new.example.com"]
+    assert (seen.presence, seen.expires) == ("present", None)
+    assert dict(seen.attributes)["status"] == status.lower()
+    assert aws.world.calls()["acm:GetCertificate"] == 0
+
+
 @pytest.mark.parametrize(("eligible", "lifecycle"), [("ELIGIBLE", "own"), ("INELIGIBLE", "unknown")])
 def test_issued_certificate_renews_itself_only_when_eligible(aws, backup, eligible, lifecycle):
     """ACM renews what it issued while that is eligible; otherwise nobody is shown to."""

@@ -30,6 +30,8 @@ _STATES = {
     "REVOKED": CredentialState.COMPROMISED,
 }
 
+_UNISSUED = frozenset({"PENDING_VALIDATION", "VALIDATION_TIMED_OUT", "FAILED"})
+
 
 def collect(run: Run) -> Iterator[Observation]:
     """One list in pages of 1,000; PEM and tags only for what pairs name and what changed."""
@@ -91,8 +93,8 @@ def _detail(run: Run, locator: Locator, row: Mapping[str, Any]) -> Iterator[Obse
         return
     arn = str(row.get("CertificateArn") or "")
     tags = run.connection.call("acm", "ListTagsForCertificate", run.budget, CertificateArn=arn).get("Tags")
-    if row.get("Status") == "PENDING_VALIDATION":
-        # Not issued yet: there is no certificate to fetch.
+    if row.get("Status") in _UNISSUED:
+        # There is no certificate to fetch; GetCertificate answers RequestInProgressException.
         yield described(run, listed, leaf="", chain="", tags=tags)
         return
     found = run.connection.call("acm", "GetCertificate", run.budget, CertificateArn=arn)

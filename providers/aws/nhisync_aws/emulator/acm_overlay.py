@@ -18,6 +18,7 @@ _DEFAULT_KEY_TYPES = ("RSA_1024", "RSA_2048")  # botocore acm model, Filters.key
 _DEFAULT_ORIGINS = ("AWS_MANAGED", "CUSTOMER_PROVIDED")  # botocore acm model, CertificateKeyPairOrigins
 _CURVES = {"secp256r1": "EC_prime256v1", "secp384r1": "EC_secp384r1", "secp521r1": "EC_secp521r1"}
 _LISTED_NAMES = 100
+_UNISSUED = frozenset({"PENDING_VALIDATION", "VALIDATION_TIMED_OUT", "FAILED"})
 
 
 class SeededBundle(CertBundle):
@@ -34,11 +35,9 @@ def list_certificates(ctx: Context) -> dict[str, Any]:
     key_types = includes.get("keyTypes") or _DEFAULT_KEY_TYPES
     origins = ctx.param("CertificateKeyPairOrigins") or _DEFAULT_ORIGINS
     statuses: Sequence[str] = ctx.param("CertificateStatuses", [])
-    bundles = acm_backends[ctx.account.id][ctx.call.region]._certificates  # noqa: SLF001 - moto lists no other way
-    summaries = [_summary(ctx, bundle) for bundle in bundles.values()]
     kept = [
         s
-        for s in summaries
+        for s in (summary(ctx, bundle) for bundle in bundles_of(ctx).values())
         if s["KeyAlgorithm"] in key_types
         and s["CertificateKeyPairOrigin"] in origins
         and (not statuses or s["Status"] in statuses)
@@ -54,63 +53,107 @@ def list_certificates(ctx: Context) -> dict[str, Any]:
 
 
 def describe_certificate(ctx: Context) -> dict[str, Any]:
-    """DescribeCertificate: the summary's facts and the issuer's."""
-    bundle = _find(ctx)
-    summary = _summary(ctx, bundle)
-    parsed = bundle._cert  # noqa: SLF001 - moto keeps the parsed certificate there
+    """DescribeCertificate: the summary's facts and the issuer's; of one that is not issued only what was asked for."""
+    bundle = find(ctx)
+    facts = facts_of(ctx, bundle)
     detail = {
-        **summary,
+        **summary(ctx, bundle),
         "SubjectAlternativeNames": bundle.sans,
+        "InUseBy": list(bundle.in_use_by),
+        "RenewalSummary": facts.get("renewal_summary"),
+        "CertificateAuthorityArn": bundle.cert_authority_arn,
+        "DomainValidationOptions": facts.get("validations"),
+        "Options": dict(bundle.cert_options),
+    }
+    if not is_issued(ctx, bundle):
+        return {"Certificate": detail}
+    parsed = parsed_of(bundle)
+    issued = {
         "Subject": parsed.subject.rfc4514_string(),
         "Issuer": bundle.issuer_common_name or parsed.issuer.rfc4514_string(),
-        "Serial": _serial(parsed),
+        "Serial": serial_of(parsed),
         "SignatureAlgorithm": (parsed.signature_algorithm_oid._name or "").upper(),  # noqa: SLF001
-        "InUseBy": list(bundle.in_use_by),
-        "RenewalSummary": _facts(ctx, bundle).get("renewal_summary"),
     }
-    return {"Certificate": detail}
+    return {"Certificate": {**detail, **issued}}
 
 
 def get_certificate(ctx: Context) -> dict[str, Any]:
     """GetCertificate: the public PEM and the chain that was imported with it."""
-    bundle = _find(ctx)
-    chain = _facts(ctx, bundle).get("chain_pem")
+    bundle = find_issued(ctx)
+    chain = facts_of(ctx, bundle).get("chain_pem")
     return {"Certificate": bundle.cert.decode(), "CertificateChain": chain}
 
 
-def _find(ctx: Context) -> CertBundle:
+def bundles_of(ctx: Context) -> dict[str, CertBundle]:
+    """The certificates of the caller's account and region, by ARN."""
+    return acm_backends[ctx.account.id][ctx.call.region]._certificates  # noqa: SLF001 - moto lists no other way
+
+
+def find(ctx: Context) -> CertBundle:
+    """The certificate that the call names.
+
+    Raises:
+        ApiError: ResourceNotFoundException.
+    """
     arn = str(ctx.param("CertificateArn"))
-    found = acm_backends[ctx.account.id][ctx.call.region]._certificates.get(arn)  # noqa: SLF001
+    found = bundles_of(ctx).get(arn)
     if found is None:
         text = f"Could not find certificate {arn} in account {ctx.account.id}."
         raise ApiError("ResourceNotFoundException", text)
     return found
 
 
-def _summary(ctx: Context, bundle: CertBundle) -> dict[str, Any]:
-    parsed = bundle._cert  # noqa: SLF001
-    facts = _facts(ctx, bundle)
+def find_issued(ctx: Context) -> CertBundle:
+    """The certificate that the call names, once it is there.
+
+    Raises:
+        ApiError: ResourceNotFoundException, RequestInProgressException.
+    """
+    bundle = find(ctx)
+    if not is_issued(ctx, bundle):
+        text = "The certificate request is in process and the certificate in your account has not yet been issued."
+        raise ApiError("RequestInProgressException", text)
+    return bundle
+
+
+def status_of(ctx: Context, bundle: CertBundle) -> str:
+    """As it was seeded; else by the world's clock: a request is pending until its names have been validated."""
+    facts = facts_of(ctx, bundle)
+    if facts.get("validated", ctx.now) > ctx.now:
+        return "PENDING_VALIDATION"
+    return str(facts.get("status") or ("EXPIRED" if parsed_of(bundle).not_valid_after_utc <= ctx.now else "ISSUED"))
+
+
+def is_issued(ctx: Context, bundle: CertBundle) -> bool:
+    """Whether there is a certificate and not a mere request for one."""
+    return status_of(ctx, bundle) not in _UNISSUED
+
+
+def summary(ctx: Context, bundle: CertBundle) -> dict[str, Any]:
+    """One row of ListCertificates; without dates while nothing is issued."""
+    parsed, facts, issued = parsed_of(bundle), facts_of(ctx, bundle), is_issued(ctx, bundle)
     created = facts.get("created", ctx.now)
     imported = bundle.type == "IMPORTED"
-    status = facts.get("status") or ("EXPIRED" if parsed.not_valid_after_utc <= ctx.now else "ISSUED")
+    issued_at = facts.get("validated") or facts.get("imported", created + timedelta(minutes=1))
     default_origin = "CUSTOMER_PROVIDED" if imported else "AWS_MANAGED"
     return {
         "CertificateArn": bundle.arn,
         "DomainName": bundle.common_name,
         "SubjectAlternativeNameSummaries": bundle.sans[:_LISTED_NAMES],
         "HasAdditionalSubjectAlternativeNames": len(bundle.sans) > _LISTED_NAMES,
-        "Status": status,
+        "Status": status_of(ctx, bundle),
         "Type": bundle.type,
         "KeyAlgorithm": key_algorithm(parsed),
         "CertificateKeyPairOrigin": facts.get("origin", default_origin),
         "InUse": bool(bundle.in_use_by),
-        "Exported": False,
-        "RenewalEligibility": facts.get("renewal_eligibility", "INELIGIBLE"),
-        "NotBefore": parsed.not_valid_before_utc,
-        "NotAfter": parsed.not_valid_after_utc,
+        "Exported": bool(facts.get("exported")),
+        "ExportOption": bundle.cert_options["Export"],
+        "RenewalEligibility": facts.get("renewal_eligibility", "ELIGIBLE" if facts.get("exported") else "INELIGIBLE"),
+        "NotBefore": parsed.not_valid_before_utc if issued else None,
+        "NotAfter": parsed.not_valid_after_utc if issued else None,
         "CreatedAt": created,
         "ImportedAt": facts.get("imported", created) if imported else None,
-        "IssuedAt": None if imported else facts.get("imported", created + timedelta(minutes=1)),
+        "IssuedAt": issued_at if issued and not imported else None,
     }
 
 
@@ -124,14 +167,21 @@ def key_algorithm(certificate: x509.Certificate) -> str:
     return "UNKNOWN"
 
 
-def _serial(certificate: x509.Certificate) -> str:
+def serial_of(certificate: x509.Certificate) -> str:
     """Colon-separated hex, as ACM prints serials."""
     raw = certificate.serial_number.to_bytes((certificate.serial_number.bit_length() + 8) // 8, "big").lstrip(b"\0")
     return raw.hex(":")
 
 
-def _facts(ctx: Context, bundle: CertBundle) -> dict[str, Any]:
-    return ctx.account.certificate_facts.get(bundle.arn, {})
+def parsed_of(bundle: CertBundle) -> x509.Certificate:
+    """The certificate itself."""
+    found: x509.Certificate = bundle._cert  # noqa: SLF001 - moto keeps the parsed certificate there
+    return found
+
+
+def facts_of(ctx: Context, bundle: CertBundle) -> dict[str, Any]:
+    """What moto's bundle has no place for."""
+    return ctx.account.certificate_facts.setdefault(bundle.arn, {})
 
 
 HANDLERS: Mapping[str, Handler] = {

@@ -5,24 +5,24 @@ services in XML; this module replaces it. Texts and codes are AWS's (IAM user gu
 messages"; common errors of the service references).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import unquote
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from moto.iam.models import IAMBackend, ManagedPolicy, iam_backends
+from moto.iam.models import AccessKeyLastUsed, IAMBackend, Role, User, iam_backends
 
-from nhisync_aws.emulator.policy import Effect, Query, as_list, evaluate
+from nhisync_aws.emulator.attached import boundary_of, documents_of, policies_of
+from nhisync_aws.emulator.policy import Effect, Query, evaluate
 from nhisync_aws.emulator.wire import ApiError, Call, is_query
 
 PARTITION = "aws"
 _LEEWAY = timedelta(minutes=5)
 _SHORTEST = 900
+_ACTIONS = {"kms:ReEncrypt": "kms:ReEncryptFrom"}
 _ALWAYS_ALLOWED = frozenset({"sts:GetCallerIdentity", "sts:AssumeRoleWithWebIdentity"})
 
 
@@ -51,7 +51,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller; `documents` are all policy documents that apply to it."""
+    """An authenticated caller; `documents` are all policy documents that apply to it, `entity` the user or role."""
 
     arn: str
     account: str
@@ -59,6 +59,16 @@ class Principal:
     documents: tuple[Mapping[str, Any], ...] = field(repr=False)
     boundary: tuple[Mapping[str, Any], ...] | None = field(default=None, repr=False)
     session: tuple[Mapping[str, Any], ...] | None = field(default=None, repr=False)
+    entity: User | Role | None = field(default=None, repr=False)
+
+    @property
+    def context(self) -> dict[str, str]:
+        """Condition keys about the caller, lower case (IAM user guide, "Properties of the principal")."""
+        if self.entity is None:
+            return {}
+        kind = "User" if isinstance(self.entity, User) else "AssumedRole"
+        told = {"aws:principalarn": str(self.entity.arn), "aws:userid": self.user_id, "aws:principaltype": kind}
+        return {**told, "aws:username": self.entity.name} if kind == "User" else told
 
 
 def check_duration(seconds: int, longest: int) -> None:
@@ -97,6 +107,13 @@ def authenticate(call: Call, accounts: frozenset[str], sessions: Mapping[str, Se
     return _user_principal(call, accounts)
 
 
+def record_use(call: Call, principal: Principal, now: datetime) -> None:
+    """Remember the last use of a user's key, refused calls included."""
+    key = iam(principal.account).access_keys.get(call.access_key) if principal.account else None
+    if key is not None:
+        key.last_used = AccessKeyLastUsed(now.astimezone(UTC).replace(tzinfo=None), call.service, call.region)
+
+
 def authorize(
     call: Call, principal: Principal, resource: str, context: Mapping[str, str], *, granted: bool = False
 ) -> None:
@@ -114,7 +131,7 @@ def authorize(
     """
     if call.name in _ALWAYS_ALLOWED:
         return
-    query = Query(iam_action(call), resource, context)
+    query = Query(iam_action(call), resource, {**principal.context, **context})
     effect = evaluate(principal.documents, query)
     if granted and effect is Effect.IMPLICIT_DENY:
         effect = Effect.ALLOWED
@@ -128,8 +145,8 @@ def authorize(
 
 
 def iam_action(call: Call) -> str:
-    """The IAM action of a call; the same word but for the few operations that share one."""
-    return call.name
+    """The IAM action of a call; the same word but for the few operations that have another one."""
+    return _ACTIONS.get(call.name, call.name)
 
 
 def denial(
@@ -148,35 +165,6 @@ def denial(
     return ApiError("AccessDeniedException", text, status=400)
 
 
-def role_documents(backend: IAMBackend, name: str) -> tuple[Mapping[str, Any], ...]:
-    """All policy documents of a role, inline and attached."""
-    role = backend.get_role(name)
-    inline = [_document(text) for text in role.policies.values()]
-    return tuple(inline + [_managed(p) for p in role.managed_policies.values()])
-
-
-def _user_documents(backend: IAMBackend, name: str) -> tuple[Mapping[str, Any], ...]:
-    user = backend.get_user(name)
-    documents = [_document(text) for text in user.policies.values()]
-    documents += [_managed(p) for p in user.managed_policies.values()]
-    for group in backend.get_groups_for_user(name):
-        documents += [_document(text) for text in group.policies.values()]
-        documents += [_managed(p) for p in group.managed_policies.values()]
-    return tuple(documents)
-
-
-def _managed(policy: ManagedPolicy) -> Mapping[str, Any]:
-    version = next(v for v in policy.versions if v.version_id == policy.default_version_id)
-    return _document(version.document)
-
-
-def _document(text: Any) -> Mapping[str, Any]:
-    if isinstance(text, Mapping):
-        return text
-    document = json.loads(unquote(text) if text.lstrip().startswith("%") else text)
-    return document if isinstance(document, dict) else {"Statement": as_list(document)}
-
-
 def _session_principal(call: Call, session: Session, now: datetime) -> Principal:
     if call.raw.header("x-amz-security-token") != session.token:
         raise _unknown_key(call)
@@ -187,16 +175,15 @@ def _session_principal(call: Call, session: Session, now: datetime) -> Principal
     if session.role not in {role.name for role in backend.roles.values()}:
         raise _unknown_key(call)
     role = backend.get_role(session.role)
-    boundary = None
-    if role.permissions_boundary_arn:
-        boundary = (_managed(backend.get_policy(role.permissions_boundary_arn)),)
+    boundary = boundary_of(backend, role)
     return Principal(
         arn=f"arn:{PARTITION}:sts::{session.account}:assumed-role/{session.role}/{session.name}",
         account=session.account,
         user_id=f"{role.id}:{session.name}",
-        documents=role_documents(backend, session.role),
-        boundary=boundary,
+        documents=documents_of(policies_of(backend, role)),
+        boundary=None if boundary is None else (boundary,),
         session=None if session.policy is None else (session.policy,),
+        entity=role,
     )
 
 
@@ -210,8 +197,14 @@ def _user_principal(call: Call, accounts: frozenset[str]) -> Principal:
             raise _unknown_key(call)
         _check_signature(call, key.secret_access_key, "")
         user = backend.get_user(key.user_name)
+        boundary = boundary_of(backend, user)
         return Principal(
-            arn=str(user.arn), account=account, user_id=user.id, documents=_user_documents(backend, user.name)
+            arn=str(user.arn),
+            account=account,
+            user_id=user.id,
+            documents=documents_of(policies_of(backend, user)),
+            boundary=None if boundary is None else (boundary,),
+            entity=user,
         )
     raise _unknown_key(call)
 

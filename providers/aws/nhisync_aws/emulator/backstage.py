@@ -7,17 +7,28 @@ from typing import Any
 from nhisync.spi import Clock, Locator, Randomness
 from nhisync.testing.world import Seed
 from nhisync_aws.emulator import (
+    acm_import,
+    acm_lifecycle,
     acm_overlay,
+    acm_search,
     forwarded,
     iam_overlay,
+    iam_writes,
+    keys,
+    keys_cryptography,
     keys_overlay,
+    last_accessed,
+    parameters_overlay,
+    private_ca_overlay,
     replicas_overlay,
+    roles_anywhere,
     rotation_overlay,
     secret_policies_overlay,
     secret_values_overlay,
     secret_writes_overlay,
     secrets_overlay,
     service_credentials_overlay,
+    simulation,
 )
 from nhisync_aws.emulator.auth import PARTITION, iam
 from nhisync_aws.emulator.authority import pem
@@ -54,11 +65,21 @@ class Backstage:
             **replicas_overlay.HANDLERS,
             **rotation_overlay.HANDLERS,
             **iam_overlay.HANDLERS,
+            **iam_writes.HANDLERS,
             **service_credentials_overlay.HANDLERS,
+            **simulation.HANDLERS,
+            **last_accessed.HANDLERS,
             **acm_overlay.HANDLERS,
+            **acm_import.HANDLERS,
+            **acm_lifecycle.HANDLERS,
+            **acm_search.HANDLERS,
+            **private_ca_overlay.HANDLERS,
+            **roles_anywhere.HANDLERS,
             **keys_overlay.HANDLERS,
+            **keys_cryptography.HANDLERS,
+            **parameters_overlay.HANDLERS,
         }
-        self.cloud = Cloud(clock, randomness, handlers, forwarded.CHECKS)
+        self.cloud = Cloud(clock, randomness, handlers, {**forwarded.CHECKS, **keys.CHECKS})
         self._server = EmulatorServer(self.cloud)
         self._server.start()
         self._hub = ""

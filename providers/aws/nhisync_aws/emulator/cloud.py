@@ -13,7 +13,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from nhisync.spi import Clock, Randomness
-from nhisync_aws.emulator.auth import Principal, Session, authenticate, authorize, check_time, expired
+from nhisync_aws.emulator.auth import Principal, Session, authenticate, authorize, check_time, expired, record_use
 from nhisync_aws.emulator.authority import Authorities
 from nhisync_aws.emulator.faults import CallCounter, FaultBoard, SourceKey
 from nhisync_aws.emulator.moto_app import MOTO, MotoApp, forget_account
@@ -73,6 +73,35 @@ class SecretExtra:
     owning_service: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRotation:
+    """The schedule of a KMS key.
+
+    Attributes:
+        days: days from one rotation to the next.
+        planned: the next rotation when the schedule was made.
+    """
+
+    days: int
+    planned: datetime
+
+    def after(self, now: datetime) -> datetime:
+        """The next rotation that is still to come."""
+        late = max(now - self.planned, timedelta(days=-1)) // timedelta(days=self.days) + 1
+        return self.planned + timedelta(days=self.days) * late
+
+
+@dataclass(frozen=True, slots=True)
+class CaPermission:
+    """What the owner of a private authority lets a service do with it (moto has none)."""
+
+    ca: str
+    principal: str
+    source_account: str
+    actions: tuple[str, ...]
+    created: datetime
+
+
 @dataclass(slots=True)
 class Account:
     """State of one account that moto does not keep."""
@@ -82,9 +111,15 @@ class Account:
     service_credentials: dict[str, ServiceCredential] = field(default_factory=dict)
     secrets: dict[str, SecretExtra] = field(default_factory=dict)
     server_certificate_dates: dict[str, datetime] = field(default_factory=dict)
-    key_next_rotation: dict[str, datetime] = field(default_factory=dict)
+    key_rotation: dict[str, KeyRotation] = field(default_factory=dict)
     certificate_facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     functions: dict[str, Deployed] = field(default_factory=dict)
+    requested_by_token: dict[tuple[str, str, str], tuple[str, datetime]] = field(default_factory=dict)
+    issued_by_token: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
+    roles_anywhere: dict[tuple[str, str], dict[str, dict[str, Any]]] = field(default_factory=dict)
+    uses: dict[tuple[str, str], tuple[datetime, str]] = field(default_factory=dict)
+    access_jobs: dict[str, Any] = field(default_factory=dict)
+    ca_permissions: dict[tuple[str, str], CaPermission] = field(default_factory=dict)
 
     def secret(self, arn: str) -> SecretExtra:
         """Extra facts of a secret, made on first use."""
@@ -227,10 +262,25 @@ class Cloud:
         with self.lock:
             self._settle()
             principal = authenticate(call, self.accounts, self.sessions, self.clock.now())
-            resource = resource_of(call, principal.account)
-            self._deny_by_fault(call, source, principal, resource)
-            permit(call, principal, resource, context_of(call, principal.account, resource))
-            return self.dispatch(Context(self, call, principal, source), request_id)
+            try:
+                return self._permitted(Context(self, call, principal, source), request_id)
+            finally:
+                self._remember(call, principal)
+
+    def _permitted(self, context: Context, request_id: str) -> Reply:
+        """Authorize, then do it."""
+        call, principal = context.call, context.principal
+        resource = resource_of(call, principal.account)
+        self._deny_by_fault(call, context.source, principal, resource)
+        permit(call, principal, resource, context_of(call, principal.account, resource))
+        return self.dispatch(context, request_id)
+
+    def _remember(self, call: Call, principal: Principal) -> None:
+        """Who called what, and with which key."""
+        record_use(call, principal, self.clock.now())
+        if principal.entity is not None:
+            use = (self.clock.now(), call.region)
+            self.account(principal.account).uses[str(principal.entity.arn), call.name] = use
 
     def dispatch(self, context: Context, request_id: str) -> Reply:
         """Do a call that is authorized.

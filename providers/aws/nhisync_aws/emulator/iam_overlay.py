@@ -11,6 +11,7 @@ from urllib.parse import quote
 from cryptography import x509
 from moto.iam.models import Certificate, Group, ManagedPolicy, Role, User
 
+from nhisync_aws.emulator.attached import BOUNDARY
 from nhisync_aws.emulator.auth import PARTITION, Session, check_duration, iam
 from nhisync_aws.emulator.cloud import Context, Handler, aware
 from nhisync_aws.emulator.paging import page
@@ -146,7 +147,7 @@ def _finish_report(ctx: Context) -> None:
 def list_server_certificates(ctx: Context) -> dict[str, Any]:
     """ListServerCertificates: names and dates, no body, no tags."""
     found = sorted(iam(ctx.account.id).certificates.values(), key=lambda c: c.cert_name)
-    return paged(ctx, "ServerCertificateMetadataList", found, lambda c: _server_certificate(ctx, c))
+    return paged(ctx, "ServerCertificateMetadataList", found, lambda c: server_certificate(ctx, c))
 
 
 def get_server_certificate(ctx: Context) -> dict[str, Any]:
@@ -157,7 +158,7 @@ def get_server_certificate(ctx: Context) -> dict[str, Any]:
         raise no_such("Server Certificate", name)
     return {
         "ServerCertificate": {
-            "ServerCertificateMetadata": _server_certificate(ctx, found),
+            "ServerCertificateMetadata": server_certificate(ctx, found),
             "CertificateBody": found.cert_body,
             "CertificateChain": found.cert_chain,
         }
@@ -188,7 +189,8 @@ def _assume(ctx: Context, principal: str, action: str) -> dict[str, Any]:
     account, role_name = arn.split(":")[4], arn.rpartition("/")[2]
     roles = iam(account).roles.values() if account in ctx.cloud.accounts else ()
     role = next((r for r in roles if r.name == role_name), None)
-    query = Query(action, arn, {"sts:externalid": str(ctx.param("ExternalId", ""))})
+    said = ctx.param("ExternalId")
+    query = Query(action, arn, {**ctx.principal.context, **({} if said is None else {"sts:externalid": str(said)})})
     if role is None or not trusts(json.loads(role.assume_role_policy_document), principal, query):
         text = f"User: {principal} is not authorized to perform: {action} on resource: {arn}"
         raise ApiError("AccessDenied", text, status=403)
@@ -276,14 +278,19 @@ def _user_entry(user: User) -> dict[str, Any]:
     return {**entry, "CreateDate": aware(user.create_date)}
 
 
-def _user_detail(ctx: Context, user: User) -> dict[str, Any]:
+def user_entry(ctx: Context, user: User) -> dict[str, Any]:
+    """A user with what ListUsers leaves out: tags and boundary."""
     tags = iam(ctx.account.id).tagger.list_tags_for_resource(str(user.arn))["Tags"]
+    arn = getattr(user, BOUNDARY, None)
+    limit = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn} if arn else None
+    return {**_user_entry(user), "Tags": tags, "PermissionsBoundary": limit}
+
+
+def _user_detail(ctx: Context, user: User) -> dict[str, Any]:
     return {
-        **_user_entry(user),
-        "Tags": tags,
+        **user_entry(ctx, user),
         "GroupList": user.group_list,
         "UserPolicyList": user.user_policy_list,
-        "PermissionsBoundary": getattr(user, "permissions_boundary", None),
         "AttachedManagedPolicies": user.attached_managed_policies,
     }
 
@@ -344,7 +351,7 @@ def _role_detail(role: Role) -> dict[str, Any]:
     }
 
 
-def _server_certificate(ctx: Context, certificate: Certificate) -> dict[str, Any]:
+def server_certificate(ctx: Context, certificate: Certificate) -> dict[str, Any]:
     """Dates from the certificate itself; moto answers constants."""
     parsed = x509.load_pem_x509_certificate(certificate.cert_body.encode())
     return {

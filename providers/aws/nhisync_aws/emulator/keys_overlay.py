@@ -1,109 +1,130 @@
-"""KMS and SSM as AWS answers them, as far as metadata goes."""
+"""What KMS tells about a key and its rotation, and its replicas in other Regions.
 
-import json
+Source: KMS API reference, DescribeKey, ReplicateKey, EnableKeyRotation, GetKeyRotationStatus, RotateKeyOnDemand.
+"""
+
 from collections.abc import Mapping
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.kms.models import Key, kms_backends
-from moto.ssm.models import Parameter, ssm_backends
 
-from nhisync_aws.emulator.auth import PARTITION
-from nhisync_aws.emulator.cloud import Context, Handler, aware
-from nhisync_aws.emulator.paging import page
-from nhisync_aws.emulator.resources import key_arn
+from nhisync_aws.emulator.cloud import Context, Handler, KeyRotation, aware
+from nhisync_aws.emulator.keys import check_usable, key_of, primary_of, usage_of
 from nhisync_aws.emulator.wire import ApiError
 
-_PARAMETERS_MAX = 50
-_PARAMETERS_DEFAULT = 10
-_ROTATION_PERIOD = timedelta(days=365)
+_PERIOD = 365
+_PERIODS = range(90, 2561)
+_ON_DEMAND = 25
 
 
 def describe_key(ctx: Context) -> dict[str, Any]:
     """DescribeKey: by id, ARN, alias; never answers for another region."""
-    key = _key(ctx)
-    metadata: dict[str, Any] = dict(key.to_dict()["KeyMetadata"])
-    metadata["CreationDate"] = datetime.fromtimestamp(key.creation_date, UTC)
-    metadata["Enabled"] = key.key_state == "Enabled"
-    if "DeletionDate" in metadata:
-        metadata["DeletionDate"] = aware(key.deletion_date) if key.deletion_date else None
-    return {"KeyMetadata": metadata}
+    return {"KeyMetadata": _metadata(key_of(ctx))}
+
+
+def replicate_key(ctx: Context) -> dict[str, Any]:
+    """ReplicateKey: same id and material in another Region; policy, alias, tags and state are the replica's own."""
+    key, region = check_usable(key_of(ctx)), str(ctx.param("ReplicaRegion"))
+    if primary_of(key) is not key or not key.multi_region:
+        raise ApiError("UnsupportedOperationException", f"{key.arn} is not a multi-region primary key.")
+    there = kms_backends[key.account_id][region]
+    if key.id in there.keys:
+        text = f"Unable to replicate key {key.id} to region {region}, as the key already exist there"
+        raise ApiError("AlreadyExistsException", text)
+    replica = _replica(ctx, key, region)
+    there.keys[key.id] = replica
+    tags = ctx.param("Tags", [])
+    if tags:
+        there.tagger.tag_resource(key.id, tags)
+    metadata = {**_metadata(replica), "KeyState": "Creating", "Enabled": False}
+    return {"ReplicaKeyMetadata": metadata, "ReplicaPolicy": replica.policy, "ReplicaTags": tags}
+
+
+def _replica(ctx: Context, key: Key, region: str) -> Key:
+    replica = copy(key)
+    replica.region = region
+    replica.arn = str(key.arn).replace(f":{key.region}:", f":{region}:")
+    replica.policy = str(ctx.param("Policy") or replica.generate_default_policy())
+    replica.description = str(ctx.param("Description", ""))
+    replica.creation_date = ctx.now.timestamp()
+    replica.grants, replica.aliases = {}, {}
+    family = key.multi_region_configuration
+    family["ReplicaKeys"].append({"Arn": replica.arn, "Region": region})
+    # the list of replicas is one and the same object in all members, so that each tells of all
+    replica.multi_region_configuration = {**family, "MultiRegionKeyType": "REPLICA"}
+    return replica
+
+
+def enable_key_rotation(ctx: Context) -> dict[str, Any]:
+    """EnableKeyRotation: every year, or every 90 to 2560 days; replicas follow their primary."""
+    key = _rotatable(ctx)
+    days = int(ctx.param("RotationPeriodInDays", _PERIOD))
+    if days not in _PERIODS:
+        text = f"RotationPeriodInDays must be between {_PERIODS[0]} and {_PERIODS[-1]}."
+        raise ApiError("ValidationException", text)
+    key.key_rotation_status = True
+    ctx.account.key_rotation[key.arn] = KeyRotation(days, ctx.now + timedelta(days=days))
+    return {}
+
+
+def disable_key_rotation(ctx: Context) -> dict[str, Any]:
+    """DisableKeyRotation."""
+    key = _rotatable(ctx)
+    key.key_rotation_status = False
+    ctx.account.key_rotation.pop(key.arn, None)
+    return {}
 
 
 def get_key_rotation_status(ctx: Context) -> dict[str, Any]:
-    """GetKeyRotationStatus, with the next date, which moto leaves out."""
-    key = _key(ctx)
-    result: dict[str, Any] = {"KeyId": key.arn, "KeyRotationEnabled": bool(key.key_rotation_status)}
-    if key.key_rotation_status:
-        created = datetime.fromtimestamp(key.creation_date, UTC)
-        result["RotationPeriodInDays"] = _ROTATION_PERIOD.days
-        result["NextRotationDate"] = ctx.account.key_next_rotation.get(key.arn, created + _ROTATION_PERIOD)
-    return result
+    """GetKeyRotationStatus: a dying key does not rotate; what is due has been rotated in time."""
+    key = key_of(ctx)
+    primary = primary_of(key)
+    on = bool(primary.key_rotation_status) and key.key_state != "PendingDeletion"
+    result: dict[str, Any] = {"KeyId": key.arn, "KeyRotationEnabled": on}
+    if not on:
+        return result
+    created = datetime.fromtimestamp(primary.creation_date, UTC)
+    default = KeyRotation(_PERIOD, created + timedelta(days=_PERIOD))
+    plan = ctx.account.key_rotation.get(primary.arn, default)
+    return {**result, "RotationPeriodInDays": plan.days, "NextRotationDate": plan.after(ctx.now)}
 
 
-def describe_parameters(ctx: Context) -> dict[str, Any]:
-    """DescribeParameters: metadata in pages of at most 50; filters by name and type."""
-    backend = ssm_backends[ctx.account.id][ctx.call.region]
-    names = sorted(name for name, versions in dict(backend._parameters).items() if versions)  # noqa: SLF001
-    rows = [_parameter(ctx, backend._parameters[name]) for name in names]  # noqa: SLF001
-    rows = [r for r in rows if all(_holds(r, f) for f in ctx.param("ParameterFilters", []))]
-    size = int(ctx.param("MaxResults", _PARAMETERS_DEFAULT))
-    if not 1 <= size <= _PARAMETERS_MAX:
-        raise ApiError("ValidationException", f"MaxResults must be between 1 and {_PARAMETERS_MAX}.")
-    bad = ApiError("InvalidNextToken", "The specified token isn't valid.")
-    token = ctx.param("NextToken")
-    found = page(rows, name="DescribeParameters", token=token, size=size, bad_token=bad, endless=ctx.endless)
-    result: dict[str, Any] = {"Parameters": list(found.items)}
-    return {**result, "NextToken": found.token} if found.token else result
+def rotate_key_on_demand(ctx: Context) -> dict[str, Any]:
+    """RotateKeyOnDemand: at most 25 times, on the primary only; the schedule stays as it is."""
+    key = _rotatable(ctx)
+    done = [one for one in key.rotations if one["RotationType"] == "ON_DEMAND"]
+    if len(done) >= _ON_DEMAND:
+        raise ApiError("LimitExceededException", f"The on-demand rotations limit has been reached for {key.arn}.")
+    fact = {"KeyId": key.arn, "RotationDate": ctx.now.timestamp(), "RotationType": "ON_DEMAND"}
+    key.rotations.append(fact)
+    return {"KeyId": key.arn}
 
 
-def _key(ctx: Context) -> Key:
-    given = str(ctx.param("KeyId"))
-    arn = key_arn(ctx.account.id, ctx.call.region, given)
-    parts = arn.split(":")
-    if parts[3] != ctx.call.region:
-        raise ApiError("NotFoundException", f"Invalid arn {parts[3]}")
-    key = kms_backends[parts[4]][parts[3]].keys.get(parts[5].removeprefix("key/"))
-    if key is None:
-        raise ApiError("NotFoundException", f"Key '{arn}' does not exist")
+def _rotatable(ctx: Context) -> Key:
+    """A symmetric key of KMS's own that is in use, and no replica."""
+    key = check_usable(key_of(ctx))
+    if key.key_spec != "SYMMETRIC_DEFAULT" or key.origin != "AWS_KMS" or primary_of(key) is not key:
+        raise ApiError("UnsupportedOperationException", f"{key.arn} does not support this operation.")
     return key
 
 
-def _parameter(ctx: Context, versions: list[Parameter]) -> dict[str, Any]:
-    current = versions[-1]
-    name = current.name.lstrip("/")
-    return {
-        "Name": current.name,
-        "ARN": f"arn:{PARTITION}:ssm:{ctx.call.region}:{ctx.account.id}:parameter/{name}",
-        "Type": current.parameter_type,
-        "KeyId": current.keyid if current.parameter_type == "SecureString" else None,
-        "LastModifiedDate": aware(current.last_modified_date),
-        "LastModifiedUser": f"arn:{PARTITION}:iam::{ctx.account.id}:user/deploy",
-        "Description": current.description or None,
-        "Version": current.version,
-        "Tier": current.tier or "Standard",
-        "DataType": current.data_type,
-        "Policies": _policies(current),
-    }
-
-
-def _policies(parameter: Parameter) -> list[dict[str, str]]:
-    if not parameter.policies:
-        return []
-    found = json.loads(parameter.policies)
-    return [{"PolicyText": json.dumps(p), "PolicyType": p["Type"], "PolicyStatus": "Pending"} for p in found]
-
-
-def _holds(row: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
-    text = str(row.get(str(given.get("Key"))) or "")
-    values = [str(v) for v in given.get("Values", [])]
-    if given.get("Option") == "BeginsWith":
-        return any(text.startswith(value) for value in values)
-    return text in values
+def _metadata(key: Key) -> dict[str, Any]:
+    metadata: dict[str, Any] = dict(key.to_dict()["KeyMetadata"])
+    metadata["CreationDate"] = datetime.fromtimestamp(key.creation_date, UTC)
+    metadata["KeyUsage"] = usage_of(key)
+    metadata["Enabled"] = key.key_state == "Enabled"
+    if "DeletionDate" in metadata:
+        metadata["DeletionDate"] = aware(key.deletion_date) if key.deletion_date else None
+    return metadata
 
 
 HANDLERS: Mapping[str, Handler] = {
     "kms:DescribeKey": describe_key,
+    "kms:ReplicateKey": replicate_key,
+    "kms:EnableKeyRotation": enable_key_rotation,
+    "kms:DisableKeyRotation": disable_key_rotation,
     "kms:GetKeyRotationStatus": get_key_rotation_status,
-    "ssm:DescribeParameters": describe_parameters,
+    "kms:RotateKeyOnDemand": rotate_key_on_demand,
 }

@@ -6,6 +6,7 @@ from typing import Any
 import boto3
 from botocore.loaders import Loader
 from moto.acm.models import acm_backends
+from moto.acmpca.models import acmpca_backends
 from moto.core import base_backend
 from moto.core.base_backend import BackendDict
 from moto.iam.models import iam_backends
@@ -16,11 +17,12 @@ from moto.ssm.models import ssm_backends
 from moto.sts.models import sts_backends
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from nhisync_aws.emulator.wire import ApiError, Call, Reply
+from nhisync_aws.emulator.wire import ApiError, Call, Reply, unknown_operation
 from nhisync_aws.sdk import isolated_session
 
 _BACKENDS: tuple[BackendDict[Any], ...] = (
     acm_backends,
+    acmpca_backends,
     iam_backends,
     kms_backends,
     secretsmanager_backends,
@@ -33,6 +35,7 @@ MOTO = threading.RLock()
 """Held for every touch of moto's state. It is of the process as that state is: two worlds share moto's backends, and
 moto walks over all accounts while the other world makes one."""
 
+_SERVED = frozenset(backends.service_name for backends in _BACKENDS)
 _MODELS = Loader()  # of its own: moto knows more services than the adapter, and boto3 adds its folder
 
 
@@ -65,6 +68,8 @@ class MotoApp:
         Raises:
             ApiError: moto does not implement the operation, or failed inside.
         """
+        if call.service not in _SERVED:
+            raise unknown_operation(call.service, call.operation)
         builder = EnvironBuilder(
             method=call.raw.method,
             base_url=f"http://{call.service}.{call.region}.amazonaws.com",
@@ -75,7 +80,7 @@ class MotoApp:
         try:
             body, status, headers = run_wsgi_app(self._app, builder.get_environ(), buffered=True)
         except NotImplementedError:
-            raise ApiError("NotImplemented", f"{call.name} is not emulated", status=501) from None
+            raise unknown_operation(call.service, call.operation) from None
         except Exception as error:  # noqa: BLE001 - moto lets any exception out; a server answers InternalFailure
             raise ApiError("InternalFailure", type(error).__name__, status=500) from None
         finally:

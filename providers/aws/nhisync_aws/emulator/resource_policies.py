@@ -11,7 +11,8 @@ from typing import Any
 from moto.secretsmanager.models import ReplicaSecret, secretsmanager_backends
 
 from nhisync_aws.emulator.auth import Principal, authorize, denial, iam, iam_action
-from nhisync_aws.emulator.policy import Effect, Query, as_list, evaluate
+from nhisync_aws.emulator.conditions import as_list
+from nhisync_aws.emulator.policy import Effect, Query, evaluate
 from nhisync_aws.emulator.resources import account_in
 from nhisync_aws.emulator.wire import Call
 

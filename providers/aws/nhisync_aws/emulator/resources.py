@@ -3,6 +3,7 @@
 Source: service authorization reference, "Actions, resources, and condition keys" of each service.
 """
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from moto.kms.models import kms_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
 from nhisync_aws.emulator.auth import PARTITION, iam
+from nhisync_aws.emulator.ciphertext import key_id_of
 from nhisync_aws.emulator.wire import Call
 
 
@@ -78,11 +80,14 @@ def _iam(call: Call, account: str) -> str:
     if params.get("AccessKeyId"):
         key = iam(account).access_keys.get(str(params["AccessKeyId"]))
         return f"{prefix}user/{key.user_name}" if key is not None else "*"
-    return str(params.get("PolicyArn") or "*")
+    return str(params.get("PolicyArn") or params.get("PolicySourceArn") or params.get("Arn") or "*")
 
 
 def _key(call: Call, account: str) -> str:
-    key_id = call.params.get("KeyId")
+    """The key that is named, or else the one that made the ciphertext."""
+    key_id = call.params.get("KeyId") or call.params.get("SourceKeyId")
+    if key_id is None and "CiphertextBlob" in call.params:
+        key_id = key_id_of(b64decode(str(call.params["CiphertextBlob"])))
     return key_arn(account, call.region, str(key_id)) if key_id else "*"
 
 
@@ -93,11 +98,22 @@ def _parameter(call: Call, account: str) -> str:
     return f"arn:{PARTITION}:ssm:{call.region}:{account}:parameter/{str(name).lstrip('/')}"
 
 
+def _roles_anywhere(call: Call, account: str) -> str:
+    kinds = {"trustAnchorId": "trust-anchor", "profileId": "profile", "crlId": "crl"}
+    for member, kind in kinds.items():
+        if call.params.get(member):
+            prefix = f"arn:{PARTITION}:rolesanywhere:{call.region}:{account}"
+            return f"{prefix}:{kind}/{call.params[member]}"
+    return "*"
+
+
 _FINDERS: Mapping[str, Callable[[Call, str], str]] = {
     "secretsmanager": _secret,
     "iam": _iam,
     "kms": _key,
     "ssm": _parameter,
+    "rolesanywhere": _roles_anywhere,
+    "acm-pca": lambda call, account: str(call.params.get("CertificateAuthorityArn") or "*"),  # noqa: ARG005
     "acm": lambda call, account: str(call.params.get("CertificateArn") or "*"),  # noqa: ARG005
     "sts": lambda call, account: str(call.params.get("RoleArn") or "*"),  # noqa: ARG005
 }

@@ -7,7 +7,8 @@ from typing import Any
 from moto.secretsmanager.models import FakeSecret
 
 from nhisync_aws.emulator.cloud import Context, Handler
-from nhisync_aws.emulator.policy import Effect, Query, as_list
+from nhisync_aws.emulator.conditions import as_list
+from nhisync_aws.emulator.policy import Effect, Query
 from nhisync_aws.emulator.resource_policies import effect_of, identity_of
 from nhisync_aws.emulator.secrets_overlay import account_of, find, primary_of, writable
 from nhisync_aws.emulator.wire import ApiError

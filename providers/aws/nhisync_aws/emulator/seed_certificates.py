@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from moto.acm.models import acm_backends
 from moto.iam.models import Certificate
 
@@ -13,14 +11,9 @@ from nhisync.testing.world import Seed
 from nhisync_aws.emulator.acm_overlay import SeededBundle
 from nhisync_aws.emulator.auth import iam
 from nhisync_aws.emulator.authority import Wish, pem, signed
+from nhisync_aws.emulator.keypairs import key_text, new_key
 from nhisync_aws.emulator.seeding import YEAR, Plot, tags_of
 
-_RSA_BITS = {"RSA_1024": 1024, "RSA_2048": 2048, "RSA_3072": 3072, "RSA_4096": 4096}
-_CURVES: dict[str, type[ec.EllipticCurve]] = {
-    "EC_prime256v1": ec.SECP256R1,
-    "EC_secp384r1": ec.SECP384R1,
-    "EC_secp521r1": ec.SECP521R1,
-}
 _DEFAULT_KEY = "EC_prime256v1"
 
 
@@ -81,23 +74,14 @@ def _material(plot: Plot, item: Seed) -> _Material:
     wish = Wish(subject=str(options.get("issuer", "nhisync test issuing CA")), start=start - YEAR, end=ends)
     authorities = plot.cloud.authorities
     issuer = authorities.issuing(wish, trusted=options.get("root") != "unknown")
-    key = options.get("key") or _private_key(str(options.get("key_type", _DEFAULT_KEY)))
+    key = options.get("key") or new_key(str(options.get("key_type", _DEFAULT_KEY)))
     domain = str(options.get("domain", item.name))
     names = tuple(str(n) for n in options.get("names", [domain]))
     leaf = signed(Wish(subject=domain, start=start, end=end, names=names), key.public_key(), issuer)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
     behind = {
         "full": (issuer.certificate,),
         "none": (),
         "aws": (issuer.certificate, authorities.older_form),
         "surplus": (issuer.certificate, authorities.stranger.certificate),
     }[str(options.get("chain", "full"))]
-    return _Material(pem(leaf), private.decode(), pem(*behind))
-
-
-def _private_key(key_type: str) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
-    if key_type in _RSA_BITS:
-        return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS[key_type])
-    return ec.generate_private_key(_CURVES[key_type]())
+    return _Material(pem(leaf), key_text(key), pem(*behind))

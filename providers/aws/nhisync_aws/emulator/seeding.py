@@ -9,7 +9,7 @@ from moto.kms.models import Key, kms_backends
 
 from nhisync.testing.world import Seed
 from nhisync_aws.emulator.auth import PARTITION
-from nhisync_aws.emulator.cloud import Account, Cloud, naive
+from nhisync_aws.emulator.cloud import Account, Cloud, KeyRotation, naive
 from nhisync_aws.emulator.faults import SourceKey
 from nhisync_aws.emulator.rotation_function import Deployed, TemplateFunction
 
@@ -88,7 +88,7 @@ def kms_key(plot: Plot, options: Mapping[str, Any] | None) -> str | None:
         key.deletion_date = naive(plot.now + timedelta(days=7))
     if "rotation_in" in options:
         key.key_rotation_status = True
-        plot.account.key_next_rotation[key.arn] = plot.now + options["rotation_in"]
+        plot.account.key_rotation[key.arn] = KeyRotation(YEAR.days, plot.now + options["rotation_in"])
     if "alias" in options:
         backend.create_alias(key.id, f"alias/{options['alias']}")
     return str(key.arn)

@@ -102,7 +102,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.flush()
         self.close_connection = self.close_connection or cut
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815 - names are the base class's
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve  # noqa: N815 - names are the base class's
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """No access log: a test's output must hold nothing of a request."""

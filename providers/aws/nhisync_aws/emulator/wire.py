@@ -1,7 +1,8 @@
-"""The wire: what an AWS client sends, and what AWS answers, in the two protocols this emulator speaks.
+"""The wire: what an AWS client sends, and what AWS answers, in the three protocols this emulator speaks.
 
-Secrets Manager, ACM, KMS and SSM speak AWS JSON 1.1; IAM and STS speak the query protocol with XML answers. Shapes and
-timestamp formats come from botocore's bundled service models through moto's serialisers, so nothing is spelled twice.
+Secrets Manager, ACM, Private CA, KMS and SSM speak AWS JSON 1.1; IAM and STS speak the query protocol with XML answers;
+Roles Anywhere speaks REST with JSON bodies. Shapes and timestamp formats come from botocore's bundled service models
+through moto's serialisers, so nothing is spelled twice.
 """
 
 import json
@@ -17,11 +18,14 @@ from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 from werkzeug.datastructures import Headers, MultiDict
 
+from nhisync_aws.emulator.rest import REST_SERVICES, route
+
 _SCOPE = re.compile(r"Credential=([^/]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
 _QUERY_SERVICES = frozenset({"iam", "sts"})
 _SERVICE_OF_TARGET = {
     "secretsmanager": "secretsmanager",
     "CertificateManager": "acm",
+    "ACMPrivateCA": "acm-pca",
     "TrentService": "kms",
     "AmazonSSM": "ssm",
 }
@@ -93,12 +97,23 @@ def parse(raw: RawRequest) -> Call:
         ApiError: the request is not signed, or names no operation that this emulator knows.
     """
     service, region, access_key = _scope(raw)
-    operation = _operation(raw)
     model = get_service_model(service)
+    rest = service in REST_SERVICES
+    operation, labels = route(model, raw.method, raw.path) if rest else (_operation(raw), {})
     if operation not in model.operation_names:
-        raise ApiError("UnknownOperationException", f"Unknown operation {operation} of {service}", status=404)
-    params = _query_params(raw, model.operation_model(operation)) if is_query(service) else _json_params(raw)
+        raise unknown_operation(service, operation)
+    if _protocol(service) == "json":
+        return Call(service, operation, region, access_key, _json_params(raw), raw)
+    params = _modelled_params(raw, model.operation_model(operation), _protocol(service), labels)
     return Call(service, operation, region, access_key, params, raw)
+
+
+def unknown_operation(service: str, operation: str) -> ApiError:
+    """The answer to an operation that the service does not have; what is not emulated gets it as well."""
+    if is_query(service):
+        version = get_service_model(service).api_version
+        return ApiError("InvalidAction", f"Could not find operation {operation} for version {version}")
+    return ApiError("UnknownOperationException", f"Unknown operation {operation} of {service}", status=404)
 
 
 def is_query(service: str) -> bool:
@@ -109,13 +124,12 @@ def is_query(service: str) -> bool:
 def success(call: Call, result: Any, request_id: str) -> Reply:
     """A 200 answer; members that the operation's output shape does not have are left out."""
     model = get_service_model(call.service).operation_model(call.operation)
-    protocol = "query" if is_query(call.service) else "json"
-    serializer = get_serializer_class(call.service, protocol)(operation_model=model)
+    serializer = get_serializer_class(call.service, _protocol(call.service))(operation_model=model)
     answer = serializer.serialize(result)
     body = answer["body"]
     raw = body.encode() if isinstance(body, str) else body
     raw = raw.replace(b"<RequestId>request-id</RequestId>", b"<RequestId>" + request_id.encode() + b"</RequestId>")
-    return Reply(200, {**_headers(call.service, request_id), **answer["headers"]}, raw)
+    return Reply(answer["status_code"], {**_headers(call.service, request_id), **answer["headers"]}, raw)
 
 
 def failure(service: str, error: ApiError, request_id: str) -> Reply:
@@ -137,6 +151,10 @@ def service_of(raw: RawRequest) -> str:
         return _scope(raw)[0]
     except ApiError:
         return ""
+
+
+def _protocol(service: str) -> str:
+    return "query" if is_query(service) else "rest-json" if service in REST_SERVICES else "json"
 
 
 def _headers(service: str, request_id: str) -> dict[str, str]:
@@ -170,15 +188,17 @@ def _json_params(raw: RawRequest) -> dict[str, Any]:
     return params
 
 
-def _query_params(raw: RawRequest, model: Any) -> dict[str, Any]:
-    values = MultiDict(parse_qsl(raw.body.decode("utf-8"), keep_blank_values=True))
-    parser = PROTOCOL_PARSERS["query"](model)
+def _modelled_params(raw: RawRequest, model: Any, protocol: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Parameters as the model spreads them over form, or path, query string and body."""
+    form = raw.body.decode("utf-8") if protocol == "query" else raw.path.partition("?")[2]
+    values = MultiDict(parse_qsl(form, keep_blank_values=True))
+    parser = PROTOCOL_PARSERS[protocol](model)
     request: RequestDict = {
         "method": raw.method,
         "values": values,
         "headers": Headers(list(raw.headers.items())),
         "body": raw.body,
         "url_path": raw.path,
-        "url_params": {},
+        "url_params": dict(labels),
     }
     return dict(parser.parse(request))
