@@ -1,5 +1,8 @@
 """One source's connection to AWS: explicit sessions, one client per service, answers checked before they are believed.
 
+Two classes of clients: those that read repeat within the configured attempts; those that `mint` never repeat anything,
+because what was made and whose answer was lost would be made again.
+
 botocore hands out an empty dict without an error when a 200 answer with a JSON body is cut, because it does not enforce
 Content-Length; and a proxy's HTML page with status 200 looks the same. Both are caught here.
 """
@@ -75,7 +78,7 @@ class Connection:
         self._context = context
         self._lock = threading.Lock()  # held for moments only, so that close() never waits for the network
         self._keys_lock = threading.Lock()
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, bool], Any] = {}
         self._keys: Keys | None = None
         self._skew: tuple[datetime, datetime] | None = None
 
@@ -132,11 +135,21 @@ class Connection:
         Raises:
             ProviderError: every failure, typed.
         """
-        answer = self.call(service, operation, budget, **parameters)
-        if key not in answer:
-            request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
-            raise malformed(Called(f"{service}:{operation}", 200, request_id), f"the answer holds no {key}")
-        return answer[key]
+        return _held(self.call(service, operation, budget, **parameters), key, f"{service}:{operation}")
+
+    def mint(self, service: str, operation: str, budget: Budget, key: str, **parameters: Any) -> Any:
+        """`key` of the answer to one call that makes something; what it sends is never repeated, whatever the answer.
+
+        Raises:
+            ProviderError: every failure, typed; after UNREACHABLE or MALFORMED it may have been made all the same.
+        """
+        name = f"{service}:{operation}"
+        try:
+            answer = self._send(self._client(service, budget, mint=True), name, budget, parameters)
+        except _ExpiredError as expired:
+            self._forget_keys()
+            raise expired.error from None
+        return _held(answer, key, name)
 
     def endpoint(self, service: str, budget: Budget) -> str:
         """URL that the client of `service` really uses."""
@@ -183,12 +196,12 @@ class Connection:
         with contextlib.suppress(ValueError, OverflowError):
             self._skew = parsedate_to_datetime(date).astimezone(UTC), self._context.clock.now()
 
-    def _client(self, service: str, budget: Budget) -> Any:
+    def _client(self, service: str, budget: Budget, *, mint: bool = False) -> Any:
         keys = self.keys(budget)
         with self._lock:
-            if service not in self._clients:
-                self._clients[service] = self._make_client(service, keys)
-            return self._clients[service]
+            if (service, mint) not in self._clients:
+                self._clients[service, mint] = self._make_client(service, keys, mint=mint)
+            return self._clients[service, mint]
 
     def _usable(self, keys: Keys | None) -> bool:
         if keys is None:
@@ -205,7 +218,7 @@ class Connection:
         finally:
             client.close()
 
-    def _make_client(self, service: str, keys: Keys | None) -> Any:
+    def _make_client(self, service: str, keys: Keys | None, *, mint: bool = False) -> Any:
         quiet_sdk()
         # An unsigned call gets a pair that signs nothing: without one botocore would search the surroundings.
         access_key, secret_key = (keys.access_key, keys.secret_key) if keys else ("unsigned", "unsigned")
@@ -216,7 +229,7 @@ class Connection:
                 region_name=self.region,
                 endpoint_url=self._settings.endpoint_of(service),
                 verify=verify,
-                config=self._config(signed=keys is not None),
+                config=self._config(signed=keys is not None, attempts=1 if mint else self._settings.attempts),
                 aws_access_key_id=access_key,
                 aws_secret_access_key=secret_key,
                 aws_session_token=keys.token if keys else None,
@@ -234,14 +247,14 @@ class Connection:
             return None
         return ca_bundle(self._context.file(self._settings.ca_file), f"ca_file {self._settings.ca_file}")
 
-    def _config(self, *, signed: bool) -> Config:
+    def _config(self, *, signed: bool, attempts: int) -> Config:
         settings = self._settings
         proxies = {"http": settings.proxy, "https": settings.proxy} if settings.proxy else None
         return Config(
             connect_timeout=settings.connect_timeout.total_seconds(),
             read_timeout=settings.read_timeout.total_seconds(),
             max_pool_connections=settings.workers,
-            retries={"mode": "standard", "total_max_attempts": settings.attempts},
+            retries={"mode": "standard", "total_max_attempts": attempts},
             ignore_configured_endpoint_urls=True,
             use_fips_endpoint=settings.fips,
             use_dualstack_endpoint=False,
@@ -281,6 +294,13 @@ class _ExpiredError(Exception):
     def __init__(self, error: ProviderError) -> None:
         super().__init__("expired")
         self.error = error
+
+
+def _held(answer: Mapping[str, Any], key: str, name: str) -> Any:
+    if key not in answer:
+        request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
+        raise malformed(Called(name, 200, request_id), f"the answer holds no {key}")
+    return answer[key]
 
 
 @lru_cache(maxsize=1)
