@@ -1,7 +1,7 @@
 """One source's connection to AWS: explicit sessions, one client per service, answers checked before they are believed.
 
-Two classes of clients: those that read repeat within the configured attempts; those that `mint` never repeat anything,
-because what was made and whose answer was lost would be made again.
+Two classes of clients: those that read repeat within the configured attempts; those that `mint` repeat nothing that may
+have been done, because what was made and whose answer was lost would be made again.
 
 botocore hands out an empty dict without an error when a 200 answer with a JSON body is cut, because it does not enforce
 Content-Length; and a proxy's HTML page with status 200 looks the same. Both are caught here.
@@ -10,7 +10,7 @@ Content-Length; and a proxy's HTML page with status 200 looks the same. Both are
 import contextlib
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -120,14 +120,7 @@ class Connection:
         Raises:
             ProviderError: every failure, typed; SDK exceptions never leave.
         """
-        try:
-            return self._patiently(service, operation, budget, parameters)
-        except _ExpiredError:
-            self._forget_keys()
-        try:
-            return self._patiently(service, operation, budget, parameters)
-        except _ExpiredError as again:
-            raise again.error from None
+        return self._renewing(lambda: self._patiently(service, operation, budget, parameters))
 
     def require(self, service: str, operation: str, budget: Budget, key: str, **parameters: Any) -> Any:
         """One read whose answer must hold `key`; an answer without it is MALFORMED, never empty.
@@ -138,18 +131,17 @@ class Connection:
         return _held(self.call(service, operation, budget, **parameters), key, f"{service}:{operation}")
 
     def mint(self, service: str, operation: str, budget: Budget, key: str, **parameters: Any) -> Any:
-        """`key` of the answer to one call that makes something; what it sends is never repeated, whatever the answer.
+        """`key` of the answer to one call that makes something; only where our own session had ended is it asked again.
 
         Raises:
             ProviderError: every failure, typed; after UNREACHABLE or MALFORMED it may have been made all the same.
         """
         name = f"{service}:{operation}"
-        try:
-            answer = self._send(self._client(service, budget, mint=True), name, budget, parameters)
-        except _ExpiredError as expired:
-            self._forget_keys()
-            raise expired.error from None
-        return _held(answer, key, name)
+
+        def once() -> dict[str, Any]:
+            return self._send(self._client(service, budget, mint=True), name, budget, parameters)
+
+        return _held(self._renewing(once), key, name)
 
     def endpoint(self, service: str, budget: Budget) -> str:
         """URL that the client of `service` really uses."""
@@ -163,6 +155,17 @@ class Connection:
         """Close all clients; the next call would open them anew."""
         with self._lock:
             self._drop_clients()
+
+    def _renewing(self, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Run `act`; with a session that ended early nothing was done, and new keys are worth one try."""
+        try:
+            return act()
+        except _ExpiredError:
+            self._forget_keys()
+        try:
+            return act()
+        except _ExpiredError as again:
+            raise again.error from None
 
     def _patiently(self, service: str, operation: str, budget: Budget, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Botocore retries what it sees as a failure; a cut answer it does not see, so that is asked again here."""
