@@ -1,7 +1,7 @@
 """One source's connection to Google Cloud: tokens and calls, each attempt spent, timed and judged here.
 
-No channel and no client repeats anything by itself (`lines`). `call` repeats what reads, within the configured attempts;
-`mint` repeats nothing that may have been done.
+No channel and no client repeats anything by itself (`lines`). `call` repeats what reads, within the configured
+attempts; `mint` repeats nothing that may have been done.
 """
 
 import threading
