@@ -55,6 +55,35 @@ def test_what_cannot_work_is_refused_at_load(change: dict[str, Any], word: str) 
         settings(**change)
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "postgres://u:canary-pw@h/db",
+        "u:canary-pw@h",
+        "canary-pw@h",
+        "db.example:5432",
+        "[::1]",
+        "a b",
+        "",
+        "@canary",
+        "a\nb",
+    ],
+)
+def test_a_host_that_could_hold_a_password_is_refused(host: str) -> None:
+    """A pasted URL is the usual mistake, and a host is named in every error: it is refused, and not repeated."""
+    with pytest.raises(ValidationError) as told:
+        settings(host=host)
+    assert "canary" not in "".join(str(one["msg"]) for one in told.value.errors())
+
+
+@pytest.mark.parametrize(
+    "host", ["db.example", "db_1", "10.0.0.7", "::1", "fe80::1%eth0", "bücher.example", "db.example."]
+)
+def test_names_and_addresses_are_hosts(host: str) -> None:
+    """Whether there is such a host is found by asking."""
+    assert settings(host=host).host == host
+
+
 def test_a_comment_carries_owner_name_and_age() -> None:
     """Words of nhisync are read among others; an instant needs a zone."""
     note = Note.parse("ledger nhisync:owner=payments-oncall nhisync:name=ledger nhisync:rotated=2026-11-01T03:00:00Z")
