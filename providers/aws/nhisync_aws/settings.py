@@ -25,6 +25,8 @@ def _url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"}:
         raise ValueError("an endpoint is a URL without path, like https://secretsmanager.eu-north-1.amazonaws.com")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("an endpoint holds neither query nor user name")
     return value.rstrip("/")
 
 

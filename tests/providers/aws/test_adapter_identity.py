@@ -355,6 +355,15 @@ def test_settings_refuse_what_cannot_be_meant(change):
         AwsSettings.model_validate({**good, **change})
 
 
+@pytest.mark.parametrize("endpoint", ["https://u:canary-pw@aws.example", "https://aws.example?canary", "https://a/#c"])
+def test_an_endpoint_holds_no_password(endpoint):
+    """It is shown wherever an identity is: a URL that could hold a password is refused, and not repeated."""
+    for change in ({"endpoint": endpoint}, {"endpoints": {"sts": endpoint}}):
+        with pytest.raises(ValidationError, match="neither query nor user name") as told:
+            AwsSettings.model_validate({"provider": "aws", "auth": {"method": "keys_file", "file": "k"}, **change})
+        assert "canary" not in told.value.errors()[0]["msg"]
+
+
 def test_sdk_loggers_stay_quiet_when_the_root_is_opened(backup):
     """At DEBUG botocore prints bodies: its loggers are pinned, whatever the root logger is set to."""
     root = logging.getLogger()
