@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ from nhisync.spi import (
 )
 from nhisync_postgres.connection import Connection
 from nhisync_postgres.inventory import Run
-from nhisync_postgres.permissions import documents
+from nhisync_postgres.permissions import documents, literal
 from nhisync_tls.emulator.pki import Shape, issue, pem
 
 from .conftest import NHISYNC, Private, program, until, unused_port
@@ -250,19 +249,23 @@ def test_a_standby_is_a_replica_and_proves_no_absence(stage: Stage) -> None:
             first, second = one.identify(budget()), two.identify(budget())
         assert first.authority == second.authority
         assert second.detail.endswith("standby")
-        assert replace(first, endpoint="", detail="") == replace(second, endpoint="", detail="")
+        assert first.principal == second.principal
+        assert (first.cluster, second.cluster) == (first.authority, ""), "a standby does not fail with its primary"
         assert stage.checks(AccessMode.READ, port=port)["replication"].state is CheckState.WARNING
     finally:
         standby.end()
 
 
-def test_both_paths_on_one_cluster_are_refused(stage: Stage, tmp_path: Path) -> None:
-    """`nhisync diff` does not run when both paths resolve to one role of one cluster, whatever the host is called."""
-    source = {**stage.document, "sslmode": "disable"}
+@pytest.mark.parametrize(("role", "guard"), [(USER, "same-identity"), ("nhisync_too", "same-cluster")])
+def test_both_paths_on_one_cluster_are_refused(stage: Stage, tmp_path: Path, role: str, guard: str) -> None:
+    """Nothing runs when both paths resolve to one cluster, whatever the host is called and whoever we are there."""
+    if role != USER:
+        stage.cluster.run(f"CREATE ROLE {role} LOGIN PASSWORD {literal(PASSWORD)} IN ROLE {USER}")
+    password = stage.document["auth"]["password_file"]
     lines = ["version: 1", "paths:"]
-    for path, host in (("primary", "127.0.0.1"), ("backup", "localhost")):
-        auth = ", ".join(f"{key}: {value}" for key, value in source["auth"].items())
-        rest = f"port: {source['port']}, database: {DATABASE}, sslmode: disable, auth: {{{auth}}}"
+    for path, host, user in (("primary", "127.0.0.1", USER), ("backup", "localhost", role)):
+        auth = f"method: password, user: {user}, password_file: {password}"
+        rest = f"port: {stage.document['port']}, database: {DATABASE}, sslmode: disable, auth: {{{auth}}}"
         lines.append(f"  {path}: {{sources: {{db: {{provider: postgres, host: {host}, {rest}}}}}}}")
     lines += [
         "apps:",
@@ -272,19 +275,22 @@ def test_both_paths_on_one_cluster_are_refused(stage: Stage, tmp_path: Path) -> 
         f"    pairs: [{{name: db, kind: db-role, primary: 'db:role/{ROLE}', backup: 'db:role/{ROLE}'}}]",
     ]
     (tmp_path / "nhisync.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    done = subprocess.run(
-        [*NHISYNC, "diff", "primary", "backup"],
-        cwd=tmp_path,
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 5, done.stdout + done.stderr
-    assert "one identity" in done.stderr or "same" in done.stderr
-    assert CANARY not in done.stdout + done.stderr
-    assert PASSWORD not in done.stdout + done.stderr
+    for command in (("diff", "primary", "backup"), ("doctor",)):
+        done = subprocess.run(
+            [*NHISYNC, *command],
+            cwd=tmp_path,
+            env={**os.environ, "NO_COLOR": "1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 5, done.stdout + done.stderr
+        assert f"refused ({guard})" in done.stderr
+        assert CANARY not in done.stdout + done.stderr
+        assert PASSWORD not in done.stdout + done.stderr
+    if role != USER:
+        stage.cluster.run(f"DROP ROLE {role}")
 
 
 def test_an_end_beyond_every_calendar_hides_nobody(stage: Stage) -> None:

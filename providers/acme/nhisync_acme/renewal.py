@@ -66,4 +66,7 @@ def _instant(text: object) -> datetime:
     found = datetime.fromisoformat(text) if isinstance(text, str) else None
     if found is None or found.tzinfo is None:
         raise ValueError("no instant with a zone")
-    return found.astimezone(UTC)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("an instant outside the calendar") from None

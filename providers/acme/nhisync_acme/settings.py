@@ -7,20 +7,19 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from nhisync.spi import PositiveDuration, SourceSettings
+from nhisync.spi import PositiveDuration, SourceSettings, http_proxy
 
 
 def _https(value: str) -> str:
     """An https URL without user and fragment (RFC 8555 §6.1: servers must use TLS)."""
     parts = urlsplit(value)
-    if parts.scheme != "https" or not parts.hostname or parts.username or parts.fragment:
+    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or parts.fragment:
         raise ValueError("a directory is an https URL, like https://acme.example/directory")
     return value
 
 
 def _proxy(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.password:
+    if "@" in urlsplit(http_proxy(value)).netloc:
         raise ValueError("a proxy is a URL without user name, like http://proxy.example:3128")
     return value
 

@@ -1,5 +1,8 @@
 """One source's connection to AWS: explicit sessions, one client per service, answers checked before they are believed.
 
+Two classes of clients: those that read repeat within the configured attempts; those that `mint` repeat nothing that may
+have been done, because what was made and whose answer was lost would be made again.
+
 botocore hands out an empty dict without an error when a 200 answer with a JSON body is cut, because it does not enforce
 Content-Length; and a proxy's HTML page with status 200 looks the same. Both are caught here.
 """
@@ -7,7 +10,7 @@ Content-Length; and a proxy's HTML page with status 200 looks the same. Both are
 import contextlib
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -75,7 +78,7 @@ class Connection:
         self._context = context
         self._lock = threading.Lock()  # held for moments only, so that close() never waits for the network
         self._keys_lock = threading.Lock()
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, bool], Any] = {}
         self._keys: Keys | None = None
         self._skew: tuple[datetime, datetime] | None = None
 
@@ -117,14 +120,7 @@ class Connection:
         Raises:
             ProviderError: every failure, typed; SDK exceptions never leave.
         """
-        try:
-            return self._patiently(service, operation, budget, parameters)
-        except _ExpiredError:
-            self._forget_keys()
-        try:
-            return self._patiently(service, operation, budget, parameters)
-        except _ExpiredError as again:
-            raise again.error from None
+        return self._renewing(lambda: self._patiently(service, operation, budget, parameters))
 
     def require(self, service: str, operation: str, budget: Budget, key: str, **parameters: Any) -> Any:
         """One read whose answer must hold `key`; an answer without it is MALFORMED, never empty.
@@ -132,11 +128,20 @@ class Connection:
         Raises:
             ProviderError: every failure, typed.
         """
-        answer = self.call(service, operation, budget, **parameters)
-        if key not in answer:
-            request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
-            raise malformed(Called(f"{service}:{operation}", 200, request_id), f"the answer holds no {key}")
-        return answer[key]
+        return _held(self.call(service, operation, budget, **parameters), key, f"{service}:{operation}")
+
+    def mint(self, service: str, operation: str, budget: Budget, key: str, **parameters: Any) -> Any:
+        """`key` of the answer to one call that makes something; only where our own session had ended is it asked again.
+
+        Raises:
+            ProviderError: every failure, typed; after UNREACHABLE or MALFORMED it may have been made all the same.
+        """
+        name = f"{service}:{operation}"
+
+        def once() -> dict[str, Any]:
+            return self._send(self._client(service, budget, mint=True), name, budget, parameters)
+
+        return _held(self._renewing(once), key, name)
 
     def endpoint(self, service: str, budget: Budget) -> str:
         """URL that the client of `service` really uses."""
@@ -150,6 +155,17 @@ class Connection:
         """Close all clients; the next call would open them anew."""
         with self._lock:
             self._drop_clients()
+
+    def _renewing(self, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Run `act`; with a session that ended early nothing was done, and new keys are worth one try."""
+        try:
+            return act()
+        except _ExpiredError:
+            self._forget_keys()
+        try:
+            return act()
+        except _ExpiredError as again:
+            raise again.error from None
 
     def _patiently(self, service: str, operation: str, budget: Budget, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Botocore retries what it sees as a failure; a cut answer it does not see, so that is asked again here."""
@@ -183,12 +199,12 @@ class Connection:
         with contextlib.suppress(ValueError, OverflowError):
             self._skew = parsedate_to_datetime(date).astimezone(UTC), self._context.clock.now()
 
-    def _client(self, service: str, budget: Budget) -> Any:
+    def _client(self, service: str, budget: Budget, *, mint: bool = False) -> Any:
         keys = self.keys(budget)
         with self._lock:
-            if service not in self._clients:
-                self._clients[service] = self._make_client(service, keys)
-            return self._clients[service]
+            if (service, mint) not in self._clients:
+                self._clients[service, mint] = self._make_client(service, keys, mint=mint)
+            return self._clients[service, mint]
 
     def _usable(self, keys: Keys | None) -> bool:
         if keys is None:
@@ -205,7 +221,7 @@ class Connection:
         finally:
             client.close()
 
-    def _make_client(self, service: str, keys: Keys | None) -> Any:
+    def _make_client(self, service: str, keys: Keys | None, *, mint: bool = False) -> Any:
         quiet_sdk()
         # An unsigned call gets a pair that signs nothing: without one botocore would search the surroundings.
         access_key, secret_key = (keys.access_key, keys.secret_key) if keys else ("unsigned", "unsigned")
@@ -216,7 +232,7 @@ class Connection:
                 region_name=self.region,
                 endpoint_url=self._settings.endpoint_of(service),
                 verify=verify,
-                config=self._config(signed=keys is not None),
+                config=self._config(signed=keys is not None, attempts=1 if mint else self._settings.attempts),
                 aws_access_key_id=access_key,
                 aws_secret_access_key=secret_key,
                 aws_session_token=keys.token if keys else None,
@@ -234,14 +250,14 @@ class Connection:
             return None
         return ca_bundle(self._context.file(self._settings.ca_file), f"ca_file {self._settings.ca_file}")
 
-    def _config(self, *, signed: bool) -> Config:
+    def _config(self, *, signed: bool, attempts: int) -> Config:
         settings = self._settings
         proxies = {"http": settings.proxy, "https": settings.proxy} if settings.proxy else None
         return Config(
             connect_timeout=settings.connect_timeout.total_seconds(),
             read_timeout=settings.read_timeout.total_seconds(),
             max_pool_connections=settings.workers,
-            retries={"mode": "standard", "total_max_attempts": settings.attempts},
+            retries={"mode": "standard", "total_max_attempts": attempts},
             ignore_configured_endpoint_urls=True,
             use_fips_endpoint=settings.fips,
             use_dualstack_endpoint=False,
@@ -281,6 +297,13 @@ class _ExpiredError(Exception):
     def __init__(self, error: ProviderError) -> None:
         super().__init__("expired")
         self.error = error
+
+
+def _held(answer: Mapping[str, Any], key: str, name: str) -> Any:
+    if key not in answer:
+        request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
+        raise malformed(Called(name, 200, request_id), f"the answer holds no {key}")
+    return answer[key]
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,7 @@ of two paths cannot become one identity by accident.
 """
 
 import configparser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from botocore.utils import InstanceMetadataFetcher
 
 from nhisync.spi import ErrorKind, ProviderError, SourceContext
 from nhisync.spi.files import expanded, small_text, usable_file
+from nhisync.spi.oddities import ODD
 from nhisync_aws.settings import (
     AssumeRoleAuth,
     AwsSettings,
@@ -146,13 +147,25 @@ def _from_instance(auth: InstanceRoleAuth) -> Keys:
     config = {"ec2_metadata_service_endpoint": f"{auth.endpoint}/"} if auth.endpoint else {}
     # An empty environment: AWS_EC2_METADATA_DISABLED must not turn a method off that the configuration names.
     fetcher = InstanceMetadataFetcher(timeout=2, num_attempts=2, env={}, config=config)
-    found = fetcher.retrieve_iam_role_credentials()
-    if not found:
+    try:
+        found = fetcher.retrieve_iam_role_credentials()
+        keys = _issued(found) if found else None
+    except ODD:
+        raise ProviderError(
+            ErrorKind.MALFORMED,
+            "the machine's metadata service answers something else than role credentials",
+            fix="See what answers at auth.endpoint (without one, at 169.254.169.254): a proxy or another service.",
+        ) from None
+    if keys is None:
         raise ProviderError(
             ErrorKind.AUTH_FAILED,
             "the machine's metadata service gave no role credentials",
             fix="Attach an instance profile to this machine, or name another auth.method.",
         )
+    return keys
+
+
+def _issued(found: Mapping[str, Any]) -> Keys:
     expires = datetime.fromisoformat(str(found["expiry_time"]))
     return Keys(found["access_key"], found["secret_key"], found["token"], expires.astimezone(UTC))
 

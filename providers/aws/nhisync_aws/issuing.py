@@ -39,9 +39,7 @@ def assumed(connection: Connection, wanted: Locator, budget: Budget) -> Iterator
         raise ProviderError(ErrorKind.UNSUPPORTED, f"an item of the kind {wanted.kind} mints nothing")
     role = connection.require("iam", "GetRole", budget, "Role", RoleName=wanted.name)
     asked = {"RoleArn": str(role.get("Arn") or ""), "RoleSessionName": _SESSION}
-    found = connection.require(
-        "sts", "AssumeRole", budget, "Credentials", **asked, DurationSeconds=LIFE, Policy=NOTHING
-    )
+    found = connection.mint("sts", "AssumeRole", budget, "Credentials", **asked, DurationSeconds=LIFE, Policy=NOTHING)
     values = {field: _text(found.get(name)) for field, name in _FIELDS.items()}
     if not all(values.values()):
         raise malformed(Called("sts:AssumeRole", 200), "the answer holds no whole session")

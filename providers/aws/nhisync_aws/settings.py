@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from nhisync.spi import Document, Duration, PositiveDuration, SourceSettings
+from nhisync.spi import Document, Duration, HttpProxy, PositiveDuration, SourceSettings
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/\S+\Z")
 
@@ -25,6 +25,8 @@ def _url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"}:
         raise ValueError("an endpoint is a URL without path, like https://secretsmanager.eu-north-1.amazonaws.com")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("an endpoint holds neither query nor user name")
     return value.rstrip("/")
 
 
@@ -160,7 +162,7 @@ class AwsSettings(SourceSettings):
     trust_file: Path | None = None
     intermediates_file: Path | None = None
     profile: Literal["web", "private"] = "web"
-    proxy: str | None = None
+    proxy: HttpProxy | None = None
     workers: int = Field(default=8, ge=1, le=64)
     connect_timeout: PositiveDuration = timedelta(seconds=3)
     read_timeout: PositiveDuration = timedelta(seconds=10)

@@ -1,7 +1,8 @@
 """One source's connection to Azure: the SDKs' own clients over one metered wire, answers typed before they leave.
 
-Two classes of clients: those that read repeat within the configured attempts; those that `mint` never repeat anything,
-because a write that was applied and answered with 503 would be applied again (three versions of a secret, measured).
+Two classes of clients: those that read repeat within the configured attempts; those that `mint` repeat nothing that may
+have been done, because a write that was applied and answered with 503 would be applied again (three versions of a
+secret, measured).
 """
 
 import importlib
@@ -170,7 +171,7 @@ class Connection:
         yield from _to_the_end(Called(name=f"arm.{call}"), page)
 
     def mint(self, service: str, method: str, budget: Budget, *args: Any, **options: Any) -> Any:
-        """One write to the vault; nothing it sends is ever repeated, whatever the answer.
+        """One write to the vault; only where our token was refused, and nothing was written, is it sent again.
 
         Raises:
             ProviderError: every failure, typed.

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from nhisync.spi import Document, PositiveDuration, SourceSettings
+from nhisync.spi import Document, HttpProxy, PositiveDuration, SourceSettings
 
 VAULT_KINDS = ("secret", "certificate", "key")
 """Kinds that stand in a Key Vault."""
@@ -242,7 +242,7 @@ class AzureSettings(SourceSettings):
     arm: Endpoint | None = None
     api_version: Annotated[str, Field(pattern=r"^(\d{4}-\d\d-\d\d|7\.\d)$")] | None = None
     ca_file: Path | None = None
-    proxy: str | None = None
+    proxy: HttpProxy | None = None
     workers: int = Field(default=8, ge=1, le=64)
     connect_timeout: PositiveDuration = timedelta(seconds=5)
     read_timeout: PositiveDuration = timedelta(seconds=20)

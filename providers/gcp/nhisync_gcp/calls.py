@@ -70,6 +70,17 @@ CALLS: Mapping[str, Call] = {
 }
 """``service.method`` of the SDK's clients → what is known of it."""
 
+CHANGES: Mapping[str, Call] = {
+    "secretmanager.update_secret": Call("secretmanager.secrets.update", "secretmanager"),
+    "secretmanager.add_secret_version": Call("secretmanager.versions.add", "secretmanager"),
+    "secretmanager.disable_secret_version": Call("secretmanager.versions.disable", "secretmanager"),
+    "secretmanager.enable_secret_version": Call("secretmanager.versions.enable", "secretmanager"),
+    "iam.create_service_account_key": Call("iam.serviceAccountKeys.create", "iam"),
+    "iam.disable_service_account_key": Call("iam.serviceAccountKeys.disable", "iam"),
+    "iam.enable_service_account_key": Call("iam.serviceAccountKeys.enable", "iam"),
+}
+"""The calls of mode rotate that make or change something: none of them is ever repeated."""
+
 
 def host_of(service: str) -> str:
     """The service whose endpoint answers: deny policies are version 2 of IAM."""

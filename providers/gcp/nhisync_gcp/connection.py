@@ -1,4 +1,8 @@
-"""One source's connection to Google Cloud: tokens and calls, each attempt spent, timed and judged here."""
+"""One source's connection to Google Cloud: tokens and calls, each attempt spent, timed and judged here.
+
+No channel and no client repeats anything by itself (`lines`). `call` repeats what reads, within the configured
+attempts; `mint` repeats nothing that may have been done.
+"""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -6,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from nhisync.spi import Budget, ErrorKind, ProviderError, SourceContext
-from nhisync_gcp.calls import CALLS, host_of
+from nhisync_gcp.calls import CALLS, CHANGES, Call, host_of
 from nhisync_gcp.errors import Called, malformed, translate
 from nhisync_gcp.lines import Lines, quiet_sdk, trusted_roots
 from nhisync_gcp.settings import GcpSettings
@@ -59,13 +63,21 @@ class Connection:
         self.token(budget)  # has attempts of its own, which are not multiplied by these
         for attempt in range(self._settings.attempts - 1):
             try:
-                return self._trusted(name, budget, location, request)
+                return self._trusted(name, CALLS[name], budget, location, request)
             except ProviderError as error:
                 wait = _wait(error, attempt)
                 if error.kind not in _RETRIED or wait >= budget.remaining:
                     raise
             self._context.clock.sleep(wait)
-        return self._trusted(name, budget, location, request)
+        return self._trusted(name, CALLS[name], budget, location, request)
+
+    def mint(self, name: str, budget: Budget, /, *, location: str = "", **request: Any) -> Any:
+        """One call of `CHANGES`; only where our token was refused, and nothing was done, is it sent again.
+
+        Raises:
+            ProviderError: every failure, typed; after UNREACHABLE or MALFORMED it may have been done all the same.
+        """
+        return self._trusted(name, CHANGES[name], budget, location, request)
 
     def pages(
         self, name: str, budget: Budget, items: str, /, *, location: str = "", **request: Any
@@ -110,25 +122,25 @@ class Connection:
         token = self._token
         return None if token is None or token.theirs is None or token.ours is None else (token.theirs, token.ours)
 
-    def _trusted(self, name: str, budget: Budget, location: str, request: Mapping[str, Any]) -> Any:
+    def _trusted(self, name: str, known: Call, budget: Budget, location: str, request: Mapping[str, Any]) -> Any:
         """One attempt; a token that ended early is replaced once."""
         token = self.token(budget)
         try:
-            return self._send(name, budget, location, request, token)
+            return self._send(name, known, budget, location, request, token)
         except ProviderError as error:
             if error.kind is not ErrorKind.AUTH_FAILED:
                 raise
         self._forget(token)
-        return self._send(name, budget, location, request, self.token(budget))
+        return self._send(name, known, budget, location, request, self.token(budget))
 
-    def _send(self, name: str, budget: Budget, location: str, request: Mapping[str, Any], token: Token) -> Any:
-        known = CALLS[name]
+    def _send(
+        self, name: str, known: Call, budget: Budget, location: str, request: Mapping[str, Any], token: Token
+    ) -> Any:
         service, _, method = name.partition(".")
-        resource = str(request.get("parent") or request.get("name") or request.get("resource") or "")
         called = Called(
             name,
             known.permission,
-            resource,
+            _resource(request),
             self._settings.endpoint_of(host_of(service), location),
             known.scope,
             self._settings.project,
@@ -157,6 +169,12 @@ class Connection:
         with self._token_lock:
             if self._token is token:
                 self._token = None
+
+
+def _resource(request: Mapping[str, Any]) -> str:
+    """Name of what the request is about."""
+    about = request.get("secret", request)  # UpdateSecret names it in the secret itself
+    return str(about.get("parent") or about.get("name") or about.get("resource") or "")
 
 
 def _plain(answer: Any) -> Any:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from nhisync.spi import Document, PositiveDuration, SourceSettings
+from nhisync.spi import Document, PositiveDuration, SourceSettings, http_proxy
 
 _PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]\Z|\d{1,19}\Z")
 _EMAIL = re.compile(r"[^\s@/:]{1,128}@[A-Za-z0-9.-]{1,128}\Z")
@@ -40,7 +40,12 @@ def _email(value: str) -> str:
 def _url(value: str) -> str:
     """An endpoint is scheme and host. Tokens travel to it: without TLS only on this machine."""
     parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"} or parts.username:
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.path not in {"", "/"}
+        or "@" in parts.netloc
+    ):
         raise ValueError("an endpoint is a URL without path, like https://secretmanager.googleapis.com")
     if parts.scheme == "http" and not _on_this_machine(parts.hostname):
         raise ValueError("http:// is only for emulators on this machine; everything else needs https://")
@@ -49,9 +54,8 @@ def _url(value: str) -> str:
 
 def _proxy(value: str) -> str:
     """GRPC core tunnels through plain HTTP proxies only, and sends no password that is not in the URL."""
-    parts = urlsplit(value)
-    if parts.scheme != "http" or not parts.hostname or parts.path not in {"", "/"}:
-        raise ValueError("a proxy is a URL without path, like http://proxy.example:3128")
+    if urlsplit(http_proxy(value)).scheme != "http":
+        raise ValueError("a proxy is a plain http URL, like http://proxy.example:3128")
     return value.rstrip("/")
 
 

@@ -100,7 +100,7 @@ class Api:
         return answer
 
     def token(self, namespace: str, account: str, seconds: int) -> str:
-        """A new token of a service account for the server's own audience.
+        """A new token of a service account for the server's own audience; not made again when its answer is lost.
 
         Raises:
             ProviderError: what the server's refusal means; MALFORMED when its answer holds no token.
@@ -112,6 +112,7 @@ class Api:
                 path=f"{SERVICE_ACCOUNTS.path(namespace, account)}/token",
                 grant=Grant(namespace, SERVICE_ACCOUNTS.group, plural, "create", (account,)),
                 body={**kind, "spec": {"expirationSeconds": seconds}},
+                repeatable=False,
             )
         )
         status = answer.checked().body.get("status")

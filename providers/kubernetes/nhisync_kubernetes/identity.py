@@ -50,6 +50,7 @@ def identify(api: Api) -> SourceIdentity:
         principal=user.name,
         endpoint=api.session.access.endpoint,
         detail="; ".join(one for one in remarks if one),
+        cluster=f"kubernetes:{cluster}",
     )
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from nhisync.spi import Document, PositiveDuration, SourceSettings
+from nhisync.spi import Document, PositiveDuration, SourceSettings, http_proxy
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 """A namespace: a DNS label (RFC 1123; kubernetes.io/docs, Object Names and IDs)."""
@@ -33,10 +33,8 @@ def _address(value: str) -> str:
 
 def _proxy(value: str) -> str:
     """An HTTP proxy, without credentials: those would stand in the configuration."""
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("a proxy is an http or https URL, like http://proxy.example:3128")
-    if parts.username or parts.password:
+    parts = urlsplit(http_proxy(value))
+    if "@" in parts.netloc:
         raise ValueError("a proxy's user name and password cannot stand here; use a proxy that needs none")
     return f"{parts.scheme}://{parts.netloc}"
 

@@ -48,6 +48,7 @@ class Ask:
         body: JSON body; None = GET.
         accept: media type, and no other.
         token: filled in by the caller; "" = none.
+        repeatable: repeating it changes nothing (reads, reviews).
     """
 
     path: str
@@ -57,10 +58,11 @@ class Ask:
     body: dict[str, Any] | None = None
     accept: str = "application/json"
     token: str = field(default="", repr=False)
+    repeatable: bool = True
 
     @property
     def method(self) -> str:
-        """GET, or POST with a body (reviews change nothing)."""
+        """GET, or POST with a body."""
         return "GET" if self.body is None else "POST"
 
     @property
@@ -113,15 +115,16 @@ class Session:
         self._closed.set()
 
     def send(self, ask: Ask) -> Answer:
-        """One request, repeated within the configured attempts; error statuses are answers.
+        """One request, repeated within the configured attempts when that is safe; error statuses are answers.
 
         Raises:
             ProviderError: no believable answer came, or the cycle is over.
         """
-        for attempt in range(1, self._settings.attempts + 1):
+        attempts = self._settings.attempts if ask.repeatable else 1
+        for attempt in range(1, attempts + 1):
             self._check_alive(ask)
             self.budget.spend(ask.family)
-            last = attempt == self._settings.attempts
+            last = attempt == attempts
             try:
                 answer = self._exchange(ask)
             except ProviderError as error:

@@ -48,7 +48,7 @@ class Connection:
         self._lock = threading.Lock()
         self._open: Any = None
         self._closed = False
-        self.endpoint = settings.host if settings.local else f"{settings.host}:{settings.port}"
+        self.endpoint = f"{settings.host}:{settings.port}"  # of a socket, too: its file is named by the port
 
     def rows(self, query: str, budget: Budget, **parameters: Any) -> Iterator[Row]:
         """Rows as they come, as mappings by column.

@@ -12,6 +12,7 @@ from nhisync.spi import CredentialState, Item, Lifecycle, Locator, Moment, Publi
 
 _TOKEN = re.compile(r"(?:\A|\s)nhisync:(owner|name|rotated)=(\S+)")
 
+_USUAL = ":5432"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _POWERS = ("superuser", "createrole", "createdb", "replication", "bypassrls")
 
@@ -117,9 +118,12 @@ def _state(row: Mapping[str, Any], until: datetime | None, now: datetime) -> Cre
 
 
 def _logins(role: str, cluster: Cluster) -> tuple[PublicId, ...]:
-    """The account by address and by cluster: two names of one server, or a restored copy of it, are one target."""
-    host = cluster.endpoint.rpartition(":")[0] or cluster.endpoint
-    found = [PublicId("login", f"{host}/{role}")]
+    """The account by address and by cluster: two names of one server, or a restored copy of it, are one target.
+
+    Another port is another server, as behind two tunnels of one host; the usual one is left out, because other
+    providers spell a target so (`vault`: what a database role's connection names).
+    """
+    found = [PublicId("login", f"{cluster.endpoint.lower().removesuffix(_USUAL)}/{role}")]
     if cluster.identifier is not None:
         found.append(PublicId("login", f"postgres:{cluster.identifier}/{role}"))
     return tuple(sorted(found))

@@ -79,17 +79,22 @@ class PostgresProvider:
     def identify(self, budget: Budget) -> SourceIdentity:
         """Our role, at which cluster. A restored copy of a cluster has its identifier and counts as the same.
 
+        A standby has it, too, and is another server, which does not fail with its primary: it counts as no cluster
+        here, and that its roles are copies is a finding about each of them.
+
         Raises:
             ProviderError: the kind says why not.
         """
         with closing(self._connection(budget)) as connection:
             run = Run(self._settings, self._context, connection, budget)
             cluster, situation = run.cluster()
+            authority = f"postgres:{run.identifier()}"
             return SourceIdentity(
-                authority=f"postgres:{run.identifier()}",
+                authority=authority,
                 principal=str(situation["role"]),
                 endpoint=connection.endpoint,
                 detail=f"PostgreSQL {situation['version']}" + (", standby" if cluster.standby else ""),
+                cluster="" if cluster.standby else authority,
             )
 
     def permissions(

@@ -1,12 +1,24 @@
 """What a source of provider ``postgres`` can be told in the configuration."""
 
+import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from nhisync.spi import Document, PositiveDuration, SourceSettings
+
+_NAME = re.compile(r"[^\s/:@\[\]%]+")
+
+
+def _ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 class PasswordAuth(Document):
@@ -77,9 +89,13 @@ class PostgresSettings(SourceSettings):
     @field_validator("host")
     @classmethod
     def _one_host(cls, host: str) -> str:
-        """One server: with a list the driver would pick whichever answers, perhaps the other path's."""
-        if not host or "," in host or "=" in host or "\0" in host:
-            raise ValueError("host is one name, one address or one folder, without port")
+        """One server: with a list the driver would pick whichever answers, perhaps the other path's.
+
+        It is named in errors, so nothing that could hold a password is taken for a name.
+        """
+        one = host.startswith("/") or _NAME.fullmatch(host) or _ip(host)
+        if not one or "," in host or "=" in host or "\0" in host:
+            raise ValueError("host is one name, one address or one folder, without port, user and password")
         return host
 
     @property

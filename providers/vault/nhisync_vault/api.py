@@ -70,13 +70,18 @@ class Api:
         """
         return self.send(Ask(method="POST", path=path, body=body)).checked().data
 
-    def once(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The ``data`` of a write that is not repeated when its answer is lost.
+    def once(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The ``data`` of a call that makes something, and is not repeated when its answer is lost.
+
+        Args:
+            path: API path.
+            body: None = GET; ``creds/<role>`` makes a login for each (Vault docs, "Database secrets engine (API)").
 
         Raises:
             ProviderError: what the server's refusal means.
         """
-        return self.send(Ask(method="POST", path=path, body=body, repeatable=False)).checked().data
+        method = "GET" if body is None else "POST"
+        return self.send(Ask(method=method, path=path, body=body, repeatable=False)).checked().data
 
     def maybe(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The ``data`` of such a read where nothing may be found: the server then answers without a body.

@@ -3,7 +3,7 @@
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +112,9 @@ def _server(situation: Situation, topology: Topology) -> Iterator[Check]:
         observed = "the cluster is a performance secondary: replicated mounts rotate elsewhere"
         fix = "For an independent backup use a cluster of its own."
         yield Check(name="replication", state=CheckState.WARNING, observed=observed, fix=fix)
-    if health.server_time is not None:
-        yield _clock(situation.context.clock.now(), datetime.fromtimestamp(health.server_time, UTC))
+    theirs = _told(health.server_time)
+    if theirs is not None:
+        yield _clock(situation.context.clock.now(), theirs)
 
 
 def _active(topology: Topology) -> Check:
@@ -140,12 +141,20 @@ def _identity(situation: Situation, topology: Topology, own: dict[str, Any]) -> 
     if "root" in texts(own.get("policies")):
         fix = "Give nhisync a role of its own with the policy that nhisync permissions prints."
         yield Check(name="identity:root", state=CheckState.WARNING, observed="nhisync holds a root token", fix=fix)
-    ends = instant(own.get("expire_time"))
+    ends = _told(own.get("expire_time"))
     given = isinstance(situation.settings.auth, TokenAuth)
     if given and ends is not None and ends - situation.context.clock.now() < _SOON:
         fix = "Renew it, or let nhisync log in by itself (auth method approle, jwt, kubernetes or cert)."
         observed = f"the token ends {ends:%Y-%m-%d %H:%M} UTC"
         yield Check(name="identity:expiry", state=CheckState.WARNING, observed=observed, fix=fix)
+
+
+def _told(raw: object) -> datetime | None:
+    """An instant as the server tells it; one beyond the calendar tells no time."""
+    try:
+        return instant(raw)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def principal(own: dict[str, Any]) -> str:

@@ -71,7 +71,7 @@ def minted(api: Api, table: MountTable, wanted: Locator) -> Iterator[FieldValue]
     """
     mount, name = table.place(wanted)
     check_name(name)
-    data = api.get(f"{mount.api}/creds/{name}")
+    data = api.once(f"{mount.api}/creds/{name}")
     fields = {one: data[one] for one in MINTED if isinstance(data.get(one), str) and data[one]}
     if not fields:
         raise ProviderError(ErrorKind.MALFORMED, "the role's answer holds no login")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from nhisync.spi import Document, Duration, SourceSettings
+from nhisync.spi import Document, Duration, HttpProxy, SourceSettings
 
 KINDS = ("approle", "db-dynamic", "db-static", "kv", "ldap-static", "pki", "token", "transit")
 """Kinds of this provider, in the order in which they are swept."""
@@ -172,7 +172,7 @@ class VaultSettings(SourceSettings):
     namespace: str = ""
     auth: Auth
     ca_file: Path | None = None
-    proxy: str | None = None
+    proxy: HttpProxy | None = None
     mounts: dict[KindName, tuple[MountPath, ...]] = Field(default_factory=dict)
     page_size: int = Field(default=1_000, ge=1, le=10_000)
     max_items: int = Field(default=200_000, ge=1)

@@ -66,10 +66,12 @@ from nhisync.spi.settings import (
     ClientTrust,
     Document,
     Duration,
+    HttpProxy,
     Limits,
     PositiveDuration,
     SourceSettings,
     format_duration,
+    http_proxy,
     parse_duration,
     positive,
 )
@@ -106,6 +108,7 @@ __all__ = [
     "Fingerprinter",
     "GrantFacts",
     "GrantReader",
+    "HttpProxy",
     "Identifier",
     "Inventory",
     "InventoryRequest",
@@ -149,6 +152,7 @@ __all__ = [
     "TokenBucket",
     "Unchanged",
     "format_duration",
+    "http_proxy",
     "parse_duration",
     "positive",
 ]

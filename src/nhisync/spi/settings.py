@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -61,6 +62,27 @@ def positive(value: timedelta) -> timedelta:
 
 PositiveDuration = Annotated[Duration, AfterValidator(positive)]
 """A time span with a unit, longer than zero."""
+
+
+def http_proxy(value: str) -> str:
+    """`value`, the URL of an HTTP proxy; what no client could ever tunnel through is told when the file is read.
+
+    Raises:
+        ValueError: it is none; the text does not repeat it, because a password may stand in it.
+    """
+    try:
+        parts = urlsplit(value)
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        sound = sound and parts.path in {"", "/"} and not parts.query and not parts.fragment
+    except ValueError:  # brackets that do not match, a port that is none
+        sound = False
+    if not sound:
+        raise ValueError("a proxy is an http or https URL without path, like http://proxy.example:3128")
+    return value.rstrip("/")
+
+
+HttpProxy = Annotated[str, AfterValidator(http_proxy)]
+"""URL of an HTTP proxy."""
 
 
 class Document(BaseModel):

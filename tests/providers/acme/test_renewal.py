@@ -64,6 +64,21 @@ def test_any_document_is_a_window_or_an_error(document: object) -> None:
     assert window.start < window.end
 
 
+BOUND = st.sampled_from(
+    ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "2026-11-01T00:00:00Z", "2026-11-01", "soon", None]
+)
+
+
+@given(BOUND, BOUND)
+def test_any_bounds_are_a_window_or_an_error(start: str | None, end: str | None) -> None:
+    """Also where an instant leaves the calendar on its way to UTC."""
+    try:
+        window = Window.parse({"suggestedWindow": {"start": start, "end": end}})
+    except ValueError:
+        return
+    assert window.start < window.end
+
+
 def test_an_explanation_is_noticed_and_not_repeated() -> None:
     """Authorities explain when they are about to revoke; the text itself stays out."""
     window = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00+02:00"}

@@ -5,6 +5,7 @@ import json
 import logging
 import ssl
 import threading
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -247,17 +248,9 @@ def test_profile_with_an_ended_sign_on_says_how_to_sign_on(source_of, tmp_path, 
     assert "aws sso login --profile person" in error.fix
 
 
-def test_instance_role_is_asked_only_when_named(aws, source_of, monkeypatch):
-    """The metadata service answers for the method that names it, even with AWS_EC2_METADATA_DISABLED set."""
-    source = source_of(auth="keys_file")
-    keys = aws.keys()
-    role = {
-        "Code": "Success",
-        "AccessKeyId": keys["aws_access_key_id"],
-        "SecretAccessKey": keys["aws_secret_access_key"],
-        "Token": "",
-        "Expiration": "2030-01-01T00:00:00Z",
-    }
+@contextmanager
+def metadata(role):
+    """Answers as a machine's metadata service with these credentials; yields the auth that asks it."""
 
     class Metadata(http.server.BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
@@ -275,17 +268,42 @@ def test_instance_role_is_asked_only_when_named(aws, source_of, monkeypatch):
         def log_message(self, *args: object) -> None:
             """Quiet."""
 
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     with http.server.HTTPServer(("127.0.0.1", 0), Metadata) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            auth = {"method": "instance_role", "endpoint": f"http://127.0.0.1:{server.server_address[1]}"}
-            who = source.provider(auth=auth).identify(source.budget())
+            yield {"method": "instance_role", "endpoint": f"http://127.0.0.1:{server.server_address[1]}"}
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_instance_role_is_asked_only_when_named(aws, source_of, monkeypatch):
+    """The metadata service answers for the method that names it, even with AWS_EC2_METADATA_DISABLED set."""
+    source = source_of(auth="keys_file")
+    keys = aws.keys()
+    role = {
+        "Code": "Success",
+        "AccessKeyId": keys["aws_access_key_id"],
+        "SecretAccessKey": keys["aws_secret_access_key"],
+        "Token": "",
+        "Expiration": "2030-01-01T00:00:00Z",
+    }
+
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with metadata(role) as auth:
+        who = source.provider(auth=auth).identify(source.budget())
     assert who.principal.endswith(":user/nhisync-backup-aws")
+
+
+@pytest.mark.parametrize("expiration", ["soon", "9999-12-31T23:59:59-14:00", None, 7])
+def test_a_metadata_service_that_tells_no_end_is_malformed(source_of, expiration):
+    """Something else answers at its address, such as a captive portal: typed, and without what it said."""
+    role = {"Code": "Success", "AccessKeyId": "ASIA", "SecretAccessKey": "canary-7f", "Token": "t"}
+    with metadata({**role, "Expiration": expiration}) as auth:
+        error = refusal(source_of(auth="keys_file"), auth=auth)
+    assert error.kind is ErrorKind.MALFORMED
+    assert "canary" not in str(error)
 
 
 def test_region_is_needed(backup):
@@ -335,6 +353,15 @@ def test_settings_refuse_what_cannot_be_meant(change):
     assert AwsSettings.model_validate(good)
     with pytest.raises(ValidationError):
         AwsSettings.model_validate({**good, **change})
+
+
+@pytest.mark.parametrize("endpoint", ["https://u:canary-pw@aws.example", "https://aws.example?canary", "https://a/#c"])
+def test_an_endpoint_holds_no_password(endpoint):
+    """It is shown wherever an identity is: a URL that could hold a password is refused, and not repeated."""
+    for change in ({"endpoint": endpoint}, {"endpoints": {"sts": endpoint}}):
+        with pytest.raises(ValidationError, match="neither query nor user name") as told:
+            AwsSettings.model_validate({"provider": "aws", "auth": {"method": "keys_file", "file": "k"}, **change})
+        assert "canary" not in told.value.errors()[0]["msg"]
 
 
 def test_sdk_loggers_stay_quiet_when_the_root_is_opened(backup):

@@ -127,6 +127,30 @@ def test_an_issuer_that_fails_says_how(
     assert refused(backup, locator) is kind
 
 
+@pytest.mark.parametrize("fault", ["drop_reply", "throttled", "cut_body"])
+def test_a_mint_is_never_repeated(aws: Aws, backup: Source, role: Callable[..., Any], fault: str) -> None:
+    """A session that was made and whose answer was lost is not made again, however many attempts a read has."""
+    locator, provider = role(), backup.provider(attempts=4)
+    provider.identify(backup.budget())  # its own login is an AssumeRole, too
+    before = aws.world.calls()["sts:AssumeRole"]
+    aws.world.fault("backup", "aws", fault, operation="sts:AssumeRole")
+    with pytest.raises(ProviderError):
+        list(provider.issue(locator, backup.budget()))
+    assert aws.world.calls()["sts:AssumeRole"] - before == 1
+
+
+def test_a_session_of_ours_that_ended_is_replaced_once(aws: Aws, backup: Source, role: Callable[..., Any]) -> None:
+    """With it nothing was made, so that asking again makes one session and not two."""
+    locator, provider = role(), backup.provider(attempts=4)
+    provider.identify(backup.budget())
+    aws.world.fault("backup", "aws", "expired_token", count=1, operation="iam:GetRole")
+    assert {one.field for one in provider.issue(locator, backup.budget())} == FIELDS
+    before = aws.world.calls()["sts:AssumeRole"]
+    aws.world.fault("backup", "aws", "expired_token", count=1, operation="sts:AssumeRole")
+    assert {one.field for one in provider.issue(locator, backup.budget())} == FIELDS
+    assert aws.world.calls()["sts:AssumeRole"] - before == 3  # refused, our own login, the one that was made
+
+
 def test_a_document_asks_for_the_named_role_alone(aws: Aws, backup: Source, role: Callable[..., Any]) -> None:
     """A name that only ends like the role's is another role."""
     (document,) = backup.provider().permissions(AccessMode.PROBE, [role()], frozenset())

@@ -202,6 +202,38 @@ def test_ten_thousand_secrets_cost_pages_and_what_is_asked_for(gcp):
     assert seen.coverage[0].items == 10_000
 
 
+SECRET = "projects/acme-backup-gcp/secrets/stripe"
+LOST = ["drop", "applied-unavailable", "internal", "garbage", "exhausted"]
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_a_mint_is_never_repeated(gcp, fault):
+    """What was made and whose answer was lost is not made again, however many attempts a read has."""
+    gcp.seed("secret", "stripe", rotated=None)
+    gcp.world.grant("backup", "gcp", {SECRET: ("secretmanager.versions.add", "secretmanager.versions.list")})
+    connection = gcp.provider(attempts=5)._connection
+    gcp.fault(fault, call="SecretManagerService.AddSecretVersion")
+    before = len(connection.call("secretmanager.list_secret_versions", gcp.budget(), parent=SECRET).versions)
+    payload = {"data": b"canary-minted"}
+    with pytest.raises(ProviderError) as told:
+        connection.mint("secretmanager.add_secret_version", gcp.budget(), parent=SECRET, payload=payload)
+    assert gcp.calls()["SecretManagerService.AddSecretVersion"] == 1
+    found = connection.call("secretmanager.list_secret_versions", gcp.budget(), parent=SECRET).versions
+    assert len(found) - before == (fault in {"drop", "applied-unavailable", "garbage"})
+    assert "canary" not in f"{told.value!r} {told.value.fact!r}"
+
+
+def test_a_token_that_was_refused_made_nothing(gcp):
+    """It is replaced once, and the change is made once."""
+    gcp.seed("secret", "stripe", rotated=None)
+    gcp.world.grant("backup", "gcp", {SECRET: ("secretmanager.versions.add",)})
+    connection = gcp.provider()._connection
+    gcp.fault("token-expired", call="SecretManagerService.AddSecretVersion", times=1)
+    made = connection.mint("secretmanager.add_secret_version", gcp.budget(), parent=SECRET, payload={"data": b"x"})
+    assert made.name.endswith("/versions/2")
+    assert gcp.calls() == {"/token": 2, "SecretManagerService.AddSecretVersion": 2}
+
+
 def test_quotas_of_the_service_are_kept(gcp):
     """With the default rates a cycle over many secrets stays below 600 reads a minute."""
     gcp.world.cloud.knobs.quotas = True

@@ -3,10 +3,9 @@
 import shlex
 
 import pytest
-from google.api_core.exceptions import PermissionDenied
 from ruamel.yaml import YAML
 
-from nhisync.spi import AccessMode, CheckState, FieldValue, Locator
+from nhisync.spi import AccessMode, CheckState, ErrorKind, FieldValue, Locator, ProviderError
 from nhisync_gcp.permissions import ACCESS, READ, bindings, documents
 
 from .conftest import ACCOUNT, REGION
@@ -144,32 +143,27 @@ def test_the_comparison_needs_the_list_of_versions(stocked):
 
 def try_probe(gcp):
     """What a live check calls: the stored credential by its number."""
-    name = f"projects/{PROJECT}/secrets/stripe"
-    with gcp.client("secretmanager", auth=gcp.document["auth"]) as (client, metadata):
-        given = {"metadata": metadata, "timeout": 5}
-        client.access_secret_version(request={"name": f"{name}/versions/2"}, **given)
+    name = f"projects/{PROJECT}/secrets/stripe/versions/2"
+    gcp.provider()._connection.call("secretmanager.access_secret_version", gcp.budget(), name=name)
 
 
 def try_rotation(gcp):
-    """What a rotation calls (mint, verify, retire, roll back), in its order, without the SDK's retries."""
-    name = f"projects/{PROJECT}/secrets/stripe"
-    with gcp.client("secretmanager", auth=gcp.document["auth"]) as (client, metadata):
-        given = {"metadata": metadata, "timeout": 5, "retry": None}
-        secret = client.get_secret(request={"name": name}, **given)
-        annotated = {"name": name, "annotations": {"nhisync-op": "op-1"}, "etag": secret.etag}
-        client.update_secret(request={"secret": annotated, "update_mask": {"paths": ["annotations"]}}, **given)
-        made = client.add_secret_version(request={"parent": name, "payload": {"data": b"canary-minted"}}, **given)
-        client.access_secret_version(request={"name": made.name}, **given)
-        old = f"{name}/versions/2"
-        client.disable_secret_version(request={"name": old}, **given)
-        client.enable_secret_version(request={"name": old}, **given)
-    account = f"projects/{PROJECT}/serviceAccounts/{PAY}"
-    with gcp.client("iam", auth=gcp.document["auth"]) as (client, metadata):
-        given = {"metadata": metadata, "timeout": 5, "retry": None}
-        client.list_service_account_keys(request={"name": account}, **given)
-        key = client.create_service_account_key(request={"name": account}, **given)
-        client.disable_service_account_key(request={"name": key.name}, **given)
-        client.enable_service_account_key(request={"name": key.name}, **given)
+    """What a rotation calls (mint, verify, retire, roll back), in its order; what changes something by `mint`."""
+    connection, budget = gcp.provider()._connection, gcp.budget()
+    name, account = f"projects/{PROJECT}/secrets/stripe", f"projects/{PROJECT}/serviceAccounts/{PAY}"
+    secret = connection.call("secretmanager.get_secret", budget, name=name)
+    annotated = {"name": name, "annotations": {"nhisync-op": "op-1"}, "etag": secret.etag}
+    mask = {"paths": ["annotations"]}
+    connection.mint("secretmanager.update_secret", budget, secret=annotated, update_mask=mask)
+    payload = {"data": b"canary-minted"}
+    made = connection.mint("secretmanager.add_secret_version", budget, parent=name, payload=payload)
+    connection.call("secretmanager.access_secret_version", budget, name=made.name)
+    connection.mint("secretmanager.disable_secret_version", budget, name=f"{name}/versions/2")
+    connection.mint("secretmanager.enable_secret_version", budget, name=f"{name}/versions/2")
+    connection.call("iam.list_service_account_keys", budget, name=account)
+    key = connection.mint("iam.create_service_account_key", budget, name=account)
+    connection.mint("iam.disable_service_account_key", budget, name=key.name)
+    connection.mint("iam.enable_service_account_key", budget, name=key.name)
 
 
 TRIES = {AccessMode.PROBE: try_probe, AccessMode.ROTATE: try_rotation}
@@ -195,9 +189,10 @@ def test_probe_and_rotate_documents_suffice(stocked, mode):
 def test_every_line_of_probe_and_rotate_is_needed(stocked, mode, line):
     """Without any one line a call of the mode is refused for that very permission."""
     stocked.world.grant("backup", "gcp", granted(mode, SECRET, KEY, kinds=frozenset(), without=line))
-    with pytest.raises(PermissionDenied) as caught:
+    with pytest.raises(ProviderError) as caught:
         TRIES[mode](stocked)
-    assert caught.value.metadata["permission"] == line[1]
+    assert (caught.value.kind, caught.value.fact.action) == (ErrorKind.DENIED, line[1])
+    assert "stripe" in caught.value.fact.resource or PAY in caught.value.fact.resource
 
 
 @pytest.mark.parametrize("mode", list(AccessMode))

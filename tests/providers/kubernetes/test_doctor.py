@@ -211,11 +211,14 @@ def test_an_old_server_does_not_review_selves(make_site: Any) -> None:
 
 
 def test_one_cluster_on_both_paths(make_site: Any) -> None:
-    """Two sources of one cluster have one authority, whoever they are there."""
+    """Two sources of one cluster have one authority and one cluster, whoever they are there: such paths are refused."""
     here, there = make_site("primary"), make_site("backup", cluster_of="primary/cluster")
     one, two = (place.provider().identify(place.budget()) for place in (here, there))
     assert one.authority == two.authority
+    assert one.cluster == two.cluster == one.authority
     assert one.principal != two.principal
+    other = make_site("elsewhere")
+    assert other.provider().identify(other.budget()).cluster != one.cluster
 
 
 def test_modes_without_needs_examine_without_rights(site: Site) -> None:

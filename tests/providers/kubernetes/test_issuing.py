@@ -115,6 +115,18 @@ def test_an_issuer_that_fails_says_how(
     assert refused(stage, of(stage)).kind is kind
 
 
+@pytest.mark.parametrize("fault", ["drop", "applied-then-503", "cut", "garbage", "throttled"])
+def test_a_mint_is_never_repeated(emulated: Target, world: KubernetesWorld, stage: Stage, fault: str) -> None:
+    """A token that was made and whose answer was lost is not made again, however many attempts a read has."""
+    world.fault("primary", "admin", fault, verbs=("create",))
+    adapter = stage.adapter(attempts=5)
+    received = world.source("primary", "admin").cluster.received
+    before = len(received)
+    with pytest.raises(ProviderError):
+        list(adapter.provider().issue(of(stage), adapter.budget()))
+    assert received[before:] == [("POST", f"/api/v1/namespaces/{stage.place}/serviceaccounts/api/token")]
+
+
 def test_other_kinds_mint_nothing(stage: Stage) -> None:
     """A stored Secret is read, not issued."""
     told = refused(stage, Locator.parse(f"cluster:secret/{stage.place}/stripe"))

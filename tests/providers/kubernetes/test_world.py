@@ -11,6 +11,7 @@ from nhisync.app.desk import StoreDesk
 from nhisync.app.diff import DiffOptions, diff
 from nhisync.app.session import Session
 from nhisync.clock import SystemClock, SystemRandomness
+from nhisync.errors import GuardError
 from nhisync.model import Report
 from nhisync.spi import Locator
 from nhisync.store import Store
@@ -184,8 +185,8 @@ def test_everything_planted_is_found_and_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.requirement("R42")
-def test_one_cluster_on_both_paths_is_found(tmp_path: Path) -> None:
-    """A backup in a namespace of the primary's cluster is no backup."""
+def test_one_cluster_on_both_paths_is_refused(tmp_path: Path) -> None:
+    """A backup in a namespace of the primary's cluster is no backup, whoever nhisync is there."""
     one = (
         both(
             "api",
@@ -196,8 +197,9 @@ def test_one_cluster_on_both_paths_is_found(tmp_path: Path) -> None:
             "NHS403",
         ),
     )
-    planned = scenario(one, cluster_of="primary/west")
-    assert list(discrepancies(planned, report_of(planned, tmp_path))) == []
+    with pytest.raises(GuardError) as refused:
+        report_of(scenario(one, cluster_of="primary/west"), tmp_path)
+    assert refused.value.guard == "same-cluster"
 
 
 def test_worlds_name_what_they_do_not_know(world: KubernetesWorld) -> None:

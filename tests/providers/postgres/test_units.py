@@ -55,6 +55,35 @@ def test_what_cannot_work_is_refused_at_load(change: dict[str, Any], word: str) 
         settings(**change)
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "postgres://u:canary-pw@h/db",
+        "u:canary-pw@h",
+        "canary-pw@h",
+        "db.example:5432",
+        "[::1]",
+        "a b",
+        "",
+        "@canary",
+        "a\nb",
+    ],
+)
+def test_a_host_that_could_hold_a_password_is_refused(host: str) -> None:
+    """A pasted URL is the usual mistake, and a host is named in every error: it is refused, and not repeated."""
+    with pytest.raises(ValidationError) as told:
+        settings(host=host)
+    assert "canary" not in "".join(str(one["msg"]) for one in told.value.errors())
+
+
+@pytest.mark.parametrize(
+    "host", ["db.example", "db_1", "10.0.0.7", "::1", "fe80::1%eth0", "bücher.example", "db.example."]
+)
+def test_names_and_addresses_are_hosts(host: str) -> None:
+    """Whether there is such a host is found by asking."""
+    assert settings(host=host).host == host
+
+
 def test_a_comment_carries_owner_name_and_age() -> None:
     """Words of nhisync are read among others; an instant needs a zone."""
     note = Note.parse("ledger nhisync:owner=payments-oncall nhisync:name=ledger nhisync:rotated=2026-11-01T03:00:00Z")
@@ -140,17 +169,20 @@ ROW = {
 NOW = datetime(2026, 11, 23, 3, tzinfo=UTC)
 
 
+def logins(endpoint: str, identifier: str | None) -> set[str]:
+    """Login ids of one role."""
+    cluster = Cluster(identifier=identifier, standby=False, replayed=None, endpoint=endpoint, observed_at=NOW)
+    return {one.value for one in item_of(Locator("db", "role", "app"), ROW, cluster, None).ids}
+
+
 def test_one_account_behind_two_names_is_told() -> None:
     """The cluster's identifier makes one login id, so that two host names or a restored copy are a shared target."""
-    found = [
-        item_of(
-            Locator("db", "role", "app"),
-            ROW,
-            Cluster(identifier="77", standby=False, replayed=None, endpoint=endpoint, observed_at=NOW),
-            None,
-        )
-        for endpoint in ("a.example:5432", "b.example:6432")
-    ]
-    shared = set(found[0].ids) & set(found[1].ids)
-    assert {one.value for one in shared} == {"postgres:77/app"}
-    assert found[0].ids[0].value == "a.example/app"
+    assert logins("a.example:5432", "77") & logins("b.example:6432", "77") == {"postgres:77/app"}
+    assert logins("a.example:5432", "77") == {"a.example/app", "postgres:77/app"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "/run/postgresql", "db.example", "::1"])
+def test_two_ports_of_one_host_are_two_servers(host: str) -> None:
+    """Behind two tunnels, or as two clusters of one machine, one name is two accounts; letter case makes no third."""
+    assert not logins(f"{host}:5432", "77") & logins(f"{host}:5433", "78")
+    assert logins(f"{host.upper()}:5433", None) == logins(f"{host}:5433", None) == {f"{host}:5433/app"}

@@ -274,7 +274,7 @@ def test_no_store_certificates_are_invisible(server: Any, pki: str) -> None:
     """A role with no_store issues certificates that no list shows and that a revocation does not find."""
     server.root.secrets.pki.create_or_update_role(
         "ghost",
-        extra_params={"allow_any_name": True, "key_type": "ec", "key_bits": 256, "no_store": True},
+        extra_params={"allow_any_name": True, "key_type": "ec", "key_bits": 256, "no_store": True, "ttl": "1h"},
         mount_point=pki,
     )
     serial = server.root.secrets.pki.generate_certificate("ghost", "x.example.com", mount_point=pki)["data"][

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nhisync.spi import CoverageStatus, ErrorKind, Locator, Presence, ProviderError
+from nhisync.spi import AccessMode, CheckState, CoverageStatus, ErrorKind, Locator, Presence, ProviderError
 from nhisync_vault.emulator.node import HttpRequest
 from nhisync_vault.emulator.wire import Reply
 
@@ -78,3 +78,22 @@ def test_a_login_that_answers_no_token_is_malformed(site: Any, token: object) ->
     with pytest.raises(ProviderError, match="holds no token") as caught:
         site.observe(secret)
     assert caught.value.kind is ErrorKind.MALFORMED
+
+
+@pytest.mark.parametrize("time", [10**30, -(10**30), 2**63, True, "soon"])
+def test_a_time_beyond_the_calendar_ends_no_doctor(site: Any, time: object) -> None:
+    """It tells no time; everything else is looked at as always."""
+
+    def lie(reply: Reply) -> Reply:
+        answer = json.loads(reply.body)
+        if "server_time_utc" in answer:
+            answer["server_time_utc"] = time
+        else:
+            answer["data"]["expire_time"] = "9999-12-31T23:59:59-14:00"
+        return Reply(status=reply.status, body=json.dumps(answer).encode())
+
+    intercept(site, "sys/health", lie)
+    intercept(site, "lookup-self", lie)
+    found = {one.name: one for one in site.provider().examine(AccessMode.READ, (), frozenset(), site.budget())}
+    assert found["identity"].state is CheckState.OK
+    assert "clock" not in found

@@ -81,6 +81,25 @@ def test_a_database_that_is_down_mints_nothing(site: Any) -> None:
     assert told.value.kind is ErrorKind.UNREACHABLE
 
 
+LOST = ["drop-after-commit", "half-answer", "bad-gateway"]
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_a_login_is_never_minted_twice(site: Any, fault: str) -> None:
+    """One whose answer was lost is not made again, and goes with our token, although nobody has seen it."""
+    role = site.seed("db-dynamic", "database/app")
+    allowed(site, role)
+    before = database(site).users()
+    site.fault(fault, paths=("database/creds/",))
+    provider = site.provider(attempts=5)
+    with pytest.raises(ProviderError):
+        list(provider.issue(role, site.budget()))
+    assert site.node.received.count("GET database/creds/app") == 1
+    assert len(database(site).users()) == len(before) + (fault != "bad-gateway")
+    provider.close()
+    assert database(site).users() == before
+
+
 def test_what_could_not_be_given_back_is_not_asked_for(make_site: Any) -> None:
     """A token from a file is not ours to revoke, and its logins would stay."""
     site = make_site(auth="token")
@@ -223,6 +242,17 @@ def test_a_token_of_a_file_may_have_one_signed(make_site: Any) -> None:
     (chain,) = [one.value.reveal() for one in provider.issue(role, site.budget()) if one.field == "certificate"]
     provider.close()
     assert engine(site).get(f"revoked/{serial_of(chain)}") is not None
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_a_certificate_is_never_signed_twice(site: Any, fault: str) -> None:
+    """One whose answer was lost ends by itself after two minutes; it is not asked for again."""
+    role = site.seed("pki", ROLE)
+    allowed(site, role)
+    site.fault(fault, paths=("pki/sign/",))
+    with pytest.raises(ProviderError):
+        list(site.provider(attempts=5).issue(role, site.budget()))
+    assert site.node.received.count("POST pki/sign/svc") == 1
 
 
 def test_a_role_that_is_not_there_signs_nothing(site: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from nhisync.spi import ErrorKind, ProviderError
+from nhisync.spi.oddities import ODD
 from nhisync_aws.errors import Called, malformed
 from nhisync_aws.run import Run
 
@@ -98,7 +99,7 @@ def _read(answer: Mapping[str, object]) -> CredentialReport:
     try:
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"))))
         users = [_user(row) for row in rows]
-    except (UnicodeDecodeError, csv.Error, KeyError, ValueError, TypeError):
+    except (csv.Error, *ODD):
         raise malformed(_CALLED, "the report cannot be read") from None
     if not rows:
         raise malformed(_CALLED, "the report holds no row, not even the root account's")

@@ -1,7 +1,8 @@
-"""Kind ``certificate``: cert-manager Certificates, judged by dates, renewal and failed attempts, not by Ready.
+"""Kind ``certificate``: cert-manager Certificates, judged by dates, renewal and failed attempts.
 
 Ready stays True while a renewal hangs beyond the end (cert-manager#3941), and the backoff after a failure takes Issuing
-back to False (``pkg/controller/certificates/issuing``), so neither says that the renewal works.
+back to False (``pkg/controller/certificates/issuing``), so neither says that the renewal works. Ready False is
+believed where it says that nobody can serve what the Secret holds.
 """
 
 import hashlib
@@ -21,6 +22,10 @@ from nhisync_kubernetes.run import Run
 from nhisync_kubernetes.settings import KubernetesSettings
 
 _DEFAULT_LIFETIME = timedelta(days=90)
+_USABLE = frozenset({"Expired", "InvalidCertificateRequest", "RequestChanged", "WindowError"})
+"""Reasons of Ready False that leave key and certificate of the Secret usable as far as their dates say; with others
+(``DoesNotExist``, ``MissingData``, ``InvalidKeyPair``, ``InvalidCertificate``) nobody can serve it.
+Source: cert-manager ``internal/controller/certificates/policies/policies.go``, ``NewReadinessPolicyChain``."""
 EXPOSED = "the keystore's password stands in the Certificate itself"
 
 
@@ -36,6 +41,7 @@ class _Status:
         failures: failed attempts since the last success.
         failed: the last failure.
         issuing: since when an issuance runs, None = none does.
+        unusable: cert-manager found that nobody can serve what the Secret holds.
     """
 
     begins: datetime | None
@@ -45,6 +51,7 @@ class _Status:
     failures: int
     failed: datetime | None
     issuing: datetime | None
+    unusable: bool
 
     @classmethod
     def of(cls, found: Mapping[str, Any], created: datetime | None) -> "_Status":
@@ -58,13 +65,16 @@ class _Status:
             failures=number(raw.get("failedIssuanceAttempts")) or 0,
             failed=instant(raw.get("lastFailureTime")),
             issuing=(begun or created) if ready(found, "Issuing") else None,
+            unusable=ready(found) is False and word(condition_of(found, "Ready").get("reason")) not in _USABLE,
         )
 
     def state(self, now: datetime) -> CredentialState:
         """NIST SP 800-57 state of what is in the Secret."""
         if self.begins is None or self.ends is None or now < self.begins:
             return CredentialState.PRE_ACTIVATION
-        return CredentialState.ACTIVE if now <= self.ends else CredentialState.DEACTIVATED
+        if now > self.ends:
+            return CredentialState.DEACTIVATED
+        return CredentialState.SUSPENDED if self.unusable else CredentialState.ACTIVE
 
     def pending(self, created: datetime | None) -> datetime | None:
         """Since when an issuance is unfinished: it runs, or it failed and will be tried again.
@@ -136,6 +146,7 @@ class CertificateKind:
                 issuing=short(condition_of(found, "Issuing").get("reason")),
                 key_rotation=short(mapping(spec.get("privateKey")).get("rotationPolicy")),
                 last_failure=status.failed,
+                not_ready=short(condition_of(found, "Ready").get("reason")) if ready(found) is False else "",
                 ready="no" if ready(found) is False else ready(found),
                 secret=short(spec.get("secretName")),
                 **_ari(found),
