@@ -30,12 +30,13 @@ from nhisync.spi.x509 import (
     public_ids,
     state_at,
 )
-from nhisync_vault.facts import attributes, check_name, instant, marker, span, text
+from nhisync_vault.facts import attributes, check_name, marker, span, text
 from nhisync_vault.kinds.base import Gap, Listed, NoPeek, Run
 from nhisync_vault.kinds.pki_mount import (
     Issuer,
     above,
     by_serial,
+    certificate_revocation,
     colons,
     common_name_of,
     decoded,
@@ -188,7 +189,7 @@ class PkiKind(NoPeek):
             mount,
             full,
             [certificate, *path],
-            revocation=instant(data.get("revocation_time")),
+            revocation=certificate_revocation(run, data),
             marker=self._marker(run, mount, full),
             issuer=signer,
             facts=attributes(common_name=common_name_of(certificate), serial=serial),

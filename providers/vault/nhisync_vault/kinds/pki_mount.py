@@ -223,7 +223,17 @@ def issuer_revocation(run: Run, mount: Mount, issuer: Issuer) -> datetime | None
             raise
         run.miss("pki", "revocations of issuers", mount, error)
         return None
-    return instant(data.get("revocation_time")) if data.get("revoked") is True else None
+    if data.get("revoked") is not True:
+        return None
+    return instant(data.get("revocation_time")) or run.now()  # what is revoked is so whatever its time looks like
+
+
+def certificate_revocation(run: Run, data: Mapping[str, Any]) -> datetime | None:
+    """When a certificate was revoked, by the answer of its mount; None when it was not (``revocation_time`` is 0)."""
+    told = data.get("revocation_time")
+    if told is None or told == "" or (told == 0 and not isinstance(told, bool)):
+        return None
+    return instant(told) or run.now()
 
 
 def above(certificate: x509.Certificate, known: Sequence[x509.Certificate]) -> list[x509.Certificate]:
