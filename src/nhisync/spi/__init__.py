@@ -23,14 +23,17 @@ from nhisync.model import (
     Precision,
     Presence,
     PublicId,
+    Question,
     Right,
     Rotation,
+    Said,
     SignatureKey,
     Syntax,
 )
 from nhisync.spi.errors import LEFT_OUT, ErrorKind, ProviderError
-from nhisync.spi.grants import GrantFacts
+from nhisync.spi.grants import GrantFacts, GrantReader, OpinionFacts, SecondOpinion
 from nhisync.spi.limits import Budget, Rate, Remainder, TokenBucket
+from nhisync.spi.permissions import PermissionDocument
 from nhisync.spi.protocols import (
     PROTOCOLS,
     SPI_VERSION,
@@ -41,14 +44,12 @@ from nhisync.spi.protocols import (
     Examiner,
     FieldValue,
     Fingerprinter,
-    GrantReader,
     Identifier,
     Inventory,
     InventoryRequest,
     Issuer,
     KindInfo,
     Observation,
-    PermissionDocument,
     Permissions,
     Predecessor,
     Prober,
@@ -119,6 +120,7 @@ __all__ = [
     "Locator",
     "Moment",
     "Observation",
+    "OpinionFacts",
     "PermissionDocument",
     "Permissions",
     "PositiveDuration",
@@ -131,6 +133,7 @@ __all__ = [
     "ProviderError",
     "ProviderInfo",
     "PublicId",
+    "Question",
     "Randomness",
     "Rate",
     "Remainder",
@@ -138,6 +141,8 @@ __all__ = [
     "Rotation",
     "RotationStep",
     "Rotator",
+    "Said",
+    "SecondOpinion",
     "SecretBytes",
     "SignatureKey",
     "SourceContext",
