@@ -22,6 +22,7 @@ FAULTS: Mapping[str, str] = {
     "endless_paging": "every page of a list carries the token of the next one; same=True repeats one token",
     "slow_report": "a credential report takes `seconds` of the world's clock",
     "clock_skew": "the cloud's clock is `seconds` off: Date of answers, and beyond five minutes signatures are refused",
+    "organisation": "the simulator also applies `policies` of the organisation (service control policies)",
     "list_lag": "ListSecrets shows the state of the moment at which the fault was switched on",
 }
 
