@@ -156,7 +156,8 @@ def _fits(asked: Question) -> bool:
 
 def _decision(result: Mapping[str, Any], resource: str) -> Said:
     """One result; what a single resource's says is more exact (IAM API reference, EvaluationResult)."""
-    own = next((r for r in result.get("ResourceSpecificResults") or () if r.get("EvalResourceName") == resource), {})
+    single: Sequence[Mapping[str, Any]] = result.get("ResourceSpecificResults") or ()
+    own: Mapping[str, Any] = next((one for one in single if one.get("EvalResourceName") == resource), {})
     word = own.get("EvalResourceDecision") or result.get("EvalDecision")
     if result.get("MissingContextValues") or own.get("MissingContextValues"):
         return Said.UNKNOWN

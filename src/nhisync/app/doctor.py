@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import cast
 
 from nhisync.app.gather import refuse_one_identity
-from nhisync.app.permissions import Need, documents, need_of, sources_of
+from nhisync.app.permissions import (
+    Need,
+    documents,
+    need_of,
+    opinion_documents,
+    rights_documents,
+    rights_needs,
+    sources_of,
+)
+from nhisync.app.rights_doctor import examine_rights
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Progress, silent
 from nhisync.errors import GuardError, UsageError
@@ -111,6 +120,9 @@ def _examine(
         need = need_of(session, path, source, mode=mode)
         identity, first = _identity(session, target, provider)
         checks = [*first, *_checks(session, target, provider, mode, need)]
+        reads = mode in (AccessMode.READ, AccessMode.FINGERPRINT)
+        if reads and not any(one.state is CheckState.FAILED for one in first):
+            checks += examine_rights(session, target, provider, session.budget(*target))
         return Examined(
             path=path,
             source=source,
@@ -158,7 +170,12 @@ def _grants(
     missing = {c.error.action for c in checks if c.error is not None and c.error.kind == ErrorKind.DENIED.value}
     if not missing or Capability.PERMISSIONS not in session.source_info(*target).capabilities:
         return ()
-    printed = documents(session, *target, mode, need)
+    reading, asking = rights_needs(session, *target)
+    printed = (
+        *documents(session, *target, mode, need),
+        *rights_documents(session, *target, reading),
+        *opinion_documents(session, *target, asking),
+    )
     return tuple(one for one in printed if missing & set(one.actions)) or printed
 
 

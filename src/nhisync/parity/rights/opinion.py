@@ -6,15 +6,14 @@ not depend on the order of anything, so that both sides are asked the same (ADR 
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, product, zip_longest
 from typing import NamedTuple
 
 from nhisync.model import BOUNDARY, HELD, Question, Right, Said, Side, Syntax
 from nhisync.parity.rights.document import Opinion, Rights
 from nhisync.parity.rights.effect import layers_of, outcomes, terms_of
-from nhisync.parity.rights.names import names_of
+from nhisync.parity.rights.names import Names, names_of
 from nhisync.parity.rights.patterns import has_variable, loosened, matches, tokens
 
 MOST_QUESTIONS = 24
@@ -81,9 +80,7 @@ def questions(primary: Rights, backup: Rights, examples: Sequence[str] = ()) -> 
     known = sorted({*examples, *(one for one in every.values() if not _WILD.search(one))})
     rows: list[Iterator[Twin]] = []
     for rights, of_backup in zip(sides, (False, True), strict=True):
-        for right in rights:
-            asked = _asked(right, primary.syntax, known)
-            rows.append(_twins(asked, partial(names.across, backup=of_backup), of_backup=of_backup))
+        rows += [_twins(_asked(right, primary.syntax, known), names, backup=of_backup) for right in rights]
     found: dict[Twin, None] = {}
     for turn in zip_longest(*(islice(row, MOST_QUESTIONS) for row in rows)):
         found.update(dict.fromkeys(one for one in turn if one is not None))
@@ -154,10 +151,13 @@ def _asked(right: Right, syntax: Syntax, known: Sequence[str]) -> Iterator[tuple
         yield from product(actions, resources)
 
 
-def _twins(asked: Iterable[tuple[str, str]], across: Callable[[str], str], *, of_backup: bool) -> Iterator[Twin]:
+def _twins(asked: Iterable[tuple[str, str]], names: Names, *, backup: bool) -> Iterator[Twin]:
+    """Each question in both sides' words; one that means another resource there cannot be asked."""
     for action, resource in dict.fromkeys(islice(asked, 2 * MOST_QUESTIONS)):
-        own, other = Question(action, resource), Question(action, across(resource))
-        yield (other, own) if of_backup else (own, other)
+        own, other = Question(action, resource), Question(action, names.across(resource, backup=backup))
+        here, there = (other, own) if backup else (own, other)
+        if names.primary(here.resource) == names.backup(there.resource):
+            yield here, there
 
 
 def _actions(text: str, known: Sequence[str]) -> Iterator[str]:
