@@ -51,7 +51,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """An authorizer that is asked before RBAC: a webhook of the cluster's owner.
+    """An authorizer that is asked before RBAC, run by the owner of the cluster.
 
     Attributes:
         user: whom it is about.
@@ -82,7 +82,7 @@ class Rbac:
         allowed = self.allows(user, asked)
         if allowed or not self.outside.failing:
             return {"allowed": allowed}
-        return {"allowed": False, "evaluationError": "webhook: context deadline exceeded"}
+        return {"allowed": False, "evaluationError": "the authorizer gave no answer: context deadline exceeded"}
 
     def allows(self, user: User, asked: Attributes) -> bool:
         """Whether `user` may do what is asked."""
