@@ -15,7 +15,7 @@ from nhisync.app.permissions import (
     rights_needs,
     sources_of,
 )
-from nhisync.app.rights_doctor import examine_rights
+from nhisync.app.rights_doctor import OPINIONS, RIGHTS, examine_rights
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Progress, silent
 from nhisync.errors import GuardError, UsageError
@@ -167,15 +167,24 @@ def _grants(
     session: Session, target: tuple[str, str], mode: AccessMode, need: Need, checks: Sequence[Check]
 ) -> tuple[PermissionDocument, ...]:
     """The documents that hold a missing permission."""
-    missing = {c.error.action for c in checks if c.error is not None and c.error.kind == ErrorKind.DENIED.value}
+    missing: dict[str, set[str]] = {}
+    for one in checks:
+        if one.error is not None and one.error.kind == ErrorKind.DENIED.value:
+            word = one.name.partition(":")[0]
+            missing.setdefault(word if word in {RIGHTS, OPINIONS} else "", set()).add(one.error.action)
     if not missing or Capability.PERMISSIONS not in session.source_info(*target).capabilities:
         return ()
     reading, asking = rights_needs(session, *target)
-    printed = (
-        *documents(session, *target, mode, need),
-        *rights_documents(session, *target, reading),
-        *opinion_documents(session, *target, asking),
-    )
+    printed = {
+        "": documents(session, *target, mode, need),
+        RIGHTS: rights_documents(session, *target, reading),
+        OPINIONS: opinion_documents(session, *target, asking),
+    }
+    return tuple(one for of in printed if of in missing for one in _holding(printed[of], missing[of]))
+
+
+def _holding(printed: tuple[PermissionDocument, ...], missing: set[str]) -> tuple[PermissionDocument, ...]:
+    """Those that name what is missing; all of them where none does."""
     return tuple(one for one in printed if missing & set(one.actions)) or printed
 
 
