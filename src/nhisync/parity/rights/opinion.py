@@ -25,10 +25,14 @@ STAND_IN = "000000000000"
 _EXAMPLES = 3
 """Actions that stand for one with a wildcard."""
 
+_KNOWN = 200
+"""Actions of the documents that may stand for one with a wildcard."""
+
 _LONGEST = 1_000
 """Characters of a resource that is asked about."""
 
 _WILD = re.compile(r"[*?]")
+_SPECIAL = re.compile(r"[*?+$]")
 _STARS = re.compile(r"\*+")
 
 Twin = tuple[Question, Question]
@@ -75,18 +79,34 @@ def questions(primary: Rights, backup: Rights, examples: Sequence[str] = ()) -> 
     """
     if primary.scheme != backup.scheme or any(side.kind or side.gaps for side in (primary, backup)):
         return ()
-    names, sides = names_of(primary.names, backup.names), (_held(primary), _held(backup))
+    names, sides = names_of(primary.names, backup.names), (sorted(_held(primary)), sorted(_held(backup)))
     every = {one.casefold(): one for right in chain(*sides) for one in (*right.actions, *right.but_actions)}
-    known = sorted({*examples, *(one for one in every.values() if not _WILD.search(one))})
-    rows: list[Iterator[Twin]] = []
-    for rights, of_backup in zip(sides, (False, True), strict=True):
-        rows += [_twins(_asked(right, primary.syntax, known), names, backup=of_backup) for right in rights]
+    literal = sorted(one for one in every.values() if not _WILD.search(one))
+    known = sorted({*examples, *literal[:_KNOWN]})
+    rows = [
+        [_twins(_asked(right, primary.syntax, known), names, backup=of_backup) for right in _spread(rights)]
+        for rights, of_backup in zip(sides, (False, True), strict=True)
+    ]
     found: dict[Twin, None] = {}
-    for turn in zip_longest(*(islice(row, MOST_QUESTIONS) for row in rows)):
-        found.update(dict.fromkeys(one for one in turn if one is not None))
-        if len(found) >= MOST_QUESTIONS:
-            break
-    return tuple(islice(found, MOST_QUESTIONS))
+    turns = [row for both in zip_longest(*rows) for row in both if row is not None]
+    while turns and len(found) < MOST_QUESTIONS:
+        turns = [row for row in turns if _take(row, found)]
+    return tuple(found)
+
+
+def _spread(rights: Sequence[Right]) -> Sequence[Right]:
+    """As many statements as can be asked about at most, from all over the document."""
+    return rights[:: -(-len(rights) // MOST_QUESTIONS) or 1]
+
+
+def _take(row: Iterator[Twin], found: dict[Twin, None]) -> bool:
+    """Take one question of a statement, while there is room; whether there was one."""
+    if len(found) >= MOST_QUESTIONS:
+        return False
+    one = next(row, None)
+    if one is not None:
+        found.setdefault(one)
+    return one is not None
 
 
 def decided(rights: Rights, question: Question) -> Said:
@@ -137,7 +157,7 @@ def _answers(opinion: Opinion | None) -> tuple[tuple[Question, Said], ...]:
 
 def _held(rights: Rights) -> list[Right]:
     """What the identity itself may do; who may become it is another question, which no service answers."""
-    return sorted(right for right in rights.rights if right.layer in (HELD, BOUNDARY))
+    return [right for right in rights.rights if right.layer in (HELD, BOUNDARY)]
 
 
 def _asked(right: Right, syntax: Syntax, known: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -183,17 +203,25 @@ def _concrete(text: str, syntax: Syntax) -> str:
 
 
 def _any(patterns: Iterable[str], action: str) -> bool:
-    return any(matches(tokens(one.casefold(), Syntax.GLOB), action) for one in patterns)
+    return any(_matches(one.casefold(), Syntax.GLOB, action) for one in patterns)
+
+
+def _matches(pattern: str, syntax: Syntax, text: str) -> bool:
+    """Whether a pattern matches a text; most do not even begin alike, which is seen at once."""
+    special = _SPECIAL.search(pattern)
+    if special is None:
+        return pattern == text
+    return text.startswith(pattern[: special.start()]) and matches(tokens(pattern, syntax), text)
 
 
 def _covers(right: Right, resource: str, syntax: Syntax) -> bool | None:
     """Whether a statement is about `resource`; None = what a variable in it stands for decides."""
     if any(
-        has_variable(one) and matches(tokens(loosened(one, syntax), Syntax.GLOB), resource)
+        has_variable(one) and _matches(loosened(one, syntax), Syntax.GLOB, resource)
         for one in (*right.resources, *right.but_resources)
     ):
         return None
     named, but = (
-        any(matches(tokens(one, syntax), resource) for one in texts) for texts in (right.resources, right.but_resources)
+        any(_matches(one, syntax, resource) for one in texts) for texts in (right.resources, right.but_resources)
     )
     return named and not but
