@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nhisync.app import rights
+from nhisync.app import rights, threads
 from nhisync.app.diff import DiffOptions, diff, observe
 from nhisync.app.gather import scope_of
 from nhisync.app.permissions import permissions
@@ -147,7 +147,7 @@ def test_silence_keeps_what_was_known_until_it_is_too_old(asking: Session, monke
 @pytest.mark.requirement("R4b")
 def test_a_source_that_hangs_is_left_behind(asking: Session, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """Whatever holds the provider's thread: the cycle ends with its budget, and what was said until then holds."""
-    monkeypatch.setattr(rights, "GRACE", 0.1)
+    monkeypatch.setattr(threads, "GRACE", 0.1)
     monkeypatch.setattr(cycle, "GRACE", 0.1)
     text = (asking.configuration.base / "nhisync.yaml").read_text(encoding="utf-8")
     text = text.replace("script: b-rights", "script: b-rights, limits: {deadline: 1s}")

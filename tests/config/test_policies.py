@@ -220,6 +220,10 @@ PROBLEMS = {
         "live: {previous_refused: true}\n",
         "live.min_depth (none) must be auth or txn with live.previous_refused (true)",
     ),
+    "a second opinion without documents": (
+        "authorization: {second_opinion: true}\n",
+        "authorization.compare (false) must be true with authorization.second_opinion (true)",
+    ),
     "stay shorter than the lease": (
         "blackout: {longest_stay: 5m}\n",
         "blackout.longest_stay (5m) must be 0s, or at least evaluate.stay_lease (15m)",

@@ -40,6 +40,7 @@ from nhisync.spi import (
 from nhisync.testing.clocks import WrongClock
 from nhisync.testing.provider import FakeProvider, FakeSettings
 
+from .asked import Asked
 from .fake_hooks import FakeHooks
 from .fake_world import FakeWorld, Observer
 
@@ -289,11 +290,11 @@ def always_unchanged(self: Any, request: InventoryRequest, seen: Iterator[Any]) 
         yield Unchanged(locator=one.locator, observed_at=one.observed_at) if known else one
 
 
-RARE = frozenset({Capability.PROBE, Capability.ISSUE, Capability.PREVIOUS, Capability.GRANTS})
+RARE = frozenset({Capability.PROBE, Capability.ISSUE, Capability.PREVIOUS, Capability.GRANTS, Capability.OPINIONS})
 """What few providers can do."""
 
 
-class Servant(FakeProvider):
+class Servant(Asked, FakeProvider):
     """A provider with the rarer capabilities."""
 
     info = replace(

@@ -1,6 +1,6 @@
 """The AWS provider: the class that nhisync loads. Boto3 comes with the first instance, not with the class."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -16,8 +16,10 @@ from nhisync.spi import (
     KindInfo,
     Locator,
     Observation,
+    OpinionFacts,
     PermissionDocument,
     ProviderInfo,
+    Question,
     SourceContext,
     SourceIdentity,
 )
@@ -53,6 +55,25 @@ KINDS = (
     KindInfo(name="parameter", title="SSM SecureString parameter", locator="parameter//payments/stripe"),
 )
 
+_EXAMPLES = (
+    "dynamodb:GetItem",
+    "ec2:DescribeInstances",
+    "iam:GetRole",
+    "kms:Decrypt",
+    "lambda:InvokeFunction",
+    "logs:PutLogEvents",
+    "s3:GetObject",
+    "s3:ListBucket",
+    "s3:PutObject",
+    "secretsmanager:GetSecretValue",
+    "sns:Publish",
+    "sqs:ReceiveMessage",
+    "sqs:SendMessage",
+    "ssm:GetParameter",
+    "sts:AssumeRole",
+)
+"""What stands for a wildcard; of a service that is not among them, only actions that a policy names are asked about."""
+
 
 class AwsProvider:
     """One account and region of AWS, or of something that speaks its APIs."""
@@ -70,11 +91,13 @@ class AwsProvider:
                 Capability.ISSUE,
                 Capability.PREVIOUS,
                 Capability.GRANTS,
+                Capability.OPINIONS,
             }
         ),
         kinds=KINDS,
         settings=AwsSettings,
         sdk_roots=("boto3", "botocore"),
+        examples=_EXAMPLES,
     )
 
     def __init__(self, settings: AwsSettings, context: SourceContext) -> None:
@@ -166,6 +189,19 @@ class AwsProvider:
     def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
         """The IAM document that reading these rights needs beside the READ document; no IO."""
         from nhisync_aws.granting import permissions_for  # noqa: PLC0415 - it comes with boto3
+
+        return permissions_for(wanted, kinds, self._scope())
+
+    def opinions(self, asked: Mapping[Locator, Sequence[Question]], budget: Budget) -> Iterator[OpinionFacts]:
+        """What IAM's simulator would allow every wanted role and the users behind access keys."""
+        from nhisync_aws.opinions import opinions  # noqa: PLC0415 - only tiers that want a second opinion need it
+
+        self._connection.pace(budget)
+        yield from opinions(self._connection, asked, budget, self._context.clock)
+
+    def opinion_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """The IAM document that asking the simulator needs beside the one for rights; no IO."""
+        from nhisync_aws.opinions import permissions_for  # noqa: PLC0415 - it comes with boto3
 
         return permissions_for(wanted, kinds, self._scope())
 

@@ -19,6 +19,14 @@ from nhisync_kubernetes.transport import LIST, METADATA, METADATA_LIST, READ, RE
 
 Object = Mapping[str, Any]
 
+_REVIEWS = {
+    "selfsubjectreviews": "SelfSubjectReview",
+    "selfsubjectaccessreviews": "SelfSubjectAccessReview",
+    "selfsubjectrulesreviews": "SelfSubjectRulesReview",
+    "subjectaccessreviews": "SubjectAccessReview",
+}
+"""Plural of a review → its kind."""
+
 _RESTARTS = 2
 _EMPTY_PAGES = 100
 """Pages in a row without an object after which a listing counts as endless."""
@@ -121,19 +129,18 @@ class Api:
             raise malformed(answer.called, "the answer holds no token")
         return token
 
-    def review(self, resource: Resource, spec: Mapping[str, Any]) -> Object:
-        """The ``status`` of a review that asks about ourselves.
+    def review(self, resource: Resource, spec: Mapping[str, Any], grant: Grant | None = None) -> Object:
+        """The ``status`` of a review, about ourselves unless the `grant` for asking about others is named.
 
         Raises:
             ProviderError: what the server's refusal means.
         """
-        kind = {"selfsubjectreviews": "SelfSubjectReview", "selfsubjectaccessreviews": "SelfSubjectAccessReview"}
         body = {
             "apiVersion": f"{resource.group}/{resource.version}",
-            "kind": kind.get(resource.plural, "SelfSubjectRulesReview"),
+            "kind": _REVIEWS[resource.plural],
             **({"spec": dict(spec)} if spec else {}),
         }
-        answer = self.send(Ask(path=resource.path(), family=REVIEW, body=body))
+        answer = self.send(Ask(path=resource.path(), grant=grant, family=REVIEW, body=body))
         if answer.not_served:
             raise self._not_served(resource, answer.called)
         status = answer.checked().body.get("status")

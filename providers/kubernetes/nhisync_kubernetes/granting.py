@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from nhisync.spi import (
     Effect,
@@ -79,7 +80,7 @@ class GrantRun:
     def _single(self, locator: Locator) -> GrantFacts:
         namespace, account = split(locator.name)
         if locator.kind == "service-account-token":
-            account = self._account(namespace, account)
+            account = account_behind(self._api, namespace, account)
         else:
             self._api.get(SERVICE_ACCOUNTS, namespace, account, metadata=True)
         return GrantFacts(
@@ -89,21 +90,6 @@ class GrantRun:
             syntax=Syntax.PATH,
             rights=tuple(sorted(set(self._rights(namespace, account)))),
         )
-
-    def _account(self, namespace: str, name: str) -> str:
-        """The account behind a legacy token; it is there, for the token controller removes the Secret with its account.
-
-        The account itself is not asked for: no locator names it, so that no printed document could grant that.
-
-        Raises:
-            ProviderError: MALFORMED, the Secret names none.
-        """
-        found = self._api.get(SECRETS, namespace, name, metadata=True)
-        annotations = found["metadata"].get("annotations")
-        account = annotations.get(_ACCOUNT) if isinstance(annotations, dict) else None
-        if not isinstance(account, str) or not account:
-            raise ProviderError(ErrorKind.MALFORMED, "the Secret does not name the account that its token is for")
-        return account
 
     def _rights(self, namespace: str, account: str) -> Iterator[Right]:
         who = subjects_of(namespace, account)
@@ -132,6 +118,22 @@ class GrantRun:
         if resource not in self._listings:
             self._listings[resource] = list(self._api.listed(resource))
         return self._listings[resource]
+
+
+def account_behind(api: Api, namespace: str, name: str) -> str:
+    """The account behind a legacy token; it is there, for the token controller removes the Secret with its account.
+
+    The account itself is not asked for: no locator names it, so that no printed document could grant that.
+
+    Raises:
+        ProviderError: MALFORMED, the Secret names none.
+    """
+    found = api.get(SECRETS, namespace, name, metadata=True)
+    annotations = found["metadata"].get("annotations")
+    account = annotations.get(_ACCOUNT) if isinstance(annotations, dict) else None
+    if not isinstance(account, str) or not account:
+        raise ProviderError(ErrorKind.MALFORMED, "the Secret does not name the account that its token is for")
+    return account
 
 
 def subjects_of(namespace: str, account: str) -> frozenset[tuple[str, str]]:
@@ -193,6 +195,11 @@ def _any(text: str) -> str:
 def _literal(text: str) -> str:
     """A word of RBAC in which a star is no wildcard; names are never patterns there (``ResourceNameMatches``)."""
     return _SPECIAL.sub(lambda found: f"%{ord(found[0]):02x}", text)
+
+
+def literal(text: str) -> str:
+    """A word as RBAC has it, of what `_literal` and `_verb` made of it."""
+    return unquote(text)
 
 
 def _verb(text: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-_OF_THE_CLUSTER = frozenset({"namespaces", "clusterissuers"})
+_OF_THE_CLUSTER = frozenset({"namespaces", "clusterissuers", "subjectaccessreviews"})
 """Resources that stand in no namespace."""
 
 

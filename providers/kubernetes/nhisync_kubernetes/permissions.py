@@ -18,6 +18,7 @@ from nhisync_kubernetes.resources import (
     CLUSTER_ROLES,
     ISSUERS,
     NAMESPACES,
+    OTHERS_REVIEWS,
     RBAC,
     REQUESTS,
     RESOURCE_OF,
@@ -43,6 +44,10 @@ HOLDERS = frozenset({"service-account", "service-account-token"})
 """Kinds that may do something at the cluster."""
 
 _RIGHTS = "the rules of every role and who is bound to it, for tiers that compare rights"
+_OPINIONS = "asking what the server would allow others, for tiers that want a second opinion"
+MAY_OTHERS = Grant("", OTHERS_REVIEWS.group, OTHERS_REVIEWS.plural, "create")
+"""What it takes to ask about others than oneself."""
+
 _VALUES = frozenset({"secret", "service-account-token"})
 
 
@@ -72,6 +77,13 @@ def rights_needed() -> list[Grant]:
 def rights_documents(settings: KubernetesSettings, kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
     """What reading rights needs beside the READ document; none where no account is asked about."""
     return (document_of(settings, "nhisync-rights", _RIGHTS, rights_needed()),) if kinds & HOLDERS else ()
+
+
+def opinion_documents(settings: KubernetesSettings, kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+    """What asking the server about accounts needs beside what reading their rights does."""
+    if not kinds & HOLDERS:
+        return ()
+    return (document_of(settings, "nhisync-opinions", _OPINIONS, [MAY_OTHERS]),)
 
 
 def needed(

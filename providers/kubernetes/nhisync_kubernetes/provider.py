@@ -18,9 +18,11 @@ from nhisync.spi import (
     KindInfo,
     Locator,
     Observation,
+    OpinionFacts,
     PermissionDocument,
     ProviderError,
     ProviderInfo,
+    Question,
     Rate,
     SourceContext,
     SourceIdentity,
@@ -33,7 +35,8 @@ from nhisync_kubernetes.granting import GrantRun
 from nhisync_kubernetes.identity import cluster_id, identify
 from nhisync_kubernetes.inventory import observe
 from nhisync_kubernetes.issuing import requested
-from nhisync_kubernetes.permissions import documents, rights_documents
+from nhisync_kubernetes.opinions import EXAMPLES, OpinionRun
+from nhisync_kubernetes.permissions import documents, opinion_documents, rights_documents
 from nhisync_kubernetes.run import Run
 from nhisync_kubernetes.settings import KubernetesSettings
 from nhisync_kubernetes.transport import LIST, READ, REVIEW, Session
@@ -79,11 +82,13 @@ class KubernetesProvider:
                 Capability.EXAMINE,
                 Capability.ISSUE,
                 Capability.GRANTS,
+                Capability.OPINIONS,
             }
         ),
         kinds=_KINDS,
         settings=KubernetesSettings,
         sdk_roots=("httpx",),
+        examples=EXAMPLES,
     )
 
     def __init__(self, settings: KubernetesSettings, context: SourceContext) -> None:
@@ -163,6 +168,19 @@ class KubernetesProvider:
     def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
         """The RBAC manifest that reading rights needs beside the READ manifest; no IO."""
         return rights_documents(self._settings, kinds | {one.kind for one in wanted})
+
+    def opinions(self, asked: Mapping[Locator, Sequence[Question]], budget: Budget) -> Iterator[OpinionFacts]:
+        """Yield what the server itself would allow the wanted accounts.
+
+        Raises:
+            ProviderError: only when nothing at all could be asked.
+        """
+        with self._api(budget) as api:
+            yield from OpinionRun(api, self._context.clock.now).facts(asked)
+
+    def opinion_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """The RBAC manifest that asking about others needs; no IO."""
+        return opinion_documents(self._settings, kinds | {one.kind for one in wanted})
 
     def permissions(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]

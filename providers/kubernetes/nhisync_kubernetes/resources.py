@@ -49,6 +49,7 @@ CLUSTER_ROLES = Resource("clusterroles", RBAC, namespaced=False)
 CLUSTER_BINDINGS = Resource("clusterrolebindings", RBAC, namespaced=False)
 IDENTITY_REVIEWS = Resource("selfsubjectreviews", "authentication.k8s.io", namespaced=False)
 ACCESS_REVIEWS = Resource("selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False)
+OTHERS_REVIEWS = Resource("subjectaccessreviews", "authorization.k8s.io", namespaced=False)
 RULES_REVIEWS = Resource("selfsubjectrulesreviews", "authorization.k8s.io", namespaced=False)
 
 SYSTEM = "kube-system"

@@ -3,7 +3,7 @@
 Hvac comes with the first instance, not with the class: most commands need only to know what the provider is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
 from nhisync.spi import (
@@ -18,8 +18,10 @@ from nhisync.spi import (
     KindInfo,
     Locator,
     Observation,
+    OpinionFacts,
     PermissionDocument,
     ProviderInfo,
+    Question,
     SourceContext,
     SourceIdentity,
 )
@@ -74,11 +76,13 @@ class VaultProvider:
                 Capability.ISSUE,
                 Capability.PREVIOUS,
                 Capability.GRANTS,
+                Capability.OPINIONS,
             }
         ),
         kinds=_KINDS,
         settings=VaultSettings,
         sdk_roots=("hvac", "requests"),
+        examples=("create", "delete", "list", "read", "update"),
     )
 
     def __init__(self, settings: VaultSettings, context: SourceContext) -> None:
@@ -142,6 +146,20 @@ class VaultProvider:
     def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
         """The policy that reading these rights needs beside the READ policy; no IO."""
         from nhisync_vault.granting import permissions_for  # noqa: PLC0415 - only tiers that compare rights need it
+
+        return permissions_for(self._settings, kinds | {one.kind for one in wanted})
+
+    def opinions(self, asked: Mapping[Locator, Sequence[Question]], budget: Budget) -> Iterator[OpinionFacts]:
+        """Yield what the server itself would allow the living tokens of wanted AppRoles, and wanted tokens.
+
+        Raises:
+            ProviderError: only when nothing at all could be asked.
+        """
+        return self._source.opinions(asked, budget)
+
+    def opinion_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """The policy that asking the server needs beside the one for rights; no IO."""
+        from nhisync_vault.opinions import permissions_for  # noqa: PLC0415 - only tiers that ask need it
 
         return permissions_for(self._settings, kinds | {one.kind for one in wanted})
 

@@ -15,7 +15,9 @@ from nhisync.spi import (
     InventoryRequest,
     Locator,
     Observation,
+    OpinionFacts,
     ProviderError,
+    Question,
     Rate,
     SourceContext,
     SourceIdentity,
@@ -30,6 +32,7 @@ from nhisync_vault.issuing import certified, check_issuing, minted, not_ours
 from nhisync_vault.kinds import Run
 from nhisync_vault.login import Login
 from nhisync_vault.mounts import Mount, MountTable, discover
+from nhisync_vault.opinions import OpinionRun
 from nhisync_vault.settings import VaultSettings
 from nhisync_vault.transport import LIST, LOGIN, READ, Transport
 from nhisync_vault.values import previous, values
@@ -154,6 +157,16 @@ class Source:
         api = self._api(self._connect(budget), budget)
         table = discover(api, {locator.kind for locator in holding} & AUTH_KINDS)
         yield from GrantRun(api, table, self._context.clock.now).facts(holding)
+
+    def opinions(self, asked: Mapping[Locator, Sequence[Question]], budget: Budget) -> Iterator[OpinionFacts]:
+        """Yield what the server says to the questions about each item, or why it says nothing.
+
+        Raises:
+            ProviderError: only when nothing at all could be asked.
+        """
+        api = self._api(self._connect(budget), budget)
+        table = discover(api, {locator.kind for locator in asked} & AUTH_KINDS)
+        yield from OpinionRun(api, table, self._context.clock.now).facts(asked)
 
     def examine(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], budget: Budget

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from typing import cast
 
 from nhisync.app.gather import refuse_one_identity
-from nhisync.app.permissions import Need, documents, need_of, sources_of
+from nhisync.app.permissions import (
+    Need,
+    documents,
+    need_of,
+    opinion_documents,
+    rights_documents,
+    rights_needs,
+    sources_of,
+)
+from nhisync.app.rights_doctor import OPINIONS, RIGHTS, examine_rights
 from nhisync.app.session import Session
 from nhisync.collect.cycle import Progress, silent
 from nhisync.errors import GuardError, UsageError
@@ -111,6 +120,9 @@ def _examine(
         need = need_of(session, path, source, mode=mode)
         identity, first = _identity(session, target, provider)
         checks = [*first, *_checks(session, target, provider, mode, need)]
+        reads = mode in (AccessMode.READ, AccessMode.FINGERPRINT)
+        if reads and not any(one.state is CheckState.FAILED for one in first):
+            checks += examine_rights(session, target, provider, session.budget(*target))
         return Examined(
             path=path,
             source=source,
@@ -155,10 +167,24 @@ def _grants(
     session: Session, target: tuple[str, str], mode: AccessMode, need: Need, checks: Sequence[Check]
 ) -> tuple[PermissionDocument, ...]:
     """The documents that hold a missing permission."""
-    missing = {c.error.action for c in checks if c.error is not None and c.error.kind == ErrorKind.DENIED.value}
+    missing: dict[str, set[str]] = {}
+    for one in checks:
+        if one.error is not None and one.error.kind == ErrorKind.DENIED.value:
+            word = one.name.partition(":")[0]
+            missing.setdefault(word if word in {RIGHTS, OPINIONS} else "", set()).add(one.error.action)
     if not missing or Capability.PERMISSIONS not in session.source_info(*target).capabilities:
         return ()
-    printed = documents(session, *target, mode, need)
+    reading, asking = rights_needs(session, *target)
+    printed = {
+        "": documents(session, *target, mode, need),
+        RIGHTS: rights_documents(session, *target, reading),
+        OPINIONS: opinion_documents(session, *target, asking),
+    }
+    return tuple(one for of in printed if of in missing for one in _holding(printed[of], missing[of]))
+
+
+def _holding(printed: tuple[PermissionDocument, ...], missing: set[str]) -> tuple[PermissionDocument, ...]:
+    """Those that name what is missing; all of them where none does."""
     return tuple(one for one in printed if missing & set(one.actions)) or printed
 
 

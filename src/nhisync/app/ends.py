@@ -8,7 +8,7 @@ from nhisync.parity.book import AppTerms, last_second
 from nhisync.parity.engine import FAR, Judged
 from nhisync.parity.holding import held_of
 from nhisync.parity.proof import proof_of
-from nhisync.parity.rules.authorization import known_until
+from nhisync.parity.rules.compared import known_until
 from nhisync.readiness import blocks
 
 
@@ -30,7 +30,8 @@ def rights_until(judged: Judged, terms: AppTerms) -> int:
         return FAR
     if judged.outcomes is None:
         return judged.recheck
-    until = known_until(judged.backup, terms.thresholds.rights_max_age)
+    limits = terms.thresholds
+    until = known_until(judged.backup, limits.rights_max_age, opinion=limits.second_opinion)
     return FAR if until is None else until
 
 

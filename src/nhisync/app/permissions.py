@@ -1,6 +1,7 @@
 """`nhisync permissions`: the least privilege that exactly this configuration needs; nothing is contacted."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,7 +10,7 @@ from nhisync.config import Probe
 from nhisync.errors import UsageError
 from nhisync.model import App, Locator, Side
 from nhisync.parity.pairing import Pairing, Template, role_of
-from nhisync.spi import AccessMode, Capability, GrantReader, PermissionDocument, Permissions
+from nhisync.spi import AccessMode, Capability, GrantReader, PermissionDocument, Permissions, SecondOpinion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,10 @@ class Need:
 
     wanted: tuple[Locator, ...]
     kinds: frozenset[str]
+
+    def __bool__(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.wanted or self.kinds)
 
 
 def permissions(
@@ -99,21 +104,45 @@ def documents(session: Session, path: str, source: str, mode: AccessMode, need: 
 
 
 def _rights(session: Session, path: str, source: str, mode: AccessMode, pair: str) -> tuple[PermissionDocument, ...]:
-    """What reading rights needs, where a tier compares them: a document of its own beside that of the inventory."""
-    tiers = session.configuration.tiers
-    asking = tuple(app for app in session.configuration.apps if tiers[app.tier].authorization.compare)
-    capable = Capability.GRANTS in session.source_info(path, source).capabilities
-    if mode not in (AccessMode.READ, AccessMode.FINGERPRINT) or not asking or not capable:
+    """What rights and second opinions need, where a tier asks: documents of their own beside that of the inventory."""
+    if mode not in (AccessMode.READ, AccessMode.FINGERPRINT):
         return ()
-    pairing = Pairing(path, asking)
-    named = tuple(_named(asking, path, pair)) if pair else pairing.wanted
+    reading, asking = rights_needs(session, path, source, pair)
+    return (*rights_documents(session, path, source, reading), *opinion_documents(session, path, source, asking))
+
+
+def rights_needs(session: Session, path: str, source: str, pair: str = "") -> tuple[Need, Need]:
+    """Whose rights are read of one source, and about whom its service is asked; empty where no tier asks."""
+    tiers, capabilities = session.configuration.tiers, session.source_info(path, source).capabilities
+    comparing = [app for app in session.configuration.apps if tiers[app.tier].authorization.compare]
+    doubting = [app for app in comparing if tiers[app.tier].authorization.second_opinion]
+    return (
+        _needing(path, source, pair, comparing if Capability.GRANTS in capabilities else ()),
+        _needing(path, source, pair, doubting if Capability.OPINIONS in capabilities else ()),
+    )
+
+
+def _needing(path: str, source: str, pair: str, apps: Sequence[App]) -> Need:
+    pairing = Pairing(path, tuple(apps))
+    named = tuple(_named(apps, path, pair)) if pair else pairing.wanted
     wanted = tuple(sorted({locator.item for locator in named if locator.source == source}))
-    kinds = frozenset() if pair else pairing.swept.get(source, frozenset())
-    instance = session.provider(path, source)
-    try:
-        return cast("GrantReader", instance).grant_permissions(wanted, kinds) if wanted or kinds else ()
-    finally:
-        instance.close()
+    return Need(wanted, frozenset() if pair else pairing.swept.get(source, frozenset()))
+
+
+def rights_documents(session: Session, path: str, source: str, need: Need) -> tuple[PermissionDocument, ...]:
+    """What reading these rights needs beside the READ document."""
+    if not need:
+        return ()
+    with closing(session.provider(path, source)) as instance:
+        return cast("GrantReader", instance).grant_permissions(need.wanted, need.kinds)
+
+
+def opinion_documents(session: Session, path: str, source: str, need: Need) -> tuple[PermissionDocument, ...]:
+    """What asking the service about these needs beside reading their rights."""
+    if not need:
+        return ()
+    with closing(session.provider(path, source)) as instance:
+        return cast("SecondOpinion", instance).opinion_permissions(need.wanted, need.kinds)
 
 
 def need_of(

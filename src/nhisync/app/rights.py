@@ -5,19 +5,17 @@ sweep left of its budget: one that hangs beyond it is left behind. What was lear
 its own age: a source that gives no answer today keeps what it said before.
 """
 
-import queue
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, cast
 
+from nhisync.app.opinions import hear
 from nhisync.app.session import Session
-from nhisync.clock import Clock
-from nhisync.collect.cycle import GRACE, LATE, Leaving
+from nhisync.app.threads import Job, run
 from nhisync.model import App, Locator
 from nhisync.parity.rights import Rights, render, unread
 from nhisync.parity.row import Row
-from nhisync.spi import Capability, ErrorKind, GrantFacts, GrantReader, Provider, ProviderError
+from nhisync.spi import Capability, ErrorKind, GrantFacts, GrantReader, Provider
 
 _IGNORANCE = frozenset({ErrorKind.UNREACHABLE.value, ErrorKind.THROTTLED.value})
 _PRESENT = "present"
@@ -45,19 +43,23 @@ class Asked:
     Attributes:
         apps: their names.
         paths: every path on which one of them has a role.
+        doubting: those whose tier wants a second opinion, with primary and backup path.
     """
 
     apps: frozenset[str]
     paths: tuple[str, ...]
+    doubting: tuple[tuple[str, str, str], ...] = ()
 
 
-def asked_of(session: Session, targets: Iterable[tuple[App, str, str]]) -> Asked:
+def asked_of(session: Session, targets: Sequence[tuple[App, str, str]]) -> Asked:
     """Whose tier compares rights."""
     tiers = session.configuration.tiers
     found = [(app.name, p, b) for app, p, b in targets if tiers[app.tier].authorization.compare]
+    doubting = {app.name for app, _, _ in targets if tiers[app.tier].authorization.second_opinion}
     return Asked(
         apps=frozenset(name for name, _, _ in found),
         paths=tuple(dict.fromkeys(path for _, p, b in found for path in (p, b))),
+        doubting=tuple(one for one in found if one[0] in doubting),
     )
 
 
@@ -73,22 +75,32 @@ def held(desk: RightsDesk, asked: Asked) -> Held:
 
 def read_rights(session: Session, asked: Asked, desk: RightsDesk, before: Held) -> None:
     """Ask for the rights of every present item of the asking apps' pairs, and store what is answered."""
+    jobs = _jobs(asked, desk)
+    found: dict[str, dict[str, str]] = {path: {} for path in asked.paths}
+    sources = [_Source(session, where, tuple(keys)) for where, keys in jobs.items()]
+    run(sources, session.clock)
+    read: dict[tuple[str, str], Locator] = {}
+    for source in sources:
+        path = source.where[0]
+        for locator, document in source.documents().items():
+            for key in jobs[source.where][locator]:
+                found[path][key] = _kept(document, before.get((path, key)), locator)
+                if not document.ignorant:  # who gave no answer is not asked again, and keeps its earlier opinion
+                    read[path, key] = locator
+    hear(session, asked.doubting, found, read)
+    for path, documents in found.items():
+        desk.grant(path, documents)
+
+
+def _jobs(asked: Asked, desk: RightsDesk) -> dict[tuple[str, str], dict[Locator, list[str]]]:
+    """(path, source) → present item → its keys."""
     jobs: dict[tuple[str, str], dict[Locator, list[str]]] = {}
     for path in asked.paths:
         for row in desk.rows(path):
             if row.presence == _PRESENT and row.key.partition("/")[0] in asked.apps:
                 locator = Locator.parse(row.locator)
                 jobs.setdefault((path, locator.source), {}).setdefault(locator.item, []).append(row.key)
-    found: dict[str, dict[str, str]] = {path: {} for path in asked.paths}
-    sources = [_Source(session, where, tuple(keys)) for where, keys in jobs.items()]
-    _ask(sources, session.clock)
-    for source in sources:
-        path = source.where[0]
-        for locator, document in source.documents().items():
-            for key in jobs[source.where][locator]:
-                found[path][key] = _kept(document, before.get((path, key)), locator)
-    for path, documents in found.items():
-        desk.grant(path, documents)
+    return jobs
 
 
 class _Document(NamedTuple):
@@ -103,87 +115,23 @@ def _kept(document: _Document, before: tuple[str, str] | None, locator: Locator)
     return before[1] if document.ignorant and before is not None and before[0] == str(locator) else document.text
 
 
-class _Source:
-    """What one source (path and name) says of the wanted items; `work` runs in a thread of its own."""
+class _Source(Job[_Document]):
+    """What one source says of the rights of the wanted items."""
+
+    name = "rights"
 
     def __init__(self, session: Session, where: tuple[str, str], wanted: Sequence[Locator]) -> None:
-        self.where, self.budget = where, session.budget(*where)
-        self._session, self._wanted = session, wanted
-        self._told: dict[Locator, _Document] = {}
-        self._provider: Provider | None = None
-        self._lost = (ErrorKind.MALFORMED.value, "the provider said nothing of its rights")
-        self._late = False
+        super().__init__(session, where, Capability.GRANTS, "the provider does not read rights")
+        self._wanted = wanted
 
-    def work(self) -> None:
-        """Ask; what the provider does not answer is told by `documents`."""
-        path, told = self.where[0], self._told  # after `leave` this is the old one: what still comes goes nowhere
-        if Capability.GRANTS not in self._session.source_info(*self.where).capabilities:
-            self._lost = (ErrorKind.UNSUPPORTED.value, "the provider does not read rights")
-            return
-        self._provider = self._session.provider(*self.where)
-        try:
-            self.budget.check()
-            for facts in cast("GrantReader", self._provider).grants(self._wanted, self.budget):
-                told[facts.locator] = _document(self._session, path, facts)
-        except ProviderError as failure:
-            self._lost = (failure.kind.value, failure.message)
-        finally:
-            self._provider.close()
-
-    def leave(self) -> None:
-        """Leave it behind; what it said until now holds."""
-        self._told, self._late = dict(self._told), True
-        self.budget.cancel()
-        if self._provider is not None:
-            Leaving(self.budget, self._provider, f"nhisync-close-{'-'.join(self.where)}").wait(GRACE)
+    def ask(self, provider: Provider, told: dict[Locator, _Document]) -> None:
+        for facts in cast("GrantReader", provider).grants(self._wanted, self.budget):
+            told[facts.locator] = _document(self.session, self.where[0], facts)
 
     def documents(self) -> dict[Locator, _Document]:
         """One document for every wanted item."""
-        lost = _unread(self._session, *((ErrorKind.THROTTLED.value, LATE) if self._late else self._lost))
-        return {locator: self._told.get(locator, lost) for locator in self._wanted}
-
-
-_Channel = queue.Queue[tuple[_Source, BaseException | None]]
-"""Who is ready, with the bug that ended it, if any."""
-
-
-def _ask(sources: Sequence[_Source], clock: Clock) -> None:
-    """Ask all of them at once, and come back when each has answered or run out of its time."""
-    channel: _Channel = queue.Queue()
-    for source in sources:
-        name = f"nhisync-rights-{'-'.join(source.where)}"
-        threading.Thread(target=_work, args=(source, channel), name=name, daemon=True).start()
-    ends = {source: clock.monotonic() + source.budget.remaining + GRACE for source in sources}
-    try:
-        while ends:
-            _next(channel, ends, clock)
-    except BaseException:
-        for source in ends:
-            source.leave()
-        raise
-
-
-def _next(channel: _Channel, ends: dict[_Source, float], clock: Clock) -> None:
-    """Wait for the next source that is ready, and leave those behind whose end has come; both go out of `ends`."""
-    try:
-        source, failure = channel.get(timeout=max(0.01, min(ends.values()) - clock.monotonic()))
-    except queue.Empty:
-        for late in [source for source, end in ends.items() if clock.monotonic() >= end]:
-            del ends[late]
-            late.leave()
-        return
-    ends.pop(source, None)
-    if failure is not None:
-        raise failure
-
-
-def _work(source: _Source, channel: _Channel) -> None:
-    failure: BaseException | None = None
-    try:
-        source.work()
-    except BaseException as bug:  # noqa: BLE001 - handed to the main thread, which raises it
-        failure = bug
-    channel.put((source, failure))
+        lost = _unread(self.session, *self.lost)
+        return {locator: self.told.get(locator, lost) for locator in self._wanted}
 
 
 def _document(session: Session, path: str, facts: GrantFacts) -> _Document:

@@ -48,6 +48,7 @@ SECTIONS: Final[Mapping[str, type]] = {
 OPTIONAL: Final[Mapping[str, Any]] = {
     "authorization.compare": False,
     "authorization.max_age": timedelta(minutes=15),
+    "authorization.second_opinion": False,
     "live.min_depth": "none",
     "live.max_age": timedelta(minutes=5),
     "live.grace": timedelta(minutes=1),
@@ -81,6 +82,7 @@ _RELATIONS = (
     _Relation("chain.horizon", "evaluate.stay_lease", lambda a, b: a >= b, "at least"),
     _Relation("blackout.rto", "blackout.ask", lambda rto, ask: rto or not ask, "more than 0s with"),
     _Relation("blackout.longest_stay", "evaluate.stay_lease", lambda a, b: not a or a >= b, "0s, or at least"),
+    _Relation("authorization.compare", "authorization.second_opinion", lambda a, b: a or not b, "true with"),
     _Relation("live.max_age", "evaluate.every", lambda a, b: a >= 2 * b, "at least twice"),
     _Relation(
         "live.min_depth",

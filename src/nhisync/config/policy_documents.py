@@ -47,6 +47,9 @@ class AuthorizationDocument(Strict):
     max_age: PositiveSpan | None = Field(
         default=None, description="What is known of the backup's rights may be this old."
     )
+    second_opinion: bool | None = Field(
+        default=None, description="Also ask the services what they would allow, where they have such a question."
+    )
 
 
 class LockstepDocument(Strict):

@@ -18,7 +18,7 @@ from nhisync.model.keyset import KeySet, SignatureKey
 from nhisync.model.locator import Locator
 from nhisync.model.pair import OWN, SIGNING_KEY, App, Lost, MatchRule, Pair, Waiver
 from nhisync.model.report import SCHEMA_VERSION, AppReport, Blackout, LayerCount, PathSummary, Report, SourceSummary
-from nhisync.model.rights import BOUNDARY, HELD, TRUST, TTL, Effect, Limit, Right, Syntax
+from nhisync.model.rights import BOUNDARY, HELD, TRUST, TTL, Effect, Limit, Question, Right, Said, Syntax
 from nhisync.model.words import (
     Consequence,
     CoverageStatus,
@@ -81,10 +81,12 @@ __all__ = [
     "Precision",
     "Presence",
     "PublicId",
+    "Question",
     "Report",
     "Revocation",
     "Right",
     "Rotation",
+    "Said",
     "Severity",
     "Side",
     "SignatureKey",

@@ -74,3 +74,25 @@ class Limit:
 
 TTL = "ttl"
 """Name of the limit that says how long a session of the identity lasts at most, in seconds."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Question:
+    """One request that is not made: may an identity do this?
+
+    Attributes:
+        action: one action, without wildcards.
+        resource: one resource, as its provider writes it.
+    """
+
+    action: str
+    resource: str
+
+
+class Said(StrEnum):
+    """What the service that judges a request says of it."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    DOUBTED = "doubted"  # denied, by something whose conditions the service does not show: no proof by itself
+    UNKNOWN = "unknown"  # it cannot tell, or the question cannot be put to it

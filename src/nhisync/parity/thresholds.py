@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from nhisync.parity.proof import depth_of
 from nhisync.policy import Tier
 
+DOUBTED = "NHS506"
+"""The rule without which documents count, whatever contradicts them."""
+
 COMPARED = "NHS401"
 """The rule without which values are not compared, whatever the tier says of comparing."""
 
@@ -15,6 +18,7 @@ class Thresholds:
 
     `first_fraction` is the greater one of `block_fraction` and `warn_fraction`: below it nothing need be said.
     `blackout` is the horizon that the tier requires without issuers, None when it does not ask.
+    `documents_doubted` says whether rights conclude nothing where their service or a live probe contradicts them.
     `consumers_all` says whether a pair that does not name its consumers is unknown.
     """
 
@@ -22,6 +26,8 @@ class Thresholds:
     primary_baseline_max_age: int
     compare_rights: bool
     rights_max_age: int
+    second_opinion: bool
+    documents_doubted: bool
     max_lag: int
     grace: int
     max_cycles: int
@@ -56,6 +62,8 @@ def thresholds_of(tier: Tier) -> Thresholds:
         compare_values=tier.evidence.compare_values and COMPARED not in tier.off,
         compare_rights=tier.authorization.compare,
         rights_max_age=int(tier.authorization.max_age.total_seconds()),
+        second_opinion=tier.authorization.second_opinion,
+        documents_doubted=DOUBTED not in tier.off,
         max_lag=int(tier.lockstep.max_lag.total_seconds()),
         grace=int(tier.lockstep.grace.total_seconds()),
         max_cycles=tier.lockstep.max_cycles,

@@ -52,10 +52,12 @@ class Authorization:
     Attributes:
         compare: whether rights are read and compared (opt-in; needs permissions of its own).
         max_age: what is known of the backup's rights may be this old; the primary's as old as its baseline.
+        second_opinion: whether the services themselves are asked, too, where they have an opinion (opt-in).
     """
 
     compare: bool
     max_age: timedelta
+    second_opinion: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,14 +23,17 @@ from nhisync.model import (
     Precision,
     Presence,
     PublicId,
+    Question,
     Right,
     Rotation,
+    Said,
     SignatureKey,
     Syntax,
 )
 from nhisync.spi.errors import LEFT_OUT, ErrorKind, ProviderError
-from nhisync.spi.grants import GrantFacts
+from nhisync.spi.grants import GrantFacts, GrantReader, OpinionFacts, SecondOpinion
 from nhisync.spi.limits import Budget, Rate, Remainder, TokenBucket
+from nhisync.spi.permissions import PermissionDocument
 from nhisync.spi.protocols import (
     PROTOCOLS,
     SPI_VERSION,
@@ -41,14 +44,12 @@ from nhisync.spi.protocols import (
     Examiner,
     FieldValue,
     Fingerprinter,
-    GrantReader,
     Identifier,
     Inventory,
     InventoryRequest,
     Issuer,
     KindInfo,
     Observation,
-    PermissionDocument,
     Permissions,
     Predecessor,
     Prober,
@@ -122,6 +123,7 @@ __all__ = [
     "Locator",
     "Moment",
     "Observation",
+    "OpinionFacts",
     "PermissionDocument",
     "Permissions",
     "PositiveDuration",
@@ -134,6 +136,7 @@ __all__ = [
     "ProviderError",
     "ProviderInfo",
     "PublicId",
+    "Question",
     "Randomness",
     "Rate",
     "Remainder",
@@ -141,6 +144,8 @@ __all__ = [
     "Rotation",
     "RotationStep",
     "Rotator",
+    "Said",
+    "SecondOpinion",
     "SecretBytes",
     "SignatureKey",
     "SourceContext",

@@ -13,8 +13,9 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from nhisync.clock import Clock, Randomness
 from nhisync.model import Coverage, ErrorFact, Item, Locator
 from nhisync.spi.files import expanded
-from nhisync.spi.grants import GrantFacts
+from nhisync.spi.grants import GrantReader, SecondOpinion
 from nhisync.spi.limits import Budget
+from nhisync.spi.permissions import PermissionDocument
 from nhisync.spi.rotation import Rotator
 from nhisync.spi.secret import SecretBytes
 from nhisync.spi.settings import SourceSettings
@@ -38,6 +39,7 @@ class Capability(StrEnum):
     ISSUE = "issue"
     PREVIOUS = "previous"
     GRANTS = "grants"
+    OPINIONS = "opinions"
     ROTATE = "rotate"
 
 
@@ -85,6 +87,7 @@ class ProviderInfo:
         settings: its settings class.
         sdk_roots: import roots of its SDKs, so that a missing SDK is told apart from a bug in the adapter.
         spi_version: the SPI it was written for.
+        examples: actions, in its own words, that a second opinion is asked about where a statement has a wildcard.
     """
 
     name: str
@@ -94,6 +97,7 @@ class ProviderInfo:
     settings: type[SourceSettings]
     sdk_roots: tuple[str, ...] = ()
     spi_version: int = SPI_VERSION
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,23 +208,6 @@ class Check:
     observed: str
     fix: str = ""
     error: ErrorFact | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PermissionDocument:
-    """A least-privilege document for this configuration.
-
-    Attributes:
-        title: what it grants, to whom.
-        language: ``json``, ``hcl``, ``yaml``, ``sql`` or ``sh``.
-        text: the document, ready to apply.
-        actions: the single permissions it holds, in the provider's own notation.
-    """
-
-    title: str
-    language: str
-    text: str
-    actions: tuple[str, ...]
 
 
 class FieldValue:
@@ -366,23 +353,6 @@ class Predecessor(Protocol):
         ...
 
 
-@runtime_checkable
-class GrantReader(Protocol):
-    """Reads what an identity may do: the documents, never by trying."""
-
-    def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
-        """Yield the rights of each wanted identity.
-
-        Raises:
-            ProviderError: only when nothing at all could be asked.
-        """
-        ...
-
-    def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
-        """What reading the rights of these items and swept kinds needs beside the READ document; no IO."""
-        ...
-
-
 PROTOCOLS: Mapping[Capability, type] = {
     Capability.INVENTORY: Inventory,
     Capability.IDENTIFY: Identifier,
@@ -393,6 +363,7 @@ PROTOCOLS: Mapping[Capability, type] = {
     Capability.ISSUE: Issuer,
     Capability.PREVIOUS: Predecessor,
     Capability.GRANTS: GrantReader,
+    Capability.OPINIONS: SecondOpinion,
     Capability.ROTATE: Rotator,
 }
 """Which protocol a declared capability promises."""

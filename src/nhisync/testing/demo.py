@@ -56,22 +56,26 @@ CRITICAL = {
     "tier": "critical",
     "evidence": {"compare_values": True},
     "attestations": {"capacity-test": "90d", "data-lag": "15m", "patch-level": "7d"},
-    "authorization": {"compare": True},
+    "authorization": {"compare": True, "second_opinion": True},
 }
-"""Comparing values and rights and asking for attestations are opt-in; the demo's critical tier opts in."""
+"""Comparing values and rights, second opinions and attestations are opt-in; the demo's critical tier opts in."""
+
+
+_ALL_RIGHTS = {"rights": True, "opinions": True, "census": True, "listed": True}
+"""What a Vault source may do to read rights and ask the server what it would allow."""
 
 
 def scenario() -> Scenario:
     """The whole world."""
     return Scenario(
         sources=(
-            _source("primary", "vault", "vault", WEST, fingerprint=True, census=True, rights=True),
+            _source("primary", "vault", "vault", WEST, fingerprint=True, **_ALL_RIGHTS),
             _source("primary", "aws", "aws", WEST, account=ACCOUNT, mode="fingerprint"),
             _source("primary", "edge", "tls", WEST),
             _source("primary", "files", "file", WEST),
             _source("primary", "google", "gcp", THERE, project=PROJECT, rights=True),
             _source("backup", "aws", "aws", NORTH, account=ACCOUNT, mode="fingerprint"),
-            _source("backup", "bao", "vault", NORTH, fingerprint=True, census=True, rights=True),
+            _source("backup", "bao", "vault", NORTH, fingerprint=True, **_ALL_RIGHTS),
             _source("backup", "edge", "tls", NORTH),
             _source("backup", "files", "file", NORTH),
             _source("backup", "cluster", "kubernetes", NORTH, mode="fingerprint", rights=True),

@@ -15,6 +15,18 @@ def _approle(source: str, name: str, policy: str, **options: Any) -> Plant:
     return plant(source, "approle", role, expires=60 * DAY, policies=(name,), texts={name: policy}, **options)
 
 
+def _login(path: str, source: str, name: str, policy: str) -> tuple[str, Plant]:
+    """The token of a workload that logged in with the role `name` while it had another policy."""
+    old = f"{name}-then"
+    token = plant(
+        source, "token", f"{name}-login", expires=1 * DAY, created=20 * HOUR, rotated=None, owner=None, fields={},
+        policies=(old,), texts={old: policy}, login="auth/approle/login", tags={"role_name": name},
+    )  # fmt: skip
+    return path, token
+
+
+_SIGNED = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}]}
+
 RIGHTS = (
     pair(
         "ledger-writer",
@@ -48,5 +60,26 @@ RIGHTS = (
         "An AppRole here, an IAM role there: nobody can say whether they may do the same.",
         "NHS504:unknown",
     ),
+    pair(
+        "ledger-replay",
+        "machine",
+        _approle("vault", "ledger-replay", _LEDGER % _WRITE),
+        _approle("bao", "ledger-replay", _LEDGER % _WRITE),
+        "The role got its write policy last week; the workload on the backup still runs with the login before that.",
+        "NHS505",
+        "NHS506:unknown",
+        others=(
+            _login("primary", "vault", "ledger-replay", _LEDGER % _WRITE),
+            _login("backup", "bao", "ledger-replay", _LEDGER % _READ),
+        ),
+    ),
+    pair(
+        "ledger-notify",
+        "machine",
+        plant("aws", "role", "ledger-notify", policies={"own": _SIGNED}),
+        plant("aws", "role", "ledger-notify-standby", policies={"own": _SIGNED}),
+        "Two roles with the same policy, and nhisync may not ask IAM what an organisation's policy makes of it.",
+        "NHS507:unknown",
+    ),
 )
-"""Authorization parity: under, over, another limit, not comparable."""
+"""Authorization parity: under, over, another limit, not comparable, contradicted by the service, not asked."""

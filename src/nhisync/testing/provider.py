@@ -5,7 +5,7 @@ Register a script under a name and use it as ``{provider: fake, script: <name>}`
     SCRIPTS["primary-vault"] = lambda request: iter([item("kv/a"), complete("kv")])
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import EntryPoint
 from typing import ClassVar
@@ -24,10 +24,13 @@ from nhisync.spi import (
     KindInfo,
     Locator,
     Observation,
+    OpinionFacts,
     PermissionDocument,
     ProviderError,
     ProviderInfo,
+    Question,
     Right,
+    Said,
     SecretBytes,
     SourceContext,
     SourceIdentity,
@@ -45,6 +48,9 @@ VALUES: dict[tuple[str, str], dict[str, str]] = {}
 
 RIGHTS: dict[tuple[str, str], tuple[Right, ...] | ErrorFact] = {}
 """(script name, item without source) → what the item may do, or why that is not known; others hold no rights."""
+
+OPINIONS: dict[tuple[str, str], Callable[[Question], Said] | ErrorFact] = {}
+"""(script name, item without source) → what its service says of a question, or why it says nothing."""
 
 SILENT: dict[str, ProviderError] = {}
 """Script name → why nothing at all can be asked of its rights."""
@@ -143,10 +149,13 @@ class FakeProvider:
 
 
 class RightsProvider(FakeProvider):
-    """The fake, as ``{provider: rights, …}``, which also reads rights from scripts."""
+    """The fake, as ``{provider: rights, …}``, which also reads rights and second opinions from scripts."""
 
     info: ClassVar[ProviderInfo] = replace(
-        FakeProvider.info, name="rights", capabilities=FakeProvider.info.capabilities | {Capability.GRANTS}
+        FakeProvider.info,
+        name="rights",
+        capabilities=FakeProvider.info.capabilities | {Capability.GRANTS, Capability.OPINIONS},
+        examples=("s3:GetObject", "s3:PutObject"),
     )
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
@@ -172,6 +181,31 @@ class RightsProvider(FakeProvider):
         names = sorted(kinds | {locator.kind for locator in wanted})
         actions = tuple(f"fake:rights:{name}" for name in names)
         return (PermissionDocument(title="fake rights", language="json", text="\n".join(actions), actions=actions),)
+
+    def opinions(self, asked: Mapping[Locator, Sequence[Question]], budget: Budget) -> Iterator[OpinionFacts]:
+        """Yield what the scripted services say.
+
+        Raises:
+            ProviderError: when the script says that nothing can be asked.
+        """
+        if self._settings.script in SILENT:
+            raise SILENT[self._settings.script]
+        now = self._context.clock.now()
+        for locator, named in asked.items():
+            budget.spend()
+            none = ErrorFact(kind=ErrorKind.UNSUPPORTED.value, message="the service has no opinion")
+            found = OPINIONS.get((self._settings.script, f"{locator.kind}/{locator.name}"), none)
+            if isinstance(found, ErrorFact):
+                yield OpinionFacts(locator=locator, observed_at=now, error=found)
+            else:
+                answers = tuple((one, found(one)) for one in named)
+                yield OpinionFacts(locator=locator, observed_at=now, answers=answers)
+
+    def opinion_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
+        """One line per kind."""
+        names = sorted(kinds | {locator.kind for locator in wanted})
+        actions = tuple(f"fake:opinions:{name}" for name in names)
+        return (PermissionDocument(title="fake opinions", language="json", text="\n".join(actions), actions=actions),)
 
 
 RIGHTS_POINT = EntryPoint(name="rights", value="nhisync.testing.provider:RightsProvider", group="nhisync.providers")

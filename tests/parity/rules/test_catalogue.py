@@ -29,6 +29,7 @@ from . import (
     test_expiry,
     test_live,
     test_lockstep,
+    test_opinion,
     test_presence,
     test_region,
     test_reuse,
@@ -42,6 +43,7 @@ PROVIDERS = {folder.name for folder in (ROOT / "providers").iterdir() if folder.
 INFOS = [rule.info for rule in RULES]
 MODULES = (
     *(test_blackout, test_presence, test_lockstep, test_expiry, test_reuse, test_authorization),
+    test_opinion,
     *(test_chain, test_trust, test_region, test_live, test_sessions, test_consumers, test_evidence),
 )
 BLOCKS = {

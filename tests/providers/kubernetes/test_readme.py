@@ -24,7 +24,7 @@ SEEDS = {
     "service-account-token": TokenOptions,
     "certificate": CertificateOptions,
 }
-SPECIAL = {"denied", "unreachable", "incomplete-rules", "issuer-hidden"}
+SPECIAL = {"authorizer", "denied", "unreachable", "incomplete-rules", "issuer-hidden"}
 
 
 def section(title: str) -> str:

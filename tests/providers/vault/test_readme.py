@@ -17,10 +17,10 @@ from nhisync_vault.emulator.seeding import (
     DynamicOptions,
     KvOptions,
     StaticOptions,
-    TokenOptions,
     TransitOptions,
 )
 from nhisync_vault.emulator.seeding_pki import PkiOptions
+from nhisync_vault.emulator.seeding_tokens import TokenOptions
 from nhisync_vault.emulator.source_faults import database_down, expire_tokens, make_unreachable, refuse_logins
 from nhisync_vault.emulator.world import SourceOptions
 from nhisync_vault.source import RATES

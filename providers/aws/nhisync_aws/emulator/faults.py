@@ -23,6 +23,7 @@ FAULTS: Mapping[str, str] = {
     "slow_report": "a credential report takes `seconds` of the world's clock",
     "clock_skew": "the cloud's clock is `seconds` off: Date of answers, and beyond five minutes signatures are refused",
     "failing_rotation": "a rotation function fails in the step that `operation` names, after=True when it was done",
+    "organisation": "the simulator also applies `policies` of the organisation (service control policies)",
     "list_lag": "ListSecrets shows the state of the moment at which the fault was switched on",
 }
 

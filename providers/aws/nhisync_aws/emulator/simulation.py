@@ -34,6 +34,7 @@ class Simulation:
         caller: ARN that the resource policy is asked about.
         foreign: whether the resource belongs to another account than the caller, so that both sides must allow.
         context: condition keys, lower case.
+        organisation: policies above the account; None = there are none. The keys they miss are not reported.
     """
 
     policies: tuple[Attached, ...]
@@ -42,6 +43,7 @@ class Simulation:
     caller: str
     foreign: bool
     context: Mapping[str, Values]
+    organisation: tuple[Mapping[str, Any], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Verdict:
     statements: tuple[dict[str, Any], ...]
     missing: list[str]
     bounded: bool | None
+    above: bool | None = None
 
 
 def simulate_principal_policy(ctx: Context) -> dict[str, Any]:
@@ -99,6 +102,7 @@ def _simulate(
         caller=caller,
         foreign=bool(text) and _account(owner) != _account(caller),
         context=_context(ctx),
+        organisation=_organisation(ctx),
     )
     actions = [str(action) for action in ctx.param("ActionNames", [])]
     for action in actions:
@@ -120,6 +124,7 @@ def _result(simulation: Simulation, action: str, arns: Sequence[str]) -> dict[st
         "MatchedStatements": list(deciding.statements),
         "MissingContextValues": deciding.missing if everything else [],
         "PermissionsBoundaryDecisionDetail": _bounded(deciding),
+        "OrganizationsDecisionDetail": None if deciding.above is None else {"AllowedByOrganizations": deciding.above},
     }
     return result if everything else {**result, "ResourceSpecificResults": [_specific(one) for one in verdicts]}
 
@@ -151,9 +156,13 @@ def _verdict(simulation: Simulation, query: Query) -> Verdict:
         effect = _joined(effect, there, both=simulation.foreign)
         if there is not Effect.IMPLICIT_DENY:
             statements += ({"SourcePolicyId": "ResourcePolicy", "SourcePolicyType": "resource"},)
+    above = None if simulation.organisation is None else evaluate(simulation.organisation, query)
+    if above is not None and above is not Effect.ALLOWED and effect is not Effect.EXPLICIT_DENY:
+        effect = above
     asked = [*documents, *(simulation.boundary or ())]
     missing = missing_keys(asked, query)
-    return Verdict(query.resource, effect, statements, missing, None if bound is None else bound is Effect.ALLOWED)
+    bounded, allowed = (None if one is None else one is Effect.ALLOWED for one in (bound, above))
+    return Verdict(query.resource, effect, statements, missing, bounded, allowed)
 
 
 def _joined(here: Effect, there: Effect, *, both: bool) -> Effect:
@@ -174,6 +183,11 @@ def _context(ctx: Context) -> dict[str, Values]:
     for entry in ctx.param("ContextEntries", []):
         context[str(entry["ContextKeyName"]).lower()] = tuple(str(v) for v in entry.get("ContextKeyValues", []))
     return context
+
+
+def _organisation(ctx: Context) -> tuple[Mapping[str, Any], ...] | None:
+    fault = ctx.cloud.faults.hit(ctx.source, "organisation", ctx.call.name)
+    return None if fault is None else tuple(fault.options["policies"])
 
 
 def _given(ctx: Context) -> tuple[Attached, ...]:

@@ -74,7 +74,8 @@ class AwsWorld:
 
         Options: ``account`` (12 digits; sources may share one), ``auth`` (``assume_role``, ``keys_file`` or
         ``web_identity``), ``mode`` (``read`` or ``fingerprint``), ``policy`` (an IAM document in place of the
-        adapter's own), ``external_id``, ``batch`` (bool: the policy allows BatchGetSecretValue).
+        adapter's own), ``external_id``, ``batch`` (bool: the policy allows BatchGetSecretValue),
+        ``opinions`` (bool: and the simulator).
         """
         record = SourceRecord(
             key=SourceKey(path, source),
@@ -156,7 +157,7 @@ class AwsWorld:
         return self._sources[key]
 
     def _auth_document(self, record: SourceRecord, options: Mapping[str, Any]) -> dict[str, Any]:
-        policy = options.get("policy") or self._policy(record, batch=bool(options.get("batch", False)))
+        policy = options.get("policy") or self._policy(record, options)
         if record.auth == "keys_file":
             keys = self._running.user_with_keys(record.key, record.account, "nhisync", policy)
             return {"method": "keys_file", "file": self._keys_file(record, keys)}
@@ -171,14 +172,17 @@ class AwsWorld:
         document = {"method": "assume_role", "role_arn": arn, "base": base}
         return {**document, "external_id": external_id} if external_id else document
 
-    def _policy(self, record: SourceRecord, *, batch: bool) -> Mapping[str, Any]:
-        """The adapter's own document for everything, so that tests prove that it suffices."""
+    def _policy(self, record: SourceRecord, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The adapter's own documents for everything, so that tests prove that they suffice."""
         from_adapter = importlib.import_module("nhisync_aws.permissions")
+        batch = bool(options.get("batch", False))
         scope = from_adapter.Scope(region=record.region, account=record.account, batch=batch)
         wanted = self._running.everything(record.key)
-        documents = from_adapter.documents(record.mode, wanted, _ALL_KINDS, scope)
-        found: Mapping[str, Any] = json.loads(documents[0].text)
-        return found
+        documents = from_adapter.documents(record.mode, wanted, _ALL_KINDS, scope)[:1]
+        if options.get("opinions"):
+            documents += importlib.import_module("nhisync_aws.opinions").permissions_for(wanted, _ALL_KINDS, scope)
+        found = [json.loads(document.text) for document in documents]
+        return {**found[0], "Statement": [one for document in found for one in document["Statement"]]}
 
     def _hub_account(self) -> str:
         """Nhisync's own account, in which its users live; one for each world."""

@@ -68,6 +68,7 @@ REVIEWS = {
     ("authentication.k8s.io", "selfsubjectreviews"),
     ("authorization.k8s.io", "selfsubjectaccessreviews"),
     ("authorization.k8s.io", "selfsubjectrulesreviews"),
+    ("authorization.k8s.io", "subjectaccessreviews"),
 }
 GROUPS = ("authentication.k8s.io", "authorization.k8s.io", CERT_MANAGER, RBAC)
 _VERBS = {"POST": "create", "GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}

@@ -1,4 +1,4 @@
-"""Reviews about oneself: who am I, may I, what may I.
+"""Reviews: who am I, may I, what may I, may somebody else.
 
 Source: k8s.io/kubernetes ``pkg/registry/authorization/selfsubjectrulesreview/rest.go`` and siblings.
 """
@@ -33,21 +33,37 @@ class Reviews:
             status: dict[str, Any] = {"userInfo": {"username": user.name, "uid": user.uid, "groups": list(user.groups)}}
         elif plural == "selfsubjectaccessreviews":
             status = self._access(user, spec)
+        elif plural == "subjectaccessreviews":
+            status = self._access(_other(spec), spec)
         else:
             status = self._rules(user, str(spec.get("namespace") or ""))
         return Reply(status=201, body=encode({**body, "metadata": {}, "status": status}))
 
     def _access(self, user: User, spec: Mapping[str, Any]) -> dict[str, Any]:
-        about = spec.get("resourceAttributes")
+        about, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
+        if isinstance(path, dict) and about is None:
+            return self._rbac.told(user, Attributes(str(path.get("verb", "")), path=str(path.get("path", ""))))
         if not isinstance(about, dict):
             raise StatusError(422, "Invalid", "exactly one of nonResourceAttributes or resourceAttributes is required")
         words = {
             key: str(about.get(key, "")) for key in ("verb", "group", "resource", "subresource", "namespace", "name")
         }
-        return {"allowed": self._rbac.allows(user, Attributes(**words))}
+        return self._rbac.told(user, Attributes(**words))
 
     def _rules(self, user: User, namespace: str) -> dict[str, Any]:
         if not namespace:
             raise StatusError(400, "BadRequest", "no namespace on request")
         rules = [] if self.incomplete else [dict(rule) for rule in self._rbac.rules(user, namespace)]
         return {"resourceRules": rules, "nonResourceRules": [], "incomplete": self.incomplete}
+
+
+def _other(spec: Mapping[str, Any]) -> User:
+    """Whom a SubjectAccessReview is about.
+
+    Raises:
+        StatusError: it names nobody.
+    """
+    name, groups = str(spec.get("user") or ""), spec.get("groups") or ()
+    if not name and not groups:
+        raise StatusError(422, "Invalid", "spec.user: Invalid value: at least one of user or group must be specified")
+    return User(name, tuple(map(str, groups)))

@@ -23,11 +23,12 @@ from nhisync_kubernetes.emulator.definitions import (
     SERVICE_ACCOUNTS,
 )
 from nhisync_kubernetes.emulator.faults import NAMES
+from nhisync_kubernetes.emulator.rbac import Outside
 from nhisync_kubernetes.emulator.seeding import Seeder
 from nhisync_kubernetes.emulator.server import Listener
 from nhisync_kubernetes.emulator.tls import ListenerAuthority, Subject, secret_file
 from nhisync_kubernetes.grants import Grant
-from nhisync_kubernetes.permissions import needed, objects, rights_needed
+from nhisync_kubernetes.permissions import MAY_OTHERS, needed, objects, rights_needed
 from nhisync_kubernetes.resources import KINDS
 from nhisync_kubernetes.settings import KubernetesSettings
 
@@ -56,6 +57,7 @@ class SourceOptions:
         reviews: the server knows SelfSubjectReview.
         expected: locators that pairs name, although nothing is planted there.
         rights: it may also list roles and bindings.
+        opinions: it may also ask what others may do.
         masters: nhisync belongs to ``system:masters``, which no RBAC limits.
     """
 
@@ -69,6 +71,7 @@ class SourceOptions:
     reviews: bool = True
     expected: tuple[str, ...] = ()
     rights: bool = False
+    opinions: bool = False
     masters: bool = False
 
 
@@ -170,12 +173,16 @@ class KubernetesWorld:
             self._stale(place)
         elif name == "incomplete-rules":
             place.cluster.reviews.incomplete = not off
+        elif name == "authorizer":
+            verbs = frozenset(options.get("verbs", ()))
+            made = Outside(options.get("user", ""), verbs, failing=bool(options.get("failing")))
+            place.cluster.rbac.outside = Outside() if off else made
         elif name == "issuer-hidden":
             place.cluster.rbac.issuer_hidden = not off
         elif name in NAMES:
             place.cluster.faults.switch(name, **options)
         else:
-            special = ("denied", "incomplete-rules", "issuer-hidden", "unreachable")
+            special = ("authorizer", "denied", "incomplete-rules", "issuer-hidden", "unreachable")
             msg = f"unknown fault {name!r}; known: {', '.join(sorted({*NAMES, *special}))}"
             raise ValueError(msg)
 
@@ -274,6 +281,7 @@ class KubernetesWorld:
             grants = needed(settings, AccessMode(place.options.mode), wanted, kinds)
             lister = [] if everywhere else [Grant("", "", NAMESPACES.plural, "list")]
             rights = rights_needed() if place.options.rights else []
+            rights += [MAY_OTHERS] if place.options.opinions else []
             self._write(place, objects("nhisync-world", place.user, [*grants, *lister, *rights]))
 
     @staticmethod

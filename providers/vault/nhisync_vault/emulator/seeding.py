@@ -21,7 +21,6 @@ from nhisync_vault.emulator.kv_store import Key, Version
 from nhisync_vault.emulator.ldap import LdapEngine
 from nhisync_vault.emulator.policy_store import put_policy
 from nhisync_vault.emulator.rotation import StaticAccount
-from nhisync_vault.emulator.tokens import TokenEntry
 from nhisync_vault.emulator.transit import TransitEngine, TransitKey
 
 Options = TypeVar("Options")
@@ -120,32 +119,6 @@ class AppRoleOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenOptions:
-    """Options of kind ``token``.
-
-    Attributes:
-        policies, texts: token policies (``("root",)`` is a root token), and texts of policies that are written too.
-        orphan: it has no parent.
-        period: makes it periodic.
-        num_uses: uses left, 0 = unlimited.
-        explicit_max_ttl: hard end of renewals.
-        renewable: whether it may be renewed.
-        accessor: fixed accessor; "" = drawn. The same one on two sources is a copied token.
-        batch: a batch token, which has no accessor and can be named by nobody.
-    """
-
-    policies: tuple[str, ...] = ("default",)
-    texts: Mapping[str, str] = field(default_factory=dict)
-    orphan: bool = True
-    period: timedelta = timedelta()
-    num_uses: int = 0
-    explicit_max_ttl: timedelta = timedelta()
-    renewable: bool = True
-    accessor: str = ""
-    batch: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TransitOptions:
     """Options of kind ``transit``: mount, key type, exportable, auto-rotation, number of versions."""
 
@@ -187,6 +160,11 @@ class Plot:
         """
         known = {name: value for name, value in self.seed.options.items() if name != "denied"}
         return kind(**known)
+
+    def policies(self, texts: Mapping[str, str]) -> None:
+        """Write policies: name → text."""
+        for name, policy in texts.items():
+            put_policy(self.core.policies(), name, policy, now=self.now)
 
     def place(self, mount: str, make: Callable[[], Engine], *, prefix: str = "", **options: Any) -> tuple[Mount, str]:
         """The mount of the seed's name (made on first use) and the rest of the name."""
@@ -312,7 +290,7 @@ def _database(plot: Plot, mount_option: str, connection: str, host: str) -> tupl
 def seed_approle(plot: Plot) -> str:
     """Plant one role with its secret IDs; returns ``approle/<mount>/<role>``."""
     options = plot.options(AppRoleOptions)
-    _policies(plot, options.texts)
+    plot.policies(options.texts)
     mount, name = plot.place(options.mount, AppRoleEngine, prefix="auth/")
     ids = plot.core.ids
     role = Role(
@@ -337,11 +315,6 @@ def seed_approle(plot: Plot) -> str:
     return f"approle/{mount.path.removeprefix('auth/')}{role.name}"
 
 
-def _policies(plot: Plot, policies: Mapping[str, str]) -> None:
-    for name, policy in policies.items():
-        put_policy(plot.core.policies(), name, policy, now=plot.now)
-
-
 def _secret_id(plot: Plot, options: AppRoleOptions, number: int) -> SecretId:
     made = plot.rotated - timedelta(days=number)
     return SecretId(
@@ -354,32 +327,6 @@ def _secret_id(plot: Plot, options: AppRoleOptions, number: int) -> SecretId:
         metadata={"owner": plot.seed.owner} if plot.seed.owner else None,
         lingers=plot.seed.expires is not None and plot.seed.expires < timedelta(),
     )
-
-
-def seed_token(plot: Plot) -> str:
-    """Plant one token; returns ``token/<accessor>`` (``token/batch`` for a batch token, which has none)."""
-    options = plot.options(TokenOptions)
-    _policies(plot, options.texts)
-    entry = TokenEntry(
-        id=plot.seed.fields.get("token", ""),
-        accessor=options.accessor,
-        policies=tuple(sorted(options.policies)),
-        path="auth/token/create-orphan" if options.orphan else "auth/token/create",
-        created=plot.created,
-        ttl=timedelta() if plot.expires is None else plot.expires - plot.created,
-        expires=plot.expires,
-        display_name=f"token-{plot.seed.name}",
-        meta={"owner": plot.seed.owner, **plot.seed.tags} if plot.seed.owner else dict(plot.seed.tags) or None,
-        num_uses=options.num_uses,
-        explicit_max_ttl=options.explicit_max_ttl,
-        period=options.period,
-        parent="" if options.orphan else plot.core.root_token,
-        type="batch" if options.batch else "service",
-        renewable=options.renewable,
-        last_renewal=None if plot.seed.rotated is None or not options.period else plot.rotated,
-    )
-    made = plot.core.tokens.create(plot.core.token_view(), entry)
-    return f"token/{made.accessor or 'batch'}"
 
 
 def seed_transit(plot: Plot) -> str:

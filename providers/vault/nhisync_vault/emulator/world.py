@@ -26,10 +26,10 @@ from nhisync_vault.emulator.seeding import (
     seed_db_static,
     seed_kv,
     seed_ldap_static,
-    seed_token,
     seed_transit,
 )
 from nhisync_vault.emulator.seeding_pki import PkiSeeder
+from nhisync_vault.emulator.seeding_tokens import seed_token
 from nhisync_vault.emulator.server import Listener
 from nhisync_vault.emulator.source_faults import (
     AUTH_MOUNT,
@@ -42,6 +42,7 @@ from nhisync_vault.emulator.tls import ListenerAuthority
 from nhisync_vault.emulator.tokens import TokenEntry
 from nhisync_vault.granting import rights_grants
 from nhisync_vault.grants import Grant, common_grants, fingerprint_grants, merge, read_grants, render
+from nhisync_vault.opinions import opinion_grants
 from nhisync_vault.settings import KINDS
 
 INVENTORY_POLICY = "nhisync-read"
@@ -71,7 +72,9 @@ class SourceOptions:
         tls: HTTPS with the emulator's own CA; False = plain HTTP.
         fingerprint: nhisync's identity may also read the seeded values.
         rights: nhisync's identity may also read policies and entities.
+        opinions: nhisync's identity may ask what other tokens may do.
         census: nhisync's identity may list all token accessors (sudo).
+        listed: and the source is configured to (``token_census``).
         root: nhisync's identity is the root token (a finding in itself).
     """
 
@@ -85,7 +88,9 @@ class SourceOptions:
     tls: bool = True
     fingerprint: bool = False
     rights: bool = False
+    opinions: bool = False
     census: bool = False
+    listed: bool = False
     root: bool = False
 
 
@@ -160,6 +165,8 @@ class VaultWorld:
         document["auth"] = self._identity(made, path, source)
         if chosen.namespace:
             document["namespace"] = chosen.namespace
+        if chosen.listed:
+            document["token_census"] = {"limit": 1_000}
         self._refresh(made)
         return document
 
@@ -329,6 +336,8 @@ def _policy(place: Source) -> list[Grant]:
             grants.extend(fingerprint_grants(kind, mount_name, (name,)))
     if place.options.rights:
         grants.extend(rights_grants({"approle", "token"}))
+    if place.options.opinions:
+        grants.extend(opinion_grants({"approle", "token"}, census=place.options.census))
     return merge([*grants, *(Grant(path, ("deny",)) for path in place.denied)])
 
 

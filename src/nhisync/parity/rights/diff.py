@@ -4,7 +4,6 @@ Every text is sorted into the classes that the patterns of both sides tell apart
 class of actions with each class of resources. The result names patterns, in the words of the side that has them.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,12 +11,10 @@ from nhisync.model import BOUNDARY, HELD, TRUST, TTL, Effect, Right, Syntax
 from nhisync.parity.rights.document import Rights
 from nhisync.parity.rights.effect import Term, Verdict, judged, layers_of, terms_of
 from nhisync.parity.rights.names import Names, Place, names_of
-from nhisync.parity.rights.patterns import Tokens, TooManyError, classes, matches, tokens
+from nhisync.parity.rights.patterns import Tokens, TooManyError, classes, has_variable, loosened, matches, tokens
 
 MOST_CELLS = 250_000
 """Most (class of actions, class of resources) that are compared."""
-
-_VARIABLE = re.compile(r"\$\{(?![*?$]\})[^}]*\}|\{\{[^}]*\}\}")
 
 
 class Lacking(NamedTuple):
@@ -214,7 +211,7 @@ class _Facet:
     def _decided(self, cells: Mapping[Verdict, list[_Cell]]) -> tuple[dict[Verdict, list[_Cell]], list[str]]:
         """Differences that hold whatever the provider's variables stand for, and why others are not decided."""
         loose = [
-            (one, tokens(_loosened(one, self.syntax), Syntax.GLOB)) for one in self.resources.bits if _variable(one)
+            (one, tokens(loosened(one, self.syntax), Syntax.GLOB)) for one in self.resources.bits if has_variable(one)
         ]
         clear: dict[Verdict, list[_Cell]] = {}
         vague: set[str] = set()
@@ -315,13 +312,3 @@ def _conditions(rights: Iterable[Right]) -> str:
         told = " and ".join(right.conditions) or "always"
         ways.add(told if right.effect is Effect.ALLOW else f"never if {told}")
     return "; ".join(sorted(ways))
-
-
-def _loosened(text: str, syntax: Syntax) -> str:
-    """A glob that matches at least what `text` does, whatever its variables stand for."""
-    found = _VARIABLE.sub("*", text)
-    return found.replace("+", "*") if syntax is Syntax.PATH else found
-
-
-def _variable(text: str) -> bool:
-    return _VARIABLE.search(text) is not None

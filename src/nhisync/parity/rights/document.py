@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from nhisync.model import Effect, Limit, Right, Syntax
+from nhisync.model import Effect, Limit, Question, Right, Said, Syntax
 
 MOST_TEXT = 262_144
 """Longest document, characters."""
@@ -28,6 +28,22 @@ class UnreadableRightsError(ValueError):
     """The stored rights are not what `render` writes; their text is never repeated."""
 
 
+class Opinion(NamedTuple):
+    """What its own service said that an identity may do, as of an instant.
+
+    Attributes:
+        at: epoch seconds of the answer.
+        answers: what was asked and what was said; empty when there was nothing to ask.
+        kind: word of the error when nothing is known, "" = something is; `UNSUPPORTED` = the service offers none.
+        reason: why nothing is known.
+    """
+
+    at: int
+    answers: tuple[tuple[Question, Said], ...] = ()
+    kind: str = ""
+    reason: str = ""
+
+
 class Rights(NamedTuple):
     """What one side of a pair may do, as of an instant.
 
@@ -41,6 +57,7 @@ class Rights(NamedTuple):
         names: name → this path's value.
         kind: word of the error when nothing is known, "" = something is.
         reason: why nothing is known.
+        opinion: what its service said, None = it was not asked.
     """
 
     at: int
@@ -52,6 +69,7 @@ class Rights(NamedTuple):
     names: tuple[tuple[str, str], ...] = ()
     kind: str = ""
     reason: str = ""
+    opinion: Opinion | None = None
 
 
 def render(rights: Rights) -> str:
@@ -68,7 +86,18 @@ def render(rights: Rights) -> str:
     text = "\n".join((_json(head), *lines))
     if len(lines) > MOST_RIGHTS or len(text) > MOST_TEXT:
         return unread(rights.at, "malformed", f"{len(lines)} statements are too many to compare")
-    return text
+    return text if rights.opinion is None else told(text, rights.opinion)
+
+
+def told(text: str, opinion: Opinion) -> str:
+    """The document `text` with what the service said; of an identity of which nothing is known it stays as it is."""
+    head, line, rest = text.partition("\n")
+    found = json.loads(head)
+    if "error" in found:
+        return text
+    answers = [[asked.action, asked.resource, said.value] for asked, said in opinion.answers]
+    reason = {"error": opinion.kind, "reason": opinion.reason[:1000]} if opinion.kind else {}
+    return _json({**found, "opinion": {"at": opinion.at, "said": answers, **reason}}) + line + rest
 
 
 def unread(at: int, kind: str, reason: str) -> str:
@@ -102,6 +131,7 @@ def parse(text: str) -> Rights:
             limits=tuple(Limit(str(name), str(value)) for name, value in found["limits"]),
             gaps=tuple(map(str, found["gaps"])),
             names=tuple((str(name), str(value)) for name, value in found["names"]),
+            opinion=_opinion(found["opinion"]) if "opinion" in found else None,
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         raise UnreadableRightsError("the stored rights cannot be read") from None
@@ -121,6 +151,15 @@ def _line(right: Right) -> str:
     }
     kept = {name: sorted(set(texts)) for name, texts in lists.items() if texts}
     return _json({"e": right.effect.value, "l": right.layer, **kept})
+
+
+def _opinion(raw: Mapping[str, Any]) -> Opinion:
+    return Opinion(
+        at=int(raw["at"]),
+        answers=tuple((Question(str(action), str(on)), Said(said)) for action, on, said in raw["said"]),
+        kind=str(raw.get("error", "")),
+        reason=str(raw.get("reason", "")),
+    )
 
 
 def _right(raw: Mapping[str, Any]) -> Right:

@@ -61,6 +61,14 @@ def allowed(terms: Iterable[Term], layers: Sequence[str], true: frozenset[str]) 
     return {*layers} <= {term.layer for term in holding}
 
 
+def outcomes(terms: frozenset[Term], layers: Sequence[str]) -> frozenset[bool]:
+    """Whether a request matching `terms` is allowed, for every truth of their conditions; both when they are many."""
+    words = frozenset().union(*(term.conditions for term in terms))
+    if len(words) > MOST_CONDITIONS:
+        return frozenset({True, False})
+    return frozenset(allowed(terms, layers, true) for true in _subsets(sorted(words)))
+
+
 def judged(primary: frozenset[Term], backup: frozenset[Term], layers: tuple[Sequence[str], Sequence[str]]) -> Verdict:
     """Compare one request.
 

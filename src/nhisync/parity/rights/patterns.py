@@ -5,6 +5,7 @@ the classes of texts: each is a set of patterns, found by walking all patterns a
 of all actions is needed, and containment (``s3:*`` over ``s3:GetObject``) falls out without a rule of its own.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -19,6 +20,8 @@ MOST_STATES = 40_000
 MOST_STEPS = 4_000_000
 """Most steps of the walk (places in patterns, for each character that is tried): seconds. The largest policies of AWS
 itself need a few hundred thousand; a hostile one must not take the cycle's time."""
+
+_VARIABLE = re.compile(r"\$\{(?![*?$]\})[^}]*\}|\{\{[^}]*\}\}")
 
 _LOOPS = frozenset({ANY, SEGMENT})
 _WILD = frozenset({ANY, SEGMENT, ONE})
@@ -146,3 +149,14 @@ def _closed(state: set[int], line: Tokens) -> frozenset[int]:
             state.add(position + 1)
             queue.append(position + 1)
     return frozenset(state)
+
+
+def loosened(text: str, syntax: Syntax) -> str:
+    """A glob that matches at least what the pattern `text` does, whatever its variables stand for."""
+    found = _VARIABLE.sub("*", text)
+    return found.replace("+", "*") if syntax is Syntax.PATH else found
+
+
+def has_variable(text: str) -> bool:
+    """Whether a pattern holds something that only the provider knows (``${…}``, ``{{…}}``)."""
+    return _VARIABLE.search(text) is not None

@@ -22,6 +22,7 @@ from nhisync.parity.rules import (
     lifecycle,
     live,
     lockstep,
+    opinion,
     own,
     presence,
     region,
@@ -32,8 +33,8 @@ from nhisync.parity.rules import (
 )
 
 _FAMILIES = (
-    *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, exposure),
-    *(chain, certificate, trust, region, live, sessions, consumers, replaced, evidence, attestation, own),
+    *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, opinion),
+    *(exposure, chain, certificate, trust, region, live, sessions, consumers, replaced, evidence, attestation, own),
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(

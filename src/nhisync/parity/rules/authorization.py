@@ -5,50 +5,23 @@ nothing to compare; where only one side has, or what one side may do is not know
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import NamedTuple
 
 from nhisync.model import Consequence, Layer, Severity, Side
-from nhisync.parity.rights import (
-    Changed,
-    Difference,
-    Lacking,
-    Rights,
-    TooManyError,
-    UnreadableRightsError,
-    compare,
-    parse,
-)
-from nhisync.parity.rights.document import UNSUPPORTED
-from nhisync.parity.row import Row
-from nhisync.parity.rule import FUTURE_TOLERANCE, PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
+from nhisync.parity.proof import LADDER
+from nhisync.parity.rights import Changed, Lacking
+from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
+from nhisync.parity.rules.compared import READS, compared
 from nhisync.parity.rules.controls import AUTHORIZATION
-from nhisync.parity.text import clean, listed, when
+from nhisync.parity.rules.live import let_in
+from nhisync.parity.text import listed, when
 
 _ASKED = "authorization.compare"
 _POLICY = (_ASKED, "authorization.max_age")
 _SHOWN = 3
 """Rights that one finding names."""
 
-_KEPT = 4
 _WHY = {"denied": " (denied there)", "boundary": " (outside its boundary)", "": ""}
 
-
-class Compared(NamedTuple):
-    """What could be compared.
-
-    Attributes:
-        difference: None = nothing was.
-        unknown: why not, or what remains undecided; "" = all is.
-        side: which side that is about.
-    """
-
-    difference: Difference | None
-    unknown: str = ""
-    side: Side = Side.PAIR
-
-
-_NOTHING = Compared(None)
 
 UNDER = RuleInfo(
     code="NHS501",
@@ -84,12 +57,12 @@ UNDER = RuleInfo(
 
 def check_under(view: PairView) -> Outcome | None:
     """Fail when the backup may not do something that the primary may; None when that cannot be said."""
-    found = _compared(view).difference
+    found = compared(view).difference
     if found is None:
         return None
     if not found.lacks:
         return PASS
-    return fail(Side.BACKUP, f"lacks {_named(found.lacks)}", f"allows {_wanted(found.lacks)}")
+    return fail(Side.BACKUP, f"lacks {_named(found.lacks)}{_although(view)}", f"allows {_wanted(found.lacks)}")
 
 
 OVER = RuleInfo(
@@ -124,7 +97,7 @@ OVER = RuleInfo(
 
 def check_over(view: PairView) -> Outcome | None:
     """Fail when the backup may do something that the primary may not; None when that cannot be said."""
-    found = _compared(view).difference
+    found = compared(view).difference
     if found is None:
         return None
     return fail(Side.BACKUP, f"may also {_named(found.surplus)}", "the primary's rights") if found.surplus else PASS
@@ -163,7 +136,7 @@ CHANGED = RuleInfo(
 
 def check_changed(view: PairView) -> Outcome | None:
     """Fail when a right of both sides depends on other conditions; None when that cannot be said."""
-    found = _compared(view).difference
+    found = compared(view).difference
     if found is None:
         return None
     return fail(Side.PAIR, _told(found.changed), "the same conditions and limits") if found.changed else PASS
@@ -199,70 +172,16 @@ UNKNOWN = RuleInfo(
 
 def check_unknown(view: PairView) -> Outcome | None:
     """Unknown when the tier asks and the comparison is not complete; None when there is nothing to compare."""
-    found = _compared(view)
+    found = compared(view)
     if found.unknown:
         return unknown(found.side, found.unknown, "the rights of both sides")
     return None if found.difference is None else PASS
 
 
-def _compared(view: PairView) -> Compared:
-    """What may be concluded of the pair's rights at this time."""
-    p, b = view.primary, view.backup
-    if not view.thresholds.compare_rights or p is None or b is None or not view.present:
-        return _NOTHING
-    try:
-        here, there = _rights(p), _rights(b)
-    except UnreadableRightsError as unreadable:
-        return Compared(None, str(unreadable))
-    if here is not None and there is not None and here.kind == there.kind == UNSUPPORTED:
-        return _NOTHING
-    limits = view.thresholds.primary_baseline_max_age, view.thresholds.rights_max_age
-    reasons = [(Side.BACKUP, _unknown(view, there, limits[1])), (Side.PRIMARY, _unknown(view, here, limits[0]))]
-    for side, reason in reasons:
-        if reason:
-            return Compared(None, reason, side)
-    return _difference(p.grants or "", b.grants or "")
-
-
-def known_until(row: Row | None, limit: int) -> int | None:
-    """Epoch seconds until which the rights of `row` count, `limit` seconds from their reading; None = none are held."""
-    text = getattr(row, "grants", None)  # a column that nobody asked for is not read
-    try:
-        rights = None if text is None else parse(text)
-    except UnreadableRightsError:
-        return None
-    return None if rights is None or rights.kind else rights.at + limit
-
-
-def _rights(row: Row) -> Rights | None:
-    return None if row.grants is None else parse(row.grants)
-
-
-def _unknown(view: PairView, rights: Rights | None, limit: int) -> str:
-    """Why one side's rights are not known; "" = they are."""
-    if rights is None:
-        return "its rights were not read"
-    if rights.kind == UNSUPPORTED:
-        return f"{clean(rights.reason)}, and the other side's are known"
-    if rights.kind:
-        return f"its rights were not read: {clean(rights.reason)}"
-    if not view.passed(rights.at - FUTURE_TOLERANCE):
-        return f"its rights are dated ahead, {when(rights.at)}: compare the clocks"
-    if view.passed(rights.at + limit):
-        return f"its rights were last read at {when(rights.at)}"
-    return f"not all of its rights are known: {listed(rights.gaps)}" if rights.gaps else ""
-
-
-@lru_cache(maxsize=_KEPT)
-def _difference(primary: str, backup: str) -> Compared:
-    here, there = parse(primary), parse(backup)
-    if here.scheme != there.scheme:
-        return Compared(None, f"rights in words of {here.scheme} and of {there.scheme} cannot be compared")
-    try:
-        found = compare(here, there)
-    except TooManyError as many:
-        return Compared(None, str(many))
-    return Compared(found, listed(found.undecided))
+def _although(view: PairView) -> str:
+    """That a probe got in all the same: it outranks documents, and shows other rights than those that are missing."""
+    proof = let_in(view)
+    return "" if proof is None else f"; its live probe got in to {LADDER[proof.rung]} ({when(proof.at)})"
 
 
 def _named(rights: Sequence[Lacking]) -> str:
@@ -278,8 +197,8 @@ def _told(changed: Sequence[Changed]) -> str:
 
 
 RULES = (
-    Rule(UNDER, check_under, ("grants",), _ASKED),
-    Rule(OVER, check_over, ("grants",), _ASKED),
-    Rule(CHANGED, check_changed, ("grants",), _ASKED),
-    Rule(UNKNOWN, check_unknown, ("grants",), _ASKED),
+    Rule(UNDER, check_under, READS, _ASKED),
+    Rule(OVER, check_over, READS, _ASKED),
+    Rule(CHANGED, check_changed, READS, _ASKED),
+    Rule(UNKNOWN, check_unknown, READS, _ASKED),
 )

@@ -13,6 +13,9 @@ from nhisync.parity.rules.controls import AUTHENTICATION, EVIDENCE, REUSE
 from nhisync.parity.rules.sides import PRESENT, answered, either
 from nhisync.parity.text import clean, when
 
+_DENIED = "denied"
+"""Error word of a service that knows who asks and does not let it do that (`nhisync.spi.ErrorKind`)."""
+
 REFUSED = RuleInfo(
     code="NHS801",
     title="credential refused by its service",
@@ -292,6 +295,22 @@ def _accepted(view: PairView, row: Row | None, age: int, *, least: int = AUTH) -
     if row is None or proof is None or not proof.accepted or proof.rung < least or _doubt(view, row, proof, age):
         return None
     return proof
+
+
+def let_in(view: PairView) -> Proof | None:
+    """The proof that the backup's credential, as it is now, was let in; None without one."""
+    return None if _untried(view.backup) else _accepted(view, view.backup, _age(view))
+
+
+def denied(view: PairView) -> str | None:
+    """What the backup's service said when it knew the credential and denied what was asked; None when it did not."""
+    b = view.backup
+    proof = None if _untried(b) else proof_of(b)
+    if b is None or proof is None or proof.accepted is None or proof.error != _DENIED:
+        return None
+    if not proof.accepted:
+        return _refusal(view, b, _age(view))
+    return None if _doubt(view, b, proof, _age(view)) else f"{clean(proof.message)} ({when(proof.at)})"
 
 
 def _refusal(view: PairView, row: Row | None, age: int) -> str | None:

@@ -12,6 +12,8 @@ from nhisync.spi import (
     ErrorKind,
     PermissionDocument,
     ProviderError,
+    Question,
+    Said,
     SecretBytes,
 )
 from nhisync.testing.conformance.duties import duty
@@ -24,7 +26,7 @@ _DEPTHS = frozenset({"tcp", "tls", "auth", "txn"})
 
 
 class ServiceTests(Hooks):
-    """Standard tests of `Identifier`, `Permissions`, `Examiner`, `Prober`, `Issuer` and `GrantReader`."""
+    """Standard tests of identity, permissions, doctor, probes, minting, rights and second opinions."""
 
     @duty(Capability.IDENTIFY)
     def test_identity_is_stable(self, stand: Stand) -> None:
@@ -195,6 +197,43 @@ class ServiceTests(Hooks):
             assert document.language in _LANGUAGES, document.language
             assert document.actions
             assert document not in read
+
+    @duty(Capability.OPINIONS)
+    def test_opinions_answer_what_was_asked(self, stand: Stand) -> None:
+        """One answer per item: its own questions in their order, or why the service says nothing."""
+        asked = {one: (Question("read", "nhisync/conformance"),) for one in stand.planted}
+        with stand.adapter() as adapter:
+            found = list(adapter.opinions(asked, stand.budget()))
+        assert sorted(one.locator for one in found) == sorted(asked)
+        for one in found:
+            assert one.error is None or not one.answers
+            assert one.error is not None or [question for question, _ in one.answers] == list(asked[one.locator])
+            assert one.observed_at.utcoffset() == timedelta(0)
+
+    @duty(Capability.OPINIONS)
+    def test_opinions_keep_the_budget(self, stand: Stand) -> None:
+        """Without calls nobody allows or denies anything."""
+        asked = {one: (Question("read", "nhisync/conformance"),) for one in stand.planted}
+        budget = stand.budget(calls=0)
+        with stand.adapter() as adapter, suppress(ProviderError):
+            said = [word for one in adapter.opinions(asked, budget) for _, word in one.answers]
+            assert not set(said) - {Said.UNKNOWN}
+        assert budget.spent == 0
+
+    @duty(Capability.OPINIONS)
+    def test_opinion_permissions_stand_beside_those_of_rights(self, stand: Stand) -> None:
+        """Asking the service is granted by a document of its own; asked twice it is the same."""
+        wanted = tuple(stand.planted)
+        with stand.adapter() as adapter:
+            printed = adapter.opinion_permissions(wanted, stand.kinds)
+            assert printed == adapter.opinion_permissions(wanted, stand.kinds)
+            rights = adapter.grant_permissions(wanted, stand.kinds) if stand.has(Capability.GRANTS) else ()
+        for document in printed:
+            assert document.title.strip()
+            assert document.text.strip()
+            assert document.language in _LANGUAGES, document.language
+            assert document.actions
+            assert document not in rights
 
     def _reads_values(self, action: str) -> bool:
         return any(fnmatchcase(action, pattern) for pattern in self.value_actions)
