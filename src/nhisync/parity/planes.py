@@ -172,6 +172,6 @@ def dependency_planes(provider: str, kind: str, dependency: str) -> tuple[Plane,
     Where nothing is kept of a credential, every login needs what its issuer has just made.
     """
     planes = _DEPENDENCIES.get(dependency, ())
-    if dependency == "issuer" and (provider, kind) in MINTED:
+    if dependency in {"issuer", "master-secret"} and (provider, kind) in MINTED:
         return (Plane.ISSUE, Plane.AUTHENTICATE)
     return planes
