@@ -108,3 +108,11 @@ def test_a_credential_may_go_to_this_host_without_tls(load_text: Load, host: str
     """Nobody listens on the way to the loopback."""
     target = f"http://{host}/v1"
     assert probes(load_text, f"{{type: http, url: '{target}', auth: bearer}}")["backup"].target == target
+
+
+@pytest.mark.requirement("R48")
+@pytest.mark.parametrize(("more", "auth"), [("", "login"), (", issue: true", "bearer")])
+def test_an_account_of_google_mints_tokens_and_stores_keys(load_text: Load, more: str, auth: str) -> None:
+    """A stored key signs for a token; what an account mints is a token already, which no key could be told from."""
+    found = probes(load_text, f"{{type: gcp-token, url: 'https://oauth2.googleapis.com/token'{more}}}")
+    assert (found["backup"].auth, found["backup"].depth) == (auth, "auth")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nhisync.model import Dependency, State
+from nhisync.model import Dependency, Needed, Side, State
 from nhisync.parity.graph import Graph, Node, bound, graph_of, shared
 from nhisync.parity.planes import SERVICES, Plane, dependency_planes, source_planes
 from nhisync.parity.row import Row
@@ -27,11 +27,10 @@ DOMAINS = {
 KEY = "payments/stripe-api"
 
 
-def drawn(*pairs: tuple[str, Row | None, Row | None], domains: Any = DOMAINS) -> Graph:
+def drawn(*pairs: tuple[str, Row | None, Row | None], domains: Any = DOMAINS, **more: Any) -> Graph:
     """The graph of these pairs between west and north."""
-    return graph_of(
-        iter(pairs), primary="west", backup="north", providers=PROVIDERS, domains=domains, primary_domains=PRIMARY
-    )
+    paths = {"primary": "west", "backup": "north", "primary_domains": PRIMARY}
+    return graph_of(iter(pairs), providers=PROVIDERS, domains=domains, **{**paths, **more})
 
 
 def needs(*dependencies: Dependency) -> dict[str, Any]:
@@ -108,9 +107,38 @@ def test_iam_has_one_control_plane_and_a_data_plane_in_every_region() -> None:
     assert ("AWS IAM control plane", None) in {(n.name, n.domain) for n in named(china, "service")}
 
 
+@pytest.mark.requirement("R39")
+def test_sessions_of_a_role_are_made_without_the_control_plane() -> None:
+    """STS is a data plane of each Region: while IAM cannot be changed, roles mint sessions all the same."""
+    graph = drawn((KEY, None, backup(locator="aws:role/task")))
+    (role,) = (node.name for node in graph.nodes if node.kind == "identity")
+    needed = {name: planes(graph, role, name) for name in ("AWS IAM control plane", "AWS IAM data plane", "AWS STS")}
+    assert needed == {
+        "AWS IAM control plane": (Plane.ROTATE,),
+        "AWS IAM data plane": (Plane.AUTHENTICATE,),
+        "AWS STS": (Plane.ISSUE,),
+    }
+    assert {n.domain for n in named(graph, "service") if n.name == "AWS STS"} == {"aws/eu-north-1"}
+
+
+@pytest.mark.requirement("R39")
+def test_what_a_pair_says_stands_beside_what_providers_tell() -> None:
+    """With its own place, bound where the primary fails; one thing of both paths is one node."""
+    needs = (
+        Needed(side=Side.BACKUP, kind="master-secret", name="rds/admin", domain="aws/eu-west-1"),
+        Needed(side=Side.BACKUP, kind="queue", name="rotations"),
+        Needed(side=Side.PRIMARY, kind="queue", name="rotations"),
+    )
+    graph = drawn((KEY, primary(), backup()), needs={KEY: needs})
+    assert [(node.name, node.note) for node in bound(graph)] == [("rds/admin", "declared")]
+    assert [(node.name, node.many) for node in shared(graph)] == [("rotations", True)]
+    assert planes(graph, backup().locator, "rds/admin") == (Plane.ROTATE,)
+
+
 def test_where_nothing_is_kept_every_login_needs_the_issuer() -> None:
     """The OIDC issuer of a role is no tool of its renewal only: it is needed to authenticate."""
     assert dependency_planes("aws", "role", "issuer") == (Plane.ISSUE, Plane.AUTHENTICATE)
+    assert dependency_planes("vault", "db-dynamic", "master-secret") == (Plane.ISSUE, Plane.AUTHENTICATE)
     assert dependency_planes("kubernetes", "certificate", "issuer") == (Plane.ISSUE, Plane.ROTATE)
     assert source_planes("aws", "secret") == (Plane.READ, Plane.ROTATE)
     assert source_planes("azure", "secret") == (Plane.READ,)

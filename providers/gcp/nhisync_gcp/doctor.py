@@ -22,6 +22,7 @@ from nhisync.spi import (
 )
 from nhisync_gcp.connection import Connection
 from nhisync_gcp.doctor_calls import NOWHERE, Try, samples, tries
+from nhisync_gcp.issuing import CALL, asked
 from nhisync_gcp.names import AccountName, SecretName, parent_of
 from nhisync_gcp.permissions import ACCESS, SECRET_KINDS, SURPLUS, grant_text, needed_on_item
 from nhisync_gcp.settings import GcpSettings, MetadataServerAuth
@@ -29,6 +30,9 @@ from nhisync_gcp.settings import GcpSettings, MetadataServerAuth
 _SKEW = timedelta(minutes=2)  # Google refuses assertions that are off by more than about five minutes
 _ALLOWED = frozenset({ErrorKind.NOT_FOUND, ErrorKind.CONFLICT})
 """Errors that come after the authorization: the permission is held."""
+
+_ANSWERED = frozenset({ErrorKind.NOT_FOUND, ErrorKind.DENIED, ErrorKind.MISCONFIGURED})
+"""What the API says of an account that does not exist; a project's number makes no address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,8 @@ def examine(
     for one in attempts:
         yield _try(situation, one, budget)
     yield from _held(situation, mode, wanted, budget)
+    if mode is AccessMode.PROBE and samples(wanted, "service-account"):
+        yield _minting(situation, budget)
     if mode is AccessMode.READ and (kinds | {locator.kind for locator in wanted}) & SECRET_KINDS:
         yield _values_closed(situation, budget)
 
@@ -196,6 +202,17 @@ def _values_closed(situation: Situation, budget: Budget) -> Check:
         observed="this identity may read every value of the project, although inventory needs none",
         fix="Take secretmanager.versions.access (roles/secretmanager.secretAccessor, roles/owner) away from it.",
     )
+
+
+def _minting(situation: Situation, budget: Budget) -> Check:
+    """The API that mints is one of its own: asked for an account that does not exist, so that nothing is minted."""
+    email = f"{NOWHERE}@{situation.settings.project}.iam.gserviceaccount.com"
+    try:
+        situation.connection.once(CALL, budget, **asked(email))
+    except ProviderError as error:
+        if error.kind not in _ANSWERED:
+            return _check("minting", error.message, ok=False, error=error)
+    return _check("minting", "the API that mints tokens answers", ok=True)
 
 
 def _nowhere(situation: Situation) -> str:

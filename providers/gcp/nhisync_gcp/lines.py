@@ -28,6 +28,7 @@ from nhisync_gcp.settings import GcpSettings
 _CLIENTS = {
     "secretmanager": ("google.cloud.secretmanager_v1", "secret_manager_service", "SecretManagerService"),
     "iam": ("google.cloud.iam_admin_v1", "iam", "IAM"),
+    "iamcredentials": ("google.cloud.iam_credentials_v1", "iam_credentials", "IAMCredentials"),
     "iam_v2": ("google.cloud.iam_v2", "policies", "Policies"),
     "certificatemanager": ("google.cloud.certificate_manager_v1", "certificate_manager", "CertificateManager"),
     "privateca": (

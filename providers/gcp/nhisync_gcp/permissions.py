@@ -15,6 +15,9 @@ from nhisync.spi import AccessMode, Locator, PermissionDocument
 ACCESS = "secretmanager.versions.access"
 """The one permission that shows a value."""
 
+MINT = "iam.serviceAccounts.getAccessToken"
+"""What it takes to act as an account; nhisync makes a token of five minutes that opens nothing with it."""
+
 SECRET_KINDS = frozenset({"secret", "regional-secret"})
 ACCOUNT_KINDS = frozenset({"service-account", "service-account-key"})
 
@@ -73,7 +76,7 @@ _ROTATE_KEY = ("iam.serviceAccountKeys.create", "iam.serviceAccountKeys.disable"
 SURPLUS: Mapping[str, tuple[str, ...]] = {
     "secret": (*_ROTATE_SECRET, "secretmanager.secrets.delete", "secretmanager.versions.destroy"),
     "regional-secret": (*_ROTATE_SECRET, "secretmanager.secrets.delete", "secretmanager.versions.destroy"),
-    "service-account": ("iam.serviceAccounts.actAs", "iam.serviceAccounts.getAccessToken"),
+    "service-account": ("iam.serviceAccounts.actAs", MINT),
     "service-account-key": (*_ROTATE_KEY, "iam.serviceAccountKeys.delete"),
 }
 """What an inventory never needs; the doctor warns when it is held."""
@@ -81,7 +84,8 @@ SURPLUS: Mapping[str, tuple[str, ...]] = {
 TITLES = {
     AccessMode.READ: "nhisync inventory: metadata only, no permission shows a value",
     AccessMode.FINGERPRINT: "nhisync value comparison: values of the paired secrets only",
-    AccessMode.PROBE: "nhisync live check: reads the paired secrets' values to log in with them",
+    AccessMode.PROBE: "nhisync live check: logs in with the paired secrets' values and with tokens of the paired "
+    "accounts",
     AccessMode.ROTATE: "nhisync rotation: new versions and keys of the paired items",
 }
 RIGHTS_TITLE = "nhisync rights: allow and deny policies, and what their roles hold"
@@ -210,6 +214,8 @@ def needed_on_item(mode: AccessMode, kind: str) -> tuple[str, ...]:
         return ()
     if kind in SECRET_KINDS:
         return _ROTATE_SECRET if mode is AccessMode.ROTATE else (ACCESS,)
+    if kind == "service-account":
+        return (MINT,) if mode is AccessMode.PROBE else ()
     return _ROTATE_KEY if kind == "service-account-key" and mode is AccessMode.ROTATE else ()
 
 
@@ -217,6 +223,8 @@ def grant_text(permission: str, project: str) -> str:
     """The command that adds one missing permission to the role that `nhisync permissions` names for it."""
     if permission == ACCESS:
         role = _ROLES[AccessMode.FINGERPRINT]
+    elif permission == MINT:
+        role = f"{_ROLES[AccessMode.PROBE]}Tokens"
     elif any(permission in found for found in READ.values()):
         role = _ROLES[AccessMode.READ]
     elif permission in RIGHTS:
@@ -239,8 +247,9 @@ def _single(mode: AccessMode, wanted: Sequence[Locator], project: str) -> Iterab
             yield _on_secret(role, permissions, kind, name, project)
         elif permissions:
             email = name.partition("/")[0]
+            what = "Tokens" if kind == "service-account" else "Keys"
             command = f"{_bind('iam service-accounts', email)} --project={project}"
-            yield Binding(f"{role}Keys", permissions, f"projects/{project}/serviceAccounts/{email}", command)
+            yield Binding(f"{role}{what}", permissions, f"projects/{project}/serviceAccounts/{email}", command)
 
 
 def _on_secret(role: str, permissions: tuple[str, ...], kind: str, name: str, project: str) -> Binding:
@@ -257,7 +266,7 @@ def _role_file(role: str, permissions: Sequence[str], title: str) -> str:
 
 
 def _title(role: str) -> str:
-    """What a role is for; the role of service account keys shares the title of its mode."""
+    """What a role is for; the roles of accounts and their keys share the title of their mode."""
     mode = next(mode for mode, name in _ROLES.items() if role.startswith(name))
     return TITLES[mode]
 

@@ -31,6 +31,7 @@ from nhisync_gcp.calls import RATES
 from nhisync_gcp.connection import Connection
 from nhisync_gcp.doctor import Situation, examine
 from nhisync_gcp.granting import GrantRun
+from nhisync_gcp.issuing import impersonated
 from nhisync_gcp.kinds import COLLECTORS
 from nhisync_gcp.permissions import documents, rights_documents
 from nhisync_gcp.run import Run
@@ -94,6 +95,7 @@ class GcpProvider:
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
                 Capability.GRANTS,
+                Capability.ISSUE,
                 Capability.PREVIOUS,
             }
         ),
@@ -159,6 +161,15 @@ class GcpProvider:
     def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
         """The custom roles that reading these rights needs beside the READ roles; no IO."""
         return rights_documents(wanted, kinds, self._settings.project, inherited=self._settings.inherited)
+
+    def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """An access token of a service account that can only say whose it is; it ends by itself after five minutes.
+
+        Raises:
+            ProviderError: UNSUPPORTED for other kinds; else why there is none.
+        """
+        self._pace(budget)
+        yield from impersonated(self._connection, wanted, budget)
 
     def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
         """Every field of the version of a secret before the one that applications read.

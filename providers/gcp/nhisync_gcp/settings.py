@@ -127,7 +127,7 @@ Auth = Annotated[
     Field(discriminator="method"),
 ]
 
-Service = Literal["secretmanager", "iam", "certificatemanager", "privateca", "cloudresourcemanager"]
+Service = Literal["secretmanager", "iam", "iamcredentials", "certificatemanager", "privateca", "cloudresourcemanager"]
 
 
 class GcpSettings(SourceSettings):

@@ -73,4 +73,5 @@ def _graph(session: Session, desk: Desk, primary: str, backup: str, apps: frozen
         providers={(p, s): session.configuration.paths[p].sources[s].provider for p, s in places},
         domains={(p, s): session.domain_of(p, s)(None) for p, s in places},
         primary_domains=session.domains(primary),
+        needs={pair.key: pair.needs for app in session.configuration.apps for pair in app.pairs if pair.needs},
     )

@@ -42,6 +42,8 @@ PARALLEL: Final = 16
 GIVING_BACK: Final = 5.0
 """Seconds at the end of the time that are kept for giving back what was minted: then the process may be ended."""
 
+_GRANT = "Grant what `nhisync permissions --mode probe` prints."
+
 _UNCLEAR = "the item holds several fields"
 _KEY = "spki-sha256="
 
@@ -134,7 +136,7 @@ class _Bench:
             failure_of_item = failed.get(item)
             for side in waiting:
                 if failure_of_item is not None and item not in fields:
-                    self._tell(side, not_made("", failure_of_item))
+                    self._tell(side, _unread(failure_of_item))
                 else:
                     yield side, fields.get(item, {})
 
@@ -223,7 +225,7 @@ class _Bench:
                 with suppress(ProviderError):  # what the service said has been told
                     provider.close()
         except ProviderError as failure:
-            self._tell(side, not_made("", failure))
+            self._tell(side, _unread(failure))
 
     def _by_provider(self, side: _Side) -> None:
         path, locator = side.path, side.locator
@@ -255,6 +257,11 @@ class _Bench:
             told["previous"] = {"accepted": old.accepted, "message": old.error.message if old.error else ""}
         with self._lock:
             print(json.dumps(told), file=self._stdout, flush=True)
+
+
+def _unread(failure: ProviderError) -> Shown:
+    """Nothing came that could be presented: the store or the issuer gave none."""
+    return not_made("", failure, _GRANT if failure.kind is ErrorKind.DENIED else "")
 
 
 def presented(probe: Probe, named: str | None, fields: dict[str, SecretBytes]) -> Presented:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nhisync.config.consumers import build_consumers
+from nhisync.config.dependencies import needs_of
 from nhisync.config.documents import (
     AppDocument,
     HealthDocument,
@@ -75,7 +76,6 @@ class _AppBuilder:
         matches = [self._match(node, (*self._loc, "match", index)) for index, node in self._listed("match")]
         if head is None:
             return None
-        details = self._details(head)
         app = App(
             name=self._name,
             tier=head.tier,
@@ -88,7 +88,7 @@ class _AppBuilder:
             matches=tuple(match for match in matches if match),
             lost=_lost(head.sessions),
         )
-        return app, details
+        return app, self._details(head)
 
     def _listed(self, key: str) -> list[tuple[int, Node]]:
         node = self._node.get(key)
@@ -170,6 +170,7 @@ class _AppBuilder:
             ends=document.ends,
             consumers_primary=consumers.get("primary"),
             consumers_backup=consumers.get("backup"),
+            needs=needs_of(document.depends_on),
             authenticates=tuple(document.authenticates or ()),
             line=node.mark.line,
         )
@@ -177,8 +178,7 @@ class _AppBuilder:
 
     @staticmethod
     def _place(node: Node, key: str) -> Mark:
-        found = node.get(key)
-        return found.mark if found else node.mark
+        return (node.get(key) or node).mark
 
     def _check_class(self, document: PairDocument, node: Node, loc: Loc) -> None:
         if document.pair_class == "independent":

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from nhisync.config.dependencies import NeedsDocument
 from nhisync.config.fields import (
     AppName,
     BindText,
@@ -156,6 +157,9 @@ class PairDocument(Strict):
     )
     consumers: Part[ConsumersDocument] | None = Field(
         default=None, description="Workloads that use the credentials of this pair, by side."
+    )
+    depends_on: NeedsDocument | None = Field(
+        default=None, description="What the identities of this pair need and no provider tells, by side."
     )
     authenticates: Annotated[list[SourceName], Field(min_length=1)] | None = Field(
         default=None,

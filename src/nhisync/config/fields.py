@@ -362,6 +362,11 @@ Code = Annotated[str, Matching(RULE_CODE, "a rule code like NHS201")]
 FaultDomain = Annotated[str, Matching(r"[A-Za-z0-9_-]+/\S+", "<provider>/<region>, like aws/eu-north-1")]
 """What fails together."""
 
+Somewhere = Annotated[
+    str, Matching(r"[A-Za-z0-9_-]+/\S+|everywhere", "<provider>/<region>, like aws/eu-north-1, or everywhere")
+]
+"""Where something fails, or that no place takes it along."""
+
 NonEmpty = Annotated[str, Field(min_length=1)]
 """Some text."""
 

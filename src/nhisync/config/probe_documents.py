@@ -30,7 +30,8 @@ class ProbeDocument(Strict):
     ] = Field(description="What is spoken; `provider` leaves it to the source's own provider.")
     url: HttpUrl | None = Field(
         default=None,
-        description="Address of what speaks HTTP; of entra-token and gcp-token the token endpoint.",
+        description="Address of what speaks HTTP; of entra-token and gcp-token the token endpoint, of gcp-token with "
+        "`issue` the token information endpoint.",
     )
     address: BindText | None = Field(
         default=None, description="<host>:<port> of a tls, tcp, postgres, redis or amqp probe."

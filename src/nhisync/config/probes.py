@@ -117,6 +117,8 @@ def probe_of(document: ProbeDocument) -> Probe:
 
 def _auth(document: ProbeDocument) -> str:
     """Most types know how they present a credential; `auth` is for those that do not."""
+    if document.type == "gcp-token" and document.issue:
+        return "bearer"  # an account mints tokens, never a key that could sign
     return "login" if document.type in _LOGINS | _REST else document.auth
 
 

@@ -16,7 +16,7 @@ from nhisync.model.item import (
 )
 from nhisync.model.keyset import KeySet, SignatureKey
 from nhisync.model.locator import Locator
-from nhisync.model.pair import OWN, SIGNING_KEY, App, Lost, MatchRule, Pair, Waiver
+from nhisync.model.pair import OWN, SIGNING_KEY, App, Lost, MatchRule, Needed, Pair, Waiver
 from nhisync.model.report import SCHEMA_VERSION, AppReport, Blackout, LayerCount, PathSummary, Report, SourceSummary
 from nhisync.model.rights import BOUNDARY, HELD, TRUST, TTL, Effect, Limit, Question, Right, Said, Syntax
 from nhisync.model.words import (
@@ -74,6 +74,7 @@ __all__ = [
     "MatchRule",
     "Mode",
     "Moment",
+    "Needed",
     "Outlook",
     "Pair",
     "PairClass",

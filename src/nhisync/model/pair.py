@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from nhisync.model.locator import Locator
-from nhisync.model.words import Mode, PairClass
+from nhisync.model.words import Mode, PairClass, Side
 
 OWN = "nhisync"
 """The reserved app of nhisync's own identities: while one of them is unfit, what it covers is not known (R32)."""
@@ -29,6 +29,23 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """Something that one side of a pair needs and that no provider tells: what stands inside of values and functions.
+
+    Attributes:
+        side: whose identity needs it.
+        kind: as in `nhisync.model.Dependency`.
+        name: what it is called; equal names are one thing.
+        domain: its fault domain; "" = it exists everywhere.
+    """
+
+    side: Side
+    kind: str
+    name: str
+    domain: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     """Same purpose, two identities, named by hand.
 
@@ -47,6 +64,7 @@ class Pair:
             end); None = not stated.
         consumers_primary: names of the workloads that use the primary's credential; None = not stated, () = none.
         consumers_backup: the same of the backup's.
+        needs: what the configuration says that its identities need.
         authenticates: of a pair of `OWN` the sources of the backup path that log in with its backup; empty = all.
         line: line in the configuration file, 0 = none.
     """
@@ -63,6 +81,7 @@ class Pair:
     ends: date | None = None
     consumers_primary: tuple[str, ...] | None = None
     consumers_backup: tuple[str, ...] | None = None
+    needs: tuple[Needed, ...] = ()
     authenticates: tuple[str, ...] = ()
     line: int = 0
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 
-from nhisync.model import App, Pair, PairClass, Severity
+from nhisync.model import App, Needed, Pair, PairClass, Severity
 from nhisync.parity.pairing import Aligned, aligned_of
 from nhisync.parity.rule import Rule
 from nhisync.parity.thresholds import Thresholds, thresholds_of
@@ -24,6 +24,7 @@ class PairTerms:
         signing: its values or keys sign sessions or tokens.
         consumers_primary: who uses the primary's credential; None = the pair does not say.
         consumers_backup: the same of the backup's.
+        needs: what the configuration says that the identities need.
         field_primary: field named on the primary, or None.
         field_backup: field named on the backup, or None.
         reason: why it is shared or exempt.
@@ -38,6 +39,7 @@ class PairTerms:
     signing: bool = False
     consumers_primary: tuple[str, ...] | None = None
     consumers_backup: tuple[str, ...] | None = None
+    needs: tuple[Needed, ...] = ()
     field_primary: str | None = None
     field_backup: str | None = None
     reason: str = ""
@@ -64,6 +66,7 @@ def terms_of(pair: Pair) -> PairTerms:
         signing=pair.signing,
         consumers_primary=pair.consumers_primary,
         consumers_backup=pair.consumers_backup,
+        needs=pair.needs,
         field_primary=pair.primary.field,
         field_backup=pair.backup.field,
         reason=pair.reason,

@@ -296,6 +296,7 @@ class _Bench:
         view.field_primary, view.field_backup = pair.field_primary, pair.field_backup
         view.shared_owner, view.declared_end, view.signing = pair.owner, pair.ends, pair.signing
         view.consumers_primary, view.consumers_backup = pair.consumers_primary, pair.consumers_backup
+        view.needs = pair.needs
         view.shared_until = pair.until if pair.shared else None
         view.shared = pair.shared and pair.until is not None and not view.passed(pair.until + 1)
 

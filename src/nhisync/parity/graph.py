@@ -1,13 +1,14 @@
 """What every identity of a pair rests on, as a graph: both paths, what they share, what ties the backup to the primary.
 
-Built from rows alone and the documented planes of providers. The rules NHS701 to NHS706 judge the same facts; here they
+Built from rows alone and the documented planes of providers. The rules NHS701 to NHS708 judge the same facts; here they
 are only shown. Order is that of the names, so that equal facts give equal graphs. Pure.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
-from nhisync.model import Presence
+from nhisync.model import Needed, Presence, Side
 from nhisync.parity.planes import NO_COMMERCIAL, SERVICES, Plane, Service, dependency_planes, source_planes
 from nhisync.parity.row import Row
 from nhisync.parity.rules.facts import DependencyRow, dependencies_of
@@ -119,6 +120,7 @@ def graph_of(
     providers: Mapping[tuple[str, str], str],
     domains: Mapping[tuple[str, str], str | None],
     primary_domains: Collection[str],
+    needs: Mapping[str, tuple[Needed, ...]] = MappingProxyType({}),
 ) -> Graph:
     """The graph of these pairs.
 
@@ -129,6 +131,7 @@ def graph_of(
         providers: (path, source) → provider.
         domains: (path, source) → fault domain of the source.
         primary_domains: fault domains of the primary path.
+        needs: key → what the configuration says that the identities of the pair need.
     """
     drawing, couples = _Drawing(), list[tuple[str, tuple[str, ...] | None, tuple[str, ...] | None]]()
     for key, p, b in sorted(pairs, key=lambda pair: pair[0]):
@@ -136,6 +139,9 @@ def graph_of(
             None if row is None else _draw(drawing, row, path, providers, domains)
             for path, row in ((primary, p), (backup, b))
         ]
+        for side, place, row, path in ((Side.PRIMARY, sides[0], p, primary), (Side.BACKUP, sides[1], b, backup)):
+            if place is not None and row is not None:
+                _declare(drawing, place, (n for n in needs.get(key, ()) if n.side is side), row, path, providers)
         couples.append((key, sides[0], sides[1]))
     order = sorted(drawing.nodes)
     number = {place: index for index, place in enumerate(order)}
@@ -173,6 +179,22 @@ def _draw(
         node = _dependency(one, (row.domain or "").partition("/")[0] or provider)
         drawing.rest(here, drawing.put(node), dependency_planes(provider, kind, one.kind), path)
     return here
+
+
+def _declare(
+    drawing: _Drawing,
+    place: tuple[str, ...],
+    needs: Iterable[Needed],
+    row: Row,
+    path: str,
+    providers: Mapping[tuple[str, str], str],
+) -> None:
+    """What the configuration says that one identity needs."""
+    source, _, rest = row.locator.partition(":")
+    for one in needs:
+        planes = dependency_planes(providers.get((path, source), ""), rest.partition("/")[0], one.kind)
+        node = Node(kind=one.kind, name=one.name, domain=one.domain or None, many=not one.domain, note="declared")
+        drawing.rest(place, drawing.put(node), planes, path)
 
 
 def _service(service: Service, domain: str | None) -> Node:

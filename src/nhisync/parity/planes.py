@@ -2,6 +2,18 @@
 
 The plane that rotates is not the plane that authenticates: in an outage a credential may work for days while nobody
 can change it. What providers document about their planes is data here, each with its page.
+
+Compared with the vendors' pages on 2026-11-28:
+
+- AWS: "Resilience in AWS Identity and Access Management" (one control plane for all commercial Regions, in US East
+  (N. Virginia); a read-only data plane in each Region), and the whitepaper "AWS Fault Isolation Boundaries",
+  appendix A: STS is a data plane alone and does not need the control plane, so that sessions of roles go on.
+- Azure: "Azure Key Vault availability and redundancy" (during a failover a vault is in read-only mode: list, get,
+  encrypt, decrypt, wrap, unwrap, sign, verify, backup). Failover exists for most paired regions only; Brazil South and
+  West US 3 have none, and then nothing at all is answered.
+- Not confirmed: that IAM of Google and Microsoft Entra have one fault domain of their own. Both are described as global
+  and replicated, neither page says what a region's loss takes along; `gcp/global` and `azure/global` say no more
+  than that no region of a path is meant. The pages named below are the nearest.
 """
 
 from collections.abc import Mapping
@@ -41,21 +53,29 @@ class Service(NamedTuple):
 
 _MADE: Final = (Plane.ISSUE, Plane.ROTATE)
 _IAM_PAGE: Final = "https://docs.aws.amazon.com/IAM/latest/UserGuide/disaster-recovery-resiliency.html"
-_IAM: Final = (
-    Service(
-        "AWS IAM control plane",
-        _MADE,
-        "aws/us-east-1",
-        "one control plane for all commercial Regions",
-        _IAM_PAGE,
-    ),
-    Service(
-        "AWS IAM data plane",
-        (Plane.AUTHENTICATE,),
-        None,
-        "every Region answers from a read-only replica",
-        _IAM_PAGE,
-    ),
+_STS_PAGE: Final = (
+    "https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/"
+    "appendix-a---partitional-service-guidance.html"
+)
+_IAM_CONTROL: Final = Service(
+    "AWS IAM control plane",
+    _MADE,
+    "aws/us-east-1",
+    "one control plane for all commercial Regions",
+    _IAM_PAGE,
+)
+_IAM_DATA: Final = Service(
+    "AWS IAM data plane",
+    (Plane.AUTHENTICATE,),
+    None,
+    "every Region answers from a read-only replica",
+    _IAM_PAGE,
+)
+_IAM: Final = (_IAM_CONTROL, _IAM_DATA)
+_IAM_ROLE: Final = (
+    _IAM_CONTROL._replace(planes=(Plane.ROTATE,)),
+    _IAM_DATA,
+    Service("AWS STS", (Plane.ISSUE,), None, "sessions are made without the control plane of IAM", _STS_PAGE),
 )
 _KEY_VAULT: Final = (
     Service(
@@ -87,7 +107,8 @@ _GOOGLE: Final = (
 
 SERVICES: Final[Mapping[tuple[str, str], tuple[Service, ...]]] = MappingProxyType(
     {
-        **dict.fromkeys((("aws", k) for k in ("access-key", "role", "server-certificate", "service-credential")), _IAM),
+        **dict.fromkeys((("aws", k) for k in ("access-key", "server-certificate", "service-credential")), _IAM),
+        ("aws", "role"): _IAM_ROLE,
         **dict.fromkeys((("azure", kind) for kind in ("certificate", "key", "secret")), _KEY_VAULT),
         **dict.fromkeys(
             (("azure", k) for k in ("app-certificate", "app-federation", "app-secret", "sp-certificate", "sp-secret")),
@@ -172,6 +193,6 @@ def dependency_planes(provider: str, kind: str, dependency: str) -> tuple[Plane,
     Where nothing is kept of a credential, every login needs what its issuer has just made.
     """
     planes = _DEPENDENCIES.get(dependency, ())
-    if dependency == "issuer" and (provider, kind) in MINTED:
+    if dependency in {"issuer", "master-secret"} and (provider, kind) in MINTED:
         return (Plane.ISSUE, Plane.AUTHENTICATE)
     return planes

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from nhisync.model import Consequence, Layer, Severity, Side, State
+from nhisync.model import Consequence, Layer, Needed, Severity, Side, State
 from nhisync.parity.row import Row
 from nhisync.parity.thresholds import Thresholds
 from nhisync.policy import Tier
@@ -65,6 +65,7 @@ class PairView:
         lost_until: epoch seconds of the end of the declaration that the app's sessions are lost; None = there is none.
         consumers_primary: who uses the primary's credential; None = the pair does not say.
         consumers_backup: the same of the backup's.
+        needs: what the configuration says that the identities need.
         field_primary: field named on the primary, or None.
         field_backup: field named on the backup, or None.
         missing_primary: why there is no primary row (word of `Presence`).
@@ -88,6 +89,7 @@ class PairView:
         "lost_until",
         "missing_backup",
         "missing_primary",
+        "needs",
         "now",
         "present",
         "primary",
@@ -116,6 +118,7 @@ class PairView:
     lost_until: int | None
     consumers_primary: tuple[str, ...] | None
     consumers_backup: tuple[str, ...] | None
+    needs: tuple[Needed, ...]
     field_primary: str | None
     field_backup: str | None
     missing_primary: str

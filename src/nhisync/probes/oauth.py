@@ -44,6 +44,9 @@ _GOOGLE: Final = (
 _ACCOUNT: Final = re.compile(r"[a-z0-9.-]{1,64}@[a-z0-9.-]{1,120}\.gserviceaccount\.com")
 """The only part of a key file that is ever told: it is taken out of the value, so it must be what it claims to be."""
 
+_UNKNOWN: Final = frozenset({("invalid_token", "Invalid Value"), (None, "Invalid Value")})
+"""What the token information endpoint answers for a token that is over, taken back or never was one, old and new."""
+
 _LIFE: Final = 300
 """Seconds that the signed request is good for; Google takes an hour at most."""
 
@@ -76,11 +79,13 @@ def probe_entra(order: Order, presented: Presented, patience: Patience) -> Shown
 
 
 def probe_google(order: Order, presented: Presented, patience: Patience) -> Shown:
-    """Ask for a token with a request that the account's key signs.
+    """Ask for a token with a request that the account's key signs; of a token that was minted, ask whose it is.
 
     Raises:
         ProviderError: the endpoint cannot be asked, the value is no key, or the package is not installed.
     """
+    if order.auth == "bearer":
+        return _whose(order, presented, patience)
     try:
         from google.auth import crypt, jwt  # noqa: PLC0415 - an extra, and only this kind needs it
     except ModuleNotFoundError:
@@ -111,6 +116,25 @@ def probe_google(order: Order, presented: Presented, patience: Patience) -> Show
             return refused(order.floor, ErrorKind.AUTH_FAILED, told)
         told = "the endpoint rejects the signed request and does not say that it judged the key; is this clock right?"
         return not_made(order.floor, ProviderError(ErrorKind.MISCONFIGURED, told))
+    return Shown(depth=order.floor, accepted=None, error=unexpected(answer.status))
+
+
+def _whose(order: Order, presented: Presented, patience: Patience) -> Shown:
+    """Ask the token information endpoint, as google-auth-library's ``getTokenInfo`` does; it lets nobody do anything.
+
+    Raises:
+        ProviderError: the endpoint cannot be asked.
+    """
+    form = {"access_token": value_of(presented).decode("utf-8", "surrogateescape")}
+    answer = _posted(order, form, patience)
+    said = answer.document
+    if answer.status == 200:
+        if not isinstance(said.get("aud"), str):
+            raise ProviderError(ErrorKind.MALFORMED, "what answered is no token information endpoint")
+        account = str(said.get("email", ""))
+        return Shown(depth="auth", accepted=True, seen_as=account if _ACCOUNT.fullmatch(account) else "")
+    if answer.status == 400 and (said.get("error"), said.get("error_description")) in _UNKNOWN:
+        return refused(order.floor, ErrorKind.AUTH_FAILED, "Google does not know the minted token")
     return Shown(depth=order.floor, accepted=None, error=unexpected(answer.status))
 
 

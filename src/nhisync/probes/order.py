@@ -221,10 +221,18 @@ def value_of(presented: Presented) -> bytes:
     return presented.secret.reveal()
 
 
-def not_made(depth: str, failure: ProviderError) -> Shown:
-    """The credential was not judged; what helps is told with the reason, where it fits into the same line."""
-    fact, fix = failure.fact, failure.fix.rstrip(".")
-    if fix and len(fact.message) + len(fix) + 2 <= _LONGEST_LINE and "\n" not in fix:
+def not_made(depth: str, failure: ProviderError, otherwise: str = "") -> Shown:
+    """The credential was not judged; what helps is told with the reason, where it fits into the same line.
+
+    Args:
+        depth: how deep it was proven.
+        failure: why it was not judged.
+        otherwise: what helps, too, in fewer words; told where the failure's own next step is longer than the line.
+    """
+    fact = failure.fact
+    steps = (step.rstrip(".") for step in (failure.fix, otherwise) if step and "\n" not in step)
+    fix = next((step for step in steps if len(fact.message) + len(step) + 2 <= _LONGEST_LINE), "")
+    if fix:
         # The first word begins a sentence no more; a command that is typed keeps its letters.
         fix = fix[0].lower() + fix[1:] if fix[1:2].islower() else fix
         fact = replace(fact, message=f"{fact.message}; {fix}")

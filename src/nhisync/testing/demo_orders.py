@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nhisync.testing.demo_parts import DAY, HOUR, canary, kv, nothing, pair, plant, tls
+from nhisync.testing.demo_parts import DAY, HOUR, WEST, canary, kv, nothing, pair, plant, tls
 from nhisync.testing.scenario import PlannedApp, Plant
 
 HERE, THERE = "europe-north1", "europe-west1"
@@ -19,6 +19,11 @@ _KEY = f"projects/acme-keys/locations/{THERE}/keyRings/orders/cryptoKeys/psp"
 def google(name: str, **seed: Any) -> Plant:
     """A secret in Secret Manager, with a schedule that somebody acts on."""
     return plant("google", "secret", f"orders-{name}", **{"rotation_period": 30 * DAY, **seed})
+
+
+def _admin(name: str, domain: str) -> dict[str, str]:
+    """What somebody wrote down of the credential that a rotation logs in with."""
+    return {"kind": "master-secret", "name": name, "fault_domain": domain}
 
 
 ORDERS = PlannedApp(
@@ -93,6 +98,29 @@ ORDERS = PlannedApp(
             google("giro", replicas=[HERE, THERE]),
             "While one replica's region is down, no version can be added.",
             "NHS704",
+        ),
+        pair(
+            "clearing",
+            "api-key",
+            kv("orders/clearing"),
+            google("clearing"),
+            "The function that acts on its schedule logs in with a credential of the primary's region.",
+            "NHS707",
+            document={"depends_on": {"backup": [_admin("clearing-admin in eu-west-1", f"vault/{WEST}")]}},
+        ),
+        pair(
+            "refunds",
+            "api-key",
+            kv("orders/refunds"),
+            google("refunds"),
+            "One login rotates both: whoever locks it stops the rotation of both paths.",
+            "NHS708",
+            document={
+                "depends_on": {
+                    "primary": [_admin("refunds-admin at psp.example", "everywhere")],
+                    "backup": [_admin("refunds-admin at psp.example", "everywhere")],
+                }
+            },
         ),
         pair(
             "ledger-db",

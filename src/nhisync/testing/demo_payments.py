@@ -236,8 +236,9 @@ _REUSE = (
             connection="reporting",
             host="db.example:5432",
         ),
-        "Two rotators drive one database account and break each other.",
+        "Two rotators drive one database account and break each other, both with one login of the server.",
         "NHS404",
+        "NHS708",
     ),
     pair(
         "legacy-psp",

@@ -94,7 +94,7 @@ def view(
     made.missing_primary, made.missing_backup = "", ""
     made.ahead_primary, made.ahead_backup = None, None
     made.field_primary, made.field_backup, made.declared_end = None, None, None
-    made.signing, made.lost_until = False, None
+    made.signing, made.lost_until, made.needs = False, None, ()
     made.consumers_primary, made.consumers_backup = None, None
     made.shared_owner, made.shared_until = "payments-oncall", shared_until
     made.shared = shared_until is not None and not made.passed(shared_until + 1)

@@ -33,6 +33,7 @@ from . import (
     test_presence,
     test_region,
     test_reuse,
+    test_rotators,
     test_sessions,
     test_trust,
 )
@@ -44,7 +45,7 @@ INFOS = [rule.info for rule in RULES]
 MODULES = (
     *(test_blackout, test_presence, test_lockstep, test_expiry, test_reuse, test_authorization),
     test_opinion,
-    *(test_chain, test_trust, test_region, test_live, test_sessions, test_consumers, test_evidence),
+    *(test_chain, test_trust, test_region, test_rotators, test_live, test_sessions, test_consumers, test_evidence),
 )
 BLOCKS = {
     "EXPIRED",

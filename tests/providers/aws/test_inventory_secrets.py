@@ -317,3 +317,15 @@ def test_ten_thousand_secrets_are_a_hundred_calls(aws, backup):
     assert len(seen.items) == 10_000
     assert seen.coverage[0].items == 10_000
     assert aws.world.calls() == {"sts:AssumeRole": 1, "secretsmanager:ListSecrets": 100}
+
+
+@pytest.mark.requirement("R39")
+def test_a_service_that_rotates_is_a_dependency_where_the_first_replica_stands(aws, backup):
+    """It keeps the credential it rotates with; a secret of a function of one's own rests on that function alone."""
+    aws.seed("secret", "pay/rds", rotation={"managed": "rds"})
+    aws.seed("secret", "pay/own")
+    seen = backup.see("secret/pay/rds", "secret/pay/own", kinds="secret")
+    found = {name: [one.kind for one in seen[name].dependencies] for name in ("secret/pay/rds", "secret/pay/own")}
+    assert found["secret/pay/own"] == ["rotation-function"]
+    (rotator,) = (one for one in seen["secret/pay/rds"].dependencies if one.kind == "managed-rotation")
+    assert (rotator.id, rotator.region, rotator.multi_region) == ("rds", "eu-north-1", False)

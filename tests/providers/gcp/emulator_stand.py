@@ -18,9 +18,10 @@ import google.auth.transport.requests
 import grpc
 import pytest
 import requests
-from google.cloud import certificate_manager_v1, iam_admin_v1, iam_v2, secretmanager_v1
+from google.cloud import certificate_manager_v1, iam_admin_v1, iam_credentials_v1, iam_v2, secretmanager_v1
 from google.cloud.certificate_manager_v1.services.certificate_manager.transports import CertificateManagerGrpcTransport
 from google.cloud.iam_admin_v1.services.iam.transports import IAMGrpcTransport
+from google.cloud.iam_credentials_v1.services.iam_credentials.transports import IAMCredentialsGrpcTransport
 from google.cloud.iam_v2.services.policies.transports import PoliciesGrpcTransport
 from google.cloud.secretmanager_v1.services.secret_manager_service.transports import SecretManagerServiceGrpcTransport
 from google.cloud.security import privateca_v1
@@ -84,6 +85,11 @@ class Clients:
     def denials(self, address: str) -> Any:
         """A client of version 2 of IAM, which has the deny policies."""
         return iam_v2.PoliciesClient(transport=PoliciesGrpcTransport(channel=self.channel(address)))
+
+    def tokens(self, address: str) -> Any:
+        """A client of IAM Credentials, which mints."""
+        transport = IAMCredentialsGrpcTransport(channel=self.channel(address))
+        return iam_credentials_v1.IAMCredentialsClient(transport=transport)
 
     def places(self, address: str) -> Any:
         """Nhisync's own client of Resource Manager."""

@@ -218,10 +218,11 @@ def test_role_files_are_what_gcloud_takes(mode):
 
 
 def test_modes_without_use_yield_nothing():
-    """Certificates are renewed by Google, accounts hold nothing to read or replace: no document is printed for them."""
-    only = locators("certificate/global/www", SELF, f"cas-certificate/{POOL}/cn/api.example.com")
+    """Certificates are renewed by Google, accounts hold nothing to replace: no document is printed for them."""
+    only = locators("certificate/global/www", f"cas-certificate/{POOL}/cn/api.example.com")
     for mode in (AccessMode.PROBE, AccessMode.ROTATE):
         assert documents(mode, only, frozenset(), PROJECT) == ()
+    assert documents(AccessMode.ROTATE, locators(SELF), frozenset(), PROJECT) == ()
     assert documents(AccessMode.READ, (), frozenset(), PROJECT) == ()
     assert documents(AccessMode.PROBE, locators(KEY), frozenset(), PROJECT) == ()
 

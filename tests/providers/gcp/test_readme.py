@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from nhisync.spi import AccessMode, ErrorKind, Locator
 from nhisync_gcp import GcpProvider, GcpSettings
 from nhisync_gcp.calls import CALLS, RATES
-from nhisync_gcp.permissions import READ, RIGHTS, RIGHTS_ABOVE, bindings
+from nhisync_gcp.permissions import ACCESS, MINT, READ, RIGHTS, RIGHTS_ABOVE, bindings
 
 ROOT = Path(__file__).parents[3] / "providers" / "gcp"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,16 +51,17 @@ def test_every_error_kind_is_described(kind):
 @pytest.mark.parametrize("mode", list(AccessMode))
 def test_every_role_is_described(mode):
     """The table of modes names the roles that are printed."""
-    account = Locator("gcp", "service-account-key", "a@p.iam.gserviceaccount.com")
-    found = bindings(mode, (Locator("gcp", "secret", "s"), account), frozenset(READ), "p")
+    email = "a@p.iam.gserviceaccount.com"
+    accounts = [Locator("gcp", kind, email) for kind in ("service-account", "service-account-key")]
+    found = bindings(mode, (Locator("gcp", "secret", "s"), *accounts), frozenset(READ), "p")
     assert {one.role for one in found} <= set(re.findall(r"`(nhisync\w+)`", README))
 
 
 def test_every_permission_belongs_to_a_call():
-    """What the read documents grant is what calls ask for, and the other way round; values are apart."""
+    """What the read documents grant is what calls ask for, and the other way round; values and minting are apart."""
     asked = {call.permission for call in CALLS.values() if call.permission}
     rights = {*RIGHTS, *RIGHTS_ABOVE}
-    assert {one for kind in READ.values() for one in kind} | rights == asked - {"secretmanager.versions.access"}
+    assert {one for kind in READ.values() for one in kind} | rights == asked - {ACCESS, MINT}
 
 
 def test_documented_source_is_valid():

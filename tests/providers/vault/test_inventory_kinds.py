@@ -110,6 +110,18 @@ def test_declared_rotation_and_lifecycle_of_kv(site: Any) -> None:
     assert (item.rotation.enabled, item.rotation.interval) == (True, 30 * DAY)
 
 
+@pytest.mark.requirement("R39")
+@pytest.mark.parametrize("kind", ["db-static", "db-dynamic"])
+def test_a_database_role_rests_on_the_login_of_its_connection(site: Any, kind: str) -> None:
+    """What the engine itself logs in with makes every new generation; its password is in nothing."""
+    role = site.seed(kind, "database/ledger", host="DB.example:5432")
+    item = site.observe(role)[role]
+    (master,) = item.dependencies
+    assert (master.kind, master.region, master.multi_region) == ("master-secret", "eu-west-1", False)
+    assert master.id.endswith(" at db.example")
+    assert master.detail == "kept in database/config/postgres"
+
+
 @pytest.mark.requirement("R41")
 def test_a_static_role_shows_its_schedule(site: Any) -> None:
     """Last rotation, period, and the next one as an upper bound."""

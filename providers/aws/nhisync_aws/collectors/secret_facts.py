@@ -216,6 +216,11 @@ def _dependencies(facts: SecretFacts, key: Dependency | None) -> tuple[Dependenc
         parts = function.split(":")
         region = parts[3] if len(parts) > 3 and parts[3] else facts.run.region
         found.append(Dependency(kind="rotation-function", id=function, region=region, multi_region=False))
+    if owner := str(facts.entry.get("OwningService") or ""):
+        # It keeps and uses its own master credential, where the primary replica stands (Secrets Manager user guide,
+        # "Managed rotation"); a function's stands in the secret's value, which is not read.
+        region = facts.primary_region or facts.run.region
+        found.append(Dependency(kind="managed-rotation", id=owner, region=region, multi_region=False))
     if facts.is_replica:
         source = facts.arn.replace(f":{facts.run.region}:", f":{facts.primary_region}:", 1)
         detail = "the value comes from there"
@@ -241,7 +246,7 @@ def _marker(facts: SecretFacts, key: Dependency | None) -> str:
     entry = facts.entry
     members = ("ARN", "CreatedDate", "LastChangedDate", "LastRotatedDate", "NextRotationDate", "DeletedDate")
     listed = [facts.date(m) if m != "ARN" else facts.arn for m in members]
-    rotation = [entry.get("RotationEnabled"), entry.get("RotationLambdaARN"), entry.get("RotationRules")]
+    rotation = [entry.get(m) for m in ("RotationEnabled", "RotationLambdaARN", "RotationRules", "OwningService")]
     stages = {version: sorted(labels) for version, labels in facts.stages.items()}
     tags = sorted((str(t.get("Key")), str(t.get("Value"))) for t in entry.get("Tags") or ())
     state = None if key is None else (key.id, key.usable, key.multi_region)

@@ -1,6 +1,7 @@
 """The state of one emulated Google Cloud, shared by every source of a world."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,9 +14,9 @@ from nhisync_gcp.emulator.catalogue import Catalogue
 from nhisync_gcp.emulator.pki import Issuer, new_key
 from nhisync_gcp.emulator.pki import Key as PkiKey
 from nhisync_gcp.emulator.quotas import Quotas
-from nhisync_gcp.emulator.refusals import unauthenticated
+from nhisync_gcp.emulator.refusals import out_of_scope, unauthenticated
 from nhisync_gcp.emulator.secret_store import SecretStore
-from nhisync_gcp.emulator.tokens import LIFETIME, Assertion, Token, parse
+from nhisync_gcp.emulator.tokens import CLOUD_PLATFORM, LIFETIME, Assertion, Token, parse
 
 _TOKEN_AUDIENCES = ("https://oauth2.googleapis.com/token", "https://accounts.google.com/o/oauth2/token")
 
@@ -140,10 +141,10 @@ class Cloud:
             return new_key()
         return self._certificate_keys.setdefault(material, new_key())
 
-    def issue_token(self, member: str) -> str:
-        """A new access token for a principal."""
+    def issue_token(self, member: str, scopes: Sequence[str] = (), life: timedelta = LIFETIME) -> str:
+        """A new access token for a principal, for these scopes (none named: for everything)."""
         text = f"ya29.{self.randomness.hex(24)}"
-        self._tokens[text] = Token(member, self.wall.now() + LIFETIME)
+        self._tokens[text] = Token(member, self.wall.now() + life, tuple(scopes))
         return text
 
     def token(self, text: str) -> Token | None:
@@ -155,7 +156,8 @@ class Cloud:
         """The principal behind a bearer token.
 
         Raises:
-            RefusedError: UNAUTHENTICATED: unknown, expired, or its account is disabled or gone.
+            RefusedError: UNAUTHENTICATED: unknown, expired, or its account is disabled or gone; PERMISSION_DENIED: not
+                asked for the scope of the services here.
         """
         token = self._tokens.get(bearer)
         if token is None:
@@ -166,6 +168,8 @@ class Cloud:
             account = self.accounts.find(token.member.partition(":")[2])
             if account is None or account.shown.current.disabled:
                 raise unauthenticated("ACCOUNT_STATE_INVALID")
+        if not token.covers(CLOUD_PLATFORM):
+            raise out_of_scope()
         return token.member
 
     def signer(self, assertion: Assertion) -> tuple[Account, Key] | None:

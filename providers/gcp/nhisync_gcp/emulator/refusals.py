@@ -92,6 +92,12 @@ def unauthenticated(reason: str) -> RefusedError:
     return RefusedError(grpc.StatusCode.UNAUTHENTICATED, text, error_info(reason, "googleapis.com", {}))
 
 
+def out_of_scope() -> RefusedError:
+    """The token was asked for other scopes than the service's."""
+    info = error_info("ACCESS_TOKEN_SCOPE_INSUFFICIENT", "googleapis.com", {})
+    return RefusedError(grpc.StatusCode.PERMISSION_DENIED, "Request had insufficient authentication scopes.", info)
+
+
 def exhausted(metric: str, project_number: str, *, retry_after: timedelta | None) -> RefusedError:
     """A quota is used up; `retry_after` becomes ``google.rpc.RetryInfo``, None = the service names no time."""
     text = f"Quota exceeded for quota metric '{metric}' and limit '{metric} per minute' of the service."

@@ -147,6 +147,7 @@ class Source:
             "endpoints": {
                 "secretmanager": everything,
                 "iam": everything,
+                "iamcredentials": everything,
                 "cloudresourcemanager": everything,
                 "certificatemanager": everything,
                 "privateca": everything,

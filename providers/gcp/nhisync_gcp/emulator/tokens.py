@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 LIFETIME = timedelta(seconds=3599)
+CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+EMAIL_SCOPES = ("https://www.googleapis.com/auth/userinfo.email", "email")
 _SLACK = timedelta(minutes=5)
 _LONGEST = timedelta(hours=1)
 
@@ -24,10 +26,16 @@ class Token:
     Attributes:
         member: principal in the notation of policies.
         expires: when it ends, on the machine's clock.
+        scopes: what it was asked for; () = everything.
     """
 
     member: str
     expires: datetime
+    scopes: tuple[str, ...] = ()
+
+    def covers(self, *wanted: str) -> bool:
+        """Whether it was asked for one of these scopes."""
+        return not self.scopes or bool(set(wanted) & set(self.scopes))
 
 
 @dataclass(frozen=True, slots=True)

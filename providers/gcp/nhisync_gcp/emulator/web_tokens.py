@@ -1,12 +1,14 @@
 """Where tokens come from: assertions of service accounts, foreign identities, impersonation."""
 
 import re
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from nhisync_gcp.emulator.refusals import denied, invalid
+from nhisync_gcp.emulator.iam_credentials import generate
+from nhisync_gcp.emulator.refusals import invalid
 from nhisync_gcp.emulator.rpc import Node
-from nhisync_gcp.emulator.tokens import LIFETIME, Assertion, parse
+from nhisync_gcp.emulator.tokens import CLOUD_PLATFORM, EMAIL_SCOPES, LIFETIME, Assertion, parse
 from nhisync_gcp.emulator.web import Route, WebReply, WebRequest, caller, json_reply
 
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -62,17 +64,11 @@ def exchange(node: Node, request: WebRequest, _match: re.Match[str]) -> WebReply
 
 def impersonate(node: Node, request: WebRequest, match: re.Match[str]) -> WebReply:
     """``generateAccessToken`` of the IAM Service Account Credentials API."""
-    permission = "iam.serviceAccounts.getAccessToken"
     call = caller(node, request, "IAMCredentials.GenerateAccessToken")
-    account = node.cloud.accounts.find(match.group(1))
-    if account is None:
-        raise denied(permission, f"projects/-/serviceAccounts/{match.group(1)}")
-    call.require(permission, account.name, f"projects/{account.project}")
-    if not request.form().get("scope"):
-        raise invalid("Scope required.")
-    ends = node.cloud.wall.now() + LIFETIME
-    stamp = ends.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return json_reply(200, {"accessToken": node.cloud.issue_token(account.member), "expireTime": stamp})
+    form = request.form()
+    made = generate(call, f"projects/-/serviceAccounts/{match.group(1)}", form.get("scope") or (), _lifetime(form))
+    stamp = made.ends.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return json_reply(200, {"accessToken": made.text, "expireTime": stamp})
 
 
 def token_info(node: Node, request: WebRequest, _match: re.Match[str]) -> WebReply:
@@ -82,12 +78,26 @@ def token_info(node: Node, request: WebRequest, _match: re.Match[str]) -> WebRep
     if found is None:
         return oauth_error("invalid_token", "Invalid Value")
     left = int((found.expires - node.cloud.wall.now()).total_seconds())
-    answer: dict[str, Any] = {"expires_in": str(left), "scope": "https://www.googleapis.com/auth/cloud-platform"}
+    answer: dict[str, Any] = {"expires_in": str(left), "scope": " ".join(found.scopes or (CLOUD_PLATFORM,))}
     account = node.cloud.accounts.find(found.member.partition(":")[2])
     if account is not None:
         unique = account.shown.current.unique_id
-        answer |= {"email": account.email, "email_verified": "true", "azp": unique, "aud": unique}
+        answer |= {"azp": unique, "aud": unique}
+        if found.covers(*EMAIL_SCOPES):
+            answer |= {"email": account.email, "email_verified": "true"}
     return json_reply(200, answer)
+
+
+def _lifetime(form: Mapping[str, Any]) -> timedelta:
+    """``"300s"`` (protobuf's JSON mapping of Duration); nothing named is zero.
+
+    Raises:
+        RefusedError: INVALID_ARGUMENT, it is no duration.
+    """
+    text = str(form.get("lifetime") or "0s")
+    if not text.endswith("s") or not text[:-1].isdecimal() or len(text) > 8:
+        raise invalid("Invalid value at 'lifetime' (type.googleapis.com/google.protobuf.Duration).")
+    return timedelta(seconds=int(text[:-1]))
 
 
 def _refusal(node: Node, assertion: Assertion, own: str) -> str:

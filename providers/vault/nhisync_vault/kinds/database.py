@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from nhisync.spi import Item, Lifecycle, Moment, Precision, ProviderError, PublicId, Rotation, Unchanged
+from nhisync.spi import Dependency, Item, Lifecycle, Moment, Precision, ProviderError, PublicId, Rotation, Unchanged
 from nhisync_vault.facts import attributes, check_name, instant, mapping, marker, span, text
 from nhisync_vault.kinds.base import Listed, NamedKind, Run
 from nhisync_vault.mounts import Mount
@@ -36,10 +36,12 @@ class _Connection:
     Attributes:
         host: lower case, with a port that is not the default; "" = not known.
         plugin: plugin name, "".
+        root: what the engine itself logs in with, as dependency; () = not known.
     """
 
     host: str
     plugin: str
+    root: tuple[Dependency, ...] = ()
 
 
 class StaticRoleKind(NamedKind):
@@ -64,7 +66,8 @@ class StaticRoleKind(NamedKind):
             run.locator(self.name, mount, name),
             lifecycle=run.lifecycle(mount, Lifecycle.OWN),
             ids=run.ids(*login),
-            marker=marker("db-static", role),
+            dependencies=connection.root,
+            marker=marker("db-static", role, connection),
             attributes=attributes(
                 database=database,
                 host=connection.host,
@@ -97,7 +100,8 @@ class DynamicRoleKind(NamedKind):
         return run.item(
             run.locator(self.name, mount, name),
             lifecycle=run.lifecycle(mount, Lifecycle.OWN),
-            marker=marker("db-dynamic", role),
+            dependencies=connection.root,
+            marker=marker("db-dynamic", role, connection),
             attributes=attributes(
                 database=database,
                 host=connection.host,
@@ -135,7 +139,17 @@ def _connection(run: Run, kind: str, mount: Mount, database: str) -> _Connection
         run.miss(kind, "connections", mount, error)
         return _Connection("", "")
     details = mapping(found.get("connection_details"))
-    return _Connection(host_of(details), text(found.get("plugin_name")))
+    host, root = host_of(details), text(details.get("username"))
+    if not host or not root:
+        return _Connection(host, text(found.get("plugin_name")))
+    master = Dependency(
+        kind="master-secret",
+        id=f"{root} at {host}",
+        region=run.settings.region or run.context.region,
+        multi_region=False,
+        detail=f"kept in {mount.path}/config/{database}",
+    )
+    return _Connection(host, text(found.get("plugin_name")), (master,))
 
 
 def host_of(details: Mapping[str, Any]) -> str:

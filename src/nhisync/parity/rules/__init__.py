@@ -28,13 +28,14 @@ from nhisync.parity.rules import (
     region,
     replaced,
     reuse,
+    rotators,
     sessions,
     trust,
 )
 
 _FAMILIES = (
-    *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, opinion),
-    *(exposure, chain, certificate, trust, region, live, sessions, consumers, replaced, evidence, attestation, own),
+    *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, opinion, exposure, chain, certificate),
+    *(trust, region, rotators, live, sessions, consumers, replaced, evidence, attestation, own),
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(
