@@ -49,7 +49,6 @@ CALLS: Mapping[str, Call] = {
     "iam.get_iam_policy": Call("iam.serviceAccounts.getIamPolicy", "iam"),
     "iam.get_role": Call("iam.roles.get", "iam"),
     "iam.test_iam_permissions": Call("", "iam"),
-    "iamcredentials.generate_access_token": Call("iam.serviceAccounts.getAccessToken", "iamcredentials"),
     "iam_v2.list_policies": Call("iam.denypolicies.list", "iam", scope=True),
     "iam_v2.get_policy": Call("iam.denypolicies.get", "iam"),
     "cloudresourcemanager.get_project": Call("resourcemanager.projects.get", "cloudresourcemanager", scope=True),
@@ -80,8 +79,9 @@ CHANGES: Mapping[str, Call] = {
     "iam.create_service_account_key": Call("iam.serviceAccountKeys.create", "iam"),
     "iam.disable_service_account_key": Call("iam.serviceAccountKeys.disable", "iam"),
     "iam.enable_service_account_key": Call("iam.serviceAccountKeys.enable", "iam"),
+    "iamcredentials.generate_access_token": Call("iam.serviceAccounts.getAccessToken", "iamcredentials"),
 }
-"""The calls of mode rotate that make or change something: none of them is ever repeated."""
+"""The calls of the modes rotate and probe that make or change something: none of them is ever repeated."""
 
 
 def host_of(service: str) -> str:

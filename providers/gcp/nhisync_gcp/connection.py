@@ -109,14 +109,6 @@ class Connection:
             seen.add(token)
         raise malformed(Called(name), "the pages do not end")
 
-    def once(self, name: str, budget: Budget, /, **request: Any) -> Any:
-        """One call that makes something: never repeated, because a lost answer may have made it (law 7).
-
-        Raises:
-            ProviderError: every failure, typed.
-        """
-        return self._send(name, budget, "", request, self.token(budget))
-
     def endpoint(self, service: str) -> str:
         """URL of a service."""
         return self._settings.endpoint_of(service)

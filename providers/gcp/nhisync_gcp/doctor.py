@@ -208,7 +208,7 @@ def _minting(situation: Situation, budget: Budget) -> Check:
     """The API that mints is one of its own: asked for an account that does not exist, so that nothing is minted."""
     email = f"{NOWHERE}@{situation.settings.project}.iam.gserviceaccount.com"
     try:
-        situation.connection.once(CALL, budget, **asked(email))
+        situation.connection.mint(CALL, budget, **asked(email))
     except ProviderError as error:
         if error.kind not in _ANSWERED:
             return _check("minting", error.message, ok=False, error=error)

@@ -6,7 +6,7 @@ a scope that opens nothing but the account's own address (OAuth 2.0 scopes, ``us
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from nhisync.spi import Budget, ErrorKind, FieldValue, Locator, ProviderError, SecretBytes
 from nhisync_gcp.connection import Connection
@@ -49,7 +49,7 @@ def impersonated(connection: Connection, wanted: Locator, budget: Budget) -> Ite
         raise ProviderError(ErrorKind.UNSUPPORTED, f"an item of the kind {wanted.kind} mints nothing")
     email = AccountName.of(wanted).email
     try:
-        answer = connection.once(CALL, budget, **asked(email))
+        answer = connection.mint(CALL, budget, **asked(email))
     except ProviderError as error:
         raise _told(error, email) from None
     if not answer.access_token:
@@ -57,7 +57,7 @@ def impersonated(connection: Connection, wanted: Locator, budget: Budget) -> Ite
     yield FieldValue(wanted, "access_token", SecretBytes(answer.access_token.encode()))
 
 
-def asked(email: str) -> dict[str, object]:
+def asked(email: str) -> dict[str, Any]:
     """The request; the API takes no project in place of the hyphen."""
     return {"name": f"projects/-/serviceAccounts/{email}", "scope": [SCOPE], "lifetime": {"seconds": LIFE}}
 
