@@ -1,6 +1,6 @@
 """`nhisync permissions`: the least privilege that exactly this configuration needs; nothing is contacted."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -9,7 +9,10 @@ from nhisync.config import Probe
 from nhisync.errors import UsageError
 from nhisync.model import App, Locator, Side
 from nhisync.parity.pairing import Pairing, Template, role_of
-from nhisync.spi import AccessMode, Capability, GrantReader, PermissionDocument, Permissions
+from nhisync.policy import Tier
+from nhisync.spi import AccessMode, Capability, GrantReader, PermissionDocument, Permissions, ProtectionReader
+
+_READING = frozenset({AccessMode.READ, AccessMode.FINGERPRINT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +79,11 @@ def permissions(
         need = need_of(session, where, source, pair, mode, whole=whole)
         if pair and not need.wanted:
             continue
-        printed = (*documents(session, where, source, mode, need), *_rights(session, where, source, mode, pair))
+        printed = (
+            *documents(session, where, source, mode, need),
+            *_rights(session, where, source, mode, pair),
+            *_guarding(session, where, source, mode, pair),
+        )
         found += [Granted(path=where, source=source, provider=info.name, document=document) for document in printed]
     if pair and not found and not _there(session, pair):
         raise UsageError(f"no pair is called `{pair}`", fix="Name it as `pair` or `app/pair`, as in the configuration.")
@@ -100,20 +107,38 @@ def documents(session: Session, path: str, source: str, mode: AccessMode, need: 
 
 def _rights(session: Session, path: str, source: str, mode: AccessMode, pair: str) -> tuple[PermissionDocument, ...]:
     """What reading rights needs, where a tier compares them: a document of its own beside that of the inventory."""
-    tiers = session.configuration.tiers
-    asking = tuple(app for app in session.configuration.apps if tiers[app.tier].authorization.compare)
-    capable = Capability.GRANTS in session.source_info(path, source).capabilities
-    if mode not in (AccessMode.READ, AccessMode.FINGERPRINT) or not asking or not capable:
+    need = _asked(session, lambda tier: tier.authorization.compare, path, source, pair)
+    if mode not in _READING or need is None or Capability.GRANTS not in session.source_info(path, source).capabilities:
         return ()
+    instance = session.provider(path, source)
+    try:
+        return cast("GrantReader", instance).grant_permissions(need.wanted, need.kinds)
+    finally:
+        instance.close()
+
+
+def _guarding(session: Session, path: str, source: str, mode: AccessMode, pair: str) -> tuple[PermissionDocument, ...]:
+    """What telling how items are guarded needs, where a tier asks: all of it optional, so a document of its own."""
+    need = _asked(session, lambda tier: tier.protection.asked, path, source, pair)
+    capable = Capability.PROTECTION in session.source_info(path, source).capabilities
+    if mode not in _READING or need is None or not capable:
+        return ()
+    instance = session.provider(path, source)
+    try:
+        return cast("ProtectionReader", instance).protection_permissions(need.wanted, need.kinds)
+    finally:
+        instance.close()
+
+
+def _asked(session: Session, asks: Callable[[Tier], bool], path: str, source: str, pair: str) -> Need | None:
+    """What apps whose tier `asks` want of one source, or of it what one pair needs; None = nothing."""
+    tiers = session.configuration.tiers
+    asking = tuple(app for app in session.configuration.apps if asks(tiers[app.tier]))
     pairing = Pairing(path, asking)
     named = tuple(_named(asking, path, pair)) if pair else pairing.wanted
     wanted = tuple(sorted({locator.item for locator in named if locator.source == source}))
     kinds = frozenset() if pair else pairing.swept.get(source, frozenset())
-    instance = session.provider(path, source)
-    try:
-        return cast("GrantReader", instance).grant_permissions(wanted, kinds) if wanted or kinds else ()
-    finally:
-        instance.close()
+    return Need(wanted, kinds) if wanted or kinds else None
 
 
 def need_of(

@@ -16,6 +16,7 @@ class Thresholds:
     `first_fraction` is the greater one of `block_fraction` and `warn_fraction`: below it nothing need be said.
     `blackout` is the horizon that the tier requires without issuers, None when it does not ask.
     `consumers_all` says whether a pair that does not name its consumers is unknown.
+    `guarded_key` and `guarded_audit` say what is asked of how items are guarded.
     """
 
     inventory_max_age: int
@@ -37,6 +38,8 @@ class Thresholds:
     min_ec_bits: int
     compare_values: bool = False
     blackout: int | None = None
+    guarded_key: bool = False
+    guarded_audit: bool = False
     live_depth: int
     live_max_age: int
     live_grace: int
@@ -73,6 +76,8 @@ def thresholds_of(tier: Tier) -> Thresholds:
         live_depth=depth_of(tier.live.min_depth),
         live_max_age=int(tier.live.max_age.total_seconds()),
         live_grace=int(tier.live.grace.total_seconds()),
+        guarded_key=tier.protection.key,
+        guarded_audit=tier.protection.audit,
         consumers_all=tier.consumers.ask == "all",
         consumers_max_age=int(tier.consumers.max_age.total_seconds()),
         consumers_grace=int(tier.consumers.grace.total_seconds()),

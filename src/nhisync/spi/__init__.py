@@ -6,6 +6,7 @@ from nhisync.model import (
     HELD,
     TRUST,
     TTL,
+    Audited,
     CertificateFacts,
     Chain,
     Coverage,
@@ -15,6 +16,7 @@ from nhisync.model import (
     Effect,
     ErrorFact,
     Item,
+    KeyHolder,
     KeySet,
     Lifecycle,
     Limit,
@@ -22,6 +24,7 @@ from nhisync.model import (
     Moment,
     Precision,
     Presence,
+    Protection,
     PublicId,
     Right,
     Rotation,
@@ -30,7 +33,9 @@ from nhisync.model import (
 )
 from nhisync.spi.errors import LEFT_OUT, ErrorKind, ProviderError
 from nhisync.spi.grants import GrantFacts
+from nhisync.spi.guarding import GUARDED, Guarding, ProtectionReader
 from nhisync.spi.limits import Budget, Rate, Remainder, TokenBucket
+from nhisync.spi.printed import PermissionDocument
 from nhisync.spi.protocols import (
     PROTOCOLS,
     SPI_VERSION,
@@ -48,7 +53,6 @@ from nhisync.spi.protocols import (
     Issuer,
     KindInfo,
     Observation,
-    PermissionDocument,
     Permissions,
     Predecessor,
     Prober,
@@ -76,6 +80,7 @@ from nhisync.spi.settings import (
 
 __all__ = [
     "BOUNDARY",
+    "GUARDED",
     "HELD",
     "LEFT_OUT",
     "PROTOCOLS",
@@ -84,6 +89,7 @@ __all__ = [
     "TRUST",
     "TTL",
     "AccessMode",
+    "Audited",
     "Budget",
     "Capability",
     "CertificateFacts",
@@ -106,11 +112,13 @@ __all__ = [
     "Fingerprinter",
     "GrantFacts",
     "GrantReader",
+    "Guarding",
     "Identifier",
     "Inventory",
     "InventoryRequest",
     "Issuer",
     "Item",
+    "KeyHolder",
     "KeySet",
     "KindInfo",
     "Lifecycle",
@@ -127,6 +135,8 @@ __all__ = [
     "Presence",
     "ProbeResult",
     "Prober",
+    "Protection",
+    "ProtectionReader",
     "Provider",
     "ProviderError",
     "ProviderInfo",

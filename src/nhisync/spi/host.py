@@ -11,7 +11,8 @@ from shlex import quote
 
 from nhisync.spi.errors import ErrorKind, ProviderError
 from nhisync.spi.files import LARGEST_BUNDLE, read_file
-from nhisync.spi.protocols import Check, CheckState, PermissionDocument
+from nhisync.spi.printed import PermissionDocument
+from nhisync.spi.protocols import Check, CheckState
 
 _OWN, _PUBLIC = ("nhisync:nhisync", "0600"), ("root:root", "0644")
 

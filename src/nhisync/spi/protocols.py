@@ -14,7 +14,9 @@ from nhisync.clock import Clock, Randomness
 from nhisync.model import Coverage, ErrorFact, Item, Locator
 from nhisync.spi.files import expanded
 from nhisync.spi.grants import GrantFacts
+from nhisync.spi.guarding import ProtectionReader
 from nhisync.spi.limits import Budget
+from nhisync.spi.printed import PermissionDocument
 from nhisync.spi.rotation import Rotator
 from nhisync.spi.secret import SecretBytes
 from nhisync.spi.settings import SourceSettings
@@ -38,6 +40,7 @@ class Capability(StrEnum):
     ISSUE = "issue"
     PREVIOUS = "previous"
     GRANTS = "grants"
+    PROTECTION = "protection"
     ROTATE = "rotate"
 
 
@@ -149,6 +152,7 @@ class InventoryRequest:
         prefixes: kind → literal name prefixes that templates need; a kind that is absent here is swept whole.
         known: wanted items whose detail is stored → their marker.
         budget: spend before every request.
+        protection: also tell how items are guarded (`Item.protection`), with a few calls more for the whole source.
     """
 
     budget: Budget
@@ -156,6 +160,7 @@ class InventoryRequest:
     wanted: tuple[Locator, ...] = ()
     prefixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known: Mapping[Locator, str] = field(default_factory=dict)
+    protection: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,23 +209,6 @@ class Check:
     observed: str
     fix: str = ""
     error: ErrorFact | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PermissionDocument:
-    """A least-privilege document for this configuration.
-
-    Attributes:
-        title: what it grants, to whom.
-        language: ``json``, ``hcl``, ``yaml``, ``sql`` or ``sh``.
-        text: the document, ready to apply.
-        actions: the single permissions it holds, in the provider's own notation.
-    """
-
-    title: str
-    language: str
-    text: str
-    actions: tuple[str, ...]
 
 
 class FieldValue:
@@ -393,6 +381,7 @@ PROTOCOLS: Mapping[Capability, type] = {
     Capability.ISSUE: Issuer,
     Capability.PREVIOUS: Predecessor,
     Capability.GRANTS: GrantReader,
+    Capability.PROTECTION: ProtectionReader,
     Capability.ROTATE: Rotator,
 }
 """Which protocol a declared capability promises."""

@@ -30,6 +30,7 @@ from . import (
     test_live,
     test_lockstep,
     test_presence,
+    test_protection,
     test_region,
     test_reuse,
     test_sessions,
@@ -41,7 +42,7 @@ DOCS = ROOT / "docs" / "rules"
 PROVIDERS = {folder.name for folder in (ROOT / "providers").iterdir() if folder.is_dir()}
 INFOS = [rule.info for rule in RULES]
 MODULES = (
-    *(test_blackout, test_presence, test_lockstep, test_expiry, test_reuse, test_authorization),
+    *(test_blackout, test_presence, test_lockstep, test_expiry, test_reuse, test_authorization, test_protection),
     *(test_chain, test_trust, test_region, test_live, test_sessions, test_consumers, test_evidence),
 )
 BLOCKS = {

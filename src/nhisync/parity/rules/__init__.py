@@ -24,6 +24,7 @@ from nhisync.parity.rules import (
     lockstep,
     own,
     presence,
+    protection,
     region,
     replaced,
     reuse,
@@ -32,7 +33,7 @@ from nhisync.parity.rules import (
 )
 
 _FAMILIES = (
-    *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, exposure),
+    *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, exposure, protection),
     *(chain, certificate, trust, region, live, sessions, consumers, replaced, evidence, attestation, own),
 )
 
