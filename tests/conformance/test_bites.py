@@ -31,6 +31,7 @@ from . import mutants as m
 from .fake_hooks import FakeHooks
 from .fake_world import FakeWorld, Observer
 from .mutants import Mutant
+from .servants import RARER, Servant
 
 _COUNT = itertools.count()
 _KINDS = FakeProvider.info.kinds
@@ -336,27 +337,7 @@ MUTANTS: dict[str, tuple[Mutant, ...]] = {
         Mutant(name="fails", provider={"examine": m.checks(CheckState.FAILED)}),
     ),
     "test_examine_sees_what_is_unreachable": (Mutant(name="fine", provider={"examine": m.checks(CheckState.OK)}),),
-    "test_probe_answers_for_every_item": (Mutant(name="no reason", hooks=m.servant(accepted=False)),),
-    "test_probe_keeps_the_budget": (Mutant(name="free", hooks=m.servant(probe=m.unspent("probe"))),),
-    "test_issue_mints_or_says_why_not": (
-        Mutant(name="nothing", hooks=m.servant(issue=lambda _s, _w, _b: iter(()))),
-        Mutant(name="twice", hooks=m.servant(issue=m.minting(times=2))),
-        Mutant(name="empty", hooks=m.servant(issue=m.minting(value=b""))),
-    ),
-    "test_previous_is_another_version_or_a_reason": (
-        Mutant(name="nothing", hooks=m.servant(previous=lambda _s, _w, _b: iter(()))),
-        Mutant(name="twice", hooks=m.servant(previous=m.minting(times=2))),
-    ),
-    "test_previous_keeps_the_budget": (Mutant(name="free", hooks=m.servant(previous=m.minting())),),
-    "test_issue_keeps_the_budget": (Mutant(name="free", hooks=m.servant(issue=m.minting())),),
-    "test_grants_answer_for_every_item": (
-        Mutant(name="unsorted", hooks=m.servant(rights=m.Servant.rights[::-1])),
-        Mutant(name="nobody's words", hooks=m.servant(scheme="")),
-    ),
-    "test_grants_keep_the_budget": (Mutant(name="spends nothing", hooks=m.servant(grants=m.unspent("grants"))),),
-    "test_grant_permissions_stand_beside_the_read_document": (
-        Mutant(name="no actions", hooks=m.servant(grant_permissions=m.document(actions=()))),
-    ),
+    **RARER,
 }
 
 
@@ -386,10 +367,7 @@ def test_standard_test_bites(name: str, mutant: Mutant, tmp_path: Path, monkeypa
         run(name, mutant.conformance(), tmp_path)
 
 
-@pytest.mark.parametrize(
-    "name",
-    sorted(name for name in DUTIES if name.startswith(("test_probe", "test_issue", "test_previous", "test_grant"))),
-)
+@pytest.mark.parametrize("name", sorted(RARER))
 def test_rarer_capabilities_pass_when_they_are_honest(name: str, tmp_path: Path) -> None:
     """The double that is broken above passes when it is not."""
-    run(name, Mutant(name="honest", hooks={"provider": m.Servant}).conformance(), tmp_path)
+    run(name, Mutant(name="honest", hooks={"provider": Servant}).conformance(), tmp_path)
