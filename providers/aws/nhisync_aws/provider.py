@@ -70,6 +70,7 @@ class AwsProvider:
                 Capability.ISSUE,
                 Capability.PREVIOUS,
                 Capability.GRANTS,
+                Capability.PROTECTION,
             }
         ),
         kinds=KINDS,
@@ -166,6 +167,14 @@ class AwsProvider:
     def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
         """The IAM document that reading these rights needs beside the READ document; no IO."""
         from nhisync_aws.granting import permissions_for  # noqa: PLC0415 - it comes with boto3
+
+        return permissions_for(wanted, kinds, self._scope())
+
+    def protection_permissions(
+        self, wanted: Sequence[Locator], kinds: frozenset[str]
+    ) -> tuple[PermissionDocument, ...]:
+        """The IAM document that telling how these items are guarded needs beside the READ document; no IO."""
+        from nhisync_aws.guarding import permissions_for  # noqa: PLC0415 - it comes with boto3
 
         return permissions_for(wanted, kinds, self._scope())
 

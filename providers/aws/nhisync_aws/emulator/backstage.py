@@ -13,6 +13,7 @@ from nhisync_aws.emulator import (
     keys_overlay,
     secrets_overlay,
     service_credentials_overlay,
+    trails_overlay,
 )
 from nhisync_aws.emulator.auth import PARTITION, iam
 from nhisync_aws.emulator.authority import pem
@@ -46,6 +47,7 @@ class Backstage:
             **service_credentials_overlay.HANDLERS,
             **acm_overlay.HANDLERS,
             **keys_overlay.HANDLERS,
+            **trails_overlay.HANDLERS,
         }
         self.cloud = Cloud(clock, randomness, handlers, forwarded.CHECKS)
         self._server = EmulatorServer(self.cloud)
@@ -66,6 +68,11 @@ class Backstage:
         """Close the server, then drop the state."""
         self._server.stop()
         self.cloud.close()
+
+    def trail(self, account: str, region: str, options: Mapping[str, Any]) -> None:
+        """Plant a trail."""
+        with self.cloud.lock:
+            trails_overlay.plant_trail(self.cloud.account(account), region, options)
 
     def seed(self, key: SourceKey, account: str, region: str, item: Seed) -> str:
         """Plant one credential.

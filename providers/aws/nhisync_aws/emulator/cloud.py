@@ -68,6 +68,29 @@ class SecretExtra:
     owning_service: str = ""
 
 
+@dataclass(slots=True, kw_only=True)
+class Trail:
+    """One trail of CloudTrail.
+
+    Attributes:
+        region: its home.
+        name: its name.
+        everywhere: it applies to every Region.
+        logging: it was started.
+        failing: its last delivery was refused.
+        basic: its event selectors; None = those a new trail has.
+        advanced: its advanced event selectors, in place of the others.
+    """
+
+    region: str
+    name: str = "audit"
+    everywhere: bool = False
+    logging: bool = True
+    failing: bool = False
+    basic: list[dict[str, Any]] | None = None
+    advanced: list[dict[str, Any]] | None = None
+
+
 @dataclass(slots=True)
 class Account:
     """State of one account that moto does not keep."""
@@ -79,6 +102,7 @@ class Account:
     server_certificate_dates: dict[str, datetime] = field(default_factory=dict)
     key_next_rotation: dict[str, datetime] = field(default_factory=dict)
     certificate_facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    trails: list[Trail] = field(default_factory=list)
 
     def secret(self, arn: str) -> SecretExtra:
         """Extra facts of a secret, made on first use."""

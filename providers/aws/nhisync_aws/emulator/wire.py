@@ -1,7 +1,8 @@
 """The wire: what an AWS client sends, and what AWS answers, in the two protocols this emulator speaks.
 
-Secrets Manager, ACM, KMS and SSM speak AWS JSON 1.1; IAM and STS speak the query protocol with XML answers. Shapes and
-timestamp formats come from botocore's bundled service models through moto's serialisers, so nothing is spelled twice.
+Secrets Manager, ACM, CloudTrail, KMS and SSM speak AWS JSON 1.1; IAM and STS speak the query protocol with XML
+answers. Shapes and timestamp formats come from botocore's bundled service models through moto's serialisers, so
+nothing is spelled twice.
 """
 
 import json
@@ -24,6 +25,7 @@ _SERVICE_OF_TARGET = {
     "CertificateManager": "acm",
     "TrentService": "kms",
     "AmazonSSM": "ssm",
+    "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
 }
 # The only calls AWS accepts unsigned among those served here; both carry their own proof.
 _UNSIGNED = {"AssumeRoleWithWebIdentity": "sts"}

@@ -73,7 +73,9 @@ class AwsWorld:
 
         Options: ``account`` (12 digits; sources may share one), ``auth`` (``assume_role``, ``keys_file`` or
         ``web_identity``), ``mode`` (``read`` or ``fingerprint``), ``policy`` (an IAM document in place of the
-        adapter's own), ``external_id``, ``batch`` (bool: the policy allows BatchGetSecretValue).
+        adapter's own), ``external_id``, ``batch`` (bool: the policy allows BatchGetSecretValue), ``protection``
+        (bool: it also allows what tells how items are guarded), ``trails`` (trails of the account, see
+        `nhisync_aws.emulator.trails_overlay`).
         """
         record = SourceRecord(
             key=SourceKey(path, source),
@@ -85,6 +87,8 @@ class AwsWorld:
         if record.key in self._sources:
             raise ValueError(f"the world has a source {path}/{source} already")
         self._sources[record.key] = record
+        for trail in options.get("trails", ()):
+            self._running.trail(record.account, region, trail)
         auth = self._auth_document(record, options)
         document = {"provider": "aws", "region": region, "endpoint": self.endpoint, "auth": auth}
         return {**document, "trust_file": str(self._directory / _ROOTS)}
@@ -140,7 +144,7 @@ class AwsWorld:
         return self._sources[key]
 
     def _auth_document(self, record: SourceRecord, options: Mapping[str, Any]) -> dict[str, Any]:
-        policy = options.get("policy") or self._policy(record, batch=bool(options.get("batch", False)))
+        policy = options.get("policy") or self._policy(record, options)
         if record.auth == "keys_file":
             keys = self._running.user_with_keys(record.key, record.account, "nhisync", policy)
             return {"method": "keys_file", "file": self._keys_file(record, keys)}
@@ -155,13 +159,16 @@ class AwsWorld:
         document = {"method": "assume_role", "role_arn": arn, "base": base}
         return {**document, "external_id": external_id} if external_id else document
 
-    def _policy(self, record: SourceRecord, *, batch: bool) -> Mapping[str, Any]:
+    def _policy(self, record: SourceRecord, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """The adapter's own document for everything, so that tests prove that it suffices."""
+        batch = bool(options.get("batch", False))
         from_adapter = importlib.import_module("nhisync_aws.permissions")
         scope = from_adapter.Scope(region=record.region, account=record.account, batch=batch)
         wanted = self._running.everything(record.key)
         documents = from_adapter.documents(record.mode, wanted, _ALL_KINDS, scope)
-        found: Mapping[str, Any] = json.loads(documents[0].text)
+        found: dict[str, Any] = json.loads(documents[0].text)
+        if options.get("protection"):
+            found["Statement"] += importlib.import_module("nhisync_aws.guarding").statements(scope)
         return found
 
     def _hub_account(self) -> str:
