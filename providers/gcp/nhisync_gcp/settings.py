@@ -123,7 +123,7 @@ Auth = Annotated[
     Field(discriminator="method"),
 ]
 
-Service = Literal["secretmanager", "iam", "certificatemanager", "privateca", "cloudresourcemanager"]
+Service = Literal["secretmanager", "iam", "certificatemanager", "privateca", "cloudresourcemanager", "cloudkms"]
 
 
 class GcpSettings(SourceSettings):
