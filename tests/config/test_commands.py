@@ -61,7 +61,7 @@ def test_show_without_configuration_shows_what_is_built_in(run: Run) -> None:
     first, *rows = ended.out.splitlines()
     assert first.startswith("critical  sha256:")
     assert "  lockstep.max_lag                   1d       built-in" in rows
-    assert len(rows) == 45
+    assert len(rows) == 47
 
 
 def test_show_names_the_origin_of_each_value(run: Run) -> None:

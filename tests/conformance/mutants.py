@@ -4,10 +4,10 @@ import base64
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from pydantic import ConfigDict
@@ -19,28 +19,20 @@ from nhisync.spi import (
     CheckState,
     Coverage,
     CoverageStatus,
-    Effect,
     ErrorFact,
     ErrorKind,
-    FieldValue,
-    GrantFacts,
     InventoryRequest,
     Item,
-    Locator,
     Observation,
     PermissionDocument,
     Presence,
-    ProbeResult,
     ProviderError,
-    Right,
-    SecretBytes,
     SystemClock,
     Unchanged,
 )
 from nhisync.testing.clocks import WrongClock
 from nhisync.testing.provider import FakeProvider, FakeSettings
 
-from .asked import Asked
 from .fake_hooks import FakeHooks
 from .fake_world import FakeWorld, Observer
 
@@ -288,73 +280,6 @@ def always_unchanged(self: Any, request: InventoryRequest, seen: Iterator[Any]) 
     for one in seen:
         known = isinstance(one, Item) and one.locator in request.known
         yield Unchanged(locator=one.locator, observed_at=one.observed_at) if known else one
-
-
-RARE = frozenset({Capability.PROBE, Capability.ISSUE, Capability.PREVIOUS, Capability.GRANTS, Capability.OPINIONS})
-"""What few providers can do."""
-
-
-class Servant(Asked, FakeProvider):
-    """A provider with the rarer capabilities."""
-
-    info = replace(
-        FakeProvider.info,
-        capabilities=FakeProvider.info.capabilities | RARE,
-    )
-    accepted: ClassVar[bool | None] = True
-    rights: ClassVar[tuple[Right, ...]] = (
-        Right(Effect.ALLOW, ("read",), ("a",)),
-        Right(Effect.ALLOW, ("read",), ("b",)),
-    )
-    scheme: ClassVar[str] = "fake"
-
-    def probe(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[ProbeResult]:
-        """Every credential is accepted while there are calls."""
-        now = self._context.clock.now()
-        for locator in wanted:
-            error, accepted = None, self.accepted
-            try:
-                budget.spend()
-            except ProviderError as failure:
-                error, accepted = failure.fact, None
-            yield ProbeResult(locator=locator, depth="auth", accepted=accepted, observed_at=now, error=error)
-
-    def issue(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
-        """One field while there are calls."""
-        budget.spend()
-        yield FieldValue(wanted, "password", SecretBytes(b"canary-minted"))
-
-    def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
-        """One field while there are calls."""
-        budget.spend()
-        yield FieldValue(wanted, "password", SecretBytes(b"canary-before"))
-
-    def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
-        """Two rights for everybody."""
-        for locator in wanted:
-            budget.spend()
-            now = self._context.clock.now()
-            yield GrantFacts(locator=locator, scheme=self.scheme, rights=self.rights, observed_at=now)
-
-    def grant_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
-        """One document, whatever is wanted."""
-        del wanted, kinds
-        return (PermissionDocument(title="rights", language="json", text="{}", actions=("fake:rights",)),)
-
-
-def servant(**changes: Any) -> dict[str, Any]:
-    """The hooks of a `Servant` that does some things otherwise."""
-    return {"provider": type("P", (Servant,), changes)}
-
-
-def unspent(name: str) -> Callable[..., Iterator[Any]]:
-    """That method of `Servant`, with a budget of its own."""
-    return lambda self, wanted, _budget: getattr(Servant, name)(self, wanted, Budget(SystemClock(), seconds=60))
-
-
-def minting(value: bytes = b"canary-minted", times: int = 1) -> Callable[..., Iterator[FieldValue]]:
-    """Mints without counting."""
-    return lambda _self, wanted, _budget: iter([FieldValue(wanted, "password", SecretBytes(value))] * times)
 
 
 def document(**changes: Any) -> Callable[..., tuple[PermissionDocument, ...]]:

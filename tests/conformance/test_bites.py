@@ -31,7 +31,7 @@ from . import mutants as m
 from .fake_hooks import FakeHooks
 from .fake_world import FakeWorld, Observer
 from .mutants import Mutant
-from .rare import RARE_MUTANTS
+from .servants import RARER, Servant
 
 _COUNT = itertools.count()
 _KINDS = FakeProvider.info.kinds
@@ -337,7 +337,7 @@ MUTANTS: dict[str, tuple[Mutant, ...]] = {
         Mutant(name="fails", provider={"examine": m.checks(CheckState.FAILED)}),
     ),
     "test_examine_sees_what_is_unreachable": (Mutant(name="fine", provider={"examine": m.checks(CheckState.OK)}),),
-    **RARE_MUTANTS,
+    **RARER,
 }
 
 
@@ -367,14 +367,7 @@ def test_standard_test_bites(name: str, mutant: Mutant, tmp_path: Path, monkeypa
         run(name, mutant.conformance(), tmp_path)
 
 
-@pytest.mark.parametrize(
-    "name",
-    sorted(
-        name
-        for name in DUTIES
-        if name.startswith(("test_probe", "test_issue", "test_previous", "test_grant", "test_opinion"))
-    ),
-)
+@pytest.mark.parametrize("name", sorted(RARER))
 def test_rarer_capabilities_pass_when_they_are_honest(name: str, tmp_path: Path) -> None:
     """The double that is broken above passes when it is not."""
-    run(name, Mutant(name="honest", hooks={"provider": m.Servant}).conformance(), tmp_path)
+    run(name, Mutant(name="honest", hooks={"provider": Servant}).conformance(), tmp_path)

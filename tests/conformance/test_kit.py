@@ -24,7 +24,7 @@ from nhisync.testing.world import Seed
 
 from .fake_hooks import DOUBLE, FakeHooks
 from .fake_world import FakeWorld
-from .mutants import RARE, Servant
+from .servants import RARE, Servant
 
 VALUE = 'canary "quoted" ü 7f3a9c51'
 

@@ -1,6 +1,5 @@
 """Reads what IAM roles and the users behind access keys may do: one paged list holds all policies of the account."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -23,7 +22,7 @@ from nhisync.spi import (
 from nhisync_aws.connection import Connection
 from nhisync_aws.errors import Called, malformed
 from nhisync_aws.rights import bounded, statements_of
-from nhisync_aws.statements import Scope, Statement, allow, resources
+from nhisync_aws.statements import Scope, Statement, allow, document, resources
 
 SCHEME = "aws"
 KINDS = frozenset({"access-key", "role"})
@@ -52,14 +51,7 @@ def permissions_for(wanted: Sequence[Locator], kinds: frozenset[str], scope: Sco
     if "role" in touched:
         names = None if "role" in kinds else [one.name for one in wanted if one.kind == "role"]
         statements.append(allow("NhisyncReadSessions", ["iam:GetRole"], resources("role", names, scope)))
-    return (
-        PermissionDocument(
-            title="nhisync rights: which policies the named identities have, and their texts",
-            language="json",
-            text=json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2),
-            actions=tuple(sorted({action for one in statements for action in one["Action"]})),
-        ),
-    )
+    return (document("nhisync rights: which policies the named identities have, and their texts", statements),)
 
 
 def facts(connection: Connection, wanted: Sequence[Locator], budget: Budget, clock: Clock) -> Iterator[GrantFacts]:

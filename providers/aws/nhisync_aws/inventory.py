@@ -7,12 +7,15 @@ from nhisync.spi import ErrorKind, Observation, ProviderError
 from nhisync.spi.fanout import merged
 from nhisync.spi.runs import Sweep
 from nhisync_aws.collectors import COLLECTORS
+from nhisync_aws.guarding import stream
 from nhisync_aws.run import Run
 
 
 def observe(run: Run) -> Iterator[Observation]:
     """Yield what the collectors of the kinds that were asked for find, as it comes."""
-    yield from merged([partial(collect, run) for kind, collect in COLLECTORS.items() if run.touched(kind)])
+    kinds = frozenset(kind for kind in COLLECTORS if run.touched(kind))
+    found = merged([partial(collect, run) for kind, collect in COLLECTORS.items() if kind in kinds])
+    yield from stream(run, found, kinds)
     yield from run.shortfalls()
     yield from _unsupported(run)
 

@@ -18,7 +18,9 @@ from nhisync_aws.statements import (
     Statement,
     allow,
     deny,
+    document,
     fingerprint,
+    keyed,
     resources,
     word,
 )
@@ -49,9 +51,6 @@ _ITEM_ACTIONS: Mapping[str, tuple[str, ...]] = {
     "parameter": ("ssm:ListTagsForResource",),
 }
 
-_KEYED_KINDS = frozenset({"secret", "parameter"})
-"""Kinds whose items hang on a KMS key."""
-
 
 def documents(
     mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str], scope: Scope
@@ -78,8 +77,7 @@ def documents(
         title = "nhisync rotation: the named items by their own lifecycle, reading values is denied explicitly"
     if not statements:
         return ()
-    text = json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2)
-    return (PermissionDocument(title=title, language="json", text=text, actions=_allowed(statements)),)
+    return (document(title, statements),)
 
 
 def partition_of(region: str) -> str:
@@ -98,11 +96,6 @@ def item_actions(kind: str) -> tuple[str, ...]:
 def list_actions(kind: str, *, swept: bool) -> tuple[str, ...]:
     """Actions that listing items of `kind` needs: all of them when swept, or what answers for named ones."""
     return _LIST_ACTIONS.get(kind, ()) + (_SWEEP_ACTIONS.get(kind, ()) if swept else ())
-
-
-def keyed(kind: str) -> bool:
-    """Whether items of `kind` hang on a KMS key."""
-    return kind in _KEYED_KINDS
 
 
 def value_reads(kind: str) -> tuple[str, ...]:
@@ -131,7 +124,7 @@ def _read(wanted: Sequence[Locator], kinds: frozenset[str], scope: Scope) -> lis
         elif actions:
             names = None if kind in kinds else [item.name for item in wanted if item.kind == kind]
             statements.append(allow(f"NhisyncRead{word(kind)}", actions, resources(kind, names, scope)))
-    if _KEYED_KINDS.intersection(touched):
+    if any(keyed(kind) for kind in touched):
         key = scope.arn("kms", "key/*")
         statements.append(allow("NhisyncReadKeys", ["kms:DescribeKey"], [key]))
     return statements
@@ -152,11 +145,6 @@ def _probing(wanted: Sequence[Locator], scope: Scope) -> list[Statement]:
 
 def _deny_all_values() -> Statement:
     return deny("NhisyncNeverReadValues", VALUE_ACTIONS, {"Resource": "*"})
-
-
-def _allowed(statements: Iterable[Statement]) -> tuple[str, ...]:
-    allowed = (s["Action"] for s in statements if s["Effect"] == "Allow")
-    return tuple(sorted({action for actions in allowed for action in actions}))
 
 
 def _valued(wanted: Iterable[Locator]) -> bool:

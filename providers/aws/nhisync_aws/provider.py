@@ -92,6 +92,7 @@ class AwsProvider:
                 Capability.PREVIOUS,
                 Capability.GRANTS,
                 Capability.OPINIONS,
+                Capability.PROTECTION,
             }
         ),
         kinds=KINDS,
@@ -202,6 +203,14 @@ class AwsProvider:
     def opinion_permissions(self, wanted: Sequence[Locator], kinds: frozenset[str]) -> tuple[PermissionDocument, ...]:
         """The IAM document that asking the simulator needs beside the one for rights; no IO."""
         from nhisync_aws.opinions import permissions_for  # noqa: PLC0415 - it comes with boto3
+
+        return permissions_for(wanted, kinds, self._scope())
+
+    def protection_permissions(
+        self, wanted: Sequence[Locator], kinds: frozenset[str]
+    ) -> tuple[PermissionDocument, ...]:
+        """The IAM document that telling how these items are guarded needs beside the READ document; no IO."""
+        from nhisync_aws.guarding import permissions_for  # noqa: PLC0415 - it comes with boto3
 
         return permissions_for(wanted, kinds, self._scope())
 

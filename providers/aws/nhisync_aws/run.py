@@ -18,6 +18,7 @@ from nhisync.spi import (
     Moment,
     Observation,
     Precision,
+    Protection,
     ProviderError,
     PublicId,
     SourceContext,
@@ -127,6 +128,11 @@ def marker(*facts: Any) -> str:
     """Digest of a listing's facts; equal digests mean that the stored detail still holds."""
     text = json.dumps(facts, sort_keys=True, default=_plain, separators=(",", ":"))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def guarded(protection: Protection | None) -> tuple[str, ...]:
+    """What a marker holds of an item's key, where the request asks about it."""
+    return () if protection is None else (repr(protection),)
 
 
 def attributes(**facts: str | None) -> tuple[tuple[str, str], ...]:

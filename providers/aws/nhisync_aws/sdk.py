@@ -11,7 +11,7 @@ import botocore.session
 from botocore.loaders import Loader
 from botocore.utils import parse_timestamp
 
-SERVICES = ("acm", "iam", "kms", "secretsmanager", "ssm", "sts")
+SERVICES = ("acm", "cloudtrail", "iam", "kms", "secretsmanager", "ssm", "sts")
 """Services that this adapter calls."""
 
 

@@ -1,11 +1,12 @@
 """Pieces that all IAM documents are made of: ARNs of items, statements, and where a document applies."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nhisync.spi import Locator
+from nhisync.spi import Locator, PermissionDocument
 
 VALUE_ACTIONS = (
     "acm:ExportCertificate",
@@ -136,6 +137,18 @@ def allow(sid: str, actions: Iterable[str], resources: Iterable[str]) -> Stateme
 def deny(sid: str, actions: Iterable[str], target: Mapping[str, Any]) -> Statement:
     """A Deny of `actions` on what `target` says (Resource or NotResource)."""
     return {"Sid": sid, "Effect": "Deny", "Action": list(actions), **target}
+
+
+def document(title: str, statements: Sequence[Statement]) -> PermissionDocument:
+    """The IAM document of `statements`."""
+    text = json.dumps({"Version": "2012-10-17", "Statement": list(statements)}, indent=2)
+    allowed = {action for one in statements if one["Effect"] == "Allow" for action in one["Action"]}
+    return PermissionDocument(title=title, language="json", text=text, actions=tuple(sorted(allowed)))
+
+
+def keyed(kind: str) -> bool:
+    """Whether items of `kind` keep a value, and so hang on a KMS key."""
+    return kind in VALUE_READS
 
 
 def word(kind: str) -> str:

@@ -13,6 +13,7 @@ RATES: Mapping[str, Rate] = {
     "cloudresourcemanager": Rate(per_second=5, burst=20),
     "certificatemanager": Rate(per_second=5, burst=20),
     "privateca": Rate(per_second=5, burst=20),
+    "cloudkms": Rate(per_second=5, burst=20),
     "token": Rate(per_second=5, burst=10),
 }
 """Calls a second by family. Secret Manager's default quotas are 600 reads and 90,000 accesses a minute and project: 8 a
@@ -62,6 +63,7 @@ CALLS: Mapping[str, Call] = {
     "cloudresourcemanager.get_organization_policy": Call(
         "resourcemanager.organizations.getIamPolicy", "cloudresourcemanager", scope=True
     ),
+    "cloudkms.get_crypto_key": Call("cloudkms.cryptoKeys.get", "cloudkms"),
     "certificatemanager.list_certificates": Call("certificatemanager.certs.list", "certificatemanager", scope=True),
     "certificatemanager.get_certificate": Call("certificatemanager.certs.get", "certificatemanager"),
     "privateca.list_ca_pools": Call("privateca.caPools.list", "privateca", scope=True),

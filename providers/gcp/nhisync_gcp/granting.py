@@ -113,38 +113,21 @@ class GrantRun:
 
     def _read(self) -> Shared:
         project = parent_of(self._settings.project)
-        allow = [Policy((f"{project}/*",), self._policy(project))]
+        allow = [Policy((f"{project}/*",), policy_of(self._call, project))]
         found = self._call("cloudresourcemanager.get_project", name=project)
         if not found.name.startswith("projects/"):
             raise malformed(Called("cloudresourcemanager.get_project"), "the answer does not name the project")
-        above, deny = [str(found.name)], list[Policy]()
+        places, deny = [str(found.name)], list[Policy]()
         where: tuple[str, ...] = (f"{project}/*",)
         if self._settings.inherited:
             deny += self._denials(project, where)
-            for place in self._over(found.parent):
+            for place in above(self._call, found.parent):
                 where = (*where, f"{place}/*")
-                allow.append(Policy(where, self._policy(place)))
+                allow.append(Policy(where, policy_of(self._call, place)))
                 deny += self._denials(place, where)
-                above.append(place)
+                places.append(place)
         allow += spread(list(self._secrets()), self._of_secret, self._settings.workers)
-        return Shared(tuple(above), tuple(allow), tuple(deny))
-
-    def _over(self, parent: str) -> Iterator[str]:
-        """Folders and organisation over the project, the nearest first."""
-        for _ in range(_MOST_ABOVE):
-            if not parent:
-                return
-            if parent.partition("/")[0] not in {"folders", "organizations"}:
-                break
-            yield parent
-            if parent.startswith("organizations/"):
-                return
-            parent = self._call("cloudresourcemanager.get_folder", name=parent).parent
-        raise malformed(Called("cloudresourcemanager.get_folder"), "the folders over the project do not end")
-
-    def _policy(self, place: str) -> Any:
-        call = f"cloudresourcemanager.get_{_POLICY_OF[place.partition('/')[0]]}_policy"
-        return self._call(call, resource=place, options=_WITH_CONDITIONS)
+        return Shared(tuple(places), tuple(allow), tuple(deny))
 
     def _denials(self, place: str, where: tuple[str, ...]) -> Iterator[Policy]:
         """Deny policies that are attached to a place; the list leaves their rules out."""
@@ -196,3 +179,31 @@ class GrantRun:
 
     def _call(self, name: str, /, *, location: str = "", **request: Any) -> Any:
         return self._connection.call(name, self._budget, location=location, **request)
+
+
+def above(call: Callable[..., Any], parent: str) -> Iterator[str]:
+    """Folders and organisation over a project, the nearest first; `call` is that of a connection or a run.
+
+    Raises:
+        ProviderError: MALFORMED where they do not end, else why one cannot be read.
+    """
+    for _ in range(_MOST_ABOVE):
+        if not parent:
+            return
+        if parent.partition("/")[0] not in {"folders", "organizations"}:
+            break
+        yield parent
+        if parent.startswith("organizations/"):
+            return
+        parent = call("cloudresourcemanager.get_folder", name=parent).parent
+    raise malformed(Called("cloudresourcemanager.get_folder"), "the folders over the project do not end")
+
+
+def policy_of(call: Callable[..., Any], place: str) -> Any:
+    """The allow policy of a project, a folder or an organisation.
+
+    Raises:
+        ProviderError: why it cannot be read.
+    """
+    method = f"cloudresourcemanager.get_{_POLICY_OF[place.partition('/')[0]]}_policy"
+    return call(method, resource=place, options=_WITH_CONDITIONS)

@@ -45,11 +45,12 @@ class ResourceManagerClient:
     def __init__(self, *, transport: Any) -> None:
         read = (PlaceRequest, Place)
         policy = (iam_policy_pb2.GetIamPolicyRequest, policy_pb2.Policy)
-        self.get_project = _method(transport, "Projects/GetProject", *read)
-        self.get_folder = _method(transport, "Folders/GetFolder", *read)
-        self.get_project_policy = _method(transport, "Projects/GetIamPolicy", *policy)
-        self.get_folder_policy = _method(transport, "Folders/GetIamPolicy", *policy)
-        self.get_organization_policy = _method(transport, "Organizations/GetIamPolicy", *policy)
+        where = f"/{PACKAGE}."
+        self.get_project = caller(transport, f"{where}Projects/GetProject", *read)
+        self.get_folder = caller(transport, f"{where}Folders/GetFolder", *read)
+        self.get_project_policy = caller(transport, f"{where}Projects/GetIamPolicy", *policy)
+        self.get_folder_policy = caller(transport, f"{where}Folders/GetIamPolicy", *policy)
+        self.get_organization_policy = caller(transport, f"{where}Organizations/GetIamPolicy", *policy)
 
 
 def channel_of(*, channel: Any) -> Any:
@@ -57,9 +58,10 @@ def channel_of(*, channel: Any) -> Any:
     return channel
 
 
-def _method(channel: Any, name: str, request: Any, answer: Any) -> Callable[..., Any]:
+def caller(channel: Any, name: str, request: Any, answer: Any) -> Callable[..., Any]:
+    """A call of the gRPC method `name` (``/package.Service/Method``), as Google's clients offer theirs."""
     wire: Any = wrap_errors  # untyped in google-api-core
-    call = wire(channel.unary_unary(f"/{PACKAGE}.{name}", request.SerializeToString, answer.FromString))
+    call = wire(channel.unary_unary(name, request.SerializeToString, answer.FromString))
 
     def method(*, request: Mapping[str, Any], timeout: float, metadata: Metadata = (), **_: Any) -> Any:
         return call(kind(**request), timeout=timeout, metadata=metadata)

@@ -39,6 +39,12 @@ _CLIENTS = {
 }
 """Service → package, module of its client, prefix of its classes."""
 
+_OWN = {
+    "cloudresourcemanager": ("nhisync_gcp.hierarchy", "ResourceManagerClient"),
+    "cloudkms": ("nhisync_gcp.crypto_keys", "KeyManagementClient"),
+}
+"""Service → module and class of a client of our own."""
+
 _LOGGING_SCOPE = "GOOGLE_SDK_PYTHON_LOGGING_SCOPE"
 _LOGGERS = ("google", "requests", "urllib3")
 _LARGEST = 64 * 1024 * 1024
@@ -143,13 +149,13 @@ class Lines:
 @cache
 def _classes(service: str) -> tuple[Any, Any]:
     """Transport and client of a service, imported by whoever needs them first."""
-    if service == "cloudresourcemanager":
-        own = import_module("nhisync_gcp.hierarchy")
-        return own.channel_of, own.ResourceManagerClient
-    package, module, prefix = _CLIENTS[service]
+    if service in _OWN:
+        module, name = _OWN[service]
+        return import_module("nhisync_gcp.hierarchy").channel_of, getattr(import_module(module), name)
+    package, place, prefix = _CLIENTS[service]
     quiet_sdk()
     clients = import_module(package)
-    transports = import_module(f"{package}.services.{module}.transports")
+    transports = import_module(f"{package}.services.{place}.transports")
     return getattr(transports, f"{prefix}GrpcTransport"), getattr(clients, f"{prefix}Client")
 
 

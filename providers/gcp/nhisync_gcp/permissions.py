@@ -64,6 +64,20 @@ RIGHTS_ABOVE = (
 """What it asks of folders and organisation, and of deny policies, which only a role of the organisation shows (IAM,
 "Deny access to resources", required roles)."""
 
+PROTECTION = (
+    "cloudkms.cryptoKeys.get",
+    "resourcemanager.projects.get",
+    "resourcemanager.projects.getIamPolicy",
+)
+"""What telling how secrets are guarded asks of the project; keys of another project want the first one there."""
+
+PROTECTION_ABOVE = (
+    "resourcemanager.folders.get",
+    "resourcemanager.folders.getIamPolicy",
+    "resourcemanager.organizations.getIamPolicy",
+)
+"""What it asks of folders and organisation."""
+
 _ROTATE_SECRET = (
     "secretmanager.secrets.update",
     ACCESS,
@@ -90,6 +104,8 @@ TITLES = {
 }
 RIGHTS_TITLE = "nhisync rights: allow and deny policies, and what their roles hold"
 _RIGHTS, _RIGHTS_ABOVE = "nhisyncRights", "nhisyncRightsAbove"
+PROTECTION_TITLE = "nhisync protection: how secrets are guarded; optional, without it that is unknown"
+_PROTECTION, _PROTECTION_ABOVE = "nhisyncProtection", "nhisyncProtectionAbove"
 _MEMBER = ': "${MEMBER:?set it to serviceAccount:E-MAIL of the account that nhisync uses here}"'
 _ROLES = {
     AccessMode.READ: "nhisyncRead",
@@ -175,35 +191,51 @@ def rights_documents(
     if not (kinds | {one.kind for one in wanted}) & ACCOUNT_KINDS:
         return ()
     here, above = rights_needed(inherited=inherited)
-    roles = {_RIGHTS: here, **({_RIGHTS_ABOVE: above} if above else {})}
+    return _beside(RIGHTS_TITLE, {_RIGHTS: here, **({_RIGHTS_ABOVE: above} if above else {})}, project)
+
+
+def protection_documents(
+    wanted: Sequence[Locator], kinds: frozenset[str], project: str, *, inherited: bool
+) -> tuple[PermissionDocument, ...]:
+    """What telling how secrets are guarded needs beside the READ documents; none for kinds without a value."""
+    if not (kinds | {one.kind for one in wanted}) & SECRET_KINDS:
+        return ()
+    here = PROTECTION if inherited else tuple(one for one in PROTECTION if one != "resourcemanager.projects.get")
+    above = {_PROTECTION_ABOVE: PROTECTION_ABOVE} if inherited else {}
+    return _beside(PROTECTION_TITLE, {_PROTECTION: here, **above}, project)
+
+
+def _beside(title: str, roles: Mapping[str, tuple[str, ...]], project: str) -> tuple[PermissionDocument, ...]:
+    """Custom roles, the first in the project and a second one in the organisation, and the script that binds them."""
     files = tuple(
         PermissionDocument(
-            title=f"custom role {role}: {RIGHTS_TITLE}",
+            title=f"custom role {role}: {title}",
             language="yaml",
-            text=_role_file(role, permissions, RIGHTS_TITLE),
+            text=_role_file(role, permissions, title),
             actions=permissions,
         )
         for role, permissions in roles.items()
     )
+    here, *over = roles
     lines = [
         _MEMBER,
-        f"gcloud iam roles create {_RIGHTS} --project={project} --file={_RIGHTS}.yaml",
-        f'{_bind("projects", project)} --member="$MEMBER" --role=projects/{project}/roles/{_RIGHTS} --condition=None',
+        f"gcloud iam roles create {here} --project={project} --file={here}.yaml",
+        f'{_bind("projects", project)} --member="$MEMBER" --role=projects/{project}/roles/{here} --condition=None',
     ]
-    if inherited:
+    for role in over:
         lines += [
             ': "${ORGANIZATION:?set it to the number of the organisation; without one set inherited: false}"',
-            f'gcloud iam roles create {_RIGHTS_ABOVE} --organization="$ORGANIZATION" --file={_RIGHTS_ABOVE}.yaml',
+            f'gcloud iam roles create {role} --organization="$ORGANIZATION" --file={role}.yaml',
             (
                 'gcloud organizations add-iam-policy-binding "$ORGANIZATION" --member="$MEMBER" --condition=None '
-                f'--role="organizations/$ORGANIZATION/roles/{_RIGHTS_ABOVE}"'
+                f'--role="organizations/$ORGANIZATION/roles/{role}"'
             ),
         ]
     script = PermissionDocument(
-        title=f"{RIGHTS_TITLE}: create the roles from the files above and bind them",
+        title=f"{title}: create the roles from the files above and bind them",
         language="sh",
         text="\n".join(lines),
-        actions=(f"{_RIGHTS} on projects/{project}", *([f"{_RIGHTS_ABOVE} on the organisation"] if inherited else [])),
+        actions=(f"{here} on projects/{project}", *(f"{role} on the organisation" for role in over)),
     )
     return (*files, script)
 
@@ -229,6 +261,8 @@ def grant_text(permission: str, project: str) -> str:
         role = _ROLES[AccessMode.READ]
     elif permission in RIGHTS:
         role = _RIGHTS
+    elif permission in PROTECTION:
+        role = _PROTECTION
     elif permission in RIGHTS_ABOVE:
         where = "--organization=ORGANIZATION"
         return f"gcloud iam roles update {_RIGHTS_ABOVE} {where} --add-permissions={permission} (or inherited: false)"

@@ -31,9 +31,10 @@ from nhisync_gcp.calls import RATES
 from nhisync_gcp.connection import Connection
 from nhisync_gcp.doctor import Situation, examine
 from nhisync_gcp.granting import GrantRun
+from nhisync_gcp.guarding import Guard
 from nhisync_gcp.issuing import impersonated
 from nhisync_gcp.kinds import COLLECTORS
-from nhisync_gcp.permissions import documents, rights_documents
+from nhisync_gcp.permissions import documents, protection_documents, rights_documents
 from nhisync_gcp.run import Run
 from nhisync_gcp.settings import GcpSettings
 from nhisync_gcp.values import previous, values
@@ -97,6 +98,7 @@ class GcpProvider:
                 Capability.GRANTS,
                 Capability.ISSUE,
                 Capability.PREVIOUS,
+                Capability.PROTECTION,
             }
         ),
         kinds=KINDS,
@@ -138,7 +140,11 @@ class GcpProvider:
         self._connection.token(request.budget)
         run = Run(self._connection, self._settings, self._context, request)
         readers = [partial(collect, run) for kind, collect in COLLECTORS.items() if run.touched(kind)]
-        yield from merged(readers)
+        if request.protection:
+            run.guard = Guard(run)
+            yield from run.guard.guarded(merged(readers))
+        else:
+            yield from merged(readers)
         yield from _unsupported(run)
 
     def values(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[FieldValue | tuple[Locator, ErrorFact]]:
@@ -170,6 +176,12 @@ class GcpProvider:
         """
         self._pace(budget)
         yield from impersonated(self._connection, wanted, budget)
+
+    def protection_permissions(
+        self, wanted: Sequence[Locator], kinds: frozenset[str]
+    ) -> tuple[PermissionDocument, ...]:
+        """The custom roles that telling how these items are guarded needs beside the READ roles; no IO."""
+        return protection_documents(wanted, kinds, self._settings.project, inherited=self._settings.inherited)
 
     def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
         """Every field of the version of a secret before the one that applications read.

@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from nhisync.spi import (
     ErrorKind,
@@ -19,6 +19,9 @@ from nhisync.spi import (
 from nhisync.spi.runs import SourceRun, Sweep
 from nhisync_gcp.connection import Connection
 from nhisync_gcp.settings import GcpSettings
+
+if TYPE_CHECKING:
+    from nhisync_gcp.guarding import Guard
 
 T = TypeVar("T")
 
@@ -35,12 +38,14 @@ class Run(SourceRun):
         settings: the source's settings.
         context: the source's place, clock included.
         request: what was asked for.
+        guard: what guards secrets, where the request asks.
     """
 
     def __init__(
         self, connection: Connection, settings: GcpSettings, context: SourceContext, request: InventoryRequest
     ) -> None:
         self._connection = connection
+        self.guard: Guard | None = None
         super().__init__(context, request, settings.workers)
         self.settings = settings
         self._lock = threading.Lock()

@@ -127,7 +127,9 @@ Auth = Annotated[
     Field(discriminator="method"),
 ]
 
-Service = Literal["secretmanager", "iam", "iamcredentials", "certificatemanager", "privateca", "cloudresourcemanager"]
+Service = Literal[
+    "secretmanager", "iam", "iamcredentials", "certificatemanager", "privateca", "cloudresourcemanager", "cloudkms"
+]
 
 
 class GcpSettings(SourceSettings):

@@ -123,6 +123,18 @@ class Cluster:
         _check_usable(body, endpoint)
         return _health(body)
 
+    def seal(self, topology: Topology, budget: Budget) -> str:
+        """Type of the seal (``shamir``, ``awskms`` …), which needs no token.
+
+        Raises:
+            ProviderError: MALFORMED when the answer names none, else why there is no answer.
+        """
+        ask = Ask(method="GET", path="sys/seal-status", namespaced=False)
+        found = self._transport.send(topology.endpoint, ask, budget).checked().body.get("type")
+        if not isinstance(found, str) or not found:
+            raise malformed(ask.called, "the answer names no type of seal")
+        return found
+
     def _first(self, budget: Budget) -> Topology:
         """The first endpoint that answers, in the configured order."""
         failure: ProviderError | None = None

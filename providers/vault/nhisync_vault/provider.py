@@ -77,6 +77,7 @@ class VaultProvider:
                 Capability.PREVIOUS,
                 Capability.GRANTS,
                 Capability.OPINIONS,
+                Capability.PROTECTION,
             }
         ),
         kinds=_KINDS,
@@ -162,6 +163,14 @@ class VaultProvider:
         from nhisync_vault.opinions import permissions_for  # noqa: PLC0415 - only tiers that ask need it
 
         return permissions_for(self._settings, kinds | {one.kind for one in wanted})
+
+    def protection_permissions(
+        self, wanted: Sequence[Locator], kinds: frozenset[str]
+    ) -> tuple[PermissionDocument, ...]:
+        """The policy that telling how the cluster guards its items needs; it is about the cluster; no IO."""
+        from nhisync_vault.guarding import permissions_for  # noqa: PLC0415 - only tiers that ask need it
+
+        return permissions_for(self._settings) if wanted or kinds else ()
 
     def permissions(
         self, mode: AccessMode, wanted: Sequence[Locator], kinds: frozenset[str]

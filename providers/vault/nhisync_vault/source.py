@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ from nhisync_vault.cluster import Cluster, Topology
 from nhisync_vault.doctor import Situation, examine, principal
 from nhisync_vault.granting import GrantRun, holds_rights, without_rights
 from nhisync_vault.grants import AUTH_KINDS
+from nhisync_vault.guarding import Guard
 from nhisync_vault.inventory import observe
 from nhisync_vault.issuing import certified, check_issuing, minted, not_ours
 from nhisync_vault.kinds import Run
@@ -77,6 +79,9 @@ class Source:
         """
         topology = self._connect(request.budget)
         api = self._api(topology, request.budget)
+        guard = Guard(api, self._cluster, self._context) if request.protection else None
+        if guard is not None:
+            request = replace(request, known=guard.marking.known(request.known))
         believed = topology.authoritative or self._settings.standby_reads
         kinds = request.kinds | {locator.kind for locator in request.wanted}
         table = discover(api, kinds) if believed else MountTable((), complete=False)
@@ -88,7 +93,7 @@ class Source:
             context=self._context,
             request=request,
         )
-        yield from observe(run)
+        yield from observe(run) if guard is None else guard.guarded(observe(run))
 
     def identify(self, budget: Budget) -> SourceIdentity:
         """Who our token is, at which cluster and namespace.

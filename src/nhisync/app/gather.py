@@ -84,7 +84,18 @@ def _plan(
         prefixes={kind: found for kind, found in pairing.prefixes(source).items() if kind not in extra},
         known=dict(known),
         unmapped=scope.unmapped,
+        protection=not scope.unmapped and protection_asked(session, path, source),  # lists of items show none of it
     )
+
+
+def protection_asked(session: Session, path: str, source: str) -> bool:
+    """Whether an app whose tier asks how items are guarded has some in `source`, or looks for them there.
+
+    Of the whole configuration, not of the apps at hand: rows that two runs write in turn would be read anew each time.
+    """
+    configuration = session.configuration
+    asked = Pairing(path, [app for app in configuration.apps if configuration.tiers[app.tier].protection.asked])
+    return source in asked.swept or any(locator.source == source for locator in asked.wanted)
 
 
 def gather(
@@ -204,6 +215,7 @@ def confirm(
             budget=session.budget(path, source),
             wanted=tuple(locators),
             identify=False,
+            protection=protection_asked(session, path, source),
         )
         for (path, source), locators in doubtful.items()
     ]

@@ -10,7 +10,17 @@ from nhisync.config import Probe
 from nhisync.errors import UsageError
 from nhisync.model import App, Locator, Side
 from nhisync.parity.pairing import Pairing, Template, role_of
-from nhisync.spi import AccessMode, Capability, GrantReader, PermissionDocument, Permissions, SecondOpinion
+from nhisync.spi import (
+    AccessMode,
+    Capability,
+    GrantReader,
+    PermissionDocument,
+    Permissions,
+    ProtectionReader,
+    SecondOpinion,
+)
+
+_READING = frozenset({AccessMode.READ, AccessMode.FINGERPRINT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +91,11 @@ def permissions(
         need = need_of(session, where, source, pair, mode, whole=whole)
         if pair and not need.wanted:
             continue
-        printed = (*documents(session, where, source, mode, need), *_rights(session, where, source, mode, pair))
+        printed = (
+            *documents(session, where, source, mode, need),
+            *_rights(session, where, source, mode, pair),
+            *_guarding(session, where, source, mode, pair),
+        )
         found += [Granted(path=where, source=source, provider=info.name, document=document) for document in printed]
     if pair and not found and not _there(session, pair):
         raise UsageError(f"no pair is called `{pair}`", fix="Name it as `pair` or `app/pair`, as in the configuration.")
@@ -105,7 +119,7 @@ def documents(session: Session, path: str, source: str, mode: AccessMode, need: 
 
 def _rights(session: Session, path: str, source: str, mode: AccessMode, pair: str) -> tuple[PermissionDocument, ...]:
     """What rights and second opinions need, where a tier asks: documents of their own beside that of the inventory."""
-    if mode not in (AccessMode.READ, AccessMode.FINGERPRINT):
+    if mode not in _READING:
         return ()
     reading, asking = rights_needs(session, path, source, pair)
     return (*rights_documents(session, path, source, reading), *opinion_documents(session, path, source, asking))
@@ -143,6 +157,19 @@ def opinion_documents(session: Session, path: str, source: str, need: Need) -> t
         return ()
     with closing(session.provider(path, source)) as instance:
         return cast("SecondOpinion", instance).opinion_permissions(need.wanted, need.kinds)
+
+
+def _guarding(session: Session, path: str, source: str, mode: AccessMode, pair: str) -> tuple[PermissionDocument, ...]:
+    """What telling how items are guarded needs, where a tier asks: all of it optional, so a document of its own."""
+    tiers, capabilities = session.configuration.tiers, session.source_info(path, source).capabilities
+    if mode not in _READING or Capability.PROTECTION not in capabilities:
+        return ()
+    asking = [app for app in session.configuration.apps if tiers[app.tier].protection.asked]
+    need = _needing(path, source, pair, asking)
+    if not need:
+        return ()
+    with closing(session.provider(path, source)) as instance:
+        return cast("ProtectionReader", instance).protection_permissions(need.wanted, need.kinds)
 
 
 def need_of(

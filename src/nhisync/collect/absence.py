@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from nhisync.model import Coverage, CoverageStatus, Locator, Presence
+from nhisync.spi import GUARDED
 
 _WORD = {
     CoverageStatus.DENIED: Presence.DENIED,
@@ -21,7 +22,8 @@ def presence_of(missing: Locator | None, coverage: Sequence[Coverage]) -> Presen
             templates need of it, and the item may carry its tag anywhere else.
         coverage: all coverage entries of the path in this run.
     """
-    relevant = list(coverage if missing is None else _relevant(missing, coverage))
+    listings = [entry for entry in coverage if entry.kind != GUARDED]  # what guards items hides none
+    relevant = listings if missing is None else list(_relevant(missing, listings))
     if not relevant:
         return Presence.UNKNOWN
     for entry in relevant:

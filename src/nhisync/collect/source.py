@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 
 from nhisync.clock import Clock
-from nhisync.model import Coverage, CoverageStatus, ErrorFact, Item, Locator, Presence, SourceSummary
+from nhisync.model import NOTHING_KEPT, Coverage, CoverageStatus, ErrorFact, Item, Locator, Presence, SourceSummary
 from nhisync.parity.pairing import UNMAPPED, Pairing
 from nhisync.parity.row import Row, digest_of, row_of, unanswered
 from nhisync.spi import (
@@ -35,6 +35,9 @@ _COVERAGE = {
 _FIELD_MARK = "#"
 """An item whose name holds it reads as a field of another item."""
 
+_ASKED = "+protection"
+"""Ends the marker of a row that was read together with how it is guarded: one without it answers less."""
+
 Emitted = Row | Coverage | Unchanged
 """What a source's thread hands to the one writer."""
 
@@ -56,6 +59,7 @@ class SourcePlan:
         known: wanted item → stored marker.
         unmapped: also emit items that no pair claims (inventory, discover).
         identify: ask who we are first.
+        protection: also ask how items are guarded.
     """
 
     path: str
@@ -70,6 +74,7 @@ class SourcePlan:
     known: dict[Locator, str] = field(default_factory=dict)
     unmapped: bool = False
     identify: bool = True
+    protection: bool = False
 
 
 @dataclass(slots=True)
@@ -122,13 +127,19 @@ class SourceRun:
         if plan.identify and Capability.IDENTIFY in plan.provider.info.capabilities:
             self.identity = cast("Identifier", plan.provider).identify(plan.budget)
         request = InventoryRequest(
-            budget=plan.budget, kinds=plan.kinds, wanted=plan.wanted, prefixes=plan.prefixes, known=plan.known
+            budget=plan.budget,
+            kinds=plan.kinds,
+            wanted=plan.wanted,
+            prefixes=plan.prefixes,
+            known=dict(_known(plan)),
+            protection=plan.protection,
         )
+        bare = frozenset(kind.name for kind in plan.provider.info.kinds if not kind.valued)
         for seen in cast("Inventory", plan.provider).inventory(request):
             _refuse_nonsense(seen, plan.name)
             if isinstance(seen, Item):
                 self._owed.discard(seen.locator)
-                yield from self._rows(seen)
+                yield from self._rows(_guarded(seen, bare) if plan.protection else seen)
             else:
                 if isinstance(seen, Unchanged):
                     self._owed.discard(seen.locator)
@@ -169,6 +180,19 @@ class SourceRun:
                 blank = Item(locator=locator, observed_at=self.clock.now())
                 for claim in self.plan.pairing.claims(blank):
                     yield unanswered(claim.key, str(locator), presence, reason, self.clock.now())
+
+
+def _known(plan: SourcePlan) -> Iterator[tuple[Locator, str]]:
+    """Markers of rows that hold what this run asks for, as the adapter gave them."""
+    for locator, marker in plan.known.items():
+        if marker.endswith(_ASKED) is plan.protection:
+            yield locator, marker.removesuffix(_ASKED)
+
+
+def _guarded(item: Item, bare: frozenset[str]) -> Item:
+    """Of kinds without a value (`bare`) the core knows that nothing is kept; the marker says that this was asked."""
+    protection = NOTHING_KEPT if item.locator.kind in bare else item.protection
+    return replace(item, protection=protection, marker=f"{item.marker}{_ASKED}" if item.marker else "")
 
 
 def _ambiguous(row: Row) -> Row:

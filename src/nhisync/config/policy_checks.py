@@ -22,6 +22,7 @@ from nhisync.policy import (
     Failback,
     LiveLimits,
     Lockstep,
+    ProtectionLimits,
     RotationLimits,
     SessionLimits,
 )
@@ -37,6 +38,7 @@ SECTIONS: Final[Mapping[str, type]] = {
     "chain": ChainLimits,
     "blackout": BlackoutLimits,
     "sessions": SessionLimits,
+    "protection": ProtectionLimits,
     "live": LiveLimits,
     "consumers": ConsumerLimits,
     "failback": Failback,
@@ -56,6 +58,7 @@ OPTIONAL: Final[Mapping[str, Any]] = {
     "live.overlap": timedelta(0),
     **{f"blackout.{one.name}": one.default for one in fields(BlackoutLimits)},
     "sessions.ask": SessionLimits().ask,
+    **{f"protection.{one.name}": one.default for one in fields(ProtectionLimits)},
     **{f"consumers.{one.name}": one.default for one in fields(ConsumerLimits)},
 }
 """Values of a tier that inherits none and sets none: what was asked for later stays off in older files."""

@@ -124,6 +124,21 @@ class SessionsDocument(Strict):
     )
 
 
+class ProtectionDocument(Strict):
+    """Whether the backup must be guarded as the primary is."""
+
+    key: bool | None = Field(
+        default=None,
+        description="The backup's encryption key may not be weaker than the primary's; unknown blocks. No built-in "
+        "tier asks.",
+    )
+    audit: bool | None = Field(
+        default=None,
+        description="Reads of the backup must be recorded where the primary's are; unknown blocks. No built-in tier "
+        "asks.",
+    )
+
+
 class LiveDocument(Strict):
     """What live authentication must prove."""
 
@@ -202,6 +217,9 @@ class PolicyDocument(Strict):
     chain: ChainDocument = Field(default=ChainDocument(), description="What a certificate chain must offer.")
     blackout: BlackoutDocument = Field(default=BlackoutDocument(), description="Life without issuers.")
     sessions: SessionsDocument = Field(default=SessionsDocument(), description="Sessions across a switch.")
+    protection: ProtectionDocument = Field(
+        default=ProtectionDocument(), description="Encryption keys and records of reads."
+    )
     live: LiveDocument = Field(default=LiveDocument(), description="What live authentication must prove.")
     consumers: ConsumersLimitsDocument = Field(
         default=ConsumersLimitsDocument(), description="What running workloads must have loaded."

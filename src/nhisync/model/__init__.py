@@ -17,6 +17,7 @@ from nhisync.model.item import (
 from nhisync.model.keyset import KeySet, SignatureKey
 from nhisync.model.locator import Locator
 from nhisync.model.pair import OWN, SIGNING_KEY, App, Lost, MatchRule, Needed, Pair, Waiver
+from nhisync.model.protection import NOTHING_KEPT, Audited, KeyHolder, Protection
 from nhisync.model.report import SCHEMA_VERSION, AppReport, Blackout, LayerCount, PathSummary, Report, SourceSummary
 from nhisync.model.rights import BOUNDARY, HELD, TRUST, TTL, Effect, Limit, Question, Right, Said, Syntax
 from nhisync.model.words import (
@@ -40,6 +41,7 @@ __all__ = [
     "CONSUMER",
     "COPY_SCHEMES",
     "HELD",
+    "NOTHING_KEPT",
     "ON_CALL",
     "OWN",
     "SCHEMA_VERSION",
@@ -51,6 +53,7 @@ __all__ = [
     "App",
     "AppReport",
     "Attestation",
+    "Audited",
     "Blackout",
     "CertificateFacts",
     "Chain",
@@ -64,6 +67,7 @@ __all__ = [
     "EvidenceRef",
     "Finding",
     "Item",
+    "KeyHolder",
     "KeySet",
     "Layer",
     "LayerCount",
@@ -81,6 +85,7 @@ __all__ = [
     "PathSummary",
     "Precision",
     "Presence",
+    "Protection",
     "PublicId",
     "Question",
     "Report",

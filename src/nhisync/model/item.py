@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from nhisync.model.chain import Chain
 from nhisync.model.keyset import KeySet
 from nhisync.model.locator import Locator
+from nhisync.model.protection import Protection
 from nhisync.model.words import CredentialState, Lifecycle, Precision, Presence
 
 
@@ -140,6 +141,7 @@ class Item:
         accepts: ``<id> <subject>`` of the roots of a trust bundle, sorted; None = it is none.
         key_set: what a published set of public keys tells; None = the item is none.
         exposure: who besides the owner can read it (``world-readable (0644)``), or "".
+        protection: how it is guarded where it is kept; None = nobody told, or nobody asked.
         endless: why it can never end, although its provider issues ones that do, or "".
         marker: opaque; equal markers in two listings mean the detail need not be read again.
         attributes: further display facts, sorted by name.
@@ -171,6 +173,7 @@ class Item:
     accepts: tuple[str, ...] | None = None
     key_set: KeySet | None = None
     exposure: str = ""
+    protection: Protection | None = None
     endless: str = ""
     marker: str = ""
     attributes: tuple[tuple[str, str], ...] = ()

@@ -23,6 +23,7 @@ from nhisync.model import (
     Outlook,
     Precision,
     Presence,
+    Protection,
     Revocation,
 )
 
@@ -53,8 +54,8 @@ class Row(NamedTuple):
         grants: what the identity may do, as `nhisync.parity.rights` writes it; None = not asked. It is learnt after
             the sweep, so a row of a sweep has none.
         auth: 1 accepted, 0 refused, None not tried (live authentication).
-        detail: JSON of error, dependencies, chain, accepted roots, published keys, fields, exposure, endlessness,
-            whether `rotated` is only an upper bound, and display facts, or None.
+        detail: JSON of error, dependencies, chain, accepted roots, published keys, fields, exposure, protection,
+            endlessness, whether `rotated` is only an upper bound, and display facts, or None.
         marker: the listing's change marker.
         observed: epoch seconds of the observation.
         digest: 64-bit digest of everything above but `auth`, `observed`, `marker` and `group`.
@@ -239,6 +240,10 @@ def _dependency(dependency: Dependency) -> dict[str, Any]:
     return {f.name: getattr(dependency, f.name) for f in dataclass_fields(dependency)}
 
 
+def _protection(protection: Protection) -> dict[str, Any]:
+    return {f.name: getattr(protection, f.name) for f in dataclass_fields(protection)}
+
+
 def _at_latest(item: Item) -> bool:
     return item.rotated is not None and item.rotated.precision is Precision.UPPER_BOUND
 
@@ -254,6 +259,7 @@ def _detail(item: Item) -> str | None:
         "key_set": None if item.key_set is None else _key_set(item.key_set),
         "fields": None if item.fields is None else sorted(item.fields),
         "exposure": item.exposure or None,
+        "protection": None if item.protection is None else _protection(item.protection),
         "endless": item.endless or None,
         "rotated_at_latest": _at_latest(item) or None,
         "mechanism": (item.rotation.mechanism or None) if item.rotation else None,

@@ -20,6 +20,7 @@ class Thresholds:
     `blackout` is the horizon that the tier requires without issuers, None when it does not ask.
     `documents_doubted` says whether rights conclude nothing where their service or a live probe contradicts them.
     `consumers_all` says whether a pair that does not name its consumers is unknown.
+    `guarded_key` and `guarded_audit` say what is asked of how items are guarded.
     """
 
     inventory_max_age: int
@@ -43,6 +44,8 @@ class Thresholds:
     min_ec_bits: int
     compare_values: bool = False
     blackout: int | None = None
+    guarded_key: bool = False
+    guarded_audit: bool = False
     live_depth: int
     live_max_age: int
     live_grace: int
@@ -81,6 +84,8 @@ def thresholds_of(tier: Tier) -> Thresholds:
         live_depth=depth_of(tier.live.min_depth),
         live_max_age=int(tier.live.max_age.total_seconds()),
         live_grace=int(tier.live.grace.total_seconds()),
+        guarded_key=tier.protection.key,
+        guarded_audit=tier.protection.audit,
         consumers_all=tier.consumers.ask == "all",
         consumers_max_age=int(tier.consumers.max_age.total_seconds()),
         consumers_grace=int(tier.consumers.grace.total_seconds()),

@@ -104,6 +104,7 @@ _CSF2 = Framework(
         "PR.AA-03": "users, services and hardware are authenticated",
         "PR.AA-04": "identity assertions are protected, conveyed and verified",
         "PR.AA-05": "permissions follow policy, are enforced and reviewed, with least privilege",
+        "PR.DS-01": "data at rest is protected",
         "PR.DS-02": "data in transit is protected",
         "PR.DS-11": "backups are created, protected, maintained and tested",
         "PR.IR-03": "mechanisms meet resilience requirements in normal and adverse situations",

@@ -154,6 +154,24 @@ class SessionLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionLimits:
+    """Whether the backup must be guarded as the primary is (R33); not asked by default.
+
+    Attributes:
+        key: whether the key that encrypts an item may not be weaker than the primary's; unknown blocks.
+        audit: whether reads must be recorded where the primary's are; unknown blocks.
+    """
+
+    key: bool = False
+    audit: bool = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether the tier asks at all."""
+        return self.key or self.audit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveLimits:
     """What live authentication must prove (R17, R22).
 
@@ -253,6 +271,7 @@ class Tier:
     blackout: BlackoutLimits = BlackoutLimits()
     sessions: SessionLimits = SessionLimits()
     consumers: ConsumerLimits = ConsumerLimits()
+    protection: ProtectionLimits = ProtectionLimits()
     severities: Mapping[str, Severity] = field(default_factory=dict)
     off: frozenset[str] = frozenset()
     attestations: Mapping[str, timedelta] = field(default_factory=dict)

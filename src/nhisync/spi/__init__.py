@@ -6,6 +6,7 @@ from nhisync.model import (
     HELD,
     TRUST,
     TTL,
+    Audited,
     CertificateFacts,
     Chain,
     Coverage,
@@ -15,6 +16,7 @@ from nhisync.model import (
     Effect,
     ErrorFact,
     Item,
+    KeyHolder,
     KeySet,
     Lifecycle,
     Limit,
@@ -22,6 +24,7 @@ from nhisync.model import (
     Moment,
     Precision,
     Presence,
+    Protection,
     PublicId,
     Question,
     Right,
@@ -32,6 +35,7 @@ from nhisync.model import (
 )
 from nhisync.spi.errors import LEFT_OUT, ErrorKind, ProviderError
 from nhisync.spi.grants import GrantFacts, GrantReader, OpinionFacts, SecondOpinion
+from nhisync.spi.guarding import GUARDED, Guarding, ProtectionReader
 from nhisync.spi.limits import Budget, Rate, Remainder, TokenBucket
 from nhisync.spi.permissions import PermissionDocument
 from nhisync.spi.protocols import (
@@ -79,6 +83,7 @@ from nhisync.spi.settings import (
 
 __all__ = [
     "BOUNDARY",
+    "GUARDED",
     "HELD",
     "LEFT_OUT",
     "PROTOCOLS",
@@ -87,6 +92,7 @@ __all__ = [
     "TRUST",
     "TTL",
     "AccessMode",
+    "Audited",
     "Budget",
     "Capability",
     "CertificateFacts",
@@ -109,12 +115,14 @@ __all__ = [
     "Fingerprinter",
     "GrantFacts",
     "GrantReader",
+    "Guarding",
     "HttpProxy",
     "Identifier",
     "Inventory",
     "InventoryRequest",
     "Issuer",
     "Item",
+    "KeyHolder",
     "KeySet",
     "KindInfo",
     "Lifecycle",
@@ -132,6 +140,8 @@ __all__ = [
     "Presence",
     "ProbeResult",
     "Prober",
+    "Protection",
+    "ProtectionReader",
     "Provider",
     "ProviderError",
     "ProviderInfo",

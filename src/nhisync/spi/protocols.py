@@ -14,6 +14,7 @@ from nhisync.clock import Clock, Randomness
 from nhisync.model import Coverage, ErrorFact, Item, Locator
 from nhisync.spi.files import expanded
 from nhisync.spi.grants import GrantReader, SecondOpinion
+from nhisync.spi.guarding import ProtectionReader
 from nhisync.spi.limits import Budget
 from nhisync.spi.permissions import PermissionDocument
 from nhisync.spi.rotation import Rotator
@@ -40,6 +41,7 @@ class Capability(StrEnum):
     PREVIOUS = "previous"
     GRANTS = "grants"
     OPINIONS = "opinions"
+    PROTECTION = "protection"
     ROTATE = "rotate"
 
 
@@ -153,6 +155,7 @@ class InventoryRequest:
         prefixes: kind → literal name prefixes that templates need; a kind that is absent here is swept whole.
         known: wanted items whose detail is stored → their marker.
         budget: spend before every request.
+        protection: also tell how items are guarded (`Item.protection`), with a few calls more for the whole source.
     """
 
     budget: Budget
@@ -160,6 +163,7 @@ class InventoryRequest:
     wanted: tuple[Locator, ...] = ()
     prefixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known: Mapping[Locator, str] = field(default_factory=dict)
+    protection: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,6 +368,7 @@ PROTOCOLS: Mapping[Capability, type] = {
     Capability.PREVIOUS: Predecessor,
     Capability.GRANTS: GrantReader,
     Capability.OPINIONS: SecondOpinion,
+    Capability.PROTECTION: ProtectionReader,
     Capability.ROTATE: Rotator,
 }
 """Which protocol a declared capability promises."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from nhisync.testing.demo_billing import BILLING
 from nhisync.testing.demo_billing import SOURCES as BILLING_SOURCES
+from nhisync.testing.demo_custody import CUSTODY, GUARDED, SEALED, TRAILS
 from nhisync.testing.demo_dispatch import DISPATCH, LASTING
 from nhisync.testing.demo_orders import HERE, ORDERS, PROJECT, THERE
 from nhisync.testing.demo_own import OWN
@@ -61,21 +62,21 @@ CRITICAL = {
 """Comparing values and rights, second opinions and attestations are opt-in; the demo's critical tier opts in."""
 
 
-_ALL_RIGHTS = {"rights": True, "opinions": True, "census": True, "listed": True}
-"""What a Vault source may do to read rights and ask the server what it would allow."""
+READS_ALL: dict[str, Any] = dict.fromkeys(("fingerprint", "census", "rights", "opinions", "listed", "protection"), True)
+"""What nhisync may do in the clusters of both paths: everything that it can read."""
 
 
 def scenario() -> Scenario:
     """The whole world."""
     return Scenario(
         sources=(
-            _source("primary", "vault", "vault", WEST, fingerprint=True, **_ALL_RIGHTS),
-            _source("primary", "aws", "aws", WEST, account=ACCOUNT, mode="fingerprint"),
+            _source("primary", "vault", "vault", WEST, guarded=SEALED, **READS_ALL),
+            _source("primary", "aws", "aws", WEST, account=ACCOUNT, mode="fingerprint", trails=TRAILS),
             _source("primary", "edge", "tls", WEST),
             _source("primary", "files", "file", WEST),
             _source("primary", "google", "gcp", THERE, project=PROJECT, rights=True),
-            _source("backup", "aws", "aws", NORTH, account=ACCOUNT, mode="fingerprint"),
-            _source("backup", "bao", "vault", NORTH, fingerprint=True, **_ALL_RIGHTS),
+            _source("backup", "aws", "aws", NORTH, account=ACCOUNT, mode="fingerprint", protection=True),
+            _source("backup", "bao", "vault", NORTH, **READS_ALL),
             _source("backup", "edge", "tls", NORTH),
             _source("backup", "files", "file", NORTH),
             _source("backup", "cluster", "kubernetes", NORTH, mode="fingerprint", rights=True),
@@ -83,13 +84,20 @@ def scenario() -> Scenario:
             _source("backup", "stray", "aws", WEST, account=STRAY_ACCOUNT, mode="fingerprint"),
             _source("backup", "archive", "vault", NORTH),
             _source("backup", "attic", "vault", NORTH),
+            _source("backup", "annex", "vault", NORTH),
             _source("backup", "busy", "aws", NORTH, account=BUSY_ACCOUNT),
             *(_source("backup", name, "tls", NORTH, **options) for name, options in TRUST_SOURCES),
             *BILLING_SOURCES,
         ),
-        apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, DISPATCH, WALLET, SIGNIN, INTRANET, OWN),
+        apps=(PAYMENTS, SEARCH, WIKI, BILLING, ORDERS, DISPATCH, WALLET, SIGNIN, CUSTODY, INTRANET, OWN),
         waivers=(WAIVER,),
-        policies={"critical.yaml": CRITICAL, "lasting.yaml": LASTING, "tried.yaml": TIER, "seamless.yaml": SEAMLESS},
+        policies={
+            "critical.yaml": CRITICAL,
+            "lasting.yaml": LASTING,
+            "tried.yaml": TIER,
+            "seamless.yaml": SEAMLESS,
+            "guarded.yaml": GUARDED,
+        },
         accounts=ACCOUNTS,
         faults=(
             PlannedFault(path="backup", source="attic", name="unreachable"),

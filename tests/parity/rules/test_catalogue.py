@@ -31,6 +31,7 @@ from . import (
     test_lockstep,
     test_opinion,
     test_presence,
+    test_protection,
     test_region,
     test_reuse,
     test_rotators,
@@ -43,7 +44,7 @@ DOCS = ROOT / "docs" / "rules"
 PROVIDERS = {folder.name for folder in (ROOT / "providers").iterdir() if folder.is_dir()}
 INFOS = [rule.info for rule in RULES]
 MODULES = (
-    *(test_blackout, test_presence, test_lockstep, test_expiry, test_reuse, test_authorization),
+    *(test_blackout, test_presence, test_lockstep, test_expiry, test_reuse, test_authorization, test_protection),
     test_opinion,
     *(test_chain, test_trust, test_region, test_rotators, test_live, test_sessions, test_consumers, test_evidence),
 )

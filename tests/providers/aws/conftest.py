@@ -192,6 +192,7 @@ class Source:
         known: Mapping[Locator, str] | None = None,
         prefixes: Mapping[str, tuple[str, ...]] | None = None,
         budget: Budget | None = None,
+        protection: bool = False,
         **settings: Any,
     ) -> Seen:
         """Run one inventory; `kinds` are blank-separated."""
@@ -201,6 +202,7 @@ class Source:
             wanted=tuple(self.locator(name) for name in wanted),
             known=known or {},
             prefixes=prefixes or {},
+            protection=protection,
         )
         return Seen(list(self.provider(**settings).inventory(request)))
 

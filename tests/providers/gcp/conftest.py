@@ -94,6 +94,7 @@ class Gcp:
         prefixes: dict[str, tuple[str, ...]] | None = None,
         known: dict[Locator, str] | None = None,
         budget: Budget | None = None,
+        protection: bool = False,
     ) -> InventoryRequest:
         """What one cycle wants."""
         return InventoryRequest(
@@ -102,6 +103,7 @@ class Gcp:
             wanted=tuple(map(self.locator, names)),
             prefixes=prefixes or {},
             known=known or {},
+            protection=protection,
         )
 
     def see(self, *names: str, settings: dict[str, Any] | None = None, **request: Any) -> Seen:

@@ -32,6 +32,7 @@ from google.oauth2 import service_account
 
 from nhisync.testing.clocks import FakeClock
 from nhisync.testing.world import Seed
+from nhisync_gcp.crypto_keys import KeyManagementClient
 from nhisync_gcp.emulator import GcpWorld
 from nhisync_gcp.emulator.cloud import Cloud
 from nhisync_gcp.emulator.source import Source
@@ -94,6 +95,10 @@ class Clients:
     def places(self, address: str) -> Any:
         """Nhisync's own client of Resource Manager."""
         return ResourceManagerClient(transport=self.channel(address))
+
+    def crypto_keys(self, address: str) -> Any:
+        """Nhisync's own client of Cloud KMS."""
+        return KeyManagementClient(transport=self.channel(address))
 
     def certificates(self, address: str) -> Any:
         """A Certificate Manager client."""

@@ -84,6 +84,12 @@ ROWS: tuple[Row, ...] = (
     (f"{ACCOUNT}.undelete", "iam", "undelete_service_account", {"name": "{parent}/serviceAccounts/{unique_id}"}),
     ("iam.denypolicies.list", "deny", "list_policies", {"parent": "{denials}"}),
     ("iam.denypolicies.get", "deny", "get_policy", {"name": "{denials}/none-deletes"}),
+    (
+        "cloudkms.cryptoKeys.get",
+        "crypto_keys",
+        "get_crypto_key",
+        {"name": "{parent}/locations/global/keyRings/ring/cryptoKeys/one"},
+    ),
     ("resourcemanager.projects.get", "places", "get_project", {"name": "{parent}"}),
     ("resourcemanager.folders.get", "places", "get_folder", {"name": "folders/7"}),
     ("resourcemanager.projects.getIamPolicy", "places", "get_project_policy", {"resource": "{parent}"}),
@@ -169,6 +175,7 @@ def clients(stand: Stand) -> dict[str, Any]:
         "deny": mine.denials(everything),
         "tokens": mine.tokens(everything),
         "places": mine.places(everything),
+        "crypto_keys": mine.crypto_keys(everything),
         "certificates": mine.certificates(everything),
         "authorities": mine.authorities(everything),
     }

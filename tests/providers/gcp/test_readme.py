@@ -9,7 +9,15 @@ from ruamel.yaml import YAML
 from nhisync.spi import AccessMode, ErrorKind, Locator
 from nhisync_gcp import GcpProvider, GcpSettings
 from nhisync_gcp.calls import CALLS, RATES
-from nhisync_gcp.permissions import ACCESS, READ, RIGHTS, RIGHTS_ABOVE, bindings
+from nhisync_gcp.permissions import (
+    ACCESS,
+    PROTECTION,
+    PROTECTION_ABOVE,
+    READ,
+    RIGHTS,
+    RIGHTS_ABOVE,
+    bindings,
+)
 
 ROOT = Path(__file__).parents[3] / "providers" / "gcp"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -60,7 +68,7 @@ def test_every_role_is_described(mode):
 def test_every_permission_belongs_to_a_call():
     """What the read documents grant is what calls ask for, and the other way round; values are apart."""
     asked = {call.permission for call in CALLS.values() if call.permission}
-    rights = {*RIGHTS, *RIGHTS_ABOVE}
+    rights = {*RIGHTS, *RIGHTS_ABOVE, *PROTECTION, *PROTECTION_ABOVE}
     assert {one for kind in READ.values() for one in kind} | rights == asked - {ACCESS}
 
 

@@ -212,6 +212,7 @@ class Site:
         prefixes: dict[str, tuple[str, ...]] | None = None,
         budget: Budget | None = None,
         provider: VaultProvider | None = None,
+        protection: bool = False,
     ) -> "Seen":
         """One inventory run."""
         request = InventoryRequest(
@@ -220,6 +221,7 @@ class Site:
             kinds=frozenset(kinds),
             known=known or {},
             prefixes=prefixes or {},
+            protection=protection,
         )
         return Seen(list((provider or self.provider()).inventory(request)), request.budget.spent)
 

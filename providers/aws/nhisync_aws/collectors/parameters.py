@@ -9,7 +9,7 @@ from nhisync.spi import CredentialState, ErrorKind, Item, Lifecycle, Locator, Mo
 from nhisync.spi.runs import Sweep
 from nhisync_aws.collectors.kms import KeyRing
 from nhisync_aws.paging import Listing
-from nhisync_aws.run import Run, attributes, itself, marker, moment
+from nhisync_aws.run import Run, attributes, guarded, itself, marker, moment
 
 KIND = "parameter"
 _PAGE = 50
@@ -18,7 +18,7 @@ _DEFAULT_KEY = "alias/aws/ssm"
 
 def collect(run: Run) -> Iterator[Observation]:
     """The sweep, then by name what no sweep showed, then tags of what pairs name and what changed."""
-    keys = KeyRing(run, KIND)
+    keys = KeyRing(run, KIND, "aws/ssm")
     wanted = {_real(name): locator for name, locator in run.wanted(KIND).items()}
     found: dict[str, Mapping[str, Any]] = {}
     swept = Sweep()
@@ -80,6 +80,7 @@ def _item(
     key_id = str(row.get("KeyId") or "")
     plain = None if key_id in {"", _DEFAULT_KEY} else key_id
     key = keys.described(plain) if look else keys.named(plain)
+    guard = keys.protection(plain)
     version = int(row.get("Version") or 0)
     written = moment(row.get("LastModifiedDate"))
     first = version <= 1
@@ -102,7 +103,8 @@ def _item(
         owner=known_tags.owner if known_tags else None,
         logical_name=known_tags.logical_name if known_tags else None,
         dependencies=() if key is None else (key,),
-        marker=marker(facts, ends.at if ends else None, state, run.now.date()),
+        protection=guard,
+        marker=marker(facts, ends.at if ends else None, state, run.now.date(), *guarded(guard)),
         attributes=attributes(
             tier=str(row.get("Tier") or ""),
             type=str(row.get("Type") or ""),

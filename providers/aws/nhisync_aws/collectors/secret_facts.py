@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from nhisync.spi import CredentialState, Dependency, Item, Lifecycle, Locator, Moment, Precision, Rotation
-from nhisync_aws.run import Run, attributes, itself, marker, moment
+from nhisync.spi import CredentialState, Dependency, Item, Lifecycle, Locator, Moment, Precision, Protection, Rotation
+from nhisync_aws.run import Run, attributes, guarded, itself, marker, moment
 
 _SLACK = timedelta(minutes=10)
 """A rotation changes a secret several times within minutes; later changes are something else."""
@@ -116,7 +116,9 @@ class SecretFacts:
         return replace(self, dates={v: at.astimezone(UTC) for v, at in dated.items()})
 
 
-def secret_item(run: Run, locator: Locator, facts: SecretFacts, key: Dependency | None) -> Item:
+def secret_item(
+    run: Run, locator: Locator, facts: SecretFacts, key: Dependency | None, guard: Protection | None = None
+) -> Item:
     """The item that `facts` amount to.
 
     A rotation is only claimed where it is shown: by LastRotatedDate, or by the creation of the current version. A
@@ -143,7 +145,8 @@ def secret_item(run: Run, locator: Locator, facts: SecretFacts, key: Dependency 
         owner=tags.owner,
         logical_name=tags.logical_name,
         dependencies=_dependencies(facts, key),
-        marker=_marker(facts, key),
+        protection=guard,
+        marker=_marker(facts, key, guard),
         attributes=_attributes(facts),
     )
 
@@ -242,7 +245,7 @@ def _attributes(facts: SecretFacts) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _marker(facts: SecretFacts, key: Dependency | None) -> str:
+def _marker(facts: SecretFacts, key: Dependency | None, guard: Protection | None) -> str:
     entry = facts.entry
     members = ("ARN", "CreatedDate", "LastChangedDate", "LastRotatedDate", "NextRotationDate", "DeletedDate")
     listed = [facts.date(m) if m != "ARN" else facts.arn for m in members]
@@ -251,4 +254,4 @@ def _marker(facts: SecretFacts, key: Dependency | None) -> str:
     tags = sorted((str(t.get("Key")), str(t.get("Value"))) for t in entry.get("Tags") or ())
     state = None if key is None else (key.id, key.usable, key.multi_region)
     used = facts.date("LastAccessedDate")
-    return marker(listed, rotation, stages, tags, state, used, facts.primary_region)
+    return marker(listed, rotation, stages, tags, state, used, facts.primary_region, *guarded(guard))

@@ -45,7 +45,7 @@ def collect(run: Run) -> Iterator[Observation]:
 class _Secrets:
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._keys = KeyRing(run, KIND)
+        self._keys = KeyRing(run, KIND, "aws/secretsmanager")
         self._wanted = dict(run.wanted(KIND))
         self._seen: set[str] = set()
         self._singly: dict[Locator, SecretFacts] = {}
@@ -136,12 +136,13 @@ class _Secrets:
             self._singly[locator] = facts
         else:
             key = self._keys.named(facts.key_id)
-            yield self._run.known(secret_item(self._run, locator, facts, key))
+            yield self._run.known(secret_item(self._run, locator, facts, key, self._keys.protection(facts.key_id)))
 
     def _detail(self, locator: Locator) -> Iterator[Observation]:
         run, facts = self._run, self._singly[locator]
         key = self._keys.described(facts.key_id) if facts.wanted else self._keys.named(facts.key_id)
-        listed = run.known(secret_item(run, locator, facts, key))
+        guard = self._keys.protection(facts.key_id)
+        listed = run.known(secret_item(run, locator, facts, key, guard))
         if facts.lists_all_changes and isinstance(listed, Unchanged):
             yield listed
             return
@@ -152,7 +153,7 @@ class _Secrets:
             self._partial = error
             if not run.swept(KIND):
                 run.miss(KIND, error)
-        yield secret_item(run, locator, facts, key)
+        yield secret_item(run, locator, facts, key, guard)
 
     def _completed(self, facts: SecretFacts) -> SecretFacts:
         connection, budget = self._run.connection, self._run.budget

@@ -29,6 +29,7 @@ from nhisync_aws.emulator import (
     secrets_overlay,
     service_credentials_overlay,
     simulation,
+    trails_overlay,
 )
 from nhisync_aws.emulator.auth import PARTITION, iam
 from nhisync_aws.emulator.authority import pem
@@ -78,6 +79,7 @@ class Backstage:
             **keys_overlay.HANDLERS,
             **keys_cryptography.HANDLERS,
             **parameters_overlay.HANDLERS,
+            **trails_overlay.HANDLERS,
         }
         self.cloud = Cloud(clock, randomness, handlers, {**forwarded.CHECKS, **keys.CHECKS})
         self._server = EmulatorServer(self.cloud)
@@ -98,6 +100,11 @@ class Backstage:
         """Close the server, then drop the state."""
         self._server.stop()
         self.cloud.close()
+
+    def trail(self, account: str, region: str, options: Mapping[str, Any]) -> None:
+        """Plant a trail."""
+        with self.cloud.lock:
+            trails_overlay.plant_trail(self.cloud.account(account), region, options)
 
     def seed(self, key: SourceKey, account: str, region: str, item: Seed) -> str:
         """Plant one credential.

@@ -102,6 +102,29 @@ class CaPermission:
     created: datetime
 
 
+@dataclass(slots=True, kw_only=True)
+class Trail:
+    """One trail of CloudTrail.
+
+    Attributes:
+        region: its home.
+        name: its name.
+        everywhere: it applies to every Region.
+        logging: it was started.
+        failing: its last delivery was refused.
+        basic: its event selectors; None = those a new trail has.
+        advanced: its advanced event selectors, in place of the others.
+    """
+
+    region: str
+    name: str = "audit"
+    everywhere: bool = False
+    logging: bool = True
+    failing: bool = False
+    basic: list[dict[str, Any]] | None = None
+    advanced: list[dict[str, Any]] | None = None
+
+
 @dataclass(slots=True)
 class Account:
     """State of one account that moto does not keep."""
@@ -120,6 +143,7 @@ class Account:
     uses: dict[tuple[str, str], tuple[datetime, str]] = field(default_factory=dict)
     access_jobs: dict[str, Any] = field(default_factory=dict)
     ca_permissions: dict[tuple[str, str], CaPermission] = field(default_factory=dict)
+    trails: list[Trail] = field(default_factory=list)
 
     def secret(self, arn: str) -> SecretExtra:
         """Extra facts of a secret, made on first use."""

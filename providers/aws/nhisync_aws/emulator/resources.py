@@ -115,5 +115,6 @@ _FINDERS: Mapping[str, Callable[[Call, str], str]] = {
     "rolesanywhere": _roles_anywhere,
     "acm-pca": lambda call, account: str(call.params.get("CertificateAuthorityArn") or "*"),  # noqa: ARG005
     "acm": lambda call, account: str(call.params.get("CertificateArn") or "*"),  # noqa: ARG005
+    "cloudtrail": lambda call, account: str(call.params.get("Name") or call.params.get("TrailName") or "*"),  # noqa: ARG005
     "sts": lambda call, account: str(call.params.get("RoleArn") or "*"),  # noqa: ARG005
 }

@@ -1,8 +1,8 @@
 """The wire: what an AWS client sends, and what AWS answers, in the three protocols this emulator speaks.
 
-Secrets Manager, ACM, Private CA, KMS and SSM speak AWS JSON 1.1; IAM and STS speak the query protocol with XML answers;
-Roles Anywhere speaks REST with JSON bodies. Shapes and timestamp formats come from botocore's bundled service models
-through moto's serialisers, so nothing is spelled twice.
+Secrets Manager, ACM, Private CA, CloudTrail, KMS and SSM speak AWS JSON 1.1; IAM and STS speak the query protocol with
+XML answers; Roles Anywhere speaks REST with JSON bodies. Shapes and timestamp formats come from botocore's bundled
+service models through moto's serialisers, so nothing is spelled twice.
 """
 
 import json
@@ -28,6 +28,7 @@ _SERVICE_OF_TARGET = {
     "ACMPrivateCA": "acm-pca",
     "TrentService": "kms",
     "AmazonSSM": "ssm",
+    "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101": "cloudtrail",
 }
 # The only calls AWS accepts unsigned among those served here; both carry their own proof.
 _UNSIGNED = {"AssumeRoleWithWebIdentity": "sts"}

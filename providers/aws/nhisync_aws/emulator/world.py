@@ -74,8 +74,9 @@ class AwsWorld:
 
         Options: ``account`` (12 digits; sources may share one), ``auth`` (``assume_role``, ``keys_file`` or
         ``web_identity``), ``mode`` (``read`` or ``fingerprint``), ``policy`` (an IAM document in place of the
-        adapter's own), ``external_id``, ``batch`` (bool: the policy allows BatchGetSecretValue),
-        ``opinions`` (bool: and the simulator).
+        adapter's own), ``external_id``, ``batch`` (bool: the policy allows BatchGetSecretValue), ``opinions`` (bool:
+        and the simulator), ``protection`` (bool: and what tells how items are guarded), ``trails`` (trails of the
+        account, see `nhisync_aws.emulator.trails_overlay`).
         """
         record = SourceRecord(
             key=SourceKey(path, source),
@@ -87,6 +88,8 @@ class AwsWorld:
         if record.key in self._sources:
             raise ValueError(f"the world has a source {path}/{source} already")
         self._sources[record.key] = record
+        for trail in options.get("trails", ()):
+            self._running.trail(record.account, region, trail)
         auth = self._auth_document(record, options)
         document = {"provider": "aws", "region": region, "endpoint": self.endpoint, "auth": auth}
         return {**document, "trust_file": str(self._directory / _ROOTS)}
@@ -174,6 +177,7 @@ class AwsWorld:
 
     def _policy(self, record: SourceRecord, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """The adapter's own documents for everything, so that tests prove that they suffice."""
+        batch = bool(options.get("batch", False))
         from_adapter = importlib.import_module("nhisync_aws.permissions")
         batch = bool(options.get("batch", False))
         scope = from_adapter.Scope(region=record.region, account=record.account, batch=batch)
@@ -182,7 +186,10 @@ class AwsWorld:
         if options.get("opinions"):
             documents += importlib.import_module("nhisync_aws.opinions").permissions_for(wanted, _ALL_KINDS, scope)
         found = [json.loads(document.text) for document in documents]
-        return {**found[0], "Statement": [one for document in found for one in document["Statement"]]}
+        statements = [one for document in found for one in document["Statement"]]
+        if options.get("protection"):
+            statements += importlib.import_module("nhisync_aws.guarding").statements(scope)
+        return {**found[0], "Statement": statements}
 
     def _hub_account(self) -> str:
         """Nhisync's own account, in which its users live; one for each world."""

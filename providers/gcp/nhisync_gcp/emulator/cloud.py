@@ -4,6 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -88,6 +89,7 @@ class Cloud:
         quotas: enforced when the knob is on.
         pools: workload identity pools by their provider's audience.
         issuers: certificate authorities by name.
+        crypto_keys: name of a Cloud KMS key → what is special of it (``level``, ``rotates``, ``state``).
     """
 
     clock: Clock
@@ -105,6 +107,7 @@ class Cloud:
     quotas: Quotas = field(default_factory=Quotas)
     pools: dict[str, Pool] = field(default_factory=dict)
     issuers: dict[str, Issuer] = field(default_factory=dict)
+    crypto_keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     _certificate_keys: dict[str, PkiKey] = field(default_factory=dict)
     _tokens: dict[str, Token] = field(default_factory=dict, repr=False)
 

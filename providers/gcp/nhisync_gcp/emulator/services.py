@@ -2,6 +2,7 @@
 
 from nhisync_gcp.emulator import (
     certificate_manager,
+    crypto_keys,
     denials,
     hierarchy,
     iam_accounts,
@@ -31,5 +32,6 @@ GLOBAL: tuple[Rpc, ...] = (
     *denials.METHODS,
     *hierarchy.METHODS,
     *certificate_manager.METHODS,
+    *crypto_keys.METHODS,
     *private_ca.METHODS,
 )

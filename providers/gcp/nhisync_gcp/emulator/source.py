@@ -65,6 +65,7 @@ class SourceOptions:
         role: a predefined role in place of a custom one (``roles/owner``).
         above: folders and organisation over the project, the nearest first (``folders/1``, ``organizations/2``).
         rights: its identity may also read what accounts are allowed.
+        protection: its identity may also read how secrets are guarded.
     """
 
     project: str = ""
@@ -75,6 +76,7 @@ class SourceOptions:
     role: str = ""
     above: tuple[str, ...] = ()
     rights: bool = False
+    protection: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -149,6 +151,7 @@ class Source:
                 "iam": everything,
                 "iamcredentials": everything,
                 "cloudresourcemanager": everything,
+                "cloudkms": everything,
                 "certificatemanager": everything,
                 "privateca": everything,
             },

@@ -26,6 +26,7 @@ from nhisync_gcp.emulator.source import (
     SourceOptions,
 )
 from nhisync_gcp.emulator.tls import ListenerAuthority
+from nhisync_gcp.permissions import PROTECTION, PROTECTION_ABOVE
 
 
 class GcpWorld:
@@ -141,8 +142,9 @@ class GcpWorld:
             self.cloud.access.bind(project, made.options.role, made.identity.member, self.cloud.clock.now())
         else:
             rights = RIGHTS_PERMISSIONS if made.options.rights else ()
-            above = {place: rights for place in made.options.above[-1:] if rights}
-            made.grant({project: (*wanted, *extra, *rights), **above})
+            guards = (*PROTECTION, *PROTECTION_ABOVE) if made.options.protection else ()
+            above = {place: (*rights, *guards) for place in made.options.above[-1:] if rights or guards}
+            made.grant({project: (*wanted, *extra, *rights, *guards), **above})
 
 
 def _id(text: str) -> str:

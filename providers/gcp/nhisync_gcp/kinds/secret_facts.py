@@ -14,6 +14,7 @@ from nhisync.spi import (
     Lifecycle,
     Locator,
     Moment,
+    Protection,
     ProviderError,
     PublicId,
     Rotation,
@@ -128,7 +129,7 @@ def chosen(versions: Sequence[Version], wanted: int | str) -> int | None:
     return versions[0].number if versions else None
 
 
-def secret_item(run: Run, locator: Locator, facts: SecretFacts) -> Item:
+def secret_item(run: Run, locator: Locator, facts: SecretFacts, guard: Protection | None = None) -> Item:
     """The item that `facts` amount to.
 
     A passed schedule is no rotation: Secret Manager only sends a message then. A rotation is claimed where a newer
@@ -164,7 +165,9 @@ def secret_item(run: Run, locator: Locator, facts: SecretFacts) -> Item:
             entry.SerializeToString(deterministic=True).hex(),
             facts.read,
             [(v.number, v.state, v.created) for v in facts.versions],
+            *(() if guard is None else (repr(guard),)),
         ),
+        protection=guard,
         attributes=_attributes(facts),
     )
 
@@ -261,6 +264,14 @@ def replicas_of(entry: Any) -> dict[str, str]:
     """Location → CMEK key ("" = Google's own) of user-managed replicas."""
     found = entry.replication.user_managed.replicas
     return {r.location: r.customer_managed_encryption.kms_key_name for r in found}
+
+
+def keys_of(entry: Any, *, regional: bool) -> tuple[str, ...]:
+    """Names of the keys under which a secret's payload lies, "" for Google's own."""
+    if regional:
+        return (entry.customer_managed_encryption.kms_key_name,)
+    own = entry.replication.automatic.customer_managed_encryption.kms_key_name
+    return tuple(replicas_of(entry).values()) or (own,)
 
 
 def _region(run: Run, facts: SecretFacts) -> str | None:

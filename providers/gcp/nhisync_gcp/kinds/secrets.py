@@ -14,7 +14,7 @@ from typing import Any
 from nhisync.spi import ErrorKind, Locator, Observation, ProviderError
 from nhisync.spi.fanout import Todo
 from nhisync.spi.runs import Sweep
-from nhisync_gcp.kinds.secret_facts import SecretFacts, Version, chosen, enough, secret_item, wanted_version
+from nhisync_gcp.kinds.secret_facts import SecretFacts, Version, chosen, enough, keys_of, secret_item, wanted_version
 from nhisync_gcp.names import SecretName, is_location, last_of, parent_of, segment
 from nhisync_gcp.run import HOPELESS, Run
 
@@ -123,7 +123,8 @@ class _Place:
                 "Google says that the secret is there and that it is not",
                 fix="It was just created or deleted; the next cycle sees it settled.",
             ) from None
-        yield run.known(secret_item(run, locator, SecretFacts(entry, self._location, versions, read)))
+        guard = None if run.guard is None else run.guard.key(keys_of(entry, regional=bool(self._location)))
+        yield run.known(secret_item(run, locator, SecretFacts(entry, self._location, versions, read), guard))
 
 
 def versions_of(run: Run, name: SecretName, entry: Any) -> tuple[tuple[Version, ...], int | None]:

@@ -14,6 +14,7 @@ from typing import Any
 from nhisync.spi import Clock, Randomness
 from nhisync_vault.emulator.acl import Acl
 from nhisync_vault.emulator.engine import Call, Engine, Mount, Route, special
+from nhisync_vault.emulator.guarding import Guarded
 from nhisync_vault.emulator.identity import IdentityEngine, entity_policies
 from nhisync_vault.emulator.ids import Ids
 from nhisync_vault.emulator.leases import Lease, LeaseManager
@@ -127,6 +128,7 @@ class Core:
         self.tokens = TokenStore(self.ids, prefix=self.flavour.token_prefix, batch_prefix=self.flavour.batch_prefix)
         self.leases = LeaseManager(self.ids, self._undo)
         self.quotas = QuotaManager()
+        self.guarded = Guarded()
         self.lock = threading.RLock()
         self.mounts: dict[str, Mount] = {}
         self.served: dict[str, int] = {}

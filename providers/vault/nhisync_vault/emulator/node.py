@@ -214,7 +214,7 @@ class Node:
         sealed = self.faults.state("sealed") is not None
         ready = self.faults.state("uninitialized") is None
         body: dict[str, Any] = {
-            "type": "shamir",
+            "type": self.core.guarded.seal,
             "initialized": ready,
             "sealed": sealed or not ready,
             "t": 3,

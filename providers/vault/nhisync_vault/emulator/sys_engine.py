@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import ClassVar
 
-from nhisync_vault.emulator import sys_mounts, sys_policies
+from nhisync_vault.emulator import guarding, sys_mounts, sys_policies
 from nhisync_vault.emulator.engine import NAME, Call, Engine, Route, route
 from nhisync_vault.emulator.quotas import RateLimit
 from nhisync_vault.emulator.wire import Response, bad_request, listing
@@ -31,7 +31,13 @@ class SysEngine(Engine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.routes = (*sys_mounts.routes(), *sys_policies.routes(), *_lease_routes(), *_quota_routes())
+        self.routes = (
+            *sys_mounts.routes(),
+            *sys_policies.routes(),
+            *guarding.routes(),
+            *_lease_routes(),
+            *_quota_routes(),
+        )
 
 
 def _lease_routes() -> tuple[Route, ...]:

@@ -16,6 +16,7 @@ from nhisync_vault.emulator.approle_store import Role, SecretId, SecretIds
 from nhisync_vault.emulator.core import Core
 from nhisync_vault.emulator.engine import Mount
 from nhisync_vault.emulator.faults import NAMES
+from nhisync_vault.emulator.guarding import Guarded
 from nhisync_vault.emulator.ids import Ids
 from nhisync_vault.emulator.node import Modes, Node
 from nhisync_vault.emulator.policy_store import PolicyEntry, put_policy
@@ -42,6 +43,7 @@ from nhisync_vault.emulator.tls import ListenerAuthority
 from nhisync_vault.emulator.tokens import TokenEntry
 from nhisync_vault.granting import rights_grants
 from nhisync_vault.grants import Grant, common_grants, fingerprint_grants, merge, read_grants, render
+from nhisync_vault.guarding import GRANTS as GUARD_GRANTS
 from nhisync_vault.opinions import opinion_grants
 from nhisync_vault.settings import KINDS
 
@@ -76,6 +78,8 @@ class SourceOptions:
         census: nhisync's identity may list all token accessors (sudo).
         listed: and the source is configured to (``token_census``).
         root: nhisync's identity is the root token (a finding in itself).
+        guarded: how the cluster is set up (`emulator.guarding.Guarded`); None = as a new one.
+        protection: nhisync's identity may also read how the cluster guards its items.
     """
 
     auth: str = "approle"
@@ -92,6 +96,8 @@ class SourceOptions:
     census: bool = False
     listed: bool = False
     root: bool = False
+    guarded: Mapping[str, Any] | None = None
+    protection: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -155,6 +161,8 @@ class VaultWorld:
         chosen = SourceOptions(**options)
         twin = chosen.cluster_of or chosen.replica_of
         core = self._sources[_pair(twin)].core if twin else self._cluster(chosen)
+        if chosen.guarded is not None:
+            core.guarded = Guarded(**chosen.guarded)
         modes = Modes(performance="secondary") if chosen.replica_of else Modes()
         made = Source(
             core=core, node=Node(core, modes=modes), options=chosen, policy=f"{INVENTORY_POLICY}-{path}-{source}"
@@ -338,6 +346,8 @@ def _policy(place: Source) -> list[Grant]:
         grants.extend(rights_grants({"approle", "token"}))
     if place.options.opinions:
         grants.extend(opinion_grants({"approle", "token"}, census=place.options.census))
+    if place.options.protection:
+        grants.extend(GUARD_GRANTS)
     return merge([*grants, *(Grant(path, ("deny",)) for path in place.denied)])
 
 

@@ -25,6 +25,7 @@ from nhisync.parity.rules import (
     opinion,
     own,
     presence,
+    protection,
     region,
     replaced,
     reuse,
@@ -34,8 +35,8 @@ from nhisync.parity.rules import (
 )
 
 _FAMILIES = (
-    *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, opinion, exposure, chain, certificate),
-    *(trust, region, rotators, live, sessions, consumers, replaced, evidence, attestation, own),
+    *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, opinion, exposure, protection, chain),
+    *(certificate, trust, region, rotators, live, sessions, consumers, replaced, evidence, attestation, own),
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(

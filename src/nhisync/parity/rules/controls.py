@@ -94,6 +94,26 @@ AUTHORIZATION: Final = (
 )
 """Both identities may do the same, and no more than needed."""
 
+KEYS: Final = (
+    "CSF2:PR.DS-01",
+    "800-53r5:SC-12",
+    "800-53r5:CP-7(4)",
+    "ISO27001:A.5.29",
+    "ISO27001:A.8.24",
+    "MAESTRO:L4",
+)
+"""What encrypts the backup's credentials is as good as on the primary."""
+
+AUDITING: Final = (
+    "CSF2:PR.PS-04",
+    "CSF2:DE.CM-09",
+    "800-53r5:AU-10",
+    "ISO27001:A.5.29",
+    "ISO27001:A.8.15",
+    "MAESTRO:L5",
+)
+"""Who read a credential can be told afterwards, on both paths."""
+
 CHAIN: Final = (
     "NHI4:2025",
     "CSF2:PR.AA-03",

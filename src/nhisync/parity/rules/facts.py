@@ -8,10 +8,12 @@ import json
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from nhisync.model import Audited, KeyHolder
 from nhisync.parity.row import Row
 
 CHAIN_MARK, EXPOSURE_MARK, ENDLESS_MARK, ACCEPTS_MARK = '"chain"', '"exposure"', '"endless"', '"accepts":'
 KEY_SET_MARK = '"key_set":'
+PROTECTION_MARK = '"protection":{'
 _BOUND_MARK = '"rotated_at_latest":true'  # nothing else can: quotes inside of texts are escaped, their values are texts
 """What a detail with these facts contains; a rule that does not find it decodes nothing."""
 
@@ -115,6 +117,19 @@ class DependencyRow(NamedTuple):
     detail: str
 
 
+class ProtectionRow(NamedTuple):
+    """`nhisync.model.Protection`."""
+
+    kept: bool = True
+    holder: KeyHolder | None = None
+    hardware: bool | None = None
+    rotates: bool | None = None
+    enabled: bool | None = None
+    key: str = ""
+    audited: Audited | None = None
+    audit: str = ""
+
+
 class ErrorRow(NamedTuple):
     """What `nhisync.model.ErrorFact` says to a person."""
 
@@ -197,6 +212,18 @@ def key_set_of(row: Row | None) -> KeySetRow | None:
     return _key_set(row.detail)
 
 
+def protection_of(row: Row) -> ProtectionRow | None:
+    """How the item of a row is guarded; None = nobody told.
+
+    Raises:
+        UnreadableError: when the stored facts cannot be read.
+    """
+    if row.detail is None or PROTECTION_MARK not in row.detail:
+        return None
+    found = _decoded(row.detail).get("protection")
+    return None if found is None else _protection(found)
+
+
 def endless_of(row: Row | None) -> str:
     """Why the item can never end; "" when that is not known of it.
 
@@ -240,6 +267,23 @@ def _key_set(detail: str) -> KeySetRow | None:
 def _key_set_row(raw: dict[str, Any]) -> KeySetRow:
     keys = tuple(KeyRow(_text(kid), _text(thumb), _texts(names)) for kid, thumb, names in raw["keys"])
     return KeySetRow(keys, _texts(raw["odd"]), _number(raw["private"]))
+
+
+def _protection(raw: dict[str, Any]) -> ProtectionRow:
+    try:
+        holder, audited = raw["holder"], raw["audited"]
+        return ProtectionRow(
+            kept=_answer(raw["kept"]) is not False,
+            holder=None if holder is None else KeyHolder(holder),
+            hardware=_answer(raw["hardware"]),
+            rotates=_answer(raw["rotates"]),
+            enabled=_answer(raw["enabled"]),
+            key=_text(raw["key"]),
+            audited=None if audited is None else Audited(audited),
+            audit=_text(raw["audit"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise UnreadableError from None
 
 
 @lru_cache(maxsize=_KEPT)

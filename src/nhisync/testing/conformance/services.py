@@ -5,12 +5,15 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 
 from nhisync.spi import (
+    GUARDED,
     AccessMode,
     Capability,
     Check,
     CheckState,
     ErrorKind,
+    Item,
     PermissionDocument,
+    Presence,
     ProviderError,
     Question,
     Said,
@@ -235,12 +238,62 @@ class ServiceTests(Hooks):
             assert document.actions
             assert document not in rights
 
+    @duty(Capability.PROTECTION)
+    def test_protection_is_told_when_asked(self, stand: Stand) -> None:
+        """Items that may hold a value say how they are guarded, or why that is not known; unasked they say nothing."""
+        bare = {kind.name for kind in self.provider.info.kinds if not kind.valued}
+        silent = stand.look(stand.request(stand.planted, kinds=stand.kinds))
+        told = stand.look(stand.request(stand.planted, kinds=stand.kinds, protection=True))
+        assert told.items.keys() == silent.items.keys()
+        assert not [one for one in silent.items.values() if one.protection is not None]
+        for one in told.items.values():
+            if one.presence is Presence.PRESENT and one.locator.kind not in bare:
+                _check_protection(one)
+        assert not [one for one in silent.coverage if one.kind == GUARDED]
+        assert not [one for one in told.coverage if one.kind == GUARDED and (one.authoritative or one.error is None)]
+
+    @duty(Capability.PROTECTION)
+    def test_protection_keeps_what_is_unchanged(self, stand: Stand) -> None:
+        """What is unchanged without the question is unchanged with it, and never by a marker from without it."""
+        looks = {}
+        for protection in (False, True):
+            first = stand.look(stand.request(stand.planted, kinds=stand.kinds, protection=protection))
+            known = {one.locator: one.marker for one in first.items.values() if one.marker}
+            request = stand.request(stand.planted, kinds=stand.kinds, known=known, protection=protection)
+            looks[protection] = known, stand.look(request).unchanged
+        assert looks[True][1] == looks[False][1]
+        crossed = stand.request(stand.planted, kinds=stand.kinds, known=looks[False][0], protection=True)
+        assert not stand.look(crossed).unchanged
+
+    @duty(Capability.PROTECTION)
+    def test_protection_permissions_stand_beside_the_read_document(self, stand: Stand) -> None:
+        """What telling how items are guarded needs is a document of its own; asked twice it is the same."""
+        wanted = tuple(stand.planted)
+        with stand.adapter() as adapter:
+            printed = adapter.protection_permissions(wanted, stand.kinds)
+            assert printed == adapter.protection_permissions(wanted, stand.kinds)
+            read = adapter.permissions(AccessMode.READ, wanted, stand.kinds)
+        for document in printed:
+            assert document.title.strip()
+            assert document.text.strip()
+            assert document.language in _LANGUAGES, document.language
+            assert document.actions
+        assert not _actions(printed) & _actions(read)
+
     def _reads_values(self, action: str) -> bool:
         return any(fnmatchcase(action, pattern) for pattern in self.value_actions)
 
 
 def _actions(documents: tuple[PermissionDocument, ...]) -> set[str]:
     return {action for document in documents for action in document.actions}
+
+
+def _check_protection(item: Item) -> None:
+    found = item.protection
+    assert found is not None, f"{item.locator}: how it is guarded is not told"
+    facts = (found.holder, found.hardware, found.rotates, found.enabled)
+    assert None not in facts or found.key, f"{item.locator}: does not say why its key is not known"
+    assert found.audited is not None or found.audit, f"{item.locator}: does not say why its audit is not known"
 
 
 def _check_checks(checks: list[Check]) -> None:

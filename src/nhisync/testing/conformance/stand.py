@@ -120,6 +120,7 @@ class Stand:
         prefixes: Mapping[str, tuple[str, ...]] | None = None,
         known: Mapping[Locator, str] | None = None,
         budget: Budget | None = None,
+        protection: bool = False,
     ) -> InventoryRequest:
         """What one cycle wants of this source."""
         return InventoryRequest(
@@ -128,6 +129,7 @@ class Stand:
             wanted=tuple(wanted),
             prefixes=prefixes or {},
             known=known or {},
+            protection=protection,
         )
 
     def look(self, request: InventoryRequest, **settings: Any) -> Seen:
