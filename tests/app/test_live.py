@@ -82,7 +82,7 @@ def test_sync_probes_at_its_own_cadence(world: World) -> None:
         with world.store() as store:
             report = sync(world.session(), store)
         assert report.verdicts[0].word is Word.READY
-    assert world.judge.requests == 4  # each side with and without its credential, once
+    assert world.judge.requests == 6  # each side with its credential, without and with a made-up one, once
     world.store_value("backup", "canary-rotated-51c0de", age=1800.0)
     with world.store() as store:
         report = sync(world.session(), store)
