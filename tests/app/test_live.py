@@ -86,7 +86,7 @@ def test_sync_probes_at_its_own_cadence(world: World) -> None:
     world.store_value("backup", "canary-rotated-51c0de", age=1800.0)
     with world.store() as store:
         report = sync(world.session(), store)
-    assert world.judge.requests == 5  # the backup's new generation, which is refused
+    assert world.judge.requests == 7  # the backup's new generation, which is refused
     assert report.verdicts[0].word is Word.NOT_READY
 
 
