@@ -62,7 +62,7 @@ def tried(judge: Judge, provider: Keeping, *, previous: bool = True, able: bool 
     probe = SimpleNamespace(
         type="http", target=f"https://{judge.address}/north", auth="bearer", depth="auth", header="", database="",
         tls=True, server_name="", ca_file=str(judge.authority), proxy="", seen_as="", expect=frozenset({200}),
-        region="", namespace="", mount="", scope="", vhost="", user="", user_field="", secret_field="key",
+        region="", namespace="", mount="", scope="", vhost="", script="", user="", user_field="", secret_field="key",
         certificate_field="", key_field="", session_field="", issue=False, run_from="local",
         timeout=timedelta(seconds=20),
     )  # fmt: skip

@@ -22,11 +22,15 @@ from nhisync.parity.proof import (
     ACCEPTED,
     NOTHING,
     REFUSED,
+    UNDONE,
     UNJUDGED,
+    LeftBehind,
     Proof,
     current,
     depth_of,
     due,
+    left_of,
+    left_text,
     previous_due,
     proof_of,
     text_of,
@@ -36,6 +40,9 @@ from nhisync.spi import ErrorKind
 
 GRACE = 5.0
 """Seconds by which the child may be late before it is ended; what it told until then counts."""
+
+_RUN = 4
+"""Random bytes of the id that scripts of one run write."""
 
 _DIGITS = 16
 """Hexadecimal digits that tell one probe from another."""
@@ -147,7 +154,7 @@ def authenticate(session: Session, probed: Sequence[Probed]) -> Mapping[str, lis
     Every side is answered for. Results are dated at the start: their age is never understated. The child reads the
     configuration anew; one that is not in force (a daemon takes it over on SIGHUP) proves nothing about these rows.
     """
-    began = epoch(session.clock.now()) or 0
+    began, run = epoch(session.clock.now()) or 0, session.randomness.hex(_RUN)
     seconds = max((session.budget(one.path, _source(one.row)).remaining for one in probed), default=0.0)
     configuration = session.configuration
     places = {(one.path, _source(one.row)) for one in probed}
@@ -157,7 +164,7 @@ def authenticate(session: Session, probed: Sequence[Probed]) -> Mapping[str, lis
         "digest": configuration.digest,
         "rests": [[*place, asdict(session.budget(*place).remainder)] for place in sorted(places)],
         "seconds": seconds,
-        "wanted": [[one.path, one.row.key, one.row.locator, one.row.ids or "", one.previous] for one in probed],
+        "wanted": [_asks(one, f"{run}{number:x}") for number, one in enumerate(probed)],
     }
     answers, why = _asked(task, seconds + GRACE)
     found: dict[str, list[Told]] = {}
@@ -165,6 +172,13 @@ def authenticate(session: Session, probed: Sequence[Probed]) -> Mapping[str, lis
         proof = _proof(answers.get((one.path, one.row.key)), why, one, began)
         found.setdefault(one.path, []).append((one.row.key, one.row.locator, proof.auth, text_of(proof)))
     return found
+
+
+def _asks(one: Probed, run: str) -> list[Any]:
+    """What the child is told of one side; `run` is the id that a script of it writes."""
+    proof = proof_of(one.row)
+    left = left_of(proof) if proof is not None and proof.by == one.by else None
+    return [one.path, one.row.key, one.row.locator, one.row.ids or "", one.previous, run, left.values if left else ""]
 
 
 def _source(row: Row) -> str:
@@ -203,30 +217,55 @@ def _asked(task: Mapping[str, Any], seconds: float) -> tuple[dict[tuple[str, str
 
 
 def _proof(answer: Mapping[str, Any] | None, why: str, probed: Probed, began: int) -> Proof:
-    """What is known now: an attempt that nobody judged takes no earlier answer of this probe and generation away."""
+    """What is known now: an attempt that nobody judged takes no earlier answer of this probe and generation away.
+
+    What a script left behind lies at the service: no rotation ends that, only an undo that was seen.
+    """
     made, before = _made(answer, why, probed, began), proof_of(probed.row)
-    if before is None or before.by != probed.by or not current(before, probed.row):
+    if before is None or before.by != probed.by:
+        return made
+    made = made if made.left else made._replace(left=before.left)
+    if not current(before, probed.row):
         return made
     if not made.old:
         made = made._replace(old=before.old, old_at=before.old_at, old_message=before.old_message)
     if made.accepted is not None or before.accepted is None:
         return made
+    before = before._replace(left=made.left)
     return before._replace(error=made.error, message=made.message) if before.accepted else before
 
 
 def _made(answer: Mapping[str, Any] | None, why: str, probed: Probed, began: int) -> Proof:
     old = NOTHING if probed.nothing else ""
     blank = Proof(at=began, version=probed.row.version, rotated=probed.row.rotated, by=probed.by, old=old)
-    if answer is None:
-        return blank._replace(error=ErrorKind.UNREACHABLE.value, message=why)
+    if answer is None or "began" in answer:
+        left = _lost(answer, began) if answer else ""
+        return blank._replace(error=ErrorKind.UNREACHABLE.value, message=why, left=left)
     return blank._replace(
         rung=depth_of(answer["depth"]),
         accepted=answer["accepted"],
         seen_as=answer["seen_as"],
         error=answer["error"],
         message=answer["message"],
+        left=_behind(answer, began),
         **_replaced(answer, began),
     )
+
+
+def _lost(answer: Mapping[str, Any], began: int) -> str:
+    """A script began to change something, and nobody told how that ended."""
+    told = f"{answer['where']}: the probing process ended between the change and its undo"
+    return left_text(LeftBehind(began, answer["began"], told, sure=False))
+
+
+def _behind(answer: Mapping[str, Any], began: int) -> str:
+    """What became of what a script changed; "" where none was run."""
+    left = answer.get("left")
+    if left is None:
+        return ""
+    if not left["told"]:
+        return UNDONE
+    return left_text(LeftBehind(began, left["values"], left["told"], left["sure"]))
 
 
 def _replaced(answer: Mapping[str, Any], began: int) -> Mapping[str, Any]:

@@ -7,9 +7,10 @@ known. Values are read by the source's own provider under the permissions of mod
 import json
 import sys
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO, cast
 
@@ -21,7 +22,8 @@ from nhisync.errors import NhisyncError
 from nhisync.model import App, Locator, Side
 from nhisync.parity.pairing import role_of
 from nhisync.probes import KINDS, Presented, Shown, not_made
-from nhisync.probes.order import Patience
+from nhisync.probes.order import Left, Patience
+from nhisync.probes.script import UNDOING
 from nhisync.spi import (
     Capability,
     ErrorKind,
@@ -49,7 +51,8 @@ _KEY = "spki-sha256="
 class _Side(NamedTuple):
     """One side to try: `locator` with the field that the pair names, `keys` the item's own public keys.
 
-    Where `previous` is set, what the last rotation replaced is presented, too.
+    Where `previous` is set, what the last rotation replaced is presented, too. `run` is the id that a script writes,
+    `left` what finds the things that an earlier run of it left behind.
     """
 
     app: App
@@ -59,6 +62,8 @@ class _Side(NamedTuple):
     probe: Probe
     keys: frozenset[str]
     previous: bool = False
+    run: str = ""
+    left: str = ""
 
 
 def main(stdin: TextIO, stdout: TextIO) -> int:
@@ -79,7 +84,7 @@ def main(stdin: TextIO, stdout: TextIO) -> int:
 
 def _sides(session: Session, wanted: Sequence[Sequence[Any]]) -> Iterator[_Side]:
     apps = {app.name: app for app in session.configuration.apps}
-    for path, key, text, ids, previous in wanted:
+    for path, key, text, ids, previous, run, left in wanted:
         name, _, pair = key.partition("/")
         app = apps[name]
         side = Side.PRIMARY if role_of(app, path) is Side.PRIMARY else Side.BACKUP
@@ -88,9 +93,8 @@ def _sides(session: Session, wanted: Sequence[Sequence[Any]]) -> Iterator[_Side]
         bare = Locator.parse(text)
         locator = Locator(bare.source, bare.kind, bare.name, field)
         keys = frozenset(line.removeprefix(_KEY) for line in ids.split("\n") if line.startswith(_KEY))
-        yield _Side(
-            app, path, key, locator, session.configuration.details[name].probes[pair][side.value], keys, previous
-        )
+        probe = session.configuration.details[name].probes[pair][side.value]
+        yield _Side(app, path, key, locator, probe, keys, previous, run, left)
 
 
 class _Bench:
@@ -170,27 +174,45 @@ class _Bench:
         old = None
         try:
             shows = presented(side.probe, side.locator.field, fields)
-            shown = self._shown(side, shows, spare)
+            shown = self._shown(side, shows, side.probe.script, spare)
             if side.previous and shown.accepted:  # a service that refuses everybody has judged nothing
                 old = self._replaced(side, shows)
         except ProviderError as failure:
             shown = not_made("", failure)
         self._tell(side, shown, old)
 
-    def _shown(self, side: _Side, shows: Presented, spare: float = 0.0) -> Shown:
-        """What the service says to `shows`.
+    def _shown(self, side: _Side, shows: Presented, script: str, spare: float = 0.0) -> Shown:
+        """What the service says to `shows`; `script` "" changes nothing.
 
         Raises:
             ProviderError: nothing came to the point of being judged.
         """
         probe = side.probe
-        order = order_of(probe, self._session.configuration.base, side.keys)
+        order = replace(
+            order_of(probe, self._session.configuration.base, side.keys), script=script, run=side.run, left=side.left
+        )
+        # A script may undo twice, what an earlier run left and its own change, in time that is kept for it.
+        spare += 2 * UNDOING if script else 0.0
         seconds = min(probe.timeout.total_seconds(), max(0.0, self._left - spare))
+
+        def change(values: str, where: str) -> None:
+            """Say so before anything is changed; with a parent that is gone nothing is."""
+            self._write({"path": side.path, "key": side.key, "began": values, "where": where})
+
         if probe.run_from == HERE:
-            return KINDS[probe.type](order, shows, Patience(self._session.clock, seconds))
+            return KINDS[probe.type](order, shows, Patience(self._session.clock, seconds, change))
         path = position(side.app, side.path, probe)
         runner = self._session.configuration.paths[path].runner
-        return run_there(runner, probe.type, order, shows, seconds, where=path)
+        if not script:
+            return run_there(runner, probe.type, order, shows, seconds, where=path)
+        values, where = json.dumps({"run": side.run}), f"run {side.run}, by the runner of {path}"
+        change(values, where)  # what the runner does is not seen until it answers
+        try:
+            return run_there(runner, probe.type, order, shows, seconds, where=path)
+        except ProviderError as failure:
+            if failure.kind is ErrorKind.MISCONFIGURED:  # it was never started
+                raise
+            return replace(not_made("", failure), left=Left(values, f"{where}: it did not tell how that ended"))
 
     def _replaced(self, side: _Side, now: Presented) -> Shown:
         """What the service says to the version before; the same value again would be no other credential."""
@@ -203,7 +225,7 @@ class _Bench:
             old = presented(side.probe, locator.field, {one.field: one.value for one in found})
             if old.same_as(now):
                 raise ProviderError(ErrorKind.CONFLICT, "the version before holds the same credential")
-            return self._shown(side, old)
+            return self._shown(side, old, "")  # who is let in with it must not write
         except ProviderError as failure:
             return not_made("", failure)
 
@@ -253,6 +275,11 @@ class _Bench:
         }
         if old is not None:
             told["previous"] = {"accepted": old.accepted, "message": old.error.message if old.error else ""}
+        if shown.left is not None:
+            told["left"] = shown.left._asdict()
+        self._write(told)
+
+    def _write(self, told: Mapping[str, Any]) -> None:
         with self._lock:
             print(json.dumps(told), file=self._stdout, flush=True)
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from nhisync.config.probe_documents import ProbeDocument, ProbesDocument
 from nhisync.config.problems import Loc, Report, dotted
+from nhisync.config.scripts import script_problems, script_text
 from nhisync.config.tree import Node
 from nhisync.config.validation import validate
 from nhisync.config.values import Probe
@@ -44,6 +45,7 @@ _OPTIONAL: Final = {
     "reusable": {"vault-approle"},
     "scope": {"entra-token", "gcp-token"},
     "vhost": {"amqp"},
+    "script": {"http"},
 }
 """Key → types that take it."""
 
@@ -77,8 +79,9 @@ def _built(node: Node, loc: Loc, report: Report) -> Probe | None:
     if document is None:
         return None
     for key, text in _problems(document):
-        child = node.get(key) if key else None
-        place: Loc = (*loc, key) if child is not None else loc
+        keys = key.split(".") if key else []
+        child = node.get(*keys) if keys else None
+        place: Loc = (*loc, *keys) if child is not None else loc
         report.add((child or node).mark, dotted(place), f"{dotted(place)}: {text}")
     return probe_of(document)
 
@@ -103,6 +106,7 @@ def probe_of(document: ProbeDocument) -> Probe:
         mount=document.mount or "",
         scope=document.scope or "",
         vhost=document.vhost or "",
+        script=script_text(document.script) if document.script else "",
         tls=document.tls,
         server_name=document.server_name or "",
         ca_file=document.ca_file or "",
@@ -139,6 +143,7 @@ def _problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
     yield from _harm_problems(document)
     yield from _auth_problems(document)
     yield from _depth_problems(document)
+    yield from script_problems(document)
 
 
 def _harm_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:

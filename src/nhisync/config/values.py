@@ -118,6 +118,7 @@ class Probe:
         mount: path of a Vault auth method, or "" = the method's own name.
         scope: what an OAuth token is asked for, or "".
         vhost: AMQP virtual host, or "" = ``/``.
+        script: steps of an http probe that changes something and undoes it (JSON), or "".
         tls: False = a login is made without TLS.
         server_name: name the server's certificate must cover, or "" = the host.
         ca_file: authorities that are trusted, relative to the configuration's folder, or "" = the system's.
@@ -146,6 +147,7 @@ class Probe:
     mount: str
     scope: str
     vhost: str
+    script: str = field(repr=False)
     tls: bool
     server_name: str
     ca_file: str

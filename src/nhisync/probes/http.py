@@ -1,5 +1,7 @@
 """HTTP: one GET with the credential; one without it and one with a made-up one tell whether anybody judges it.
 
+A pair may add a script that changes something and undoes it (`nhisync.probes.script`).
+
 401 and 403 are refusals (RFC 9110 §15.5.2, §15.5.4). Redirects are not followed: a credential goes where the
 configuration says and nowhere else. Everything else that was not expected says nothing about the credential.
 """
@@ -8,6 +10,7 @@ from base64 import b64encode
 
 from nhisync.probes.exchange import Answer, Request, exchange, member_of, resource_of, unexpected, unsendable
 from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, refused, value_of
+from nhisync.probes.script import Send, transacted
 from nhisync.probes.stranger import stranger, stranger_certificate
 from nhisync.probes.wire import ClientRefusedError, DeclinedError, place
 from nhisync.spi import ErrorKind
@@ -34,7 +37,20 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         return Shown(depth=floor, accepted=True)
     if (doubt := _doubt(order, floor, patience)) is not None:
         return doubt
-    return Shown(depth=order.depth, accepted=True, seen_as=_seen_as(order, presented, answer.body))
+    shown = Shown(depth=order.depth, accepted=True, seen_as=_seen_as(order, presented, answer.body))
+    return transacted(order, shown, presented, patience, _sender(order, presented)) if order.script else shown
+
+
+def _sender(order: Order, presented: Presented) -> Send:
+    """Makes the requests of a script with the credential."""
+    mutual = presented if order.auth == "client-certificate" else None
+    credential = _credential(order, presented)
+
+    def send(request: Request, patience: Patience) -> Answer:
+        headers = {**request.headers, **credential}
+        return exchange(order, Request(request.resource, headers, request.method, request.body), patience, mutual)
+
+    return send
 
 
 def _doubt(order: Order, floor: str, patience: Patience) -> Shown | None:

@@ -29,11 +29,12 @@ from nhisync.parity.rules import (
     reuse,
     sessions,
     trust,
+    written,
 )
 
 _FAMILIES = (
     *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, exposure),
-    *(chain, certificate, trust, region, live, sessions, consumers, replaced, evidence, attestation, own),
+    *(chain, certificate, trust, region, live, sessions, consumers, replaced, written, evidence, attestation, own),
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(
