@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nhisync.app.presenting import Presenting
 from nhisync.app.reuse import CHANGED
 from nhisync.app.runner import HERE, position
 from nhisync.app.session import Session
 from nhisync.config import Probe
-from nhisync.model import App, Side
-from nhisync.parity.pairing import role_of
+from nhisync.model import App
 from nhisync.parity.proof import (
     ACCEPTED,
     NOTHING,
@@ -70,16 +70,6 @@ class Probed:
     nothing: bool = False
 
 
-def configured(session: Session, app: App, path: str) -> Mapping[str, str]:
-    """Name of a pair of `app` whose credential on `path` has a probe → that probe's digest."""
-    role = role_of(app, path)
-    side = role.value if role in {Side.PRIMARY, Side.BACKUP} else ""
-    probes = session.configuration.details[app.name].probes
-    paths = session.configuration.paths
-    found = ((name, sides[side]) for name, sides in probes.items() if side in sides)
-    return {name: digest_of(one, paths[position(app, path, one)].runner) for name, one in found}
-
-
 def digest_of(probe: Probe, runner: Sequence[str] = ()) -> str:
     """Names a probe in what it proved: a proof of one that was corrected since is no proof (one asked a wrong host)."""
     facts = {**asdict(probe), "expect": sorted(probe.expect), "runner": runner if probe.run_from != HERE else ()}
@@ -100,31 +90,36 @@ def wanted(
 ) -> list[Probed]:
     """The sides to try: those that are due where a tier asks, or all that have a probe."""
     now = epoch(session.clock.now()) or 0
-    sides: dict[str, dict[str, tuple[App, str]]] = {}
-    for app, *paths in targets:
-        for path in paths if all_of_them or asking(session, app) else ():
-            made = configured(session, app, path)
-            sides.setdefault(path, {}).update((f"{app.name}/{name}", (app, by)) for name, by in made.items())
     found = []
-    for path, keys in sides.items():
-        for row in rows(path) if keys else ():
-            if row.key not in keys or row.presence != "present":
+    for path, apps in _sides(session, targets, all_of_them=all_of_them).items():
+        for row in rows(path) if any(probing for _, probing in apps.values()) else ():
+            name, _, pair = row.key.partition("/")
+            if name not in apps or row.presence != "present":
                 continue
-            app_of_row, by = keys[row.key]
-            live = session.configuration.tiers[app_of_row.tier].live
+            app, probing = apps[name]
+            if (asked := probing.asked(pair, row.locator)) is None:
+                continue
+            probe = asked.probe
+            by = digest_of(probe, session.configuration.paths[position(app, path, probe)].runner)
+            live = session.configuration.tiers[app.tier].live
             ages = int(live.max_age.total_seconds()), int(live.grace.total_seconds())
             old = live.previous_refused and previous_due(row, now, ages[0], int(live.overlap.total_seconds()), by)
             if all_of_them or due(row, now, *ages, by) or (old and row.auth == 1):
-                stored = _presents_stored(session, app_of_row, path, row)
+                stored = probe.auth != "none" and not probe.issue  # only that has a previous version
                 found.append(Probed(path, row, by, previous=old and stored, nothing=not stored))
     return found
 
 
-def _presents_stored(session: Session, app: App, path: str, row: Row) -> bool:
-    """Whether the probe of `row` presents what its store holds: only that has a previous version."""
-    side = "primary" if role_of(app, path) is Side.PRIMARY else "backup"
-    probe = session.configuration.details[app.name].probes[row.key.partition("/")[2]][side]
-    return probe.auth != "none" and not probe.issue
+def _sides(
+    session: Session, targets: Iterable[tuple[App, str, str]], *, all_of_them: bool
+) -> Mapping[str, Mapping[str, tuple[App, Presenting]]]:
+    """Path → name → app and its probes there, of those whose tier asks, or of all."""
+    found: dict[str, dict[str, tuple[App, Presenting]]] = {}
+    for app, *paths in targets:
+        for path in paths if all_of_them or asking(session, app) else ():
+            probing = Presenting(app, session.configuration.details[app.name], path)
+            found.setdefault(path, {})[app.name] = app, probing
+    return found
 
 
 def dropped(
@@ -135,15 +130,11 @@ def dropped(
     all_of_them: bool,
 ) -> Mapping[str, list[Told]]:
     """Proofs of pairs that have no probe any more: whoever took it out of the configuration believes it no longer."""
-    probed: dict[str, dict[str, Mapping[str, str]]] = {}
-    for app, *paths in targets:
-        for path in paths if all_of_them or asking(session, app) else ():
-            probed.setdefault(path, {})[app.name] = configured(session, app, path)
     found: dict[str, list[Told]] = {}
-    for path, apps in probed.items():
+    for path, apps in _sides(session, targets, all_of_them=all_of_them).items():
         for row in rows(path):
             name, _, pair = row.key.partition("/")
-            if row.probe is not None and name in apps and pair not in apps[name]:
+            if row.probe is not None and name in apps and apps[name][1].asked(pair, row.locator) is None:
                 found.setdefault(path, []).append((row.key, row.locator, None, None))
     return found
 

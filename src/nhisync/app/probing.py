@@ -14,13 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO, cast
 
+from nhisync.app.presenting import Presenting
 from nhisync.app.reuse import CHANGED, harden
 from nhisync.app.runner import HERE, order_of, position, run_there
 from nhisync.app.session import Session
 from nhisync.config import Probe
 from nhisync.errors import NhisyncError
-from nhisync.model import App, Locator, Side
-from nhisync.parity.pairing import role_of
+from nhisync.model import App, Locator
 from nhisync.probes import KINDS, Presented, Shown, not_made
 from nhisync.probes.order import Left, Patience
 from nhisync.probes.script import UNDOING
@@ -84,17 +84,19 @@ def main(stdin: TextIO, stdout: TextIO) -> int:
 
 def _sides(session: Session, wanted: Sequence[Sequence[Any]]) -> Iterator[_Side]:
     apps = {app.name: app for app in session.configuration.apps}
+    probing: dict[tuple[str, str], Presenting] = {}
     for path, key, text, ids, previous, run, left in wanted:
         name, _, pair = key.partition("/")
         app = apps[name]
-        side = Side.PRIMARY if role_of(app, path) is Side.PRIMARY else Side.BACKUP
-        named = next((one for one in app.pairs if one.name == pair), None)
-        field = None if named is None else (named.primary if side is Side.PRIMARY else named.backup).field
+        if (path, name) not in probing:
+            probing[path, name] = Presenting(app, session.configuration.details[name], path)
+        asked = probing[path, name].asked(pair, text)
+        if asked is None:  # the same configuration told the parent that there is one
+            raise LookupError(key)
         bare = Locator.parse(text)
-        locator = Locator(bare.source, bare.kind, bare.name, field)
+        locator = Locator(bare.source, bare.kind, bare.name, asked.field)
         keys = frozenset(line.removeprefix(_KEY) for line in ids.split("\n") if line.startswith(_KEY))
-        probe = session.configuration.details[name].probes[pair][side.value]
-        yield _Side(app, path, key, locator, probe, keys, previous, run, left)
+        yield _Side(app, path, key, locator, asked.probe, keys, previous, run, left)
 
 
 class _Bench:

@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from nhisync.config.probe_documents import ProbeDocument, ProbesDocument
+from nhisync.config.probe_templates import unfolded
 from nhisync.config.problems import Loc, Report, dotted
 from nhisync.config.scripts import script_problems, script_text
 from nhisync.config.tree import Node
@@ -62,20 +63,28 @@ _NAMED: Final = frozenset({"postgres", "amqp", "aws-sts", "vault-approle", "entr
 _REFUSALS: Final = frozenset({401, 403})
 
 
-def build_probes(node: Node, loc: Loc, report: Report) -> Mapping[str, Probe]:
-    """Role word → probe of the pair whose ``probe`` stands at `loc`; problems go into `report`."""
+def build_probes(node: Node, loc: Loc, report: Report, template_of: str = "") -> Mapping[str, Probe]:
+    """Role word → probe of the pair whose ``probe`` stands at `loc`; problems go into `report`.
+
+    Args:
+        node: the probe, or one for each side.
+        loc: keys that lead to it.
+        report: takes the problems.
+        template_of: name of the app where it stands in a ``match`` template, "" = in a pair.
+    """
     if not isinstance(node.value, dict) or "type" in node.children or not set(SIDES) & set(node.children):
-        probe = _built(node, loc, report)
+        probe = _built(node, loc, report, template_of)
         return dict.fromkeys(SIDES, probe) if probe else {}
     if validate(ProbesDocument, node, loc, report) is None:
         return {}
     found = ((side, node.get(side)) for side in SIDES)
-    built = ((side, _built(child, (*loc, side), report)) for side, child in found if child is not None)
+    built = ((side, _built(child, (*loc, side), report, template_of)) for side, child in found if child is not None)
     return {side: probe for side, probe in built if probe is not None}
 
 
-def _built(node: Node, loc: Loc, report: Report) -> Probe | None:
-    document = validate(ProbeDocument, node, loc, report)
+def _built(node: Node, loc: Loc, report: Report, template_of: str) -> Probe | None:
+    value = unfolded(node, template_of, loc, report) if template_of else None
+    document = validate(ProbeDocument, node, loc, report, value)
     if document is None:
         return None
     for key, text in _problems(document):

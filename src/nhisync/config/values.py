@@ -188,6 +188,7 @@ class AppDetails:
         serving: how it is seen which path serves, or None.
         health: path name → health check.
         probes: pair name → role word → probe.
+        matched: role word → probe of the pairs that a template makes, one entry for each of the app's templates.
         rotate: pair name → who starts rotations, for pairs that say so.
         consumers: pair name → role word → its consumers, for pairs and sides that say so.
     """
@@ -195,6 +196,7 @@ class AppDetails:
     serving: Serving | None = None
     health: Mapping[str, Health] = field(default_factory=dict)
     probes: Mapping[str, Mapping[str, Probe]] = field(default_factory=dict)
+    matched: tuple[Mapping[str, Probe], ...] = ()
     rotate: Mapping[str, Rotate] = field(default_factory=dict)
     consumers: Mapping[str, Mapping[str, tuple[Consumer, ...]]] = field(default_factory=dict)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from nhisync.testing.demo_parts import HOUR, canary, kv, nothing, pair, secret
+from nhisync.testing.demo_parts import HOUR, canary, kv, nothing, pair, plant, secret
 from nhisync.testing.judge import Account
 from nhisync.testing.scenario import PlannedApp, PlannedPair, Plant
 
@@ -96,6 +96,9 @@ def _accounts() -> dict[str, Account]:
     found["/backup/payouts"] = Account("payouts-north", payouts, also=frozenset({f"{payouts}-previous"}))
     for name, undo in _WRITTEN.items():
         found[f"/backup/{name}"] = replace(found[f"/backup/{name}"], undo=undo)
+    found["/primary/leases"] = Account("leases-west", canary("vault-secret/wallet/auto/leases"))
+    leases = canary("kv-wallet-auto-leases")
+    found["/backup/leases"] = Account("leases-north", leases, also=frozenset({f"{leases}-old0"}))
     found["/primary/limits"] = Account("limits-west", canary("vault-secret/wallet/limits"))
     found["/backup/limits"] = Account("limits-north", canary("bao-secret/wallet/limits"))
     found["/backup/fraud"] = Account("fraud-north", "", open=True)
@@ -161,6 +164,15 @@ WALLET = PlannedApp(
             "NHS819:unknown",
             backup={"script": _script("clearing")},
         ),
+        pair(
+            "leases",
+            "api-key",
+            kv("wallet/auto/leases"),
+            plant("kv", "secret", "wallet-auto-leases"),
+            "Paired and tried by a template. Rotated in Key Vault five days ago; the old token still works.",
+            "NHS816",
+            explicit=False,
+        ),
         _used(
             "invoicing",
             "Healthy: one workload says that it has loaded the current generation, of the other its deployment did.",
@@ -174,5 +186,13 @@ WALLET = PlannedApp(
             worker=_worker("payroll"),
         ),
         _used("tips", "Nobody ever asked the workload what it has loaded.", "NHS815:unknown", worker={}),
+    ),
+    matches=(
+        {
+            "kind": "api-key",
+            "primary": "vault:kv/secret/wallet/auto/{name}",
+            "backup": "kv:secret/wallet-auto-{name}",
+            "probe": {"primary": _probe("primary/{name}"), "backup": _probe("backup/{name}")},
+        },
     ),
 )
