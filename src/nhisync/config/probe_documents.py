@@ -11,7 +11,7 @@ Status = Annotated[int, Field(ge=100, le=599)]
 
 
 ScriptPath = Annotated[
-    str, Matching(r"/(?![/\\])[!\"$-~]*", "a path at the probe's own service, such as /orders/nhisync-{run}")
+    str, Matching(r"/(?!/)[!$-\[\]-~]*", "a path at the probe's own service, such as /orders/nhisync-{run}")
 ]
 """Path and query below the service of the probe's URL: the credential goes nowhere else."""
 
