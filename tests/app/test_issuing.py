@@ -48,8 +48,8 @@ def probe(address: str) -> Any:
     return SimpleNamespace(
         type="redis", target=address, auth="login", depth="auth", header="", database="", tls=False, server_name="",
         ca_file="", proxy="", seen_as="", expect=frozenset({200}), region="", namespace="", mount="", scope="",
-        vhost="", user="", user_field="username", secret_field="password", certificate_field="", key_field="",
-        session_field="", issue=True, run_from="local", timeout=timedelta(seconds=30),
+        vhost="", script="", user="", user_field="username", secret_field="password", certificate_field="",
+        key_field="", session_field="", issue=True, run_from="local", timeout=timedelta(seconds=30),
     )  # fmt: skip
 
 

@@ -82,11 +82,11 @@ def test_sync_probes_at_its_own_cadence(world: World) -> None:
         with world.store() as store:
             report = sync(world.session(), store)
         assert report.verdicts[0].word is Word.READY
-    assert world.judge.requests == 4  # each side with and without its credential, once
+    assert world.judge.requests == 6  # each side with its credential, without and with a made-up one, once
     world.store_value("backup", "canary-rotated-51c0de", age=1800.0)
     with world.store() as store:
         report = sync(world.session(), store)
-    assert world.judge.requests == 5  # the backup's new generation, which is refused
+    assert world.judge.requests == 7  # the backup's new generation, which is refused
     assert report.verdicts[0].word is Word.NOT_READY
 
 
@@ -107,7 +107,7 @@ def test_no_value_leaves_the_child(world: World) -> None:
         "seconds": 20.0,
         "digest": Session.open(world.file).configuration.digest,
         "rests": [],
-        "wanted": [[path, "wallet/ledger", "files:json/ledger.json", "", False] for path in VALUES],
+        "wanted": [[path, "wallet/ledger", "files:json/ledger.json", "", False, "51c0de", ""] for path in VALUES],
     }
     command = [sys.executable, "-P", "-m", "nhisync.app.probing"]
     child = subprocess.run(command, input=json.dumps(task).encode(), capture_output=True, check=True)
@@ -123,7 +123,7 @@ def test_no_value_leaves_the_child(world: World) -> None:
 def test_the_task_reaches_the_child(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child's main in this process, without hardening it: one line for each side."""
     monkeypatch.setattr(probing, "harden", lambda: None)
-    sides = [["backup", "wallet/ledger", "files:json/ledger.json", "x=1\nspki-sha256=00", False]]
+    sides = [["backup", "wallet/ledger", "files:json/ledger.json", "x=1\nspki-sha256=00", False, "51c0de", ""]]
     digest = Session.open(world.file).configuration.digest
     facts = {"config": str(world.file), "policies": None, "digest": digest, "rests": []}
     task = {**facts, "seconds": 20.0, "wanted": sides}
@@ -256,7 +256,8 @@ def test_only_what_is_due_is_tried(world: World) -> None:
     held = row(key="wallet/ledger", rotated=now - 86_400)
     targets = session.resolve("primary", "backup")
     fresh = Proof(at=now - 10, rung=TLS, accepted=True, version=held.version, rotated=held.rotated)
-    by = {path: live.configured(session, targets[0][0], path)["ledger"] for path in VALUES}
+    probes = session.configuration.details["wallet"].probes["ledger"]
+    by = {path: live.digest_of(probes[path]) for path in VALUES}
     assert by["primary"] != by["backup"]
 
     def due(*, proof: Proof | None = None, everything: bool = False, **changes: Any) -> int:

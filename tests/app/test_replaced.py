@@ -62,7 +62,7 @@ def tried(judge: Judge, provider: Keeping, *, previous: bool = True, able: bool 
     probe = SimpleNamespace(
         type="http", target=f"https://{judge.address}/north", auth="bearer", depth="auth", header="", database="",
         tls=True, server_name="", ca_file=str(judge.authority), proxy="", seen_as="", expect=frozenset({200}),
-        region="", namespace="", mount="", scope="", vhost="", user="", user_field="", secret_field="key",
+        region="", namespace="", mount="", scope="", vhost="", script="", user="", user_field="", secret_field="key",
         certificate_field="", key_field="", session_field="", issue=False, run_from="local",
         timeout=timedelta(seconds=20),
     )  # fmt: skip
@@ -89,7 +89,7 @@ def test_a_dead_predecessor_is_refused(judge: Judge) -> None:
     told = tried(judge, provider)
     assert (told["accepted"], told["previous"]["accepted"]) == (True, False)
     assert (provider.read, provider.closed) == (1, 2)
-    assert judge.requests == 3  # with the current one, without any, with the one before
+    assert judge.requests == 4  # with the current one, without any, with a made-up one, with the one before
 
 
 @pytest.mark.requirement("R17")
@@ -127,7 +127,7 @@ def test_what_cannot_be_presented_is_not_judged(judge: Judge, before: str | None
     assert told["accepted"] is True
     assert told["previous"]["accepted"] is None
     assert said in told["previous"]["message"]
-    assert judge.requests == 2
+    assert judge.requests == 3
 
 
 def test_what_became_of_it_outlives_the_next_login() -> None:

@@ -19,6 +19,7 @@ from nhisync.clock import SystemClock
 from nhisync.errors import ConfigurationError
 from nhisync.model import Word
 from nhisync.probes import Order, Presented, Shown
+from nhisync.probes.order import Left
 from nhisync.spi import ProviderError, SecretBytes
 from nhisync.testing.judge import Account, Judge
 
@@ -245,3 +246,53 @@ def test_authorities_with_words_of_any_language_are_taken_along(judge: Judge, tm
     file.write_text("# Zertifizierungsstelle für Prüfungen\n" + judge.authority.read_text(encoding="ascii"), "utf-8")
     asked = replace(order(judge), ca_file=file)
     assert run_there(OVER_THERE, "http", asked, presented(), 30, where="north").accepted is True
+
+
+@pytest.mark.requirement("R17", "R22")
+def test_a_script_runs_over_there_and_what_it_leaves_is_told(judge: Judge) -> None:
+    """Its steps, the run's id and what an earlier run left go with the task; what is left now comes back."""
+    things = "/account/things/{run}"
+    blank = {"method": "GET", "path": things, "body": None, "expect": [404], "capture": {}, "equals": {}}
+    script = [
+        {**blank, "name": "read"},
+        {**blank, "name": "modify", "method": "PUT", "body": {"note": "{run}"}, "expect": [201]},
+        {**blank, "name": "verify", "expect": [200]},
+        {**blank, "name": "undo", "method": "DELETE", "expect": [204]},
+        {**blank, "name": "undone"},
+    ]
+    asked = replace(order(judge), depth="txn", script=json.dumps(script), run="51c0de01")
+    judge.accounts["/account"] = Account("payments-north", CANARY, undo="refused")
+    left = run_there(OVER_THERE, "http", asked, presented(), 30, where="north").left
+    assert left is not None
+    assert (left.sure, json.loads(left.values)) == (True, {"run": "51c0de01"})
+    judge.accounts["/account"] = Account("payments-north", CANARY)
+    again = replace(asked, run="51c0de02", left=left.values)
+    shown = run_there(OVER_THERE, "http", again, presented(), 30, where="north")
+    assert (shown.accepted, shown.depth, shown.left) == (True, "txn", Left())
+    assert judge.things == {}
+
+
+def test_a_runner_may_not_tell_what_it_likes_of_what_is_left() -> None:
+    """Values beyond their bound and parts of the credential are left out."""
+    values = {"run": "51c0de01", "id": CANARY, "odd": "line\nbreak", "more": ["x"], CANARY: "x"}
+    left = {"values": json.dumps(values), "told": f"it is {CANARY}", "sure": 1}
+    shown = _shown(json.dumps({**SHOWN, "left": left}).encode(), presented())
+    assert shown is not None
+    assert shown.left is not None
+    assert json.loads(shown.left.values) == {"run": "51c0de01"}
+    assert shown.left.told == "the runner did not say what in words that can be shown"
+    assert shown.left.sure is False
+    for odd in (7, [], "x"):
+        again = _shown(json.dumps({**SHOWN, "left": odd}).encode(), presented())
+        assert again is not None
+        assert again.left is None
+
+
+def test_a_runner_that_knows_no_scripts_does_not_take_one_for_a_probe(judge: Judge, tmp_path: Path) -> None:
+    """The task says so in its version: an earlier release would prove a transaction that nobody made."""
+    file = tmp_path / "task"
+    copying = [sys.executable, "-c", f"import sys; open({str(file)!r}, 'w').write(sys.stdin.read())"]
+    for script, version in (("", VERSION), ("[]", VERSION + 1)):
+        with pytest.raises(ProviderError):
+            run_there(copying, "http", replace(order(judge), script=script), presented(), 30, where="north")
+        assert json.loads(file.read_text(encoding="utf-8"))["version"] == version

@@ -18,7 +18,7 @@ PAGE = (Path(__file__).parents[2] / "docs/configuration.md").read_text(encoding=
 ENTRY = {"paths": "<path>", "sources": "<source>", "apps": "<app>", "health": "<role>", "addresses": "<role>",
          "resolvers": "<group>", "severities": "<code>", "attestations": "<kind>",
          "substitutions": "<name>", "attesters": "<attester>", "primary": "<consumer>",
-         "backup": "<consumer>"}  # fmt: skip
+         "backup": "<consumer>", "equals": "<member>", "capture": "<name>", "body": "<member>"}  # fmt: skip
 
 
 def keys(whole: dict[str, Any], part: dict[str, Any], at: str = "") -> Iterator[str]:
@@ -28,7 +28,8 @@ def keys(whole: dict[str, Any], part: dict[str, Any], at: str = "") -> Iterator[
     for name, child in part.get("properties", {}).items():
         place = f"{at}.{name}".removeprefix(".")
         yield place
-        yield from keys(whole, child, place)
+        if place != "apps.<app>.match[].probe":  # there the keys of a pair's probe stand again
+            yield from keys(whole, child, place)
     yield from forms(whole, part.get("anyOf", ()), at)
     if part.get("type") == "array":
         yield from keys(whole, part["items"], f"{at}[]")

@@ -1,9 +1,11 @@
 """Live authentication against a real RabbitMQ broker: accepted, refused, not judged, and what is undone."""
 
+import http.server
 import json
 import os
 import re
 import subprocess
+import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from hashlib import sha256
@@ -46,9 +48,14 @@ DEFINITIONS = {
 
 
 class Broker:
-    """A RabbitMQ broker over TLS and without; its port mapper is its own, and ends with it."""
+    """A RabbitMQ broker over TLS and without; its port mapper is its own, and ends with it.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: for the authority's certificate.
+        backend: URL of an authentication backend that is asked instead of the broker's own users, "" = none.
+    """
+
+    def __init__(self, folder: Path, backend: str = "") -> None:
         maker = Judge(clock=SystemClock(), directory=folder)
         maker.start()
         maker.stop()
@@ -62,8 +69,11 @@ class Broker:
                  f"ssl_options.cacertfile = {here}/authority.pem", f"ssl_options.certfile = {pem}",
                  f"ssl_options.keyfile = {pem}", f"load_definitions = {here}/definitions.json",
                  "log.console = true", "log.file = false"]  # fmt: skip
+        if backend:
+            lines.append("auth_backends.1 = http")
+            lines += [f"auth_http.{what}_path = {backend}" for what in ("user", "vhost", "resource", "topic")]
         self.server.write("rabbitmq.conf", "\n".join(lines) + "\n")
-        self.server.write("plugins", "[].\n")
+        self.server.write("plugins", "[rabbitmq_auth_backend_http].\n" if backend else "[].\n")
         places = {
             "HOME": str(here),
             "PATH": os.environ["PATH"],
@@ -101,6 +111,48 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     made = Broker(tmp_path_factory.mktemp("rabbitmq"))
     yield made
     made.end()
+
+
+class Yes(http.server.BaseHTTPRequestHandler):
+    """An authentication backend that lets everybody in (RabbitMQ, "HTTP-based authentication")."""
+
+    def do_GET(self) -> None:
+        """Say yes."""
+        self.send_response(200)
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"allow")
+
+    def log_message(self, *told: object) -> None:
+        """Keep nothing: the address that is asked holds the password."""
+
+
+@pytest.fixture
+def open_broker(tmp_path: Path) -> Iterator[Broker]:
+    """A broker whose backend lets everybody in."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Yes) as backend:
+        threading.Thread(target=backend.serve_forever, daemon=True).start()
+        made = Broker(tmp_path, f"http://127.0.0.1:{backend.server_address[1]}/yes")
+        yield made
+        made.end()
+        backend.shutdown()
+
+
+@pytest.mark.requirement("R17", "R22")
+def test_a_broker_that_lets_everybody_in_proves_no_password(open_broker: Broker) -> None:
+    """Its word looks like any other acceptance, with a message through a queue and all; only the stranger tells."""
+    import pika
+
+    anybody = pika.ConnectionParameters("127.0.0.1", open_broker.plain, "payments", pika.PlainCredentials("x", "y"))
+    with pika.BlockingConnection(anybody) as connection:
+        assert connection.is_open, "this broker lets everybody in"
+    for depth in ("auth", "txn"):
+        shown = tried(open_broker, depth=depth)
+        assert (shown.depth, shown.accepted) == ("tls", None)
+        assert shown.error is not None
+        assert (shown.error.kind, shown.error.message) == (
+            "unsupported", "the service lets a made-up credential in, too: it judges none",
+        )  # fmt: skip
 
 
 def tried(broker: Broker, value: str = VALUE, *, user: str = USER, seconds: float = 10, **changes: Any) -> Shown:

@@ -4,6 +4,7 @@ import select
 import socket
 import threading
 from collections.abc import Iterator
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,44 @@ def test_a_server_that_trusts_everybody_judges_nobody(cluster: Cluster) -> None:
         assert (shown.depth, shown.accepted) == ("tls", None)
     finally:
         accept(cluster, "host", "scram-sha-256")
+
+
+@pytest.mark.requirement("R17", "R22")
+def test_a_server_whose_helper_lets_everybody_in_judges_nobody(cluster: Cluster) -> None:
+    """`radius` asks for the password, so that libpq calls it used; the RADIUS server says yes to every one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as radius:
+        radius.bind(("127.0.0.1", 0))
+        radius.settimeout(30)
+        asked: list[bytes] = []
+
+        def serve() -> None:
+            while True:
+                try:
+                    request, sender = radius.recvfrom(4096)
+                except OSError:
+                    return
+                asked.append(request)
+                head = bytes([2, request[1], 0, 20])  # Access-Accept without attributes (RFC 2865 §3)
+                radius.sendto(head + md5(head + request[4:20] + b"shared").digest(), sender)
+
+        threading.Thread(target=serve, daemon=True).start()
+        port = radius.getsockname()[1]
+        accept(cluster, "host", f'radius radiusservers="127.0.0.1" radiussecrets="shared" radiusports="{port}"')
+        try:
+            shown = tried(cluster, "canary-of-nobody")
+        finally:
+            accept(cluster, "host", "scram-sha-256")
+    assert len(asked) == 2
+    assert (shown.depth, shown.accepted) == ("tls", None)
+    assert shown.error is not None
+    assert shown.error.message == "the service lets a made-up credential in, too: it judges none"
+
+
+def test_a_password_that_scram_proves_costs_no_failed_login(cluster: Cluster) -> None:
+    """The server shows that it knows the password; its log says nothing of a stranger."""
+    before = cluster.server.told().count("password authentication failed")
+    assert tried(cluster).accepted is True
+    assert cluster.server.told().count("password authentication failed") == before
 
 
 def test_a_password_does_not_travel_in_the_clear(cluster: Cluster) -> None:

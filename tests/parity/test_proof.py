@@ -13,10 +13,14 @@ from nhisync.parity.proof import (
     LADDER,
     TCP,
     TXN,
+    UNDONE,
+    LeftBehind,
     Proof,
     current,
     depth_of,
     due,
+    left_of,
+    left_text,
     previous_due,
     proof_of,
     settled_at,
@@ -40,7 +44,26 @@ proofs = st.builds(
     old=st.sampled_from(["", "refused", "accepted", "unjudged", "nothing"]),
     old_at=st.integers(min_value=0, max_value=NOW),
     old_message=st.text(max_size=20),
+    left=st.sampled_from(["", "undone"]) | st.text(max_size=20),
 )
+
+
+@pytest.mark.requirement("R22")
+@given(st.integers(0, NOW), st.text(max_size=20), st.text(max_size=20), st.booleans())
+def test_what_is_left_behind_is_read_as_it_was_written(at: int, values: str, told: str, sure: bool) -> None:
+    """With the values that find it again; nothing is left where everything is undone or no script was run."""
+    left = LeftBehind(at, values, told, sure)
+    assert left_of(Proof(at=NOW, left=left_text(left))) == left
+    for none in (None, Proof(at=NOW), Proof(at=NOW, left=UNDONE)):
+        assert left_of(none) is None
+
+
+@given(st.text(min_size=1) | st.recursive(st.none() | st.integers(), st.lists).map(json.dumps))
+def test_what_cannot_be_read_is_not_taken_for_undone(text: str) -> None:
+    """Something was left, and nobody knows what."""
+    left = left_of(Proof(at=NOW, left=text))
+    assert left is not None
+    assert not left.sure
 
 
 @given(proofs)

@@ -51,7 +51,7 @@ def test_a_service_that_fails_without_the_credential_has_judged_none(
 @pytest.mark.parametrize("second", [302, 400, 401, 403, 404])
 def test_a_service_that_turns_everybody_else_away_has_judged(raw: MakeRaw, patience: Patience, second: int) -> None:
     """A refusal, a way to the login page, or "nothing here" for strangers: the credential made the difference."""
-    order = Order(target=f"http://{raw(in_turn(200, second)).address}/", auth="bearer")
+    order = Order(target=f"http://{raw(in_turn(200, second, second)).address}/", auth="bearer")
     assert http.probe(order, showing(), patience).accepted is True
 
 
@@ -216,8 +216,12 @@ def test_a_login_whose_token_is_none_is_still_told(raw: MakeRaw, patience: Patie
     body = b'{"auth": {"client_token": "\\ud800", "metadata": {"role_name": "payments"}}}'
 
     def behave(channel: socket.socket) -> None:
-        channel.recv(65_536)
-        channel.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        asked = b""
+        while not asked.endswith(b"}"):
+            asked += channel.recv(65_536)
+        refusal = b"400 No", b'{"errors": ["invalid secret id"]}'
+        status, told = (b"200 OK", body) if CANARY.encode() in asked else refusal
+        channel.sendall(b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n%b" % (status, len(told), told))
 
     order = Order(target=f"http://{raw(behave).address}", auth="login")
     shown = KINDS["vault-approle"](order, showing(user="role"), patience)
@@ -233,3 +237,13 @@ def test_a_login_whose_token_is_none_is_still_told(raw: MakeRaw, patience: Patie
 def test_a_long_name_hides_nothing_either(value: str, at: int, filler: str) -> None:
     """Long names are looked through another way than short ones, with the same result."""
     assert name_of(filler + value[at : at + 12], showing(value)) == ""
+
+
+@pytest.mark.requirement("R17")
+@pytest.mark.parametrize(("third", "accepted"), [(401, True), (200, None), (429, None), (503, None)])
+def test_a_made_up_credential_must_be_turned_away_as_well(
+    raw: MakeRaw, patience: Patience, third: int, accepted: bool | None
+) -> None:
+    """Strangers without one are turned away; what becomes of a wrong one is asked next, and a limit is no answer."""
+    order = Order(target=f"http://{raw(in_turn(200, 401, third)).address}/", auth="bearer")
+    assert http.probe(order, showing(), patience).accepted is accepted

@@ -34,11 +34,11 @@ def answering(text: bytes) -> Callable[[socket.socket], None]:
 
 @pytest.mark.requirement("R17")
 def test_the_current_value_is_let_in(order: MakeOrder, judge: Judge, patience: Patience) -> None:
-    """Accepted, seen as somebody at this service; the endpoint was also asked without the credential."""
+    """Accepted, seen as somebody at this service; the endpoint was also asked without it and with a made-up one."""
     shown = probe(order(), showing(), patience)
     assert (shown.depth, shown.accepted, shown.error) == ("auth", True, None)
     assert shown.seen_as == f"payments-north at {judge.address}"
-    assert judge.requests == 2
+    assert judge.requests == 3
 
 
 @pytest.mark.requirement("R17")
@@ -57,6 +57,23 @@ def test_an_endpoint_that_answers_everybody_judges_nobody(order: MakeOrder, judg
     assert (shown.depth, shown.accepted) == ("tls", None)
     assert shown.error is not None
     assert shown.error.kind == "unsupported"
+
+
+@pytest.mark.requirement("R17")
+@pytest.mark.parametrize("auth", ["bearer", "header", "basic"])
+def test_an_endpoint_that_wants_any_credential_judges_none(raw: MakeRaw, patience: Patience, auth: str) -> None:
+    """A gateway that looks whether the header is there lets a made-up one in as well."""
+
+    def behave(channel: socket.socket) -> None:
+        asked = channel.recv(65_536).lower()
+        there = b"authorization:" in asked or b"x-api-key:" in asked
+        channel.sendall(b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % (b"200 OK" if there else b"401 No"))
+
+    order = Order(target=f"http://{raw(behave).address}/", auth=auth, header="X-Api-Key")
+    shown = probe(order, showing(user="robot"), patience)
+    assert (shown.depth, shown.accepted) == ("tcp", None)
+    assert shown.error is not None
+    assert shown.error.message == "the service answers the same with a made-up credential: it judges none"
 
 
 @pytest.mark.parametrize(
@@ -90,12 +107,12 @@ def test_forbidden_is_a_refusal(order: MakeOrder, judge: Judge, patience: Patien
     ("basic", "", "Authorization: Basic cm9ib3Q6Y2FuYXJ5LWxpdmUtdmFsdWUtNTFjMGRl"),
 ])  # fmt: skip
 def test_how_a_credential_is_presented(raw: MakeRaw, patience: Patience, auth: str, header: str, sent: str) -> None:
-    """Bearer (RFC 6750 §2.1), an api key's own header, Basic (RFC 7617 §2); the second request carries nothing."""
+    """Bearer (RFC 6750 §2.1), an api key's own header, Basic (RFC 7617 §2); then nothing, then a made-up one."""
     seen: list[str] = []
 
     def behave(channel: socket.socket) -> None:
         seen.append(channel.recv(65_536).decode())
-        status = b"200 OK" if CANARY in seen[-1] or "Basic" in seen[-1] else b"401 Unauthorized"
+        status = b"200 OK" if sent in seen[-1] else b"401 Unauthorized"
         channel.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
 
     port = raw(behave)
@@ -104,7 +121,9 @@ def test_how_a_credential_is_presented(raw: MakeRaw, patience: Patience, auth: s
     assert shown.accepted is True
     assert seen[0].startswith("GET /v1?scope=all HTTP/1.1\r\n")
     assert sent in seen[0].split("\r\n")
-    assert sent not in seen[1]
+    assert [sent in one for one in seen] == [True, False, False]
+    assert [("uthorization" in one or "Api-Key" in one) for one in seen] == [True, False, True]
+    assert "cm9ib3Q6" not in seen[2], "a made-up password under a real name could lock it"
 
 
 def test_over_ipv6(raw: MakeRaw, patience: Patience) -> None:

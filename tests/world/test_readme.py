@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nhisync.app.live import configured
+from nhisync.app.live import digest_of
 from nhisync.app.session import Session
 from nhisync.cli import catalogue, main
 from nhisync.parity.rules import codes
@@ -58,8 +58,8 @@ def test_transcript_is_real(config: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert block is not None
     session = Session.open(config)
     with Store.open(session.configuration.store_url, clock=session.clock, randomness=session.randomness) as store:
-        (wallet,) = session.apps(("wallet",))
-        remember(store, session.clock, configured(session, wallet, "backup")["vouchers"])  # as `make demo` does
+        tried = session.configuration.details["wallet"].probes["vouchers"]["backup"]
+        remember(store, session.clock, digest_of(tried))  # as `make demo` does
     real = shown(config, block[1], monkeypatch)
     if os.environ.get("NHISYNC_UPDATE_README"):  # the way to renew it: make test ARGS=... with this variable set
         (ROOT / "README.md").write_text(README.replace(block[2], real), encoding="utf-8")

@@ -34,7 +34,7 @@ from nhisync_azure.permissions import documents, rights_documents
 from nhisync_azure.run import Run, Sweep
 from nhisync_azure.settings import KINDS, VAULT_KINDS, AzureSettings
 from nhisync_azure.transport import quiet_sdk
-from nhisync_azure.values import values
+from nhisync_azure.values import previous, values
 
 
 def _kind(name: str, title: str, locator: str) -> KindInfo:
@@ -56,6 +56,7 @@ class AzureProvider:
                 Capability.PERMISSIONS,
                 Capability.EXAMINE,
                 Capability.GRANTS,
+                Capability.PREVIOUS,
             }
         ),
         kinds=(
@@ -122,6 +123,16 @@ class AzureProvider:
         quiet_sdk()
         self._pace(budget)
         yield from values(self._connection, wanted, budget, workers=self._settings.workers)
+
+    def previous(self, wanted: Locator, budget: Budget) -> Iterator[FieldValue]:
+        """Every field of the version of a secret before the newest one; only ever called in the probing process.
+
+        Raises:
+            ProviderError: NOT_FOUND where there is none, UNSUPPORTED for other kinds; else why not.
+        """
+        quiet_sdk()
+        self._pace(budget)
+        yield from previous(self._connection, wanted, budget)
 
     def grants(self, wanted: Sequence[Locator], budget: Budget) -> Iterator[GrantFacts]:
         """The rights of every wanted credential's application; what stands in a vault holds none."""

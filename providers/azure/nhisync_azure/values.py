@@ -1,4 +1,4 @@
-"""Reading values for the opt-in comparison; runs only inside the short-lived comparing process.
+"""Reading values for the opt-in comparison and for probes; runs only inside the short-lived processes of these.
 
 Only secrets have values here: a vault's keys never leave it, a certificate's private key is its twin secret, and the
 directory shows the secrets of applications to nobody.
@@ -13,6 +13,8 @@ from nhisync.spi.fanout import spread
 from nhisync.spi.oddities import one_item
 from nhisync_azure.connection import Connection
 from nhisync_azure.errors import Called, malformed
+from nhisync_azure.kinds.rows import versions_of
+from nhisync_azure.kinds.secrets import VERSIONS
 
 Read = FieldValue | tuple[Locator, ErrorFact]
 _PLAIN = "value"
@@ -31,10 +33,39 @@ def _guarded(connection: Connection, item: Locator, budget: Budget) -> Iterator[
         yield item, error.fact
 
 
-def _fields(connection: Connection, item: Locator, budget: Budget) -> Iterator[FieldValue]:
+def previous(connection: Connection, item: Locator, budget: Budget) -> Iterator[FieldValue]:
+    """Every field of the version before the newest one, which is what a vault gives to applications.
+
+    Raises:
+        ProviderError: NOT_FOUND, there is none that can be read; UNSUPPORTED for what holds no value; else why not.
+    """
     if item.kind != "secret":
-        raise ProviderError(ErrorKind.UNSUPPORTED, f"Azure gives out no value for the kind {item.kind}")
-    found: Any = connection.call("secrets", "get_secret", budget, item.name, on=f"secrets/{item.name}")
+        raise _valueless(item)
+    pages = connection.pages("secrets", VERSIONS, budget, item.name)
+    versions = one_item(lambda: versions_of(pages, item.name, "secrets"), "the versions")
+    if len(versions) < 2:
+        raise ProviderError(ErrorKind.NOT_FOUND, "there was no version before", resource=item.name)
+    before, newest = versions[-2:]
+    if before.created is None or newest.created is None or before.created.at == newest.created.at:
+        raise ProviderError(ErrorKind.CONFLICT, "the vault does not tell which version came before", resource=item.name)
+    if not before.enabled:
+        told = "the version before is disabled, so that nobody can read it"
+        raise ProviderError(ErrorKind.NOT_FOUND, told, resource=item.name)
+    yield from _fields(connection, item, budget, before.version)
+
+
+def _valueless(item: Locator) -> ProviderError:
+    return ProviderError(ErrorKind.UNSUPPORTED, f"Azure gives out no value for the kind {item.kind}")
+
+
+def _fields(connection: Connection, item: Locator, budget: Budget, version: str = "") -> Iterator[FieldValue]:
+    """The fields of a version, "" = the newest one."""
+    if item.kind != "secret":
+        raise _valueless(item)
+    asked = (item.name, version) if version else (item.name,)
+    found: Any = connection.call("secrets", "get_secret", budget, *asked, on=f"secrets/{item.name}")
+    if version and str(getattr(getattr(found, "properties", None), "version", "")) != version:
+        raise malformed(Called(name="secrets.get_secret"), "the answer is about another version")
     if str(getattr(found, "name", "")).lower() != item.name.lower():
         raise malformed(Called(name="secrets.get_secret"), "the answer is about another secret")
     text = getattr(found, "value", None)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nhisync.app.desk import StoreDesk
 from nhisync.app.diff import DiffOptions, diff
-from nhisync.app.live import configured
+from nhisync.app.live import digest_of
 from nhisync.app.session import Session
 from nhisync.clock import Clock, Randomness
 from nhisync.collect.cycle import Progress, silent
@@ -96,8 +96,7 @@ def run(config: Path, *, clock: Clock, randomness: Randomness, progress: Progres
     planned = scenario()
     session = Session.open(config, clock=clock, randomness=randomness)
     with Store.open(session.configuration.store_url, clock=clock, randomness=randomness, purpose="demo") as store:
-        (wallet,) = session.apps(("wallet",))
-        remember(store, clock, configured(session, wallet, "backup")["vouchers"])
+        remember(store, clock, digest_of(session.configuration.details["wallet"].probes["vouchers"]["backup"]))
         with store.run("diff", config_digest=session.configuration.digest) as handle:
             options = DiffOptions(primary="primary", backup="backup", live=True)
             report = diff(session, options, StoreDesk(session, store, handle), progress)

@@ -180,10 +180,12 @@ def need_of(
     Once pairs have probes, mode ``probe`` is about the items alone that these probes read or have minted.
     """
     apps = session.configuration.apps
-    if mode is AccessMode.PROBE and any(session.configuration.details[app.name].probes for app in apps):
+    if mode is AccessMode.PROBE and any(_probing(session, app) for app in apps):
         valued = {kind.name: kind.valued for kind in session.source_info(path, source).kinds}
         probed = ((one.item, probe) for one, probe in _probed(session, path, pair) if one.source == source)
-        return Need(tuple(sorted({item for item, probe in probed if _needs(item, probe, valued)})), frozenset())
+        items = tuple(sorted({item for item, probe in probed if _needs(item, probe, valued)}))
+        swept = [(one, probe) for one, probe in _probed_templates(session, path) if one.source == source and not pair]
+        return Need(items, frozenset(one.kind for one, probe in swept if _needs(one, probe, valued)))
     if pair:
         return Need(tuple(sorted({w for w in _named(apps, path, pair) if w.source == source})), frozenset())
     pairing = Pairing(path, apps)
@@ -192,6 +194,11 @@ def need_of(
     if whole or not any(app.pairs or app.matches for app in apps):
         kinds = frozenset(kind.name for kind in session.source_info(path, source).kinds)
     return Need(wanted, kinds)
+
+
+def _probing(session: Session, app: App) -> bool:
+    details = session.configuration.details[app.name]
+    return bool(details.probes) or any(details.matched)
 
 
 def _probed(session: Session, path: str, only: str) -> Iterator[tuple[Locator, Probe]]:
@@ -203,6 +210,21 @@ def _probed(session: Session, path: str, only: str) -> Iterator[tuple[Locator, P
             probe = probes.get(pair.name, {}).get("primary" if role is Side.PRIMARY else "backup")
             if probe is not None and only in {"", pair.name, f"{app.name}/{pair.name}"}:
                 yield (pair.primary if role is Side.PRIMARY else pair.backup), probe
+    name = only.rpartition("/")[2]
+    for one, probe in _probed_templates(session, path, name) if name else ():
+        if not any(pair.name == name for app in session.configuration.apps for pair in app.pairs):
+            yield one, probe
+
+
+def _probed_templates(session: Session, path: str, name: str = "x") -> Iterator[tuple[Locator, Probe]]:
+    """Items of `path` called `name` that templates make and have probes for."""
+    for app in session.configuration.apps:
+        side = "primary" if (role := role_of(app, path)) is Side.PRIMARY else "backup"
+        matched = session.configuration.details[app.name].matched
+        for rule, probes in zip(app.matches, matched, strict=False) if role is not None else ():
+            if side in probes:
+                text = rule.primary if role is Side.PRIMARY else rule.backup
+                yield Template.parse(text).fill(name).item, probes[side]
 
 
 def _needs(item: Locator, probe: Probe, valued: Mapping[str, bool]) -> bool:

@@ -7,21 +7,23 @@ known. Values are read by the source's own provider under the permissions of mod
 import json
 import sys
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO, cast
 
+from nhisync.app.presenting import Presenting
 from nhisync.app.reuse import CHANGED, harden
 from nhisync.app.runner import HERE, order_of, position, run_there
 from nhisync.app.session import Session
 from nhisync.config import Probe
 from nhisync.errors import NhisyncError
-from nhisync.model import App, Locator, Side
-from nhisync.parity.pairing import role_of
+from nhisync.model import App, Locator
 from nhisync.probes import KINDS, Presented, Shown, not_made
-from nhisync.probes.order import Patience
+from nhisync.probes.order import Left, Patience
+from nhisync.probes.script import UNDOING
 from nhisync.spi import (
     Capability,
     ErrorKind,
@@ -51,7 +53,8 @@ _KEY = "spki-sha256="
 class _Side(NamedTuple):
     """One side to try: `locator` with the field that the pair names, `keys` the item's own public keys.
 
-    Where `previous` is set, what the last rotation replaced is presented, too.
+    Where `previous` is set, what the last rotation replaced is presented, too. `run` is the id that a script writes,
+    `left` what finds the things that an earlier run of it left behind.
     """
 
     app: App
@@ -61,6 +64,8 @@ class _Side(NamedTuple):
     probe: Probe
     keys: frozenset[str]
     previous: bool = False
+    run: str = ""
+    left: str = ""
 
 
 def main(stdin: TextIO, stdout: TextIO) -> int:
@@ -81,18 +86,19 @@ def main(stdin: TextIO, stdout: TextIO) -> int:
 
 def _sides(session: Session, wanted: Sequence[Sequence[Any]]) -> Iterator[_Side]:
     apps = {app.name: app for app in session.configuration.apps}
-    for path, key, text, ids, previous in wanted:
+    probing: dict[tuple[str, str], Presenting] = {}
+    for path, key, text, ids, previous, run, left in wanted:
         name, _, pair = key.partition("/")
         app = apps[name]
-        side = Side.PRIMARY if role_of(app, path) is Side.PRIMARY else Side.BACKUP
-        named = next((one for one in app.pairs if one.name == pair), None)
-        field = None if named is None else (named.primary if side is Side.PRIMARY else named.backup).field
+        if (path, name) not in probing:
+            probing[path, name] = Presenting(app, session.configuration.details[name], path)
+        asked = probing[path, name].asked(pair, text)
+        if asked is None:  # the same configuration told the parent that there is one
+            raise LookupError(key)
         bare = Locator.parse(text)
-        locator = Locator(bare.source, bare.kind, bare.name, field)
+        locator = Locator(bare.source, bare.kind, bare.name, asked.field)
         keys = frozenset(line.removeprefix(_KEY) for line in ids.split("\n") if line.startswith(_KEY))
-        yield _Side(
-            app, path, key, locator, session.configuration.details[name].probes[pair][side.value], keys, previous
-        )
+        yield _Side(app, path, key, locator, asked.probe, keys, previous, run, left)
 
 
 class _Bench:
@@ -172,27 +178,45 @@ class _Bench:
         old = None
         try:
             shows = presented(side.probe, side.locator.field, fields)
-            shown = self._shown(side, shows, spare)
+            shown = self._shown(side, shows, side.probe.script, spare)
             if side.previous and shown.accepted:  # a service that refuses everybody has judged nothing
                 old = self._replaced(side, shows)
         except ProviderError as failure:
             shown = not_made("", failure)
         self._tell(side, shown, old)
 
-    def _shown(self, side: _Side, shows: Presented, spare: float = 0.0) -> Shown:
-        """What the service says to `shows`.
+    def _shown(self, side: _Side, shows: Presented, script: str, spare: float = 0.0) -> Shown:
+        """What the service says to `shows`; `script` "" changes nothing.
 
         Raises:
             ProviderError: nothing came to the point of being judged.
         """
         probe = side.probe
-        order = order_of(probe, self._session.configuration.base, side.keys)
+        order = replace(
+            order_of(probe, self._session.configuration.base, side.keys), script=script, run=side.run, left=side.left
+        )
+        # A script may undo twice, what an earlier run left and its own change, in time that is kept for it.
+        spare += 2 * UNDOING if script else 0.0
         seconds = min(probe.timeout.total_seconds(), max(0.0, self._left - spare))
+
+        def change(values: str, where: str) -> None:
+            """Say so before anything is changed; with a parent that is gone nothing is."""
+            self._write({"path": side.path, "key": side.key, "began": values, "where": where})
+
         if probe.run_from == HERE:
-            return KINDS[probe.type](order, shows, Patience(self._session.clock, seconds))
+            return KINDS[probe.type](order, shows, Patience(self._session.clock, seconds, change))
         path = position(side.app, side.path, probe)
         runner = self._session.configuration.paths[path].runner
-        return run_there(runner, probe.type, order, shows, seconds, where=path)
+        if not script:
+            return run_there(runner, probe.type, order, shows, seconds, where=path)
+        values, where = json.dumps({"run": side.run}), f"run {side.run}, by the runner of {path}"
+        change(values, where)  # what the runner does is not seen until it answers
+        try:
+            return run_there(runner, probe.type, order, shows, seconds, where=path)
+        except ProviderError as failure:
+            if failure.kind is ErrorKind.MISCONFIGURED:  # it was never started
+                raise
+            return replace(not_made("", failure), left=Left(values, f"{where}: it did not tell how that ended"))
 
     def _replaced(self, side: _Side, now: Presented) -> Shown:
         """What the service says to the version before; the same value again would be no other credential."""
@@ -205,7 +229,7 @@ class _Bench:
             old = presented(side.probe, locator.field, {one.field: one.value for one in found})
             if old.same_as(now):
                 raise ProviderError(ErrorKind.CONFLICT, "the version before holds the same credential")
-            return self._shown(side, old)
+            return self._shown(side, old, "")  # who is let in with it must not write
         except ProviderError as failure:
             return not_made("", failure)
 
@@ -255,6 +279,11 @@ class _Bench:
         }
         if old is not None:
             told["previous"] = {"accepted": old.accepted, "message": old.error.message if old.error else ""}
+        if shown.left is not None:
+            told["left"] = shown.left._asdict()
+        self._write(told)
+
+    def _write(self, told: Mapping[str, Any]) -> None:
         with self._lock:
             print(json.dumps(told), file=self._stdout, flush=True)
 

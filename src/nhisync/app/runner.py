@@ -23,12 +23,16 @@ from nhisync.errors import UsageError
 from nhisync.model import App, ErrorFact, Side
 from nhisync.parity.proof import LADDER
 from nhisync.probes import KINDS, Order, Presented, Shown, not_made
-from nhisync.probes.order import Patience, name_of
+from nhisync.probes.order import Left, Patience, name_of
+from nhisync.probes.script import UNDOING, values_of
 from nhisync.spi import ErrorKind, ProviderError, SecretBytes
 from nhisync.spi.files import LARGEST_BUNDLE, expanded, small_text
 
 VERSION: Final = 1
 """Of the task and the result; the two ends may be of different releases."""
+
+_WRITING: Final = 2
+"""Of a task with a script, which an end that knows none must not take for one without."""
 
 HERE: Final = "local"
 """``run_from`` of a probe that needs no runner."""
@@ -38,8 +42,11 @@ MOST: Final = 65_536
 
 _TEXTS: Final = (
     "target", "auth", "depth", "header", "database", "server_name", "proxy", "seen_as", "region", "namespace", "mount",
-    "scope", "vhost",
+    "scope", "vhost", "script", "run", "left",
 )  # fmt: skip
+_LATER: Final = frozenset({"script", "run", "left"})
+"""What tasks of earlier releases do not say."""
+
 _VALUES: Final = ("secret", "certificate", "key", "token")
 _FIX: Final = "Run the command by hand from this host: does it answer, and is `nhisync run-probe` at its end?"
 
@@ -71,6 +78,7 @@ def order_of(probe: Probe, base: Path, keys: frozenset[str] = frozenset()) -> Or
         mount=probe.mount,
         scope=probe.scope,
         vhost=probe.vhost,
+        script=probe.script,
         keys=keys,
     )
 
@@ -85,7 +93,7 @@ def run_there(
     """
     task = _task(kind, order, presented, seconds)
     try:
-        code, text = _ran(command, task, seconds)
+        code, text = _ran(command, task, seconds + (2 * UNDOING if order.script else 0.0))
     except subprocess.TimeoutExpired:
         told = f"the runner of {where} did not answer in time"
         raise ProviderError(ErrorKind.UNREACHABLE, told, fix=_FIX) from None
@@ -142,6 +150,7 @@ def run_here(task: bytes, clock: Clock) -> str:
         "seen_as": shown.seen_as,
         "error": error.kind if error else "",
         "message": error.message if error else "",
+        **({"left": shown.left._asdict()} if shown.left else {}),
     }
     return json.dumps(told)
 
@@ -153,7 +162,7 @@ def _task(kind: str, order: Order, presented: Presented, seconds: float) -> byte
         authorities = small_text(order.ca_file, "the probe's ca_file", fix=fix, limit=LARGEST_BUNDLE)
     values = {name: getattr(presented, name) for name in _VALUES}
     task = {
-        "version": VERSION,
+        "version": _WRITING if order.script else VERSION,
         "kind": kind,
         "seconds": seconds,
         "order": {
@@ -179,13 +188,13 @@ def _read(task: bytes, folder: Path) -> tuple[str, Order, Presented, float]:
     """
     raw = _mapping(task)
     kind = raw["kind"]
-    if raw["version"] != VERSION or kind not in KINDS:
+    if raw["version"] not in {VERSION, _WRITING} or kind not in KINDS:
         raise ValueError
     return kind, _order(raw["order"], folder), _presented(raw["presented"]), float(raw["seconds"])
 
 
 def _order(raw: Mapping[str, Any], folder: Path) -> Order:
-    texts: dict[str, Any] = {name: str(raw[name]) for name in _TEXTS}
+    texts: dict[str, Any] = {name: str(raw[name]) for name in _TEXTS if name in raw or name not in _LATER}
     order = Order(
         **texts,
         encrypted=bool(raw["encrypted"]),
@@ -217,12 +226,28 @@ def _shown(text: bytes, presented: Presented) -> Shown | None:
     if depth not in {"", *LADDER[1:]} or not (accepted is None or isinstance(accepted, bool)):
         return None
     seen, kind, message = (str(one) for one in texts[1:])
+    left = _left(raw.get("left"), presented)
     if accepted:
-        return Shown(depth=str(depth), accepted=True, seen_as=name_of(seen, presented))
+        return Shown(depth=str(depth), accepted=True, seen_as=name_of(seen, presented), left=left)
     if kind not in {*ErrorKind}:
         return None
     told = name_of(message, presented) or "the runner did not say why in words that can be shown"
-    return Shown(depth=str(depth), accepted=accepted, error=ErrorFact(kind=kind, message=told))
+    return Shown(depth=str(depth), accepted=accepted, error=ErrorFact(kind=kind, message=told), left=left)
+
+
+def _left(raw: object, presented: Presented) -> Left | None:
+    """What a script left behind, as far as it can be kept: values within their bound, nothing of the credential."""
+    if not isinstance(raw, dict):
+        return None
+    if not raw.get("told"):
+        return Left()
+    known = {
+        name: one
+        for name, one in values_of(str(raw.get("values"))).items()
+        if name_of(f"{name} {one}", presented) == f"{name} {one}"
+    }
+    told = name_of(str(raw["told"]), presented) or "the runner did not say what in words that can be shown"
+    return Left(json.dumps(known, sort_keys=True), told, raw.get("sure") is True)
 
 
 def _mapping(text: bytes) -> dict[str, Any]:

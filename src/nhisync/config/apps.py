@@ -2,20 +2,18 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from nhisync.config.app_parts import SIDES, health, lost, readable
 from nhisync.config.consumers import build_consumers
 from nhisync.config.dependencies import needs_of
 from nhisync.config.documents import (
     AppDocument,
-    HealthDocument,
     MatchDocument,
     PairDocument,
     RolesDocument,
     RotateDocument,
-    SessionsDocument,
 )
 from nhisync.config.probes import build_probes
 from nhisync.config.problems import Loc, Mark, Report, dotted, nearest
@@ -23,11 +21,10 @@ from nhisync.config.secrecy import shown
 from nhisync.config.settings import Kinds
 from nhisync.config.tree import Node
 from nhisync.config.validation import validate
-from nhisync.config.values import AppDetails, Consumer, Health, Probe, Rotate, Serving
-from nhisync.model import OWN, App, Locator, Lost, MatchRule, Mode, Pair, PairClass
+from nhisync.config.values import AppDetails, Consumer, Probe, Rotate, Serving
+from nhisync.model import OWN, App, Locator, MatchRule, Mode, Pair, PairClass
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-_SIDES = ("primary", "backup")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +61,7 @@ class _AppBuilder:
         self._probes: dict[str, Mapping[str, Probe]] = {}
         self._rotate: dict[str, Rotate] = {}
         self._consumers: dict[str, Mapping[str, tuple[Consumer, ...]]] = {}
+        self._matched: tuple[Mapping[str, Probe], ...] = ()
         self._taken: dict[tuple[str, str], Loc] = {}
 
     def build(self) -> tuple[App, AppDetails] | None:
@@ -74,6 +72,9 @@ class _AppBuilder:
         for index, node in self._listed("pairs"):
             self._pair(node, (*self._loc, "pairs", index))
         matches = [self._match(node, (*self._loc, "match", index)) for index, node in self._listed("match")]
+        self._matched = tuple(
+            self._template_probes(node, (*self._loc, "match", index)) for index, node in self._listed("match")
+        )
         if head is None:
             return None
         app = App(
@@ -86,7 +87,7 @@ class _AppBuilder:
             backups=self._roles["backup"],
             pairs=tuple(self._pairs.values()),
             matches=tuple(match for match in matches if match),
-            lost=_lost(head.sessions),
+            lost=lost(head.sessions),
         )
         return app, self._details(head)
 
@@ -137,7 +138,7 @@ class _AppBuilder:
     def _pair(self, node: Node, loc: Loc) -> None:
         document = validate(PairDocument, node, loc, self._report)
         if document is None:
-            for side, text in _readable(node):
+            for side, text in readable(node):
                 self._locator(side, text, node, loc)
             if (probe := node.get("probe")) is not None:
                 build_probes(probe, (*loc, "probe"), self._report)
@@ -152,7 +153,7 @@ class _AppBuilder:
         self._probe(document.name, node.get("probe"), (*loc, "probe"))
         self._rotation(document.name, node.get("rotate"), (*loc, "rotate"))
         consumers = self._used(document.name, node.get("consumers"), (*loc, "consumers"))
-        locators = {side: self._locator(side, getattr(document, side), node, loc) for side in _SIDES}
+        locators = {side: self._locator(side, getattr(document, side), node, loc) for side in SIDES}
         primary, backup = locators["primary"], locators["backup"]
         if primary is None or backup is None:
             return
@@ -288,10 +289,10 @@ class _AppBuilder:
     def _match(self, node: Node, loc: Loc) -> MatchRule | None:
         document = validate(MatchDocument, node, loc, self._report)
         if document is None:
-            for side, text in _readable(node):
+            for side, text in readable(node):
                 self._template(side, text, node, loc)
             return None
-        templates = {side: self._template(side, getattr(document, side), node, loc) for side in _SIDES}
+        templates = {side: self._template(side, getattr(document, side), node, loc) for side in SIDES}
         primary, backup = templates["primary"], templates["backup"]
         if primary is None or backup is None:
             return None
@@ -307,6 +308,13 @@ class _AppBuilder:
             pair_class=PairClass(document.pair_class),
             line=node.mark.line,
         )
+
+    def _template_probes(self, node: Node, loc: Loc) -> Mapping[str, Probe]:
+        """Role word → probe of the pairs that this template makes."""
+        probe, place = node.get("probe"), (*loc, "probe")
+        probes = {} if probe is None else build_probes(probe, place, self._report, self._name)
+        self._check_runners(probes.values(), probe or node, place)
+        return probes
 
     def _check_open(self, templates: Mapping[str, str], node: Node, loc: Loc) -> None:
         """Whoever looks for tags looks at all names of a beginning; what stands behind ``{name}`` would choose some."""
@@ -338,10 +346,10 @@ class _AppBuilder:
         serving = head.serving
         addresses = self._by_path(serving.addresses if serving else {}, ("serving", "addresses"))
         healths = self._by_path(head.health, ("health",))
-        for key, health in head.health.items():
+        for key, check in head.health.items():
             node = self._node.get("health", key)
             if node:
-                self._check_target(health.type, health.url, health.address, node, (*self._loc, "health", key))
+                self._check_target(check.type, check.url, check.address, node, (*self._loc, "health", key))
         return AppDetails(
             serving=None
             if serving is None
@@ -350,8 +358,9 @@ class _AppBuilder:
                 addresses={path: tuple(found) for path, found in addresses.items()},
                 resolvers={group: tuple(found) for group, found in serving.resolvers.items()},
             ),
-            health={path: _health(found) for path, found in healths.items()},
+            health={path: health(found) for path, found in healths.items()},
             probes=self._probes,
+            matched=self._matched,
             rotate=self._rotate,
             consumers=self._consumers,
         )
@@ -364,7 +373,7 @@ class _AppBuilder:
             if not paths:
                 parent = self._node.get(*below)
                 mark = parent.keys[key] if parent else self._node.mark
-                have = dict.fromkeys((*_SIDES, *self._roles["primary"], *self._roles["backup"]))
+                have = dict.fromkeys((*SIDES, *self._roles["primary"], *self._roles["backup"]))
                 text = f"`{shown(key)}` is neither a role nor a path of this app; known are {', '.join(have)}"
                 self._note(mark, (*self._loc, *below), text, nearest(key, have))
             names.update(dict.fromkeys(paths, value))
@@ -375,26 +384,3 @@ class _AppBuilder:
             yield from self._roles[key]
         elif any(key in names for names in self._roles.values()):
             yield key
-
-
-def _readable(node: Node) -> Iterator[tuple[str, str]]:
-    """Sides of a broken pair or template whose own text can be read: what is wrong there is told as well."""
-    for side in _SIDES:
-        found = node.get(side)
-        if found is not None and isinstance(found.value, str):
-            with suppress(ValueError):
-                Locator.parse(found.value)
-                yield side, found.value
-
-
-def _lost(told: SessionsDocument | None) -> Lost | None:
-    return None if told is None else Lost(owner=told.owner, until=told.until, reason=told.reason)
-
-
-def _health(document: HealthDocument) -> Health:
-    return Health(
-        type=document.type,
-        target=document.url or document.address or "",
-        expect=frozenset(document.expect),
-        timeout=document.timeout,
-    )

@@ -191,6 +191,10 @@ class MatchDocument(Strict):
     pair_class: Literal["independent"] = Field(
         default="independent", alias="class", description="A shared or exempt pair is named under pairs."
     )
+    probe: Part[ProbeDocument] | Part[ProbesDocument] | None = Field(
+        default=None,
+        description="Live authentication of every pair that it makes; {app} and {name} stand for their names.",
+    )
 
 
 class SessionsDocument(Strict):

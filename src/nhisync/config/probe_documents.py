@@ -2,12 +2,69 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
-from nhisync.config.fields import BindText, FileName, HttpUrl, NonEmpty, PairName, Part, PositiveSpan, Strict
+from nhisync.config.fields import BindText, FileName, HttpUrl, Matching, NonEmpty, PairName, Part, PositiveSpan, Strict
 
 Status = Annotated[int, Field(ge=100, le=599)]
 """An HTTP status code."""
+
+
+ScriptPath = Annotated[
+    str, Matching(r"/(?!/)[!$-\[\]-~]*", "a path at the probe's own service, such as /orders/nhisync-{run}")
+]
+"""Path and query below the service of the probe's URL: the credential goes nowhere else."""
+
+ValueName = Annotated[str, Matching(r"[a-z][a-z0-9_]{0,30}", "small letters, digits and `_`, such as order_id")]
+"""What ``{name}`` stands for."""
+
+
+class LookDocument(Strict):
+    """One GET, and what its answer must show."""
+
+    path: ScriptPath = Field(description="Path at the service of `url`; `{run}` is the id of the run.")
+    expect: list[Status] = Field(default=[200], min_length=1, description="HTTP status codes that are right.")
+    equals: dict[NonEmpty, NonEmpty] | None = Field(
+        default=None, description="Members of the JSON answer, dotted, and what they must be."
+    )
+    capture: dict[ValueName, NonEmpty] | None = Field(
+        default=None, description="Names for members of the JSON answer, dotted; later steps write them as `{name}`."
+    )
+
+
+class ChangeDocument(Strict):
+    """The request that changes something."""
+
+    method: Literal["POST", "PUT", "PATCH"] = Field(description="HTTP method.")
+    path: ScriptPath = Field(description="Path at the service of `url`.")
+    body: dict[str, JsonValue] | None = Field(
+        default=None, description="JSON that is sent; its texts may hold `{name}`."
+    )
+    expect: list[Status] = Field(default=[200, 201, 204], min_length=1, description="HTTP status codes that are right.")
+    capture: dict[ValueName, NonEmpty] | None = Field(
+        default=None, description="Names for members of the JSON answer, dotted; later steps write them as `{name}`."
+    )
+
+
+class UndoDocument(Strict):
+    """The request that takes the change back."""
+
+    method: Literal["POST", "PUT", "PATCH", "DELETE"] = Field(description="HTTP method.")
+    path: ScriptPath = Field(description="Path at the service of `url`.")
+    body: dict[str, JsonValue] | None = Field(
+        default=None, description="JSON that is sent; its texts may hold `{name}`."
+    )
+    expect: list[Status] = Field(default=[200, 202, 204], min_length=1, description="HTTP status codes that are right.")
+
+
+class ScriptDocument(Strict):
+    """A transaction of an http probe; a change without its undo and a look afterwards is none."""
+
+    read: LookDocument = Field(description="What must be there, or not be there, before.")
+    modify: ChangeDocument = Field(description="The change.")
+    verify: LookDocument = Field(description="Shows that the change is there.")
+    undo: UndoDocument = Field(description="Takes the change back; made whatever happened after `modify`.")
+    undone: LookDocument = Field(description="Shows that it is gone.")
 
 
 class ProbeDocument(Strict):
@@ -92,6 +149,9 @@ class ProbeDocument(Strict):
         default=None,
         description="What the probe proves: a port, a handshake, an accepted credential, a transaction; "
         "default: as much as its type and `auth` can, transactions excepted.",
+    )
+    script: ScriptDocument | None = Field(
+        default=None, description="Transaction of an http probe: changes something at the service and undoes it."
     )
     run_from: Literal["local", "primary", "backup"] = Field(default="local", description="Where it is run from.")
     timeout: PositiveSpan = Field(default="10s", validate_default=True, description="Longest wait for the answer.")

@@ -6,7 +6,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from nhisync.config.probe_documents import ProbeDocument, ProbesDocument
+from nhisync.config.probe_templates import unfolded
 from nhisync.config.problems import Loc, Report, dotted
+from nhisync.config.scripts import script_problems, script_text
 from nhisync.config.tree import Node
 from nhisync.config.validation import validate
 from nhisync.config.values import Probe
@@ -44,6 +46,7 @@ _OPTIONAL: Final = {
     "reusable": {"vault-approle"},
     "scope": {"entra-token", "gcp-token"},
     "vhost": {"amqp"},
+    "script": {"http"},
 }
 """Key → types that take it."""
 
@@ -60,25 +63,34 @@ _NAMED: Final = frozenset({"postgres", "amqp", "aws-sts", "vault-approle", "entr
 _REFUSALS: Final = frozenset({401, 403})
 
 
-def build_probes(node: Node, loc: Loc, report: Report) -> Mapping[str, Probe]:
-    """Role word → probe of the pair whose ``probe`` stands at `loc`; problems go into `report`."""
+def build_probes(node: Node, loc: Loc, report: Report, template_of: str = "") -> Mapping[str, Probe]:
+    """Role word → probe of the pair whose ``probe`` stands at `loc`; problems go into `report`.
+
+    Args:
+        node: the probe, or one for each side.
+        loc: keys that lead to it.
+        report: takes the problems.
+        template_of: name of the app where it stands in a ``match`` template, "" = in a pair.
+    """
     if not isinstance(node.value, dict) or "type" in node.children or not set(SIDES) & set(node.children):
-        probe = _built(node, loc, report)
+        probe = _built(node, loc, report, template_of)
         return dict.fromkeys(SIDES, probe) if probe else {}
     if validate(ProbesDocument, node, loc, report) is None:
         return {}
     found = ((side, node.get(side)) for side in SIDES)
-    built = ((side, _built(child, (*loc, side), report)) for side, child in found if child is not None)
+    built = ((side, _built(child, (*loc, side), report, template_of)) for side, child in found if child is not None)
     return {side: probe for side, probe in built if probe is not None}
 
 
-def _built(node: Node, loc: Loc, report: Report) -> Probe | None:
-    document = validate(ProbeDocument, node, loc, report)
+def _built(node: Node, loc: Loc, report: Report, template_of: str) -> Probe | None:
+    value = unfolded(node, template_of, loc, report) if template_of else None
+    document = validate(ProbeDocument, node, loc, report, value)
     if document is None:
         return None
     for key, text in _problems(document):
-        child = node.get(key) if key else None
-        place: Loc = (*loc, key) if child is not None else loc
+        keys = key.split(".") if key else []
+        child = node.get(*keys) if keys else None
+        place: Loc = (*loc, *keys) if child is not None else loc
         report.add((child or node).mark, dotted(place), f"{dotted(place)}: {text}")
     return probe_of(document)
 
@@ -103,6 +115,7 @@ def probe_of(document: ProbeDocument) -> Probe:
         mount=document.mount or "",
         scope=document.scope or "",
         vhost=document.vhost or "",
+        script=script_text(document.script) if document.script else "",
         tls=document.tls,
         server_name=document.server_name or "",
         ca_file=document.ca_file or "",
@@ -141,6 +154,7 @@ def _problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:
     yield from _harm_problems(document)
     yield from _auth_problems(document)
     yield from _depth_problems(document)
+    yield from script_problems(document)
 
 
 def _harm_problems(document: ProbeDocument) -> Iterator[tuple[str, str]]:

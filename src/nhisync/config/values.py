@@ -118,6 +118,7 @@ class Probe:
         mount: path of a Vault auth method, or "" = the method's own name.
         scope: what an OAuth token is asked for, or "".
         vhost: AMQP virtual host, or "" = ``/``.
+        script: steps of an http probe that changes something and undoes it (JSON), or "".
         tls: False = a login is made without TLS.
         server_name: name the server's certificate must cover, or "" = the host.
         ca_file: authorities that are trusted, relative to the configuration's folder, or "" = the system's.
@@ -146,6 +147,7 @@ class Probe:
     mount: str
     scope: str
     vhost: str
+    script: str = field(repr=False)
     tls: bool
     server_name: str
     ca_file: str
@@ -186,6 +188,7 @@ class AppDetails:
         serving: how it is seen which path serves, or None.
         health: path name → health check.
         probes: pair name → role word → probe.
+        matched: role word → probe of the pairs that a template makes, one entry for each of the app's templates.
         rotate: pair name → who starts rotations, for pairs that say so.
         consumers: pair name → role word → its consumers, for pairs and sides that say so.
     """
@@ -193,6 +196,7 @@ class AppDetails:
     serving: Serving | None = None
     health: Mapping[str, Health] = field(default_factory=dict)
     probes: Mapping[str, Mapping[str, Probe]] = field(default_factory=dict)
+    matched: tuple[Mapping[str, Probe], ...] = ()
     rotate: Mapping[str, Rotate] = field(default_factory=dict)
     consumers: Mapping[str, Mapping[str, tuple[Consumer, ...]]] = field(default_factory=dict)
 

@@ -21,7 +21,10 @@ REFUSED, ACCEPTED, UNJUDGED, NOTHING = "refused", "accepted", "unjudged", "nothi
 
 _KEPT = 8
 
-_LATER: Final = {"old": "", "old_at": 0, "old_message": ""}
+UNDONE: Final = "undone"
+"""`Proof.left` of a script whose changes are all undone."""
+
+_LATER: Final = {"old": "", "old_at": 0, "old_message": "", "left": ""}
 """What proofs of earlier versions do not say."""
 
 
@@ -41,6 +44,7 @@ class Proof(NamedTuple):
         old: what became of the credential before this generation (`REFUSED` …), "" = nobody presented it.
         old_at: epoch seconds at which that was tried, 0 = never.
         old_message: why it was not judged, for a person, or "".
+        left: what became of what a script changed: `UNDONE`, or what `left_of` reads; "" = none was run.
     """
 
     at: int
@@ -55,6 +59,7 @@ class Proof(NamedTuple):
     old: str = ""
     old_at: int = 0
     old_message: str = ""
+    left: str = ""
 
     @property
     def auth(self) -> int | None:
@@ -62,6 +67,38 @@ class Proof(NamedTuple):
         if self.accepted is None or (self.accepted and self.rung < AUTH):
             return None
         return int(self.accepted)
+
+
+class LeftBehind(NamedTuple):
+    """What a script changed and nobody saw undone.
+
+    Attributes:
+        at: epoch seconds of the run that tells it.
+        values: what finds it again, JSON.
+        told: what and where, for a person.
+        sure: the service said that it is there; False when nobody knows.
+    """
+
+    at: int
+    values: str
+    told: str
+    sure: bool
+
+
+def left_of(proof: Proof | None) -> LeftBehind | None:
+    """What a script left behind, or None; what cannot be read is something that nobody knows."""
+    if proof is None or proof.left in {"", UNDONE}:
+        return None
+    try:
+        raw = json.loads(proof.left)
+        return LeftBehind(int(raw["at"]), str(raw["values"]), str(raw["told"]), raw["sure"] is True)
+    except (TypeError, KeyError, ValueError, RecursionError):
+        return LeftBehind(proof.at, "", "what is stored about it cannot be read", sure=False)
+
+
+def left_text(left: LeftBehind) -> str:
+    """What `Proof.left` holds."""
+    return json.dumps(left._asdict(), sort_keys=True, separators=(",", ":"))
 
 
 def depth_of(word: str) -> int:
@@ -154,7 +191,7 @@ def _typed(raw: Any) -> Proof:
     """
     found = {name: raw.get(name, _LATER[name]) if name in _LATER else raw[name] for name in Proof._fields}
     fits = (
-        all(isinstance(found[name], str) for name in ("seen_as", "error", "message", "by", "old_message"))
+        all(isinstance(found[name], str) for name in ("seen_as", "error", "message", "by", "old_message", "left"))
         and all(_whole(found[name]) for name in ("at", "rung", "old_at"))
         and found["old"] in {"", REFUSED, ACCEPTED, UNJUDGED, NOTHING}
         and 0 <= found["rung"] < len(LADDER)

@@ -1,5 +1,8 @@
 """AMQP 0-9-1 (RabbitMQ): one login to one virtual host; ``txn`` sends a message through a queue of our own.
 
+A broker whose authentication backend says yes to everybody does not tell, so that the same login is also made with a
+made-up password.
+
 The queue is named by the server, belongs to this connection alone and is gone with it. Refusals are told apart by the
 broker's reply codes (AMQP 0-9-1 specification §1.2: 403 access-refused, 530 not-allowed).
 """
@@ -8,9 +11,11 @@ import logging
 import re
 import ssl
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 from nhisync.probes.order import Order, Patience, Presented, Shown, login_of, name_of, not_made, refused, value_of
+from nhisync.probes.stranger import proven, stranger
 from nhisync.probes.wire import connect, context_of, place
 from nhisync.spi import ErrorKind, ProviderError
 
@@ -24,19 +29,26 @@ _LEAVING: Final = 2.0
 
 
 def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
-    """Log in, look at the broker's name, leave.
+    """Log in, look at the broker's name, leave; then try the made-up password.
 
     Raises:
         ProviderError: nobody answers, the value is no text, or the client is not installed.
     """
     try:
         import pika  # noqa: PLC0415 - an extra, and only this kind needs it
-        from pika.adapters.utils.connection_workflow import AMQPConnectorException  # noqa: PLC0415
     except ModuleNotFoundError:
         fix = "pip install 'nhisync[amqp]'"
         raise ProviderError(ErrorKind.UNSUPPORTED, "the client pika is not installed", fix=fix) from None
     logging.getLogger("pika").setLevel(logging.CRITICAL + 1)  # what fails is told by us
     connect(*place(order.target), patience).close()
+    shallow = replace(order, depth="auth")
+    shown = _tried(pika, order, presented, patience)
+    return proven(shown, order.floor, lambda: _tried(pika, shallow, stranger(presented.user), patience))
+
+
+def _tried(pika: Any, order: Order, presented: Presented, patience: Patience) -> Shown:
+    from pika.adapters.utils.connection_workflow import AMQPConnectorException  # noqa: PLC0415
+
     try:
         connection = pika.BlockingConnection(_parameters(pika, order, presented, patience))
     except (pika.exceptions.AMQPError, AMQPConnectorException, OSError) as failure:

@@ -1,7 +1,8 @@
 """AWS: ``sts:GetCallerIdentity`` signed with exactly the stored keys; it needs no permission and changes nothing.
 
 The request is signed by botocore and sent by us, so that neither the environment nor a profile of this machine can
-stand in for the keys. Source: AWS STS API Reference, GetCallerIdentity and common errors.
+stand in for the keys. A made-up secret is tried as well: what imitates AWS often looks at no signature. Source: AWS STS
+API Reference, GetCallerIdentity and common errors.
 """
 
 import re
@@ -9,6 +10,7 @@ from typing import Final
 
 from nhisync.probes.exchange import Request, exchange, resource_of, unexpected
 from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, not_made, refused, value_of
+from nhisync.probes.stranger import proven, stranger
 from nhisync.spi import ErrorKind, ProviderError
 
 _BODY: Final = b"Action=GetCallerIdentity&Version=2011-06-15"
@@ -36,6 +38,11 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
     Raises:
         ProviderError: the service cannot be asked, or botocore is not installed.
     """
+    other = stranger(presented.user, presented.token)
+    return proven(_asked(order, presented, patience), order.floor, lambda: _asked(order, other, patience))
+
+
+def _asked(order: Order, presented: Presented, patience: Patience) -> Shown:
     answer = exchange(order, Request(resource_of(order.target), _signed(order, presented), "POST", _BODY), patience)
     floor = order.floor
     if answer.status == 200:

@@ -41,7 +41,7 @@ class Request:
     Attributes:
         resource: path and query.
         headers: beside those of every request.
-        method: ``GET`` or ``POST``.
+        method: ``GET``, ``POST`` or another one of RFC 9110 §9.
         body: what is sent.
     """
 
@@ -69,13 +69,18 @@ class Answer(NamedTuple):
 
 def member_of(body: bytes, dotted: str) -> str:
     """The text or number at a dotted place of a JSON answer; "" where there is none."""
+    return str(found) if (found := value_at(body, dotted)) is not None else ""
+
+
+def value_at(body: bytes, dotted: str) -> str | int | None:
+    """The text or whole number at a dotted place of a JSON answer; None where there is none."""
     try:
         found: Any = json.loads(body)
         for step in dotted.split("."):
             found = found[step]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    return str(found) if isinstance(found, (str, int)) and not isinstance(found, bool) else ""
+        return None
+    return found if isinstance(found, (str, int)) and not isinstance(found, bool) else None
 
 
 def exchange(order: Order, request: Request, patience: Patience, mutual: Presented | None = None) -> Answer:

@@ -1,4 +1,6 @@
-"""HTTP: one GET with the credential, and one without it to learn whether anybody judges it.
+"""HTTP: one GET with the credential; one without it and one with a made-up one tell whether anybody judges it.
+
+A pair may add a script that changes something and undoes it (`nhisync.probes.script`).
 
 401 and 403 are refusals (RFC 9110 §15.5.2, §15.5.4). Redirects are not followed: a credential goes where the
 configuration says and nowhere else. Everything else that was not expected says nothing about the credential.
@@ -8,6 +10,8 @@ from base64 import b64encode
 
 from nhisync.probes.exchange import Answer, Request, exchange, member_of, resource_of, unexpected, unsendable
 from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, refused, value_of
+from nhisync.probes.script import Send, transacted
+from nhisync.probes.stranger import stranger, stranger_certificate
 from nhisync.probes.wire import ClientRefusedError, DeclinedError, place
 from nhisync.spi import ErrorKind
 
@@ -17,7 +21,7 @@ tell nothing: the same request with the credential might meet them next."""
 
 
 def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
-    """Ask with the credential, then without it.
+    """Ask with the credential, then without it, then with one that nobody gave out.
 
     Raises:
         ProviderError: the service cannot be asked.
@@ -33,20 +37,38 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         return Shown(depth=floor, accepted=True)
     if (doubt := _doubt(order, floor, patience)) is not None:
         return doubt
-    return Shown(depth=order.depth, accepted=True, seen_as=_seen_as(order, presented, answer.body))
+    shown = Shown(depth=order.depth, accepted=True, seen_as=_seen_as(order, presented, answer.body))
+    return transacted(order, shown, presented, patience, _sender(order, presented)) if order.script else shown
+
+
+def _sender(order: Order, presented: Presented) -> Send:
+    """Makes the requests of a script with the credential."""
+    mutual = presented if order.auth == "client-certificate" else None
+    credential = _credential(order, presented)
+
+    def send(request: Request, patience: Patience) -> Answer:
+        headers = {**request.headers, **credential}
+        return exchange(order, Request(request.resource, headers, request.method, request.body), patience, mutual)
+
+    return send
 
 
 def _doubt(order: Order, floor: str, patience: Patience) -> Shown | None:
     """Why it may not have been the credential that opened; None when strangers are turned away."""
-    try:
-        status = _asked(order, None, patience).status
-    except (ClientRefusedError, DeclinedError):
-        if order.auth != "client-certificate":  # none was shown before either: a handshake says nothing of a token
-            raise
-        return None
-    if status in order.expect:
-        return nobody_judges(floor, "the service answers the same without a credential: it judges none")
-    return None if status in _TURNED_AWAY else _unjudged(floor, status, "without a credential ")
+    mutual = order.auth == "client-certificate"
+    made_up = stranger_certificate(patience.epoch) if mutual else stranger()
+    for shown, how in ((None, "without a credential"), (made_up, "with a made-up credential")):
+        try:
+            status = _asked(order, shown, patience).status
+        except (ClientRefusedError, DeclinedError):
+            if not mutual:  # none was shown before either: a handshake says nothing of a token
+                raise
+            continue
+        if status in order.expect:
+            return nobody_judges(floor, f"the service answers the same {how}: it judges none")
+        if status not in _TURNED_AWAY:
+            return _unjudged(floor, status, f"{how} ")
+    return None
 
 
 def _unexpected(order: Order, floor: str, status: int) -> Shown:

@@ -1,7 +1,8 @@
 """Kubernetes: a bearer token asks the API server whose it is (SelfSubjectReview), which every user may.
 
 Served since Kubernetes 1.28 as ``authentication.k8s.io/v1``; the review is stored nowhere. A token that the server does
-not know is answered with 401, also where strangers may ask (Kubernetes docs, "Authenticating", anonymous requests).
+not know is answered with 401, also where strangers may ask (Kubernetes docs, "Authenticating", anonymous requests). A
+proxy that asks under a name of its own (``kubectl proxy``) lets every token in, so that a made-up one is tried as well.
 """
 
 import json
@@ -19,6 +20,7 @@ from nhisync.probes.order import (
     refused,
     value_of,
 )
+from nhisync.probes.stranger import proven, stranger
 from nhisync.probes.wire import place
 from nhisync.spi import ErrorKind, ProviderError
 
@@ -34,6 +36,10 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
     Raises:
         ProviderError: the service cannot be asked.
     """
+    return proven(_asked(order, presented, patience), order.floor, lambda: _asked(order, stranger(), patience))
+
+
+def _asked(order: Order, presented: Presented, patience: Patience) -> Shown:
     token = value_of(presented).decode("latin-1")
     if not token.isprintable():
         raise unsendable()

@@ -1,19 +1,22 @@
 """Token endpoints: one token is asked for and thrown away; it ends by itself within the hour.
 
 Microsoft Entra takes a client secret (RFC 6749 §4.4), Google a request that the account's key signed (RFC 7523 §2.1).
-The endpoints' own codes decide whether the credential was judged; their texts are matched, never passed on.
+The endpoints' own codes decide whether the credential was judged; their texts are matched, never passed on. What is let
+in is asked for once more with a made-up secret or signature.
 """
 
 import json
 import re
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from contextlib import suppress
+from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from nhisync.probes.exchange import Answer, Request, exchange, resource_of, unexpected
 from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, not_made, refused, value_of
+from nhisync.probes.stranger import proven, stranger
 from nhisync.spi import ErrorKind, ProviderError
 
 _ENTRA: Final[Mapping[int, tuple[ErrorKind, str]]] = {
@@ -50,6 +53,9 @@ _UNKNOWN: Final = frozenset({("invalid_token", "Invalid Value"), (None, "Invalid
 _LIFE: Final = 300
 """Seconds that the signed request is good for; Google takes an hour at most."""
 
+_FORGED: Final = urlsafe_b64encode(sha256(b"nhisync-probe").digest() * 8).decode().rstrip("=")
+"""256 bytes, as long as a signature of RSA 2048, that no key made."""
+
 
 def probe_entra(order: Order, presented: Presented, patience: Patience) -> Shown:
     """Ask for a token with client ID and client secret.
@@ -57,6 +63,11 @@ def probe_entra(order: Order, presented: Presented, patience: Patience) -> Shown
     Raises:
         ProviderError: the endpoint cannot be asked.
     """
+    shown = _entra(order, presented, patience)
+    return proven(shown, order.floor, lambda: _entra(order, stranger(presented.user), patience))
+
+
+def _entra(order: Order, presented: Presented, patience: Patience) -> Shown:
     form = {
         "grant_type": "client_credentials",
         "client_id": presented.user,
@@ -100,10 +111,15 @@ def probe_google(order: Order, presented: Presented, patience: Patience) -> Show
     now = patience.epoch
     # The audience is the endpoint that is asked, never the one that the stored value names.
     claims = {"iss": account, "scope": order.scope or "openid", "aud": order.target, "iat": now, "exp": now + _LIFE}
-    form = {
-        "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
-        "assertion": jwt.encode(signer, claims).decode(),  # type: ignore[no-untyped-call]
-    }
+    signed = jwt.encode(signer, claims).decode()  # type: ignore[no-untyped-call]
+    forged = f"{signed.rpartition('.')[0]}.{_FORGED}"
+    shown = _granted(order, account, signed, patience)
+    return proven(shown, order.floor, lambda: _granted(order, account, forged, patience))
+
+
+def _granted(order: Order, account: str, assertion: str, patience: Patience) -> Shown:
+    """What the endpoint says to a request that was signed for `account`."""
+    form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
     answer = _posted(order, form, patience)
     said = answer.document
     if answer.status == 200:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from html import unescape
 from pathlib import Path
+from typing import NamedTuple
 from unicodedata import normalize
 from urllib.parse import unquote_plus
 
@@ -46,6 +47,9 @@ class Order:
         mount: path of a Vault auth method, "" = the method's own name.
         scope: what an OAuth token is asked for.
         vhost: AMQP virtual host, "" = ``/``.
+        script: what an http probe with depth ``txn`` changes and undoes, JSON of its steps, "" = nothing.
+        run: id of this probe, which its script writes.
+        left: values that find what an earlier run of the script left behind, JSON, "" = nothing.
         keys: SHA-256 of the item's own public keys (hex), for an item that is what the endpoint serves.
     """
 
@@ -65,6 +69,9 @@ class Order:
     mount: str = ""
     scope: str = ""
     vhost: str = ""
+    script: str = field(default="", repr=False)
+    run: str = ""
+    left: str = field(default="", repr=False)
     keys: frozenset[str] = frozenset()
 
     @property
@@ -121,6 +128,20 @@ class Presented:
                 yield from _base64(self.user.encode() + b":" + value)
 
 
+class Left(NamedTuple):
+    """What a script left behind.
+
+    Attributes:
+        values: what finds it again, JSON; no part of the credential.
+        told: what and where, for a person; "" = everything is undone.
+        sure: the service said so; False when nobody knows.
+    """
+
+    values: str = ""
+    told: str = ""
+    sure: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """What came out; no part of it is a text of the service or of an SDK, but for the name it saw.
@@ -130,12 +151,14 @@ class Shown:
         accepted: True, False, or None when the credential was not judged.
         seen_as: the identity the service saw, and where, or "".
         error: why it was refused or not judged.
+        left: what became of what a script changed, None = it changed nothing.
     """
 
     depth: str
     accepted: bool | None
     seen_as: str = ""
     error: ErrorFact | None = None
+    left: Left | None = None
 
 
 class Patience:
@@ -144,10 +167,16 @@ class Patience:
     Args:
         clock: the only time.
         seconds: from now on.
+        change: is told the values that find a change again (JSON) and where it is, just before it is made.
     """
 
-    def __init__(self, clock: Clock, seconds: float) -> None:
+    def __init__(self, clock: Clock, seconds: float, change: Callable[[str, str], None] = lambda *_: None) -> None:
         self._clock, self._end = clock, clock.monotonic() + seconds
+        self.change = change
+
+    def anew(self, seconds: float) -> "Patience":
+        """Another `seconds` from now on, whatever is left of these."""
+        return Patience(self._clock, seconds)
 
     @property
     def epoch(self) -> int:

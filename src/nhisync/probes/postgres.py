@@ -1,11 +1,14 @@
 """PostgreSQL: one login as the role, with nothing of this host's environment, and at most a transaction that is undone.
 
-A server whose pg_hba.conf trusts everybody has not looked at the password; libpq says so. Failed logins are made once.
+A server whose pg_hba.conf trusts everybody has not looked at the password; libpq says so. With SCRAM the server shows
+that it knows the password, too (RFC 5802 §3). Every other method may have somebody behind it who says yes to all of
+them (radius, ldap, pam), so that a made-up password is tried as well. Failed logins are made once.
 """
 
 import os
 import socket
 from contextlib import closing, suppress
+from dataclasses import replace
 from typing import Any
 
 from nhisync.probes.order import (
@@ -20,10 +23,15 @@ from nhisync.probes.order import (
     refused,
     value_of,
 )
+from nhisync.probes.stranger import proven, stranger
 from nhisync.probes.wire import authorities, connect, cut_at, place
 from nhisync.spi import ErrorKind, ProviderError
 
 _REFUSED = ("password authentication failed", "is not permitted to log in", "authentication failed")
+_MUTUAL, _ANY = "scram-sha-256,none", "scram-sha-256,md5,password,none"
+"""Methods (libpq, ``require_auth``) of which the server proves the password, too, and all that take a password."""
+
+_OTHER_METHOD = "authentication method"
 _NO_RIGHT = "permission denied for database"
 _REASONS = (
     ("certificate verify failed", "the server's certificate is not trusted (TLS)"),
@@ -32,7 +40,6 @@ _REASONS = (
     ("no pg_hba.conf entry", "no line of pg_hba.conf lets this login in from here"),
     ("too many", "the server has no connection left"),
     ("does not exist", "the database is not there"),
-    ("authentication method", "the server wants another way to log in than a password"),
     ("timeout expired", "the server did not answer in time"),
 )
 """Wording of libpq while a connection is made, which has no SQLSTATE; matched, never passed on."""
@@ -54,12 +61,26 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
     except ModuleNotFoundError:
         fix = "pip install 'nhisync[postgres]'"
         raise ProviderError(ErrorKind.UNSUPPORTED, "the driver psycopg is not installed", fix=fix) from None
+    authorities(order.ca_file)
+    connect(*place(order.target), patience).close()
+    shown = _tried(psycopg, order, presented, patience, _MUTUAL)
+    # Without TLS the password itself must not travel, nor a digest that another session could use.
+    if shown is None and order.encrypted:
+        asked, other = replace(order, depth="auth"), stranger(presented.user)
+        shown = _tried(psycopg, order, presented, patience, _ANY)
+        if shown is not None:
+            shown = proven(shown, order.floor, lambda: _tried(psycopg, asked, other, patience, _ANY) or _foreign())
+    return shown or _foreign()
+
+
+def _tried(psycopg: Any, order: Order, presented: Presented, patience: Patience, methods: str) -> Shown | None:
+    """What the server says; None where it wants another method than `methods`, and has seen nothing yet."""
     try:
         arguments = _arguments(order, presented, patience)
-        connect(*place(order.target), patience).close()
-        connection = psycopg.connect(**arguments, autocommit=True)
+        connection = psycopg.connect(**arguments, require_auth=methods, autocommit=True)
     except psycopg.Error as failure:
-        return _failed(str(failure).lower())
+        said = str(failure).lower()
+        return None if _OTHER_METHOD in said else _failed(said)
     except (UnicodeError, ValueError):
         raise ProviderError(ErrorKind.MISCONFIGURED, "the value is no text that a login can carry") from None
     # A server may let us in and then say nothing for ever: libpq itself waits as long.
@@ -100,6 +121,11 @@ def _begins(connection: Any, broken: type[Exception]) -> bool:
     return bool(state == "off")
 
 
+def _foreign() -> Shown:
+    told = "the server wants another way to log in than a password"
+    return not_made("tcp", ProviderError(ErrorKind.UNREACHABLE, told))
+
+
 def _failed(said: str) -> Shown:
     if any(words in said for words in _REFUSED):
         return refused("tcp", ErrorKind.AUTH_FAILED, "the server refuses the login")
@@ -128,8 +154,6 @@ def _arguments(order: Order, presented: Presented, patience: Patience) -> dict[s
         "sslcrldir": "",
         "client_encoding": "UTF8",
         "options": "-c statement_timeout=5000 -c search_path=pg_catalog",
-        # Without TLS the password itself must not travel, nor a digest that another session could use.
-        "require_auth": "scram-sha-256,md5,password,none" if order.encrypted else "scram-sha-256,none",
         "sslmode": "verify-full" if order.encrypted else "disable",
     }
     if order.encrypted:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing, suppress
 from typing import Any, Final
 
 from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, nobody_judges, not_made, refused, value_of
+from nhisync.probes.stranger import MADE_UP
 from nhisync.probes.wire import ClientRefusedError, connect, context_of, cut_at, place, shake
 from nhisync.spi import ErrorKind, ProviderError
 
@@ -17,7 +18,6 @@ KEY: Final = "nhisync:probe"
 
 _REFUSED: Final = ("wrongpass", "invalid username-password pair", "invalid password")
 _OPEN: Final = ("without any password configured", "no password is set")
-_MADE_UP: Final = "nhisync-probe-no-such-password"
 
 
 def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
@@ -143,7 +143,7 @@ def _written(line: _Line, broken: type[Exception]) -> ProviderError | None:
 def _doubt(order: Order, user: str, patience: Patience, broken: type[Exception]) -> Shown | None:
     """Why it may not have been the password that opened; None when a made-up one is refused."""
     try:
-        _Line(order, user, _MADE_UP, patience).close()
+        _Line(order, user, MADE_UP, patience).close()
     except broken as failure:
         if any(words in str(failure).lower() for words in _REFUSED):
             return None

@@ -1,8 +1,8 @@
 """TLS with verification and, where a client certificate is presented, an application round trip.
 
 TLS 1.3 accepts a client before it has looked at its certificate (RFC 8446 §4.4.2.4), so a finished handshake proves
-nothing about it: only an answer to what we said does. And an endpoint that answers without a certificate, too, judges
-none.
+nothing about it: only an answer to what we said does. And an endpoint that answers without a certificate, too, or
+with one that no authority signed, judges none.
 """
 
 import ssl
@@ -10,6 +10,7 @@ import ssl
 from cryptography.x509 import load_der_x509_certificate
 
 from nhisync.probes.order import Order, Patience, Presented, Shown, nobody_judges, not_made, refused
+from nhisync.probes.stranger import stranger_certificate
 from nhisync.probes.wire import (
     ClientRefusedError,
     DeclinedError,
@@ -30,7 +31,7 @@ _HELLO = b"HEAD / HTTP/1.0\r\n\r\n"
 
 
 def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
-    """Shake hands; with a client certificate also speak, once with it and once without.
+    """Shake hands; with a client certificate also speak: with it, without one, and with a made-up one.
 
     Raises:
         ProviderError: the server cannot be reached or is not trusted.
@@ -43,18 +44,21 @@ def probe(order: Order, presented: Presented, patience: Patience) -> Shown:
         return refused("tls", ErrorKind.AUTH_FAILED, "the endpoint refuses the client certificate")
     if judged:
         return Shown(depth="auth", accepted=True)
-    return nobody_judges("tls", "the endpoint treats clients without a certificate alike: it judges none")
+    return nobody_judges("tls", "the endpoint treats clients without a certificate, or with any, alike: it judges none")
 
 
 def _judges(order: Order, presented: Presented, patience: Patience) -> bool:
     """Whether the endpoint, which answered the certificate, turns others away."""
-    try:
-        if _spoken(order, None, patience):
+    for shown in (None, stranger_certificate(patience.epoch)):
+        try:
+            if _spoken(order, shown, patience):
+                return False
+        except (ClientRefusedError, DeclinedError):
+            continue
+        # Hung up on without a word why: a limit does that too, and then to everybody.
+        if not _spoken(order, presented, patience):
             return False
-    except (ClientRefusedError, DeclinedError):
-        return True
-    # Hung up on without a word why: a limit does that too, and then to everybody.
-    return _spoken(order, presented, patience)
+    return True
 
 
 def _served(order: Order, patience: Patience) -> Shown:

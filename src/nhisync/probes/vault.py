@@ -1,7 +1,9 @@
 """Vault and OpenBao: a token looks itself up; an AppRole logs in and its token is revoked.
 
-A lookup changes nothing. A login uses a secret ID up when its uses are counted (``secret_id_num_uses``), so the
-configuration must state that it is not. Sources: Vault HTTP API, ``auth/token`` and ``auth/approle``.
+A lookup changes nothing. A made-up token is looked up as well: a Vault Agent that puts its own token in the place of
+every other one lets everybody in, and so does a role without `bind_secret_id`. A login uses a secret ID up when its
+uses are counted (``secret_id_num_uses``), so the configuration must state that it is not. Sources: Vault HTTP API,
+``auth/token`` and ``auth/approle``.
 """
 
 import json
@@ -10,6 +12,7 @@ from typing import Any
 
 from nhisync.probes.exchange import Answer, Request, exchange, unexpected, unsendable
 from nhisync.probes.order import Order, Patience, Presented, Shown, name_of, not_made, refused, value_of
+from nhisync.probes.stranger import MADE_UP, proven, stranger
 from nhisync.probes.wire import place
 from nhisync.spi import ErrorKind, ProviderError
 
@@ -26,6 +29,10 @@ def probe_token(order: Order, presented: Presented, patience: Patience) -> Shown
     Raises:
         ProviderError: the service cannot be asked.
     """
+    return proven(_looked_up(order, presented, patience), order.floor, lambda: _unknown(order, patience))
+
+
+def _looked_up(order: Order, presented: Presented, patience: Patience) -> Shown:
     answer = exchange(order, Request(_LOOKUP, _headers(order, value_of(presented))), patience)
     if answer.status == 200:
         found = _member(answer, "data")
@@ -37,12 +44,25 @@ def probe_token(order: Order, presented: Presented, patience: Patience) -> Shown
     return not_made(order.floor, _unclear())
 
 
+def _unknown(order: Order, patience: Patience) -> Shown:
+    """What becomes of a token that nobody made; OpenBao forbids it in the words for a narrow one."""
+    answer = exchange(order, Request(_LOOKUP, _headers(order, MADE_UP.encode())), patience)
+    if answer.status == 403:
+        return refused(order.floor, ErrorKind.AUTH_FAILED, "the service forbids a made-up token")
+    return Shown(depth=order.floor, accepted=True if answer.status == 200 else None)
+
+
 def probe_approle(order: Order, presented: Presented, patience: Patience) -> Shown:
     """Log in, then revoke the token that came of it.
 
     Raises:
         ProviderError: the service cannot be asked, or the values are no text.
     """
+    shown = _logged_in(order, presented, patience)
+    return proven(shown, order.floor, lambda: _logged_in(order, stranger(presented.user), patience))
+
+
+def _logged_in(order: Order, presented: Presented, patience: Patience) -> Shown:
     try:
         login = {"role_id": presented.user, "secret_id": value_of(presented).decode()}
     except UnicodeDecodeError:

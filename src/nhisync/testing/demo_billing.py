@@ -17,7 +17,7 @@ def _source(path: str, name: str, region: str, **options: Any) -> PlannedSource:
 SOURCES = (
     _source("primary", "kv", WEST, graph=False),
     _source("primary", "entra", WEST, keyvault=False, tenant="billing"),
-    _source("backup", "kv", NORTH, graph=False),
+    _source("backup", "kv", NORTH, graph=False, mode="probe"),
     _source("backup", "entra", NORTH, keyvault=False, tenant="billing"),
     _source("backup", "mirror", NORTH, graph=False, vault_of="primary/kv"),
 )

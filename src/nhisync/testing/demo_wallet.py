@@ -1,10 +1,11 @@
 """wallet, a tier that asks for live transactions and for what workloads have loaded: every credential is tried."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from nhisync.testing.demo_parts import HOUR, canary, kv, nothing, pair, secret
+from nhisync.testing.demo_parts import HOUR, canary, kv, nothing, pair, plant, secret
 from nhisync.testing.judge import Account
 from nhisync.testing.scenario import PlannedApp, PlannedPair, Plant
 
@@ -30,6 +31,18 @@ def _probe(name: str, **changes: Any) -> dict[str, Any]:
         "seen_as": "account.id",
         "depth": "txn",
         **changes,
+    }
+
+
+def _script(name: str) -> dict[str, Any]:
+    """A thing that is made below the backup's account and removed again."""
+    path = f"/backup/{name}/things/nhisync-{{run}}"
+    return {
+        "read": {"path": path, "expect": [404]},
+        "modify": {"method": "PUT", "path": path, "body": {"note": "nhisync {run}"}},
+        "verify": {"path": path, "equals": {"note": "nhisync {run}"}},
+        "undo": {"method": "DELETE", "path": path},
+        "undone": {"path": path, "expect": [404]},
     }
 
 
@@ -63,9 +76,13 @@ def _worker(name: str) -> dict[str, Any]:
     return {"url": f"https://{{judge}}/consumers/{name}", "generation": "loaded.generation", "ca_file": "{judge_ca}"}
 
 
+_WRITTEN = {"orders": "done", "deposits": "refused", "clearing": "silent"}
+"""Pairs whose backup's probe runs a script, and what becomes of its undo."""
+
+
 def _accounts() -> dict[str, Account]:
     found = {}
-    for name in ("ledger", "bank", "cards", "fraud", "loyalty", "refunds", "audit", "vouchers", "payouts", "limits"):
+    for name in ("ledger", "bank", "cards", "fraud", "loyalty", "refunds", "audit", "vouchers", "payouts", *_WRITTEN):
         found[f"/primary/{name}"] = Account(f"{name}-west", canary(f"vault-secret/wallet/{name}"))
         found[f"/backup/{name}"] = Account(f"{name}-north", canary(f"aws-wallet/{name}"))
     for name in ("bank", "refunds"):  # rotated at the service, or not told there yet
@@ -77,6 +94,12 @@ def _accounts() -> dict[str, Account]:
     found["/backup/loyalty"] = Account("loyalty-west", canary("aws-wallet/loyalty"))
     payouts = canary("aws-wallet/payouts")  # the emulator's value of a version before ends in -previous
     found["/backup/payouts"] = Account("payouts-north", payouts, also=frozenset({f"{payouts}-previous"}))
+    for name, undo in _WRITTEN.items():
+        found[f"/backup/{name}"] = replace(found[f"/backup/{name}"], undo=undo)
+    found["/primary/leases"] = Account("leases-west", canary("vault-secret/wallet/auto/leases"))
+    leases = canary("kv-wallet-auto-leases")
+    found["/backup/leases"] = Account("leases-north", leases, also=frozenset({f"{leases}-old0"}))
+    found["/primary/limits"] = Account("limits-west", canary("vault-secret/wallet/limits"))
     found["/backup/limits"] = Account("limits-north", canary("bao-secret/wallet/limits"))
     found["/backup/fraud"] = Account("fraud-north", "", open=True)
     return found
@@ -126,6 +149,30 @@ WALLET = PlannedApp(
             there=kv("wallet/limits", source="bao", forgotten=True),
         ),
         _tried("audit", "The probe logs in and tries no transaction.", "NHS807", backup={"depth": "auth"}),
+        _tried("orders", "Healthy: an order is written, seen and removed.", backup={"script": _script("orders")}),
+        _tried(
+            "deposits",
+            "The backup's token may write a deposit and not remove it: one is left.",
+            "NHS803:unknown",
+            "NHS818",
+            backup={"script": _script("deposits")},
+        ),
+        _tried(
+            "clearing",
+            "The service falls silent when the probe removes what it wrote: nobody knows whether it is there.",
+            "NHS803:unknown",
+            "NHS819:unknown",
+            backup={"script": _script("clearing")},
+        ),
+        pair(
+            "leases",
+            "api-key",
+            kv("wallet/auto/leases"),
+            plant("kv", "secret", "wallet-auto-leases"),
+            "Paired and tried by a template. Rotated in Key Vault five days ago; the old token still works.",
+            "NHS816",
+            explicit=False,
+        ),
         _used(
             "invoicing",
             "Healthy: one workload says that it has loaded the current generation, of the other its deployment did.",
@@ -139,5 +186,13 @@ WALLET = PlannedApp(
             worker=_worker("payroll"),
         ),
         _used("tips", "Nobody ever asked the workload what it has loaded.", "NHS815:unknown", worker={}),
+    ),
+    matches=(
+        {
+            "kind": "api-key",
+            "primary": "vault:kv/secret/wallet/auto/{name}",
+            "backup": "kv:secret/wallet-auto-{name}",
+            "probe": {"primary": _probe("primary/{name}"), "backup": _probe("backup/{name}")},
+        },
     ),
 )

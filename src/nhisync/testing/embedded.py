@@ -138,7 +138,7 @@ class EmbeddedWorld:
         if explicit:
             document["pairs"] = explicit
         if app.matches:
-            document["match"] = [dict(match) for match in app.matches]
+            document["match"] = [self._filled(match) for match in app.matches]
         return document
 
     def _filled(self, value: Any) -> Any:

@@ -36,6 +36,8 @@ class Account:
         status: what those who are let in are answered.
         generation: what a workload that has loaded a credential says of it, "" = it is no workload.
         also: other tokens that it accepts still.
+        undo: what becomes of a DELETE below ``<resource>/things/``: ``done``, ``refused`` (500, it stays), or
+            ``silent`` (it stays, and nobody is answered any more).
     """
 
     name: str
@@ -44,6 +46,7 @@ class Account:
     status: int = 200
     generation: str = ""
     also: frozenset[str] = frozenset()
+    undo: str = "done"
 
 
 class Judge:
@@ -56,6 +59,8 @@ class Judge:
 
     def __init__(self, *, clock: Clock, directory: Path) -> None:
         self.accounts: dict[str, Account] = {}
+        self.things: dict[str, dict[str, Any]] = {}
+        self.marks: list[str] = []
         self.requests = 0
         self._clock, self._directory = clock, directory
         self._server: http.server.ThreadingHTTPServer | None = None
@@ -95,17 +100,40 @@ class Judge:
             self._server.server_close()
             self._server = None
 
-    def answer(self, resource: str, authorization: str) -> tuple[int, dict[str, Any]]:
-        """Status and body for one request."""
+    def answer(
+        self, resource: str, authorization: str, method: str = "GET", body: dict[str, Any] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """Status and body for one request; status 0 = none at all."""
         self.requests += 1
-        account = self.accounts.get(resource)
+        name, _, thing = resource.partition("/things/")
+        account = self.accounts.get(name)
         if account is None:
             return 404, {}
         tokens = {f"Bearer {value}" for value in (account.value, *account.also)}
         if account.open or authorization in tokens:
+            if thing:
+                return self._thing(account, resource, method, body or {})
             loaded = {"loaded": {"generation": account.generation}} if account.generation else {}
             return account.status, {"account": {"id": account.name}, **loaded}
         return 401, {}
+
+    def _thing(self, account: Account, resource: str, method: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """What an application keeps: PUT writes, PATCH changes, DELETE removes."""
+        held = self.things.get(resource)
+        if method == "PUT":
+            self.things[resource] = body
+            return (200 if held else 201), body
+        if held is None:
+            return 404, {}
+        if method == "PATCH":
+            held.update(body)
+        if method == "DELETE":
+            if account.undo == "done":
+                del self.things[resource]
+                return 204, {}
+            held["undo"] = account.undo
+            return (500 if account.undo == "refused" else 0), {}
+        return (0 if held.get("undo") == "silent" else 200), held
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -120,7 +148,13 @@ def _handler(judge: Judge) -> type[http.server.BaseHTTPRequestHandler]:
         timeout = 10
 
         def do_GET(self) -> None:
-            status, body = judge.answer(self.path, self.headers.get("Authorization", ""))
+            if (mark := self.headers.get("X-Nhisync-Run")) is not None:
+                judge.marks.append(f"{self.command} {mark}")
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            document = json.loads(sent) if sent else None
+            status, body = judge.answer(self.path, self.headers.get("Authorization", ""), self.command, document)
+            if not status:
+                return
             raw = json.dumps(body).encode()
             self.send_response(status)
             if 300 <= status < 400:
@@ -128,6 +162,8 @@ def _handler(judge: Judge) -> type[http.server.BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)
+
+        do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the names that http.server has
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that http.server has
             """Nothing is logged."""

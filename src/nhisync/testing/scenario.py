@@ -92,7 +92,7 @@ class PlannedApp:
     owner: str
     runbook: str
     pairs: tuple[PlannedPair, ...]
-    matches: tuple[Mapping[str, str], ...] = ()
+    matches: tuple[Mapping[str, Any], ...] = ()
     expects: Mapping[str, str] = field(default_factory=dict)
     verdict: str = "not_ready"
     document: Mapping[str, Any] = field(default_factory=dict)

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nhisync.model import Side, State
-from nhisync.parity.proof import AUTH, TCP, TLS, TXN, Proof, text_of
+from nhisync.parity.proof import AUTH, TCP, TLS, TXN, UNDONE, LeftBehind, Proof, left_text, text_of
 from nhisync.parity.rules import BY_CODE, consumers, sessions
 from nhisync.parity.rules.live import RULES
 from nhisync.parity.rules.replaced import RULES as REPLACED
+from nhisync.parity.rules.written import RULES as WRITTEN
 from nhisync.parity.thresholds import thresholds_of
 from nhisync.policy import BUILTIN
 
@@ -121,7 +122,23 @@ UNREAD = proof(old="unjudged", old_at=NOW - 60, old_message="there was no versio
 YOUNG = {"rotated": NOW - 600}
 YOUNG_ALIVE = proof(old="accepted", old_at=NOW - 60, rotated=NOW - 600)
 
+THERE = proof(left=left_text(LeftBehind(NOW - 60, "{}", "run 51c0de01, PUT api.example/x: the undo", sure=True)))
+MAYBE = proof(left=left_text(LeftBehind(NOW - 60, "{}", "run 51c0de01, PUT api.example/x: killed", sure=False)))
+CLEAN = proof(left=UNDONE)
+
 CASES += [
+    Case("NHS818", "no script", asking("none", b=proof()), None),
+    Case("NHS818", "undone", asking("none", b=CLEAN), "pass"),
+    Case("NHS818", "left, whatever the tier asks", asking("none", b=THERE), "fail", BACKUP, "run 51c0de01, PUT"),
+    Case("NHS818", "left, and rotated since", asking(b=THERE, version="8"), "fail", BACKUP),
+    Case("NHS818", "left on the primary", asking("none", b=CLEAN, p=THERE), "fail", PRIMARY, "the undo"),
+    Case("NHS818", "left on both", asking("none", b=THERE, p=THERE), "fail", PAIR, "backup: run"),
+    Case("NHS818", "nobody knows", asking("none", b=MAYBE), None),
+    Case("NHS819", "no script", asking("none", b=proof()), None),
+    Case("NHS819", "undone", asking("none", b=CLEAN), "pass"),
+    Case("NHS819", "left", asking("none", b=THERE), None),
+    Case("NHS819", "nobody knows", asking("none", b=MAYBE), "unknown", BACKUP, "killed"),
+    Case("NHS819", "nobody knows of the primary", asking("none", b=CLEAN, p=MAYBE), "unknown", PRIMARY),
     Case("NHS816", "nobody asks", replacing(b=ALIVE, ask=False), None),
     Case("NHS816", "refused", replacing(b=DEAD, p=DEAD), "pass"),
     Case("NHS816", "the primary is not known", replacing(b=DEAD), "pass"),
@@ -262,5 +279,5 @@ def test_an_expired_proof_of_the_primary_keeps_nobody_out() -> None:
 
 def test_every_rule_stands_in_the_catalogue() -> None:
     """The family is complete; sessions, consumers and what was replaced stand beside it."""
-    codes = [rule.info.code for rule in (*RULES, *sessions.RULES, *consumers.RULES, *REPLACED)]
+    codes = [rule.info.code for rule in (*RULES, *sessions.RULES, *consumers.RULES, *REPLACED, *WRITTEN)]
     assert codes == [code for code in BY_CODE if code.startswith("NHS8")]

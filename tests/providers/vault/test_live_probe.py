@@ -61,6 +61,21 @@ def test_an_approle_logs_in_and_gives_the_token_back(server: Any, approle: dict[
     assert len(server.root.list("auth/token/accessors")["data"]["keys"]) == before
 
 
+@pytest.mark.requirement("R17", "R22")
+def test_a_role_that_takes_every_secret_id_proves_none(server: Any, approle: dict[str, str]) -> None:
+    """Without `bind_secret_id` nobody looks at it; the token of the made-up login is given back as well."""
+    options = {"bind_secret_id": False, "token_bound_cidrs": ["127.0.0.0/8", "::1/128"]}
+    server.root.auth.approle.create_or_update_approle(
+        "pay", token_policies=["default"], mount_point=approle["mount"], **options
+    )
+    before = len(server.root.list("auth/token/accessors")["data"]["keys"])
+    shown = tried(server, "vault-approle", approle["secret"], approle["role"], mount=approle["mount"])
+    assert (shown.depth, shown.accepted) == ("tls", None)
+    assert shown.error is not None
+    assert shown.error.message == "the service lets a made-up credential in, too: it judges none"
+    assert len(server.root.list("auth/token/accessors")["data"]["keys"]) == before
+
+
 @pytest.mark.requirement("R17")
 @pytest.mark.parametrize("wrong", ["role", "secret"])
 def test_a_wrong_half_of_an_approle_is_refused(server: Any, approle: dict[str, str], wrong: str) -> None:

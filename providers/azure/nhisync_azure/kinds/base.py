@@ -28,7 +28,7 @@ from nhisync.spi import (
 from nhisync.spi.fanout import Todo
 from nhisync.spi.oddities import one_item
 from nhisync_azure.facts import Tags, attributes, marker, tags_of
-from nhisync_azure.kinds.rows import Deleted, Row, row_about, row_of
+from nhisync_azure.kinds.rows import Deleted, Row, row_of, versions_of
 from nhisync_azure.run import Run, Sweep
 
 _NAME = re.compile(r"[0-9A-Za-z-]{1,127}\Z")
@@ -133,13 +133,7 @@ class VaultKind(ABC):
         Raises:
             ProviderError: a page failed, or is about another item.
         """
-        run = self.run
-        found = [
-            row_about(name, raw, self.service)
-            for page in run.connection.pages(self.service, method, run.budget, name)
-            for raw in page
-        ]
-        return sorted(found, key=lambda row: (row.created.at.timestamp() if row.created else 0.0, row.version))
+        return versions_of(self.run.connection.pages(self.service, method, self.run.budget, name), name, self.service)
 
     def _lists(self) -> Iterator[Observation | Todo[Locator]]:
         yield from self._listed()

@@ -1,6 +1,6 @@
 """From the SDK's rows to ours: what is judged is well-formed, or the row is none, and costs nothing but itself."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,6 +149,16 @@ def row_about(name: str, raw: Any, service: str) -> Row:
     if row.name.lower() != name.lower():
         raise malformed(Called(name=f"{service}.get"), "the answer is about another item")
     return row
+
+
+def versions_of(pages: Iterable[Iterable[Any]], name: str, service: str) -> list[Row]:
+    """All versions of an item, oldest first; the vault lists them in no order that means anything.
+
+    Raises:
+        ProviderError: a page failed, or is about another item.
+    """
+    found = [row_about(name, raw, service) for page in pages for raw in page]
+    return sorted(found, key=lambda row: (row.created.at.timestamp() if row.created else 0.0, row.version))
 
 
 def _date(held: Any, name: str, service: str) -> Moment | None:

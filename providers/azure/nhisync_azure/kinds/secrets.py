@@ -10,7 +10,8 @@ from nhisync.spi import ErrorKind, Item, Locator, ProviderError, PublicId
 from nhisync_azure.kinds.base import VaultKind, vault_of
 from nhisync_azure.kinds.rows import Row
 
-_VERSIONS = "list_properties_of_secret_versions"
+VERSIONS = "list_properties_of_secret_versions"
+"""The SDK's list of the versions of one secret."""
 
 
 class Secrets(VaultKind):
@@ -22,12 +23,12 @@ class Secrets(VaultKind):
 
     def detail(self, locator: Locator, row: Row) -> Item:
         """With the versions' dates."""
-        return self._item(locator, row, self.versions(_VERSIONS, row.name))
+        return self._item(locator, row, self.versions(VERSIONS, row.name))
 
     def single(self, locator: Locator) -> Item | None:
         """By its versions: the only read of one secret that shows no value. An empty answer is a no, too."""
         try:
-            versions = self.versions(_VERSIONS, locator.name)
+            versions = self.versions(VERSIONS, locator.name)
         except ProviderError as error:
             if error.kind is not ErrorKind.NOT_FOUND:
                 raise

@@ -32,11 +32,12 @@ from nhisync.parity.rules import (
     rotators,
     sessions,
     trust,
+    written,
 )
 
 _FAMILIES = (
     *(presence, lockstep, lifecycle, expiry, blackout, reuse, authorization, opinion, exposure, protection, chain),
-    *(certificate, trust, region, rotators, live, sessions, consumers, replaced, evidence, attestation, own),
+    *(certificate, trust, region, rotators, live, sessions, consumers, replaced, written, evidence, attestation, own),
 )
 
 RULES: Final[tuple[Rule, ...]] = tuple(
