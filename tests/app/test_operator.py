@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nhisync.app.attest import attestations, told
+from nhisync.app.attest import LONGEST, attestations, hear, told
 from nhisync.app.inbox import take_in
+from nhisync.app.objections import MOST as OBJECTIONS
+from nhisync.app.objections import folder_of as objections_of
 from nhisync.app.objections import standing
 from nhisync.app.posted import deliver, posted
 from nhisync.app.spool import MOST, folder_of
@@ -259,6 +261,33 @@ def test_words_that_nobody_takes_are_not_piled_up(operated: Operated) -> None:
     status, document, _ = operated.ask()
     assert (status, document["title"]) == (503, f"{MOST} words wait in {folder}: no cycle takes them")
     assert operated.ask({**SPOKEN, "result": "fail"})[0] == 202
+
+
+def test_one_client_cannot_object_until_every_backup_is_blocked(operated: Operated) -> None:
+    """Who objects again and again between two cycles blocks what it means; more is refused, nothing is unreadable."""
+    fail = {**SPOKEN, "result": "fail"}
+    assert operated.ask(fail)[0] == 202
+    folder = objections_of(operated.publication)
+    (first,) = folder.iterdir()
+    for number in range(OBJECTIONS - 1):
+        (folder / f"{number}.json").write_bytes(first.read_bytes())
+        (folder / f"{number}.json").chmod(0o640)
+    status, document, _ = operated.ask(fail)
+    assert (status, document["title"].count("is blocked already")) == (503, 1)
+    assert not standing(operated.publication).against.everything
+    assert len(hear(operated.open, operated.store)) == OBJECTIONS
+
+
+@pytest.mark.parametrize("result", ["pass", "fail"])
+@pytest.mark.parametrize("letter", ["x", "\u00e9", "\U0001f600"])
+def test_what_is_accepted_can_be_read_back(operated: Operated, result: str, letter: str) -> None:
+    """The longest evidence still fits into a file between processes; a longer one is refused, not lost later."""
+    longest = {**SPOKEN, "result": result, "evidence": letter * (LONGEST - len(SPOKEN["by"]))}
+    longer = {**longest, "evidence": letter * LONGEST}
+    assert operated.ask(json.dumps(longer, ensure_ascii=False).encode())[0] == 422
+    assert operated.ask(json.dumps(longest, ensure_ascii=False).encode())[0] == 202
+    assert standing(operated.publication).unreadable == ()
+    assert take_in(operated.open, operated.store) + len(hear(operated.open, operated.store)) == 1
 
 
 def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from nhisync.app.attest import accepted
-from nhisync.app.objections import folder_of, say
+from nhisync.app.objections import MOST, folder_of, say, standing
 from nhisync.app.payload import claim_of, members
 from nhisync.app.session import Session
 from nhisync.app.signed import verified
@@ -61,6 +61,10 @@ def deliver(session: Session, claim: Attestation, *, actor: str) -> Attestation:
         lay(session, claim, actor=actor)
         return claim
     publication = session.configuration.publish.snapshot
+    said = standing(publication)
+    if len(said.said) >= MOST and (claim.app, claim.path) in said.against.places:  # one more would block every backup
+        told = f"nothing was said: {claim.app}/{claim.path} is blocked already, and {MOST} objections wait"
+        raise StoreError(told, fix="See why no cycle takes them: nhisync status, and the log of nhisync serve.")
     try:
         say(publication, Objection(claim, actor), f"{session.randomness.hex(8)}{SUFFIX}")
     except OSError as failure:
