@@ -322,6 +322,18 @@ def test_a_word_counts_by_its_owner_and_by_todays_policy(operated: Operated, how
     assert attestations(operated.open) == ()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_a_folder_of_somebody_else_brings_no_word(operated: Operated) -> None:
+    """Who may make names beside the publication could make the folder first, and own all that is in it."""
+    operated.ask()
+    folder = folder_of(operated.publication)
+    (name,) = operated.words
+    for place in (folder / name, folder):
+        os.chown(place, 65_534, 65_534)
+    assert take_in(operated.open, operated.store) == 0
+    assert operated.words == [f"{name}.refused"]
+
+
 def test_a_reload_changes_who_may_ask(operated: Operated) -> None:
     """The gate is replaced as a whole; the old token is no longer one."""
     operated.token.write_text("another-token-0123456789", encoding="utf-8")
