@@ -249,7 +249,9 @@ def test_nobody_hears_a_value_in_the_log(operated: Operated, caplog: pytest.LogC
     operated.ask(b"canary-body", path="/v1/attestations/a%0aERROR/x")
     assert "refused with 401" in caplog.text
     assert "canary" not in caplog.text
+    operated.ask(path="/" + "x" * 3000, method="A" * 3000, token="")
     assert all("\n" not in record.getMessage() for record in caplog.records)
+    assert max(len(record.getMessage()) for record in caplog.records) < 300
 
 
 def test_words_that_nobody_takes_are_not_piled_up(operated: Operated) -> None:
