@@ -222,6 +222,8 @@ def test_a_token_that_can_be_guessed_is_refused(tmp_path: Path, content: str) ->
         ({"body": {**SPOKEN, "app": "other"}}, 422),
         ({"body": {**SPOKEN, "kind": "data-lag"}}, 422),
         ({"body": {**SPOKEN, "by": ""}}, 422),
+        ({"body": {**SPOKEN, "by": "load-lab"}}, 422),
+        ({"body": {**SPOKEN, "by": "anna, signed by load-lab"}}, 422),
         ({"body": {**SPOKEN, "result": "perhaps"}}, 422),
         ({"body": {**SPOKEN, "path": "nowhere"}}, 422),
         ({"body": {**SPOKEN, "observed_at": "2026-11-28T09:00:00Z"}}, 422),

@@ -6,7 +6,7 @@ from nhisync.app.attest import accepted
 from nhisync.app.objections import MOST, folder_of, say, standing
 from nhisync.app.payload import claim_of, members
 from nhisync.app.session import Session
-from nhisync.app.signed import verified
+from nhisync.app.signed import SIGNED_BY, verified
 from nhisync.app.spool import SUFFIX, lay
 from nhisync.errors import StoreError, UsageError, fix_of_write
 from nhisync.model import Attestation
@@ -31,7 +31,7 @@ def posted(session: Session, app: str, kind: str, media: str, body: bytes, *, pe
         peer: where the authenticated request came from.
 
     Raises:
-        UsageError: it is none, or speaks about something else than its address.
+        UsageError: it is none, speaks about something else than its address, or claims a signature that it lacks.
     """
     if media == SIGNED:
         claim, signer = verified(session, body)
@@ -44,7 +44,11 @@ def posted(session: Session, app: str, kind: str, media: str, body: bytes, *, pe
     except ValueError as why:
         fix = "A JSON object of texts: result, observed_at and by; path and evidence where they help."
         raise UsageError(f"this is no attestation: its body {why}", fix=fix) from None
-    return claim_of(session, said, by=""), f"operator at {peer}"
+    claim = claim_of(session, said, by="")
+    if claim.attested_by in session.configuration.attesters or SIGNED_BY in claim.attested_by:
+        told = f"`by` says that an attester signed this, and it came as {SPOKEN}"
+        raise UsageError(told, fix=f"Name who speaks; what an attester signed is sent as {SIGNED}.")
+    return claim, f"operator at {peer}"
 
 
 def deliver(session: Session, claim: Attestation, *, actor: str) -> Attestation:
