@@ -13,7 +13,7 @@ from nhisync.collect.reuse import Wanted
 from nhisync.errors import NhisyncError
 from nhisync.model import COPY_SCHEMES, App, ErrorFact, Locator
 from nhisync.parity.row import Row
-from nhisync.parity.rules.facts import is_bundle
+from nhisync.parity.rules.trust import is_bundle
 from nhisync.spi import ErrorKind, KindInfo
 
 _NOT_COMPARED = "no finished cycle of this configuration compared the values that are stored"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nhisync.model import Outlook, Revocation, Side, State
 from nhisync.parity.row import instant
 from nhisync.parity.rule import PairView
-from nhisync.parity.rules.facts import is_bundle
+from nhisync.parity.rules.trust import is_bundle
 
 from .builders import DAY, NOW, Case, ask, backup, both, certificate, chain, chained, changes_at, facts, primary, view
 

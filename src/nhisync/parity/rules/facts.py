@@ -201,14 +201,6 @@ def accepts_of(row: Row | None) -> tuple[str, ...] | None:
     return None if found is None else _texts(found)
 
 
-def is_bundle(row: Row) -> bool:
-    """Whether a row is certainly a trust bundle; its mark alone does not say so: stores of a chain have roots, too."""
-    try:
-        return accepts_of(row) is not None
-    except UnreadableError:
-        return False
-
-
 def key_set_of(row: Row | None) -> KeySetRow | None:
     """The published keys of a row; None = it is no key set.
 

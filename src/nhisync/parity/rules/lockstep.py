@@ -10,7 +10,8 @@ from nhisync.model import Consequence, Layer, Severity, Side
 from nhisync.parity.row import Row
 from nhisync.parity.rule import FUTURE_TOLERANCE, PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import ROTATION
-from nhisync.parity.rules.facts import KEY_SET_MARK, is_bundle, rotated_at_latest
+from nhisync.parity.rules.facts import KEY_SET_MARK, rotated_at_latest
+from nhisync.parity.rules.trust import is_bundle
 from nhisync.parity.text import span, when
 
 BACKUP_LAGS = RuleInfo(
