@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nhisync.app.attest import attestations, told
+from nhisync.app.attest import LONGEST, attestations, hear, told
 from nhisync.app.inbox import take_in
+from nhisync.app.objections import MOST as OBJECTIONS
+from nhisync.app.objections import folder_of as objections_of
 from nhisync.app.objections import standing
 from nhisync.app.posted import deliver, posted
 from nhisync.app.spool import MOST, folder_of
@@ -220,6 +222,8 @@ def test_a_token_that_can_be_guessed_is_refused(tmp_path: Path, content: str) ->
         ({"body": {**SPOKEN, "app": "other"}}, 422),
         ({"body": {**SPOKEN, "kind": "data-lag"}}, 422),
         ({"body": {**SPOKEN, "by": ""}}, 422),
+        ({"body": {**SPOKEN, "by": "load-lab"}}, 422),
+        ({"body": {**SPOKEN, "by": "anna, signed by load-lab"}}, 422),
         ({"body": {**SPOKEN, "result": "perhaps"}}, 422),
         ({"body": {**SPOKEN, "path": "nowhere"}}, 422),
         ({"body": {**SPOKEN, "observed_at": "2026-11-28T09:00:00Z"}}, 422),
@@ -247,7 +251,9 @@ def test_nobody_hears_a_value_in_the_log(operated: Operated, caplog: pytest.LogC
     operated.ask(b"canary-body", path="/v1/attestations/a%0aERROR/x")
     assert "refused with 401" in caplog.text
     assert "canary" not in caplog.text
+    operated.ask(path="/" + "x" * 3000, method="A" * 3000, token="")
     assert all("\n" not in record.getMessage() for record in caplog.records)
+    assert max(len(record.getMessage()) for record in caplog.records) < 300
 
 
 def test_words_that_nobody_takes_are_not_piled_up(operated: Operated) -> None:
@@ -259,6 +265,33 @@ def test_words_that_nobody_takes_are_not_piled_up(operated: Operated) -> None:
     status, document, _ = operated.ask()
     assert (status, document["title"]) == (503, f"{MOST} words wait in {folder}: no cycle takes them")
     assert operated.ask({**SPOKEN, "result": "fail"})[0] == 202
+
+
+def test_one_client_cannot_object_until_every_backup_is_blocked(operated: Operated) -> None:
+    """Who objects again and again between two cycles blocks what it means; more is refused, nothing is unreadable."""
+    fail = {**SPOKEN, "result": "fail"}
+    assert operated.ask(fail)[0] == 202
+    folder = objections_of(operated.publication)
+    (first,) = folder.iterdir()
+    for number in range(OBJECTIONS - 1):
+        (folder / f"{number}.json").write_bytes(first.read_bytes())
+        (folder / f"{number}.json").chmod(0o640)
+    status, document, _ = operated.ask(fail)
+    assert (status, document["title"].count("is blocked already")) == (503, 1)
+    assert not standing(operated.publication).against.everything
+    assert len(hear(operated.open, operated.store)) == OBJECTIONS
+
+
+@pytest.mark.parametrize("result", ["pass", "fail"])
+@pytest.mark.parametrize("letter", ["x", "\u00e9", "\U0001f600"])
+def test_what_is_accepted_can_be_read_back(operated: Operated, result: str, letter: str) -> None:
+    """The longest evidence still fits into a file between processes; a longer one is refused, not lost later."""
+    longest = {**SPOKEN, "result": result, "evidence": letter * (LONGEST - len(SPOKEN["by"]))}
+    longer = {**longest, "evidence": letter * LONGEST}
+    assert operated.ask(json.dumps(longer, ensure_ascii=False).encode())[0] == 422
+    assert operated.ask(json.dumps(longest, ensure_ascii=False).encode())[0] == 202
+    assert standing(operated.publication).unreadable == ()
+    assert take_in(operated.open, operated.store) + len(hear(operated.open, operated.store)) == 1
 
 
 def test_a_disk_that_refuses_is_told(tmp_path: Path) -> None:
@@ -291,6 +324,18 @@ def test_a_word_counts_by_its_owner_and_by_todays_policy(operated: Operated, how
     assert take_in(operated.open, operated.store) == 0
     assert operated.words == [f"{name}.refused"]
     assert attestations(operated.open) == ()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_a_folder_of_somebody_else_brings_no_word(operated: Operated) -> None:
+    """Who may make names beside the publication could make the folder first, and own all that is in it."""
+    operated.ask()
+    folder = folder_of(operated.publication)
+    (name,) = operated.words
+    for place in (folder / name, folder):
+        os.chown(place, 65_534, 65_534)
+    assert take_in(operated.open, operated.store) == 0
+    assert operated.words == [f"{name}.refused"]
 
 
 def test_a_reload_changes_who_may_ask(operated: Operated) -> None:

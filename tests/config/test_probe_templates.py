@@ -60,6 +60,9 @@ def test_a_template_is_filled_for_each_pair(load_text: Load, probe: str, target:
     ("{type: http, url: 'http://{name}.example', auth: bearer}", ".probe.url: a credential is sent over https:// only"),
     ("{type: postgres, address: '{name}:5432'}", "a login needs `user` or `user_field`"),
     ("{type: tcp, address: '{name}'}", ".probe.address: must be"),
+    ("{type: http, url: 'https://a.example/', auth: header, header: '{name}'}", "chooses no header"),
+    ("{type: http, url: 'https://a.example:{name}/', auth: bearer}", ".probe.url: must be"),
+    ("{type: http, url: 'https://{name}@a.example/', auth: bearer}", ".probe.url: "),
     ("{type: http, url: 'https://a.example', auth: bearer, run_from: backup}", "`run_from: backup` needs a runner"),
 ])  # fmt: skip
 def test_every_check_of_a_pairs_probe_is_made(problems_of: Problems, probe: str, says: str) -> None:

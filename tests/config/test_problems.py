@@ -106,6 +106,9 @@ ONE_WRONG: dict[str, tuple[str, str, str, str]] = {
     "bind": ("version: 1", "version: 1\nlistener: {bind: 8443}", "listener.bind: must be text; put it in quotes", ""),
     "port": ("version: 1", "version: 1\nlistener: {bind: 'a:70000'}", "listener.bind: must be <address>:<port>", ""),
     "tls key": ("version: 1", "version: 1\nlistener: {tls: {cert: c}}", "listener.tls: `key` is missing", ""),
+    "operator on a name that begins like loopback": (
+        "version: 1", "version: 1\noperator: {bind: '127.ops.example:1', token_file: t}",
+        "operator.bind: needs `tls`", ""),
     "operator without authentication": ("version: 1", "version: 1\noperator: {bind: '127.0.0.1:1'}",
                                         "operator: needs `token_file` or `tls.client_ca`", ""),
     "operator in the open": ("version: 1", "version: 1\noperator: {bind: '0.0.0.0:1', token_file: t}",

@@ -106,6 +106,16 @@ def test_an_old_value_is_put_back_as_it_was(tried: Callable[..., Shown], judge: 
     assert judge.things[SETTING] == {"limit": old, "other": True}
 
 
+@pytest.mark.requirement("R22")
+@pytest.mark.parametrize(("now", "after"), [(200, 200), ("nhisync 0badf00d", 100), (None, 100)])
+def test_an_earlier_undo_overwrites_nobody(tried: Callable[..., Shown], judge: Judge, now: Any, after: int) -> None:
+    """What an earlier run left is put back where it stands still; what a person wrote since is the value to keep."""
+    judge.things[SETTING] = {"limit": now}
+    shown = tried(restoring(), left=json.dumps({"run": "0badf00d", "old": 100}))
+    assert (shown.accepted, shown.left) == (True, Left())
+    assert judge.things[SETTING] == {"limit": after}
+
+
 def test_nobody_writes_whom_the_service_does_not_judge(order: MakeOrder, judge: Judge, notes: Notes) -> None:
     """A refused credential, and one that everybody shares, begin no script."""
     for account in (Account("a", "another"), Account("a", "", open=True)):

@@ -32,7 +32,7 @@ YES = {
     "aws-sts": (200, "<Arn>arn:aws:iam::111122223333:user/payments</Arn>"),
     "entra-token": (200, '{"access_token": "a.b.c"}'),
     "gcp-token": (200, '{"access_token": "a.b.c"}'),
-    "minted": (200, '{"aud": "1", "email": "p@p.iam.gserviceaccount.com"}'),
+    "gcp-minted": (200, '{"aud": "1", "email": "p@p.iam.gserviceaccount.com"}'),
     "kubernetes-token": (201, '{"kind": "SelfSubjectReview", "status": {"userInfo": {"username": "payments"}}}'),
 }
 NO = {
@@ -42,7 +42,7 @@ NO = {
     "aws-sts": (403, "<Code>SignatureDoesNotMatch</Code>"),
     "entra-token": (401, '{"error_codes": [7000215]}'),
     "gcp-token": (400, '{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}'),
-    "minted": (400, '{"error": "invalid_token", "error_description": "Invalid Value"}'),
+    "gcp-minted": (400, '{"error": "invalid_token", "error_description": "Invalid Value"}'),
     "kubernetes-token": (401, "{}"),
 }
 
@@ -152,7 +152,7 @@ def shown_by(kind: str, raw: MakeRaw, folder: Path, *, judging: bool) -> Shown:
         order = Order(target=raw(logins[kind](judging=judging)).address, auth="login", encrypted=False)
     else:
         target = f"http://{raw(speaking_http(kind, judging=judging)).address}/"
-        auth = "login" if kind == "gcp-token" else "bearer"  # of a token that was minted it is asked another way
+        auth = "login" if kind == "gcp-token" else "bearer"  # a key signs; what was minted is shown: below
         order = Order(target=target, auth=auth, region="eu-north-1", scope="s")
     presented = key_file() if kind == "gcp-token" else showing(user="payments")
     return KINDS[kind](order, presented, Patience(SystemClock(), 10))
@@ -185,10 +185,10 @@ def test_one_that_turns_the_stranger_away_does(raw: MakeRaw, tmp_path: Path, kin
 
 @pytest.mark.requirement("R17", "R48")
 @pytest.mark.parametrize("judging", [True, False])
-def test_a_minted_google_token_has_its_stranger(raw: MakeRaw, judging: bool) -> None:
-    """An endpoint that knows every token tells nothing of the one that was minted."""
-    order = Order(target=f"http://{raw(speaking_http('minted', judging=judging)).address}/", auth="bearer")
-    shown = KINDS["gcp-token"](order, showing(), Patience(SystemClock(), 10))
+def test_a_minted_token_is_known_where_others_are_not(raw: MakeRaw, judging: bool) -> None:
+    """What answers for Google and knows every token has not looked at the one that was minted."""
+    target = f"http://{raw(speaking_http('gcp-minted', judging=judging)).address}/"
+    shown = KINDS["gcp-token"](Order(target=target, auth="bearer"), showing(), Patience(SystemClock(), 10))
     assert (shown.accepted, shown.depth) == ((True, "auth") if judging else (None, "tcp"))
 
 

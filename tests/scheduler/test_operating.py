@@ -41,11 +41,33 @@ def test_operators_speak_to_a_running_daemon(folder: Path, serve: Callable[..., 
     assert "canary" not in daemon.log.read_text()
 
 
-def post(daemon: Daemon, result: str) -> int:
+@pytest.mark.requirement("R24")
+def test_a_reload_never_leaves_the_door_open(folder: Path) -> None:
+    """Client certificates are asked for from a restart on; until then a token that was taken out still counts."""
+    token = folder / "operator.token"
+    token.write_text("canary-token-of-operators", encoding="utf-8")
+    token.chmod(0o600)
+    file = folder / "nhisync.yaml"
+    file.write_text(f"{SERVED}operator: {{bind: '127.0.0.1:0', token_file: operator.token}}\n", encoding="utf-8")
+    daemon = Daemon(folder, "--operator-only")
+    try:
+        until(lambda: "operators: http" in daemon.log.read_text())
+        assert post(daemon, "fail", token="") == 401
+        tls = "{cert: c.pem, key: k.pem, client_ca: a.pem}"
+        file.write_text(f"{SERVED}operator: {{bind: '127.0.0.1:0', tls: {tls}}}\n", encoding="utf-8")
+        daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: "goes on as before: operator.token_file is gone" in daemon.log.read_text(), seconds=20)
+        assert post(daemon, "fail", token="") == 401
+        assert post(daemon, "fail") == 202
+    finally:
+        assert daemon.end() == 0
+
+
+def post(daemon: Daemon, result: str, *, token: str = "canary-token-of-operators") -> int:
     """Status of one attestation of the kind that needs no tier."""
     port = re.findall(r"operators: http://127\.0\.0\.1:(\d+)", daemon.log.read_text())[-1]
     body = json.dumps({"result": result, "by": "me", "observed_at": datetime.now(UTC).isoformat()})
-    headers = {"Authorization": "Bearer canary-token-of-operators", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)) as connection:
         connection.request("POST", "/v1/attestations/payments/on-call", body, headers)
         return connection.getresponse().status

@@ -104,8 +104,21 @@ def failed_item(locator: Locator, failure: ProviderError, now: datetime) -> Item
 
 
 def is_bundle(parsed: Parsed) -> bool:
-    """Whether the certificates are trust anchors rather than somebody's chain: all self-signed, and no key beside."""
-    return bool(parsed.certificates) and not parsed.secret and all(map(is_root, parsed.certificates))
+    """Whether the certificates are trust anchors rather than somebody's chain: all self-signed, and no key beside.
+
+    One alone that names hosts, or is no authority, is a server's own, whose key lies in another file.
+    """
+    certificates = parsed.certificates
+    if not certificates or parsed.secret or not all(map(is_root, certificates)):
+        return False
+    return len(certificates) > 1 or _is_authority(certificates[0])
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    """By its extensions, which certificates of the first version do not have (RFC 5280 §4.1.2.1)."""
+    facts = certificate_facts(certificate)
+    able = facts.is_ca or certificate.version is x509.Version.v1
+    return able and not facts.names and not facts.extended_key_usage
 
 
 def _bundle(certificates: Sequence[x509.Certificate]) -> dict[str, Any]:

@@ -23,6 +23,10 @@ from nhisync.store.address import parse
 
 _log = logging.getLogger(__name__)
 
+LONGEST = 4000
+"""Characters of who answers and of the evidence, together: in a file for another process each may take twelve bytes,
+and one that is too large to be read would block every backup (`nhisync.app.folders.LARGEST`)."""
+
 _VERSION = re.compile(r"[!-~]{1,200}")
 
 
@@ -50,7 +54,7 @@ def attest(session: Session, attestation: Attestation, *, actor: str) -> int:
 
     Raises:
         UsageError: no such app or backup path, a kind that the app's tier does not ask for (`ON_CALL` aside), a time
-            that is still to come, nobody who answers for it, or evidence that holds a login.
+            that is still to come, nobody who answers for it, or evidence that is too long or holds a login.
         GuardError: another process writes to the store, and does not look for words here.
         StoreError: the store cannot be written.
 
@@ -209,6 +213,9 @@ def _check(session: Session, attestation: Attestation) -> None:
     _check_time(attestation.observed_at, session.clock.now())
     if not attestation.attested_by.strip():
         raise UsageError("an attestation needs somebody who answers for it", fix="--by WHO")
+    if len(attestation.attested_by) + len(attestation.evidence) > LONGEST:
+        told = f"who answers for it and the evidence are longer than {LONGEST} characters"
+        raise UsageError(told, fix="Let the evidence name where the rest stands: a ticket, a run, a URL.")
     if holds_login(f"{attestation.evidence} {attestation.generation}"):
         raise UsageError("the evidence is a URL with credentials, which would be kept", fix="Leave user:password@ out.")
 

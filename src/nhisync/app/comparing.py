@@ -13,7 +13,7 @@ from nhisync.collect.reuse import Wanted
 from nhisync.errors import NhisyncError
 from nhisync.model import COPY_SCHEMES, App, ErrorFact, Locator
 from nhisync.parity.row import Row
-from nhisync.parity.rules.facts import ACCEPTS_MARK
+from nhisync.parity.rules.trust import is_bundle
 from nhisync.spi import ErrorKind, KindInfo
 
 _NOT_COMPARED = "no finished cycle of this configuration compared the values that are stored"
@@ -110,7 +110,7 @@ def _comparable(session: Session, path: str, apps: set[str], desk: Desk) -> Iter
     sources = session.configuration.paths[path].sources
     valueless = {source: valueless_kinds(session.source_info(path, source).kinds) for source in sources}
     for row in desk.rows(path):
-        if ACCEPTS_MARK in (row.detail or ""):
+        if is_bundle(row):
             continue  # a trust bundle holds no value: certificates of authorities, which are compared by NHS615
         if row.presence == "present" and row.key.partition("/")[0] in apps:
             kinds = valueless.get(row.locator.partition(":")[0], frozenset())

@@ -3,10 +3,10 @@
 from typing import Final
 
 from nhisync.app.attest import accepted
-from nhisync.app.objections import folder_of, say
+from nhisync.app.objections import MOST, folder_of, say, standing
 from nhisync.app.payload import claim_of, members
 from nhisync.app.session import Session
-from nhisync.app.signed import verified
+from nhisync.app.signed import SIGNED_BY, verified
 from nhisync.app.spool import SUFFIX, lay
 from nhisync.errors import StoreError, UsageError, fix_of_write
 from nhisync.model import Attestation
@@ -31,7 +31,7 @@ def posted(session: Session, app: str, kind: str, media: str, body: bytes, *, pe
         peer: where the authenticated request came from.
 
     Raises:
-        UsageError: it is none, or speaks about something else than its address.
+        UsageError: it is none, speaks about something else than its address, or claims a signature that it lacks.
     """
     if media == SIGNED:
         claim, signer = verified(session, body)
@@ -44,7 +44,11 @@ def posted(session: Session, app: str, kind: str, media: str, body: bytes, *, pe
     except ValueError as why:
         fix = "A JSON object of texts: result, observed_at and by; path and evidence where they help."
         raise UsageError(f"this is no attestation: its body {why}", fix=fix) from None
-    return claim_of(session, said, by=""), f"operator at {peer}"
+    claim = claim_of(session, said, by="")
+    if claim.attested_by in session.configuration.attesters or SIGNED_BY in claim.attested_by:
+        told = f"`by` says that an attester signed this, and it came as {SPOKEN}"
+        raise UsageError(told, fix=f"Name who speaks; what an attester signed is sent as {SIGNED}.")
+    return claim, f"operator at {peer}"
 
 
 def deliver(session: Session, claim: Attestation, *, actor: str) -> Attestation:
@@ -61,6 +65,10 @@ def deliver(session: Session, claim: Attestation, *, actor: str) -> Attestation:
         lay(session, claim, actor=actor)
         return claim
     publication = session.configuration.publish.snapshot
+    said = standing(publication)
+    if len(said.said) >= MOST and (claim.app, claim.path) in said.against.places:  # one more would block every backup
+        told = f"nothing was said: {claim.app}/{claim.path} is blocked already, and {MOST} objections wait"
+        raise StoreError(told, fix="See why no cycle takes them: nhisync status, and the log of nhisync serve.")
     try:
         say(publication, Objection(claim, actor), f"{session.randomness.hex(8)}{SUFFIX}")
     except OSError as failure:

@@ -20,6 +20,9 @@ TYPE: Final = "nhisync-attestation+jws"
 MOST: Final = 65_536
 """Bytes of a file that are read."""
 
+SIGNED_BY: Final = ", signed by "
+"""Stands between who answers for it and the attester, where these are two."""
+
 _EXTENSIONS: Final = frozenset({"crit", "b64"})
 
 
@@ -64,7 +67,7 @@ def verified(session: Session, text: bytes) -> tuple[Attestation, str]:
         told = f"{claim.observed_at:%Y-%m-%dT%H:%M:%SZ} is ahead of this clock; a later refusal could be overridden"
         raise UsageError(f"{told} with it", fix="Show it again after that time, and compare the clocks (NTP).")
     if claim.attested_by != name:
-        claim = replace(claim, attested_by=f"{claim.attested_by}, signed by {name}")
+        claim = replace(claim, attested_by=f"{claim.attested_by}{SIGNED_BY}{name}")
     return claim, name
 
 

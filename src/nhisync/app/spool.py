@@ -61,7 +61,7 @@ def laid(file: Path) -> tuple[Attestation, str]:
     """
     fix = "Look who writes into this folder; only nhisync's own user may."
     try:
-        content = own(file, file.parent.stat().st_uid)
+        content = own(file, _owner(file.parent))
         if content is None:
             raise UsageError("somebody else owns it, or may write it", fix=fix)
         document = json.loads(content)
@@ -71,3 +71,11 @@ def laid(file: Path) -> tuple[Attestation, str]:
     if version != VERSION or not isinstance(actor, str):
         raise UsageError("it is no word that this version can read", fix=fix)
     return claim, actor
+
+
+def _owner(folder: Path) -> int:
+    """Whose words count: those of this process' user, of whom the publication's place belongs to where that is root.
+
+    Not of whoever owns `folder`: it can be made by all who may make names there, and a word of it can open a gate.
+    """
+    return os.geteuid() or folder.parent.stat().st_uid

@@ -43,11 +43,7 @@ def operate(invocation: "Invocation", *, child: bool) -> None:
     """
     desk = _Desk(invocation)
     operator = operator_of(desk.session.configuration)
-    tls = (
-        TlsFiles(cert=operator.tls.cert, key=operator.tls.key, client_ca=operator.tls.client_ca)
-        if operator.tls
-        else None
-    )
+    tls = TlsFiles.of(operator.tls)
     if tls is not None:
         check_tls(tls, SECTION)
     site = OperatorSite(Gate(operator.token_file), desk.post)
@@ -60,7 +56,7 @@ def operate(invocation: "Invocation", *, child: bool) -> None:
     if child:
         stop_with_parent(server.stop)
     _warn_of_readers(operator)
-    server.run(sockets, lambda: _reload(desk, site))
+    server.run(sockets, lambda: _reload(desk, site, certified=tls is not None and tls.client_ca is not None))
 
 
 class _Desk:
@@ -68,15 +64,7 @@ class _Desk:
 
     def __init__(self, invocation: "Invocation") -> None:
         self._invocation = invocation
-        self.session = self._opened()
-
-    def reload(self) -> None:
-        """Read the configuration again.
-
-        Raises:
-            NhisyncError: it cannot be used; the earlier one still is.
-        """
-        self.session = self._opened()
+        self.session = self.opened()
 
     def post(self, asked: Request) -> Mapping[str, Any]:
         """Lay one attestation down; see `nhisync.server.operator.Post`."""
@@ -95,20 +83,35 @@ class _Desk:
             "counts": counts,
         }
 
-    def _opened(self) -> Session:
+    def opened(self) -> Session:
+        """The configuration as it stands now.
+
+        Raises:
+            NhisyncError: it cannot be used.
+        """
         # Sources' own settings are the sync process's affair: no provider, and so no SDK, is loaded here.
         return Session(configuration_of(self._invocation), clock=self._invocation.clock)
 
 
-def _reload(desk: _Desk, site: OperatorSite) -> None:
-    """What a SIGHUP does besides the certificate; trouble leaves everything as it was."""
+def _reload(desk: _Desk, site: OperatorSite, *, certified: bool) -> None:
+    """What a SIGHUP does besides the certificate; trouble leaves everything as it was.
+
+    Args:
+        desk: reads the configuration again.
+        site: gets another gate.
+        certified: TLS, as it was set up at the start, lets in nobody without a client certificate.
+    """
     try:
-        desk.reload()
-        operator = operator_of(desk.session.configuration)
-        site.gate = Gate(operator.token_file)
+        session = desk.opened()
+        operator = operator_of(session.configuration)
+        if operator.token_file is None and not certified:  # nobody would ask whom it lets in until a restart
+            told = "operator.token_file is gone, and client certificates are asked for from a restart on only"
+            raise UsageError(told, fix="Restart nhisync serve.")
+        gate = Gate(operator.token_file)
     except NhisyncError as trouble:
         _log.error("the operator listener goes on as before: %s. %s", trouble.message, trouble.fix)
         return
+    desk.session, site.gate = session, gate
     _warn_of_readers(operator)
 
 

@@ -25,6 +25,7 @@ from nhisync.config.documents import (
 )
 from nhisync.config.fields import RULE_CODE, AppName, split_bind
 from nhisync.config.policies import Policies, digest_of, load_policies
+from nhisync.config.probes import loopback
 from nhisync.config.problems import Loc, Report, dotted, nearest
 from nhisync.config.reading import YamlFile, read_yaml
 from nhisync.config.secrecy import is_name, shown
@@ -54,7 +55,6 @@ D = TypeVar("D", bound=BaseModel)
 SNAPSHOT = "nhisync.snapshot"
 """Name of the listener's file where the store is no file."""
 
-_LOOPBACK = ("127.", "localhost", "::1")
 _APP_NAME: TypeAdapter[str] = TypeAdapter(AppName)
 
 
@@ -311,7 +311,7 @@ class _Loader:
         bind, tls = _bind(document.bind), self._tls(document.tls)
         if document.token_file is None and (tls is None or tls.client_ca is None):
             self._note(node, ("operator",), "needs `token_file` or `tls.client_ca`; operators are always authenticated")
-        if tls is None and not bind.host.startswith(_LOOPBACK):
+        if tls is None and not loopback(f"tcp://{document.bind}"):
             place = node.get("bind") or node
             self._note(place, ("operator", "bind"), "needs `tls`: only loopback is served without it")
         return Operator(bind=bind, tls=tls, token_file=self._maybe(document.token_file))

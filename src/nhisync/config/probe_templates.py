@@ -20,6 +20,7 @@ _PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _LABEL: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?")
 _SCRIPT: Final = "script"
+_HEADER: Final = "header"
 
 
 def unfolded(node: Node, app: str, loc: Loc, report: Report) -> Any:
@@ -41,6 +42,9 @@ def _unfolded(node: Node, app: str, loc: Loc, report: Report, *, scripted: bool)
     if not isinstance(node.value, str):
         return node.value
     text = node.value.replace("{app}", app).replace("{name}", _WORD)
+    if loc[-1] == _HEADER and not scripted and _WORD in text:
+        told = "a name from a store chooses no header: `Host` among them would lead the credential elsewhere"
+        report.add(node.mark, dotted(loc), f"{dotted(loc)}: {told}")
     for unknown in () if scripted else _PLACEHOLDER.findall(text):
         told = f"`{{{shown(unknown)}}}` stands for nothing; known are {{app}} and {{name}}"
         report.add(node.mark, dotted(loc), f"{dotted(loc)}: {told}")

@@ -96,8 +96,7 @@ def probe_google(order: Order, presented: Presented, patience: Patience) -> Show
         ProviderError: the endpoint cannot be asked, the value is no key, or the package is not installed.
     """
     if order.auth == "bearer":
-        shown = _whose(order, presented, patience)
-        return proven(shown, order.floor, lambda: _whose(order, stranger(), patience))
+        return proven(_whose(order, presented, patience), order.floor, lambda: _whose(order, stranger(), patience))
     try:
         from google.auth import crypt, jwt  # noqa: PLC0415 - an extra, and only this kind needs it
     except ModuleNotFoundError:

@@ -48,11 +48,18 @@ class _Step(NamedTuple):
 
 
 class _StepError(Exception):
-    """A step did not go as the script says; `status` is what was answered, 0 = nothing was."""
+    """A step did not go as the script says.
 
-    def __init__(self, why: str, status: int = 0, *, answered: bool = True) -> None:
+    Args:
+        why: for a person.
+        status: what was answered, 0 = nothing was.
+        answered: whether the service said anything.
+        other: it said that a member has another value, not just none.
+    """
+
+    def __init__(self, why: str, status: int = 0, *, answered: bool = True, other: bool = False) -> None:
         super().__init__(why)
-        self.why, self.status, self.answered = why, status, answered
+        self.why, self.status, self.answered, self.other = why, status, answered, other
 
 
 def transacted(order: Order, shown: Shown, presented: Presented, patience: Patience, send: Send) -> Shown:
@@ -66,7 +73,7 @@ def transacted(order: Order, shown: Shown, presented: Presented, patience: Patie
         send: makes a request with the credential.
     """
     run = _Run(order, presented, send)
-    if order.left and (left := run.undone(values_of(order.left), patience)) is not None:
+    if order.left and (left := run.settled(values_of(order.left), patience)) is not None:
         told = "the login is accepted, but what an earlier run of its script changed is not undone"
         return replace(not_made("auth", ProviderError(ErrorKind.CONFLICT, told)), left=left)
     values: dict[str, str | int] = {RUN: order.run}
@@ -131,9 +138,22 @@ class _Run:
                 return name, failure
         return None
 
+    def settled(self, values: Values, patience: Patience) -> Left | None:
+        """Undo what an earlier run left, as `undone` does; what was written in its place since is not overwritten."""
+        own = patience.anew(UNDOING)
+        try:
+            self.take("verify", dict(values), own)
+        except _StepError as failure:
+            if failure.other:
+                return None
+        return self._undone(values, own)
+
     def undone(self, values: Values, patience: Patience) -> Left | None:
         """Undo and look; what is left behind, or None. Bounded by `UNDOING` and two tries."""
-        own, known = patience.anew(UNDOING), dict(values)
+        return self._undone(values, patience.anew(UNDOING))
+
+    def _undone(self, values: Values, own: Patience) -> Left | None:
+        known = dict(values)
         failure = _StepError("nobody tried", answered=False)
         for _ in range(_TRIES):
             why = ""
@@ -169,8 +189,10 @@ class _Run:
         if answer.status not in step.expect:
             raise _StepError(f"the service answers {answer.status}", answer.status)
         for member, wanted in step.equals.items():
-            if str(value_at(answer.body, member)) != _filled(wanted, values):
-                raise _StepError("a member of the answer is not what it should be", answer.status)
+            found = value_at(answer.body, member)
+            if str(found) != _filled(wanted, values):
+                told = "a member of the answer is not what it should be"
+                raise _StepError(told, answer.status, other=found is not None)  # a portal's page has no members
         for captured, member in step.capture.items():
             value = value_at(answer.body, member)
             if not _plain(value) or not name_of(str(value), self._presented):

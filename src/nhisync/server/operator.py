@@ -105,7 +105,7 @@ class OperatorSite:
             status, headers = refusal.status, dict(refusal.headers)
             document = {"type": _UNKNOWN, "title": refusal.title, "status": status}
             document |= {"fix": refusal.fix} if refusal.fix else {}
-            _log.warning("refused with %d: %s %s", status, scope["method"], clean(scope["path"])[:200])
+            _log.warning("refused with %d: %s %s", status, scope["method"][:16], clean(scope["path"])[:200])
         media = "application/json" if status == 202 else "application/problem+json"
         body = json.dumps(document).encode("ascii") + b"\n"
         told = {"content-type": media, "content-length": str(len(body)), "cache-control": "no-store"}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from nhisync.model import Outlook, Revocation, Side, State
 from nhisync.parity.row import instant
 from nhisync.parity.rule import PairView
+from nhisync.parity.rules.trust import is_bundle
 
 from .builders import DAY, NOW, Case, ask, backup, both, certificate, chain, chained, changes_at, facts, primary, view
 
@@ -60,6 +61,13 @@ def dated(b: list[str], p: list[str], ago: tuple[int, int] = (2000, 20)) -> Pair
     bare = {"created": None, "rotated": None, "expires": NOW + 900 * DAY}
     here, there = ({**facts(accepts=tuple(roots)), **bare} for roots in (b, p))
     return view(primary(**there, not_before=NOW - ago[1] * DAY), backup(**here, not_before=NOW - ago[0] * DAY))
+
+
+def judged_by_clients() -> PairView:
+    """Two certificates whose chains are looked at with client bundles; the backup's was not renewed for months."""
+    columns = {**chained(**seen(own(), client(R1))), "expires": NOW + 3 * DAY, "interval": 30 * DAY}
+    here, there = ({**columns, "rotated": NOW - ago * DAY, "not_before": NOW - ago * DAY} for ago in (97, 7))
+    return view(primary(**there), backup(**here))
 
 
 UNLISTED = {"unknown": "no list of CN=Root is configured", "until": None}
@@ -207,6 +215,10 @@ CASES = [
         Case(code, f"{code} leaves bundles to NHS615", dated(["a R1"], ["b R2"]), None)
         for code in ("NHS201", "NHS203", "NHS207", "NHS208")
     ),
+    *(
+        Case(code, f"{code}: a chain with client bundles is a certificate", judged_by_clients(), "fail", BACKUP)
+        for code in ("NHS201", "NHS203")
+    ),
     Case("NHS202", "and so does NHS202", dated(["b R2"], ["a R1"], ago=(20, 2000)), None),
     Case(
         "NHS615",
@@ -232,6 +244,19 @@ CASES = [
 def test_trust(case: Case) -> None:
     """Each line of the table holds."""
     case.hold()
+
+
+def test_only_roots_of_the_item_itself_make_a_bundle() -> None:
+    """Not those of a chain's trust stores, nor an attribute of that name; what cannot be read is none."""
+    assert is_bundle(backup(**facts(accepts=("a R1",))))
+    assert is_bundle(backup(**facts(accepts=())))
+    for detail in (
+        facts(chain=chain(**seen(client(R1))))["detail"],
+        facts(attributes=(("accepts", "x"),))["detail"],
+        '{"accepts":7}',
+        None,
+    ):
+        assert not is_bundle(backup(detail=detail))
 
 
 def test_answers_change_at_the_second_they_announce() -> None:

@@ -2,9 +2,14 @@
 
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from nhisync.cli import main
 from nhisync.testing.clocks import FakeClock
@@ -67,3 +72,24 @@ def test_a_chain_in_place_of_a_bundle_is_never_ready(files: Files, clock: FakeCl
     word, codes = judged(tmp_path, content(files, "bundle"), content(files, "complete"), clock)
     assert word == "not_ready"
     assert "NHS615" in codes
+
+
+@pytest.mark.parametrize("authority", [True, False])
+def test_a_servers_own_certificate_is_no_bundle(clock: FakeClock, tmp_path: Path, authority: bool) -> None:
+    """Signed by itself, with its key in another file: a copy of it on the backup is the same key on both paths."""
+    certificate = signed_by_itself(clock, authority=authority)
+    word, codes = judged(tmp_path, certificate, certificate, clock)
+    assert word == "not_ready"
+    assert codes & {"NHS401", "NHS402", "NHS404"}
+
+
+def signed_by_itself(clock: FakeClock, *, authority: bool) -> bytes:
+    """A certificate as a server makes it for itself; OpenSSL writes CA:TRUE into it."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), clock.now()
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "api.example.com")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=20)).not_valid_after(now + timedelta(days=300))
+    builder = builder.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+    if authority:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("api.example.com")]), critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

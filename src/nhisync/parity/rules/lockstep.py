@@ -10,7 +10,8 @@ from nhisync.model import Consequence, Layer, Severity, Side
 from nhisync.parity.row import Row
 from nhisync.parity.rule import FUTURE_TOLERANCE, PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.controls import ROTATION
-from nhisync.parity.rules.facts import ACCEPTS_MARK, KEY_SET_MARK, rotated_at_latest
+from nhisync.parity.rules.facts import KEY_SET_MARK, rotated_at_latest
+from nhisync.parity.rules.trust import is_bundle
 from nhisync.parity.text import span, when
 
 BACKUP_LAGS = RuleInfo(
@@ -207,7 +208,7 @@ def _lag(view: PairView, side: Side, rows: tuple[Row, Row], newer: int, older: i
     """Of the leading and the lagging row, which have these generations; None for trust bundles (NHS615)."""
     limits = view.thresholds
     leading, lagging = rows
-    if ACCEPTS_MARK in (leading.detail or "") and ACCEPTS_MARK in (lagging.detail or ""):
+    if is_bundle(leading) and is_bundle(lagging):
         return None
     allowed = max(limits.max_lag, _renewal_point(lagging, limits.warn_fraction))
     first = earliest(lagging)

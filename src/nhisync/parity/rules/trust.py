@@ -8,6 +8,7 @@ compared as they are.
 from collections.abc import Callable, Iterator
 
 from nhisync.model import Consequence, Layer, Severity, Side
+from nhisync.parity.row import Row
 from nhisync.parity.rule import PASS, Outcome, PairView, Rule, RuleInfo, fail, unknown
 from nhisync.parity.rules.chain import chains
 from nhisync.parity.rules.controls import CHAIN, EXPIRY
@@ -189,6 +190,14 @@ def check_bundles(view: PairView) -> Outcome | None:
     parts = (f"lacks {listed(lacks)}" if lacks else "", f"holds besides {listed(more)}" if more else "")
     told = "; ".join(part for part in parts if part)
     return fail(Side.BACKUP, told, _SAME_ROOTS) if told else PASS
+
+
+def is_bundle(row: Row) -> bool:
+    """Whether a row is certainly a trust bundle; its mark alone does not say so: stores of a chain have roots, too."""
+    try:
+        return accepts_of(row) is not None
+    except UnreadableError:
+        return False
 
 
 _SAME_ROOTS = "the roots of the primary's bundle"

@@ -42,7 +42,7 @@ def check_left_behind(view: PairView) -> Outcome | None:
 
 LOST = RuleInfo(
     code="NHS819",
-    title="undo of a probe not seen",
+    title="probe's undo not seen",
     severity=Severity.ERROR,
     layer=Layer.TRANSACTION,
     consequence=Consequence.INCONSISTENCY,
@@ -50,11 +50,11 @@ LOST = RuleInfo(
     compared="Whether somebody saw that what the script of a probe changed is undone. The service did not answer, or "
     "the process that runs the script was ended between the change and its undo.",
     hurts="Something that no customer ordered may lie among the data of that side, and nobody would look for it.",
-    false_alarm="It is gone and nothing told so. Where its undo needs only the id of the run, the next probe sees it.",
+    false_alarm="It is gone and nothing told so. Where its undo needs the run's id alone, the next probe sees that.",
     remediation={
         "*": "Let the next probe undo and look: nhisync diff --live --app {app}. If its undo needs what only an answer "
         "told, look for the run in the service's log (header X-Nhisync-Run), take the change back by hand, and edit "
-        "the probe of {app}/{pair} so that the id of the run finds it",
+        "the probe of {app}/{pair} so that the run's id finds it",
     },
     frameworks=EVIDENCE,
     fails=False,
