@@ -24,7 +24,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from nhisync.app.listening import certificate_trouble
+from nhisync.app.listening import certificate_troubles
 from nhisync.app.sync import PacedSession, announce, sync
 from nhisync.clock import Clock
 from nhisync.config.values import Listener
@@ -265,7 +265,7 @@ class SyncProcess:
             self._look_at_certificate()
 
     def _look_at_certificate(self) -> None:
-        if trouble := certificate_trouble(self._session.configuration, self._clock.now()):
+        for trouble in certificate_troubles(self._session.configuration, self._clock.now()):
             _log.warning("%s", trouble)
 
     def _reload(self, scheduler: SyncScheduler) -> None:

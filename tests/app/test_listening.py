@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from nhisync.app.listening import SOON, certificate_trouble
+from nhisync.app.listening import SOON, certificate_troubles
 from nhisync.cli import main
 from nhisync.config import load
 from nhisync.testing.clocks import FakeClock
@@ -57,12 +57,17 @@ def configured(tmp_path: Path) -> Any:
     return SimpleNamespace(read=lambda: load(file), cert=tmp_path / "cert.pem", file=file)
 
 
+def trouble(configured: Any) -> str:
+    """What is told, one a line."""
+    return "\n".join(certificate_troubles(configured.read(), NOW))
+
+
 def test_a_certificate_with_time_left_is_not_told(configured: Any) -> None:
     """Until a week before its end there is nothing to say; without TLS never."""
     configured.cert.write_bytes(certificate(NOW + SOON + timedelta(seconds=1)))
-    assert certificate_trouble(configured.read(), NOW) == ""
+    assert trouble(configured) == ""
     configured.file.write_text(CONFIG.replace(", tls: {cert: cert.pem, key: key.pem}", ""), encoding="utf-8")
-    assert certificate_trouble(configured.read(), NOW) == ""
+    assert trouble(configured) == ""
 
 
 @pytest.mark.parametrize(
@@ -73,9 +78,25 @@ def test_a_certificate_with_time_left_is_not_told(configured: Any) -> None:
 def test_the_first_end_in_the_file_is_told(configured: Any, left: timedelta, said: str) -> None:
     """Whichever of the served certificates ends first ends them all; the next step is told."""
     configured.cert.write_bytes(certificate(NOW + timedelta(days=60)) + certificate(NOW + left))
-    told = certificate_trouble(configured.read(), NOW)
+    told = trouble(configured)
     assert f"the listener's certificate {configured.cert} {said}: " in told
     assert told.endswith("then send SIGHUP to nhisync serve")
+
+
+def test_the_operator_listener_is_told_apart(configured: Any) -> None:
+    """Who would say "not ready" at night must not be the first to find out; each listener is told by itself."""
+    configured.cert.write_bytes(certificate(NOW + timedelta(days=60)))
+    other = configured.cert.with_name("operator.pem")
+    other.write_bytes(certificate(NOW + timedelta(days=1)))
+    more = "operator: {tls: {cert: operator.pem, key: key.pem}, token_file: token}\n"
+    configured.file.write_text(CONFIG + more, encoding="utf-8")
+    said = f"the operator listener's certificate {other} ends 2026-11-24T03:12:09Z: operators that verify it"
+    assert trouble(configured).startswith(said)
+    other.write_bytes(b"")
+    configured.cert.write_bytes(certificate(NOW))
+    first, second = certificate_troubles(configured.read(), NOW)
+    assert first.startswith("the listener's certificate")
+    assert second.endswith("check operator.tls.cert before the next start")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"junk", b"-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----"])
@@ -83,7 +104,7 @@ def test_a_file_without_certificates_is_told(configured: Any, content: bytes | N
     """The next start would fail; that is known now."""
     if content is not None:
         configured.cert.write_bytes(content)
-    assert "cannot be read" in certificate_trouble(configured.read(), NOW)
+    assert "cannot be read" in trouble(configured)
 
 
 @pytest.mark.parametrize("command", ["status", "doctor"])

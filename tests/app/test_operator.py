@@ -245,11 +245,11 @@ def test_what_is_no_attestation_is_refused(operated: Operated, change: dict[str,
 
 
 def test_nobody_hears_a_value_in_the_log(operated: Operated, caplog: pytest.LogCaptureFixture) -> None:
-    """Refusals are logged by their address, on one line; token and body are not."""
+    """Refusals are logged by their address and by who asked, on one line; token and body are not."""
     caplog.set_level(logging.DEBUG)
     operated.ask(token="canary-of-somebody-else")
     operated.ask(b"canary-body", path="/v1/attestations/a%0aERROR/x")
-    assert "refused with 401" in caplog.text
+    assert "refused 127.0.0.1 with 401" in caplog.text
     assert "canary" not in caplog.text
     operated.ask(path="/" + "x" * 3000, method="A" * 3000, token="")
     assert all("\n" not in record.getMessage() for record in caplog.records)

@@ -382,3 +382,17 @@ def test_store_keeps_what_sync_found(world: Any) -> None:
         store.reader() as reader,
     ):
         assert len(list(reader.verdicts("payments", "north"))) == 2
+
+
+def test_a_waiver_of_what_was_not_found_is_told(world: Any) -> None:
+    """A mistyped pair or code waives nothing, and may be meant for later: recorded, and said; others are not."""
+    argv = ("--until", "2026-12-15", "--reason", "cut-over", "--approved-by", "security")
+    hint = "the last cycle found no {} of payments/a: this waives nothing until one does"
+    assert hint.format("NHS301") not in world.run("waive", "payments/a", "NHS301", *argv).err, "no cycle is kept"
+    world.answer("b", expires=timedelta(hours=1))
+    failing = [line.split()[1] for line in world.run("sync").out.splitlines() if line.startswith("FAIL")]
+    assert failing
+    absent = "NHS101"
+    assert absent not in failing
+    assert hint.format(absent) in world.run("waive", "payments/a", absent, *argv).err
+    assert "the last cycle found no" not in world.run("waive", "payments/a", failing[0], *argv).err

@@ -12,6 +12,8 @@ pytestmark = pytest.mark.requirement("R2")
 
 OBJECT = ("attest", "payments", "on-call", "--result", "fail", "--by", "dba")
 
+LIFT = ("attest", "payments", "on-call", "--result", "pass", "--by", "dba")
+
 
 def test_status_says_that_a_person_objects(world: Any) -> None:
     """A closed signal has a reason, and the next command leads to who said what; no age that is somebody else's."""
@@ -28,6 +30,20 @@ def test_status_says_that_a_person_objects(world: Any) -> None:
     told = world.run("attest", "payments").out
     assert "FAIL" in told
     assert "by dba: does not hold" in told
+
+
+def test_who_lifted_an_objection_is_shown(world: Any) -> None:
+    """`nhisync attest APP` is the next command after every word: it shows the last one, and what an old time means."""
+    world.run("sync")
+    assert world.run(*LIFT).code == 0
+    told = world.run("attest", "payments").out
+    assert "PASS" in told
+    assert "on-call  -" in told
+    assert "by dba" in told
+    assert "holds" not in told
+    late = world.run(*OBJECT, "--observed-at", "2020-01-01T00:00:00Z")
+    assert late.code == 0
+    assert "blocks only until the next cycle ends: dba looked later" in late.err
 
 
 def test_a_report_without_a_bad_pair_is_not_called_unjudged(world: Any) -> None:

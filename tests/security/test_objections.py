@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nhisync.app.attest import attest, attestations
+from nhisync.app.attest import attest, attestations, ended, overtaken
 from nhisync.app.objections import folder_of, standing
 from nhisync.app.restore import restore_store
 from nhisync.app.status import status
@@ -139,6 +139,37 @@ def test_a_later_word_that_holds_counts_again(asked: "Lab") -> None:
     assert asked.served() is Word.NOT_READY
     assert cycle(asked) is Word.READY
     assert asked.served() is Word.READY
+
+
+def test_an_objection_seen_before_a_later_word_says_that_it_ends(
+    asked: "Lab", caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was observed last counts, so who says an older time must not believe that the backup stays blocked."""
+    earlier = word(asked, observed_at=asked.now - timedelta(minutes=10))
+    with daemon(asked):
+        attest(asked.session(), earlier, actor="bob")
+    later = overtaken(asked.session(), earlier)
+    assert later is not None
+    assert "bob" not in later.attested_by
+    assert asked.served() is Word.NOT_READY
+    assert cycle(asked) is Word.READY
+    told = ended(earlier, later)
+    assert "blocks only until the next cycle ends: dba-oncall looked later" in told
+    assert told in caplog.text
+
+
+def test_an_objection_that_nobody_looked_after_stands(asked: "Lab", caplog: pytest.LogCaptureFixture) -> None:
+    """Of now, of another kind, beside a word that was found unfit as late, or without a store: nothing is said."""
+    assert overtaken(asked.session(), word(asked)) is None
+    assert overtaken(asked.session(), word(asked, holds=True, observed_at=asked.now - timedelta(minutes=10))) is None
+    earlier = asked.now - timedelta(minutes=10)
+    assert overtaken(asked.session(), word(asked, kind="on-call", observed_at=earlier)) is None
+    attest(asked.session(), word(asked), actor="alice")
+    assert overtaken(asked.session(), word(asked, observed_at=earlier)) is None
+    assert cycle(asked) is Word.NOT_READY
+    assert "blocks only until" not in caplog.text
+    (asked.folder / "store.db").write_bytes(b"no store at all, and long enough to be none" * 100)
+    assert overtaken(asked.session(), word(asked, observed_at=earlier)) is None
 
 
 def test_what_nobody_asks_for_is_refused_or_stays(asked: "Lab") -> None:

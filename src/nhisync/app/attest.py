@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -120,6 +120,37 @@ def _object(session: Session, objection: Objection) -> int:
     return number
 
 
+def overtaken(session: Session, attestation: Attestation) -> Attestation | None:
+    """The recorded word of somebody who looked later and saw it hold: with the next cycle that one counts again.
+
+    None also where the store is no file of this machine, or cannot be read: what was said stands all the same.
+    """
+    if attestation.holds or parse(session.configuration.store_url).file is None:
+        return None
+    try:
+        recorded: tuple[Attestation, ...] = reading(session, lambda reader: reader.attestations(attestation.app), ())
+    except StoreError:
+        return None
+    return _later(attestation, recorded)
+
+
+def ended(objected: Attestation, later: Attestation) -> str:
+    """What a person must know whose objection counts no longer than until the next cycle."""
+    return (
+        f"{objected.app}/{objected.path} {objected.kind}, seen at {objected.observed_at:%Y-%m-%dT%H:%M:%SZ} by "
+        f"{objected.attested_by}, blocks only until the next cycle ends: {later.attested_by} looked later, at "
+        f"{later.observed_at:%Y-%m-%dT%H:%M:%SZ}, and saw it hold; if it does not, look again and say when"
+    )
+
+
+def _later(objected: Attestation, recorded: Iterable[Attestation]) -> Attestation | None:
+    """As `overtaken`, among the last words that are recorded."""
+    about = (objected.path, objected.kind, objected.consumer)
+    same = [one for one in recorded if (one.path, one.kind, one.consumer) == about and one.app == objected.app]
+    last = max(same, key=lambda one: (one.observed_at, not one.holds), default=None)
+    return last if last is not None and last.holds and last.observed_at > objected.observed_at else None
+
+
 def _heard_here(session: Session) -> bool:
     """Whether the process that writes to the store reads the objections of this machine."""
     if parse(session.configuration.store_url).file is not None:
@@ -138,8 +169,12 @@ def hear(session: Session, store: Store) -> tuple[Path, ...]:
     found = standing(session.configuration.publish.snapshot)
     heard = [(file, one) for file, one in found.said if _asked(session, one.attestation)]
     with store.reader() as reader:
-        known = {replace(one, number=0) for one in reader.attestations()}
+        recorded = reader.attestations()
+    known = {replace(one, number=0) for one in recorded}
     for _, one in heard:
+        later = _later(one.attestation, recorded)
+        if later is not None:
+            _log.warning("%s", ended(one.attestation, later))
         if one.attestation not in known:
             store.attest(one.attestation, actor=one.actor)
     files = {file: None for file, _ in heard}
@@ -166,7 +201,7 @@ def told(session: Session, names: tuple[str, ...] = ()) -> tuple[Told, ...]:
         Told(app=app.name, path=path, attested=one)
         for app in session.apps(names)
         for path in app.backups
-        for one in attested(_wanted(session, app), said, app=app.name, path=path, now=now)
+        for one in attested(_wanted(session, app), said, app=app.name, path=path, now=now, lifted=True)
     )
 
 

@@ -46,6 +46,24 @@ def waive(session: Session, waiver: Waiver, *, actor: str) -> int:
         return store.waive(waiver, actor=actor)
 
 
+def unmet(session: Session, waiver: Waiver) -> bool:
+    """Whether cycles are kept, and nothing that they left failing is what `waiver` accepts: perhaps a slip of the pen.
+
+    Raises:
+        StoreError: there is a store, and it cannot be read.
+    """
+    app = session.configuration.app(waiver.pair.partition("/")[0])
+    if app is None:
+        return False
+
+    def asked(reader: Reader) -> bool:
+        kept = [path for path in app.backups if reader.verdict(app.name, path) is not None]
+        found = (one for path in kept for one in reader.findings(app.primary, path, app.name))
+        return bool(kept) and not any((one.key, one.code) == (waiver.pair, waiver.code) for one in found)
+
+    return reading(session, asked, False)
+
+
 def withdraw(session: Session, number: int, *, actor: str) -> Waiver:
     """Withdraw the recorded waiver `number`, audited.
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nhisync.app.attest import Told
+    from nhisync.app.session import Session
     from nhisync.model import Attestation
 
 app = typer.Typer()
@@ -89,7 +90,7 @@ def _record_signed(invocation: Invocation, name: str) -> None:
     session = open_session(invocation)
     text = invocation.stdin.read(MOST).encode() if name == "-" else read(name)
     claim, signer = verified(session, text)
-    _said(invocation, claim, record(session, claim, actor=f"attester {signer}"))
+    _said(invocation, session, claim, record(session, claim, actor=f"attester {signer}"))
 
 
 def _record(
@@ -121,10 +122,11 @@ def _record(
         consumer=about["consumer"],
         generation=about["generation"],
     )
-    _said(invocation, claim, record(session, claim, actor=person()))
+    _said(invocation, session, claim, record(session, claim, actor=person()))
 
 
-def _said(invocation: Invocation, claim: "Attestation", number: int) -> None:
+def _said(invocation: Invocation, session: "Session", claim: "Attestation", number: int) -> None:
+    from nhisync.app.attest import ended, overtaken  # noqa: PLC0415
     from nhisync.cli.safe import printable  # noqa: PLC0415 - only when something was recorded
 
     word = "holds" if claim.holds else "does not hold"
@@ -134,6 +136,9 @@ def _said(invocation: Invocation, claim: "Attestation", number: int) -> None:
     said = f"{first}: {claim.app}/{claim.path} {claim.kind} {word}"
     seen = f"seen {claim.observed_at:%Y-%m-%dT%H:%M:%SZ} by {claim.attested_by}"
     invocation.write(printable(f"{said}, {seen}") + "\n")
+    later = overtaken(session, claim)
+    if later is not None:
+        invocation.hint(printable(ended(claim, later)))
     invocation.hint(f"Next: nhisync attest {claim.app}")
 
 
@@ -160,13 +165,18 @@ def _table(found: "Sequence[Told]", invocation: Invocation) -> str:
             one.app,
             one.path,
             one.attested.kind,
-            "until it holds" if one.attested.max_age is None else format_duration(one.attested.max_age),
+            _lasting(one) if one.attested.max_age is None else format_duration(one.attested.max_age),
             one.attested.told,
         )
         for one in found
     ]
     colours = {"pass": "green", "fail": "bold red"}
     return table(invocation, _COLUMNS, rows, [colours.get(one.attested.state.value, "yellow") for one in found])
+
+
+def _lasting(one: "Told") -> str:
+    """How long a word counts that no tier asks for: one that holds has only ended an objection."""
+    return "-" if one.attested.state.value == "pass" else "until it holds"
 
 
 def _document(one: "Told") -> dict[str, object]:

@@ -31,11 +31,11 @@ def tell_idle_keys(invocation: Invocation, configuration: Configuration) -> None
 
 
 def tell_certificate(invocation: Invocation, configuration: Configuration) -> None:
-    """Say when the listener's own certificate is over or about to be: pollers then go away, and no log says why."""
-    if configuration.listener is not None and configuration.listener.tls is not None:
-        from nhisync.app.listening import certificate_trouble  # noqa: PLC0415 - loads a parser of certificates
+    """Say when a listener's own certificate is over or about to be: its clients then go away, and no log says why."""
+    if any(one is not None and one.tls is not None for one in (configuration.listener, configuration.operator)):
+        from nhisync.app.listening import certificate_troubles  # noqa: PLC0415 - loads a parser of certificates
 
-        if trouble := certificate_trouble(configuration, invocation.clock.now()):
+        for trouble in certificate_troubles(configuration, invocation.clock.now()):
             invocation.warn(trouble)
 
 

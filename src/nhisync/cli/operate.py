@@ -6,6 +6,7 @@ import stat
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from nhisync.app.attest import ended, overtaken
 from nhisync.app.posted import deliver, posted
 from nhisync.app.session import Session
 from nhisync.cli.ready import configuration_of
@@ -71,7 +72,9 @@ class _Desk:
         session = self.session
         claim, actor = posted(session, asked.app, asked.kind, asked.media, asked.body, peer=asked.peer)
         claim = deliver(session, claim, actor=actor)
+        later = overtaken(session, claim)
         counts = "from the next cycle" if claim.holds else "now: the backup is blocked"
+        counts = counts if later is None else f"now, but {ended(claim, later)}"
         _log.info("%s/%s %s: taken from %s", claim.app, claim.path, claim.kind, actor)
         return {
             "app": claim.app,

@@ -29,7 +29,8 @@ def waive(
     waived: nobody can accept a risk that nobody has seen; a code that is only ever unknown is refused. Refused (5)
     while a daemon holds the store.
     """
-    from nhisync.app.waivers import waive as record  # noqa: PLC0415 - only this command needs it
+    from nhisync.app.waivers import unmet  # noqa: PLC0415 - only this command needs it
+    from nhisync.app.waivers import waive as record  # noqa: PLC0415
     from nhisync.cli.opening import open_session  # noqa: PLC0415
     from nhisync.cli.person import person  # noqa: PLC0415
     from nhisync.cli.safe import printable  # noqa: PLC0415
@@ -40,8 +41,13 @@ def waive(
     wanted = Waiver(
         pair=pair, code=code.upper(), until=_day(until), approved_by=approved_by, reason=reason, ticket=ticket
     )
-    number = record(open_session(invocation), wanted, actor=person())
+    session = open_session(invocation)
+    number = record(session, wanted, actor=person())
     invocation.write(printable(f"waiver {number}: {pair} {wanted.code} until {wanted.until} by {approved_by}") + "\n")
+    if unmet(session, wanted):
+        invocation.hint(
+            printable(f"the last cycle found no {wanted.code} of {pair}: this waives nothing until one does")
+        )
     invocation.hint("Next: nhisync waivers")
 
 

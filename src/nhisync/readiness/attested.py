@@ -36,11 +36,17 @@ class Attested:
 
 
 def attested(
-    wanted: Mapping[str, timedelta], attestations: Iterable[Attestation], *, app: str, path: str, now: datetime
+    wanted: Mapping[str, timedelta],
+    attestations: Iterable[Attestation],
+    *,
+    app: str,
+    path: str,
+    now: datetime,
+    lifted: bool = False,
 ) -> tuple[Attested, ...]:
     """Every wanted kind, in order of its name; the last observation counts, whatever was recorded after it.
 
-    And `ON_CALL`, when the last word of that kind is no pass.
+    And `ON_CALL`, when the last word of that kind is no pass, or where a person wants to see what was `lifted`.
 
     Args:
         wanted: kind → how long one such attestation counts.
@@ -48,13 +54,15 @@ def attested(
         app: the app.
         path: the path to judge.
         now: the instant of the assessment.
+        lifted: also an `ON_CALL` that holds; it counts nothing.
     """
     said = [one for one in attestations if (one.app, one.path) == (app, path) and not one.consumer]
     found = [_judged(kind, max_age, [one for one in said if one.kind == kind], now) for kind, max_age in wanted.items()]
     objected = [one for one in said if one.kind == ON_CALL and ON_CALL not in wanted]
     if objected:
         word = _judged(ON_CALL, _EVER - _BEGIN, objected, now)
-        found += [] if word.state is State.PASS else [replace(word, max_age=None)]
+        shown = lifted or word.state is not State.PASS
+        found += [replace(word, max_age=None, expires=None)] if shown else []
     return tuple(sorted(found, key=lambda one: one.kind))
 
 

@@ -105,7 +105,8 @@ class OperatorSite:
             status, headers = refusal.status, dict(refusal.headers)
             document = {"type": _UNKNOWN, "title": refusal.title, "status": status}
             document |= {"fix": refusal.fix} if refusal.fix else {}
-            _log.warning("refused with %d: %s %s", status, scope["method"][:16], clean(scope["path"])[:200])
+            asked = clean(f"{scope['method']} {scope['path']}", 200)
+            _log.warning("refused %s with %d: %s", _peer(scope), status, asked)
         media = "application/json" if status == 202 else "application/problem+json"
         body = json.dumps(document).encode("ascii") + b"\n"
         told = {"content-type": media, "content-length": str(len(body)), "cache-control": "no-store"}
@@ -125,9 +126,8 @@ class OperatorSite:
         if media not in MEDIA:
             raise RefusalError(415, "an attestation comes as JSON or signed", fix=f"Content-Type: {' or '.join(MEDIA)}")
         body = await _body(receive)
-        client = scope.get("client")
         async with self._turn:
-            asked = Request(app, kind, media, body, client[0] if client else "unknown")
+            asked = Request(app, kind, media, body, _peer(scope))
             return await asyncio.to_thread(self._done, asked)
 
     def _done(self, asked: Request) -> Mapping[str, Any]:
@@ -137,6 +137,12 @@ class OperatorSite:
             raise RefusalError(422, trouble.message, fix=trouble.fix) from None
         except StoreError as trouble:
             raise RefusalError(503, trouble.message, fix=trouble.fix) from None
+
+
+def _peer(scope: Scope) -> str:
+    """Address that the request came from."""
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
 
 
 def _addressed(scope: Scope) -> tuple[str, str]:
