@@ -1,6 +1,7 @@
 """Private CA of the emulator, through real boto3 over HTTP."""
 
 import datetime as dt
+import json
 
 import pytest
 from botocore.exceptions import ClientError
@@ -151,3 +152,27 @@ def test_private_ca_is_authorized_on_its_arn(aws, pca, ca):
     narrow = aws.client("acm-pca", aws.keys("backup", "narrow"))
     assert narrow.issue_certificate(**order(ca))["CertificateArn"].startswith(ca)
     assert refused(narrow.issue_certificate, **order(ca[:-4] + "0000"))[0] == "AccessDeniedException"
+
+
+def test_private_ca_reports_what_it_signed(aws, pca, ca):
+    """Into a bucket that is there, at most twice an hour: each certificate, and what became of it."""
+    arn = pca.issue_certificate(**order(ca))["CertificateArn"]
+    serial = issued(pca, ca, arn).serial_number.to_bytes(16, "big").hex(":")
+    asked = {"CertificateAuthorityArn": ca, "CertificateSerial": serial, "RevocationReason": "SUPERSEDED"}
+    pca.revoke_certificate(**asked)
+    wanted = {"CertificateAuthorityArn": ca, "S3BucketName": "audits", "AuditReportResponseFormat": "JSON"}
+    report = pca.create_certificate_authority_audit_report
+    assert refused(report, **wanted)[0] == "InvalidArgsException"
+    bucket = aws.world.bucket(ca.split(":")[4], "audits")
+    made = report(**wanted)
+    entries = {one["certificateArn"]: one for one in json.loads(bucket[made["S3Key"]])}
+    assert (entries[arn]["serial"], entries[arn]["revocationReason"]) == (serial, "SUPERSEDED")
+    named = {"CertificateAuthorityArn": ca, "AuditReportId": made["AuditReportId"]}
+    told = pca.describe_certificate_authority_audit_report(**named)
+    assert (told["AuditReportStatus"], told["CreatedAt"], told["S3Key"]) == ("SUCCESS", NOW, made["S3Key"])
+    assert refused(report, **wanted)[0] == "RequestInProgressException"
+    aws.clock.advance(dt.timedelta(minutes=31))
+    table = bucket[report(**wanted | {"AuditReportResponseFormat": "CSV"})["S3Key"]].decode()
+    assert arn in table
+    unknown = named | {"AuditReportId": "0" * 8 + "-0000-0000-0000-" + "0" * 12}
+    assert refused(pca.describe_certificate_authority_audit_report, **unknown)[0] == "ResourceNotFoundException"

@@ -102,6 +102,16 @@ class CaPermission:
     created: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditReport:
+    """One audit report of a private authority, and where it was written."""
+
+    ca: str
+    bucket: str
+    key: str
+    created: datetime
+
+
 @dataclass(slots=True, kw_only=True)
 class Trail:
     """One trail of CloudTrail.
@@ -143,6 +153,8 @@ class Account:
     uses: dict[tuple[str, str], tuple[datetime, str]] = field(default_factory=dict)
     access_jobs: dict[str, Any] = field(default_factory=dict)
     ca_permissions: dict[tuple[str, str], CaPermission] = field(default_factory=dict)
+    audit_reports: dict[str, AuditReport] = field(default_factory=dict)
+    buckets: dict[str, dict[str, bytes]] = field(default_factory=dict)
     trails: list[Trail] = field(default_factory=list)
 
     def secret(self, arn: str) -> SecretExtra:

@@ -1,7 +1,7 @@
 """AWS Private CA as AWS answers it: validity that is honoured, one certificate per token, one revocation, permissions.
 
-Source: Private CA API reference and user guide. The authorities themselves are moto's. Audit reports are left out: AWS
-writes them to a bucket of S3, which this emulator does not have.
+Source: Private CA API reference and user guide. The authorities themselves are moto's; for audit reports see
+`nhisync_aws.emulator.audit_reports`.
 """
 
 import base64

@@ -140,6 +140,10 @@ class AwsWorld:
         """The account id of a source."""
         return self._record(path, source).account
 
+    def bucket(self, account: str, name: str) -> dict[str, bytes]:
+        """A bucket that Private CA may write its audit reports to, made on first use: key → content."""
+        return self._running.cloud.account(account).buckets.setdefault(name, {})
+
     def stop(self) -> None:
         """Close the server, all connections and all state; safe to call twice."""
         backstage, self._backstage = self._backstage, None
