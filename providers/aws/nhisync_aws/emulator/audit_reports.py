@@ -14,7 +14,8 @@ from typing import Any, Final
 from cryptography import x509
 from moto.acmpca.models import CertificateAuthority
 
-from nhisync_aws.emulator.cloud import AuditReport, Context, Handler
+from nhisync_aws.emulator.authority_records import AuditReport
+from nhisync_aws.emulator.cloud import Context, Handler
 from nhisync_aws.emulator.private_ca_overlay import authority_of
 from nhisync_aws.emulator.wire import ApiError
 

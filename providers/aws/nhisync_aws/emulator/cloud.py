@@ -15,6 +15,7 @@ from typing import Any
 from nhisync.spi import Clock, Randomness
 from nhisync_aws.emulator.auth import Principal, Session, authenticate, authorize, check_time, expired, record_use
 from nhisync_aws.emulator.authority import Authorities
+from nhisync_aws.emulator.authority_records import AuditReport, CaPermission
 from nhisync_aws.emulator.faults import CallCounter, FaultBoard, SourceKey
 from nhisync_aws.emulator.moto_app import MOTO, MotoApp, forget_account
 from nhisync_aws.emulator.resource_policies import permit
@@ -89,27 +90,6 @@ class KeyRotation:
         """The next rotation that is still to come."""
         late = max(now - self.planned, timedelta(days=-1)) // timedelta(days=self.days) + 1
         return self.planned + timedelta(days=self.days) * late
-
-
-@dataclass(frozen=True, slots=True)
-class CaPermission:
-    """What the owner of a private authority lets a service do with it (moto has none)."""
-
-    ca: str
-    principal: str
-    source_account: str
-    actions: tuple[str, ...]
-    created: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditReport:
-    """One audit report of a private authority, and where it was written."""
-
-    ca: str
-    bucket: str
-    key: str
-    created: datetime
 
 
 @dataclass(slots=True, kw_only=True)

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from moto.acmpca.models import CertificateAuthority, acmpca_backends
 
 from nhisync_aws.emulator.authority import pem
-from nhisync_aws.emulator.cloud import CaPermission, Context, Handler
+from nhisync_aws.emulator.authority_records import CaPermission
+from nhisync_aws.emulator.cloud import Context, Handler
 from nhisync_aws.emulator.paging import page
 from nhisync_aws.emulator.wire import ApiError
 
